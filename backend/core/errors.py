@@ -1,0 +1,47 @@
+"""Three kinds of failure, so that whoever catches one knows what to do."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+
+class SeduceError(Exception):
+    """The root of all failures this project raises on purpose."""
+
+
+class TransientError(SeduceError):
+    """It may work if tried again: a device silent, a store down."""
+
+
+class PermanentError(SeduceError):
+    """Trying again changes nothing: a wrong address, a type that cannot be."""
+
+
+class UserError(SeduceError):
+    """The caller can mend it; the text says what, where and how, and may be shown as it is."""
+
+
+class SpoolFull(TransientError):
+    """No room left to keep readings durably; the pusher keeps them and comes back."""
+
+
+@dataclass(frozen=True, slots=True)
+class Fault:
+    """One thing wrong in a description file."""
+
+    file: str
+    path: str
+    found: str
+    expected: str
+
+    def __str__(self) -> str:
+        return f"{self.file}: {self.path or '(top level)'}: found {self.found}; expected {self.expected}"
+
+
+class DescriptionError(UserError):
+    """All faults of a description at once."""
+
+    def __init__(self, faults: Sequence[Fault]) -> None:
+        self.faults = tuple(faults)
+        super().__init__("\n".join(str(f) for f in self.faults))

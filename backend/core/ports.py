@@ -1,0 +1,170 @@
+"""The contracts between rooms. Every implementation of one passes the suite of that port in tests/contract.
+
+Methods that may wait are coroutines. Unless said otherwise, a method raises `TransientError` where the thing behind
+the port cannot be reached now and has changed nothing, and intervals are [start_ns, end_ns) in nanoseconds UTC.
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Mapping, Sequence
+from contextlib import AbstractAsyncContextManager
+from dataclasses import dataclass
+from typing import Protocol
+
+from backend.core.bucket import Buckets, SeriesKind
+from backend.core.reading import Points, Reading, Readings
+from backend.core.windows import Window
+
+
+@dataclass(frozen=True, slots=True)
+class SensorTags:
+    """What the store keeps beside a sensor's readings, under the tag names of the raw measurement."""
+
+    location: str
+    sensor_type: str
+    unit: str
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Written:
+    """What a write did: `late` are the rows that were not newer than all their sensor had (new late ones and replaced ones)."""
+
+    rows: int
+    late: Readings
+
+
+class TimeSeriesStore(Protocol):
+    """Raw readings and roll-ups, kept for years."""
+
+    async def open(self) -> None: ...
+
+    async def close(self) -> None: ...
+
+    async def write(self, readings: Readings, tags: Mapping[str, SensorTags] | None = None) -> Written:
+        """Keep readings, durably when it returns. Idempotent on (sensor, time); the last value wins.
+
+        Raises ValueError for a value that is not finite, before anything is written.
+        """
+        ...
+
+    async def raw(self, sensors: Sequence[str], start_ns: int, end_ns: int) -> Mapping[str, Points]:
+        """Readings of the interval, oldest first; a sensor without any is absent."""
+        ...
+
+    async def latest(self, sensors: Sequence[str] | None = None) -> Mapping[str, Reading]:
+        """The newest reading of each sensor, of all that the store knows if none is named."""
+        ...
+
+    async def aggregate(
+        self, groups: Mapping[str, Sequence[str]], window: Window, start_ns: int, end_ns: int
+    ) -> Buckets:
+        """Buckets over the raw readings of each group's sensors, where there are readings.
+
+        `start_ns` and `end_ns` are window edges. Rows with no reading are absent; `expected` is NaN, `reported` the count.
+        A sensor's own buckets are the group {sensor: [sensor]}.
+        """
+        ...
+
+    async def write_buckets(self, kind: SeriesKind, window: Window, buckets: Buckets) -> None:
+        """Keep roll-ups; idempotent on (kind, window, series, start), the last written wins."""
+        ...
+
+    async def buckets(
+        self, kind: SeriesKind, names: Sequence[str], window: Window, start_ns: int, end_ns: int
+    ) -> Buckets:
+        """Kept roll-ups whose start lies in the interval. `names` of the answer are those asked for."""
+        ...
+
+    async def first_time(self) -> int | None:
+        """Time of the oldest raw reading."""
+        ...
+
+    async def count(self, sensors: Sequence[str], start_ns: int, end_ns: int) -> Mapping[str, int]:
+        """How many raw readings each sensor has in the interval; a sensor without any is absent."""
+        ...
+
+    async def delete(self, sensors: Sequence[str] | None, start_ns: int, end_ns: int) -> None:
+        """Forget raw readings of the interval, of all sensors if none is named."""
+        ...
+
+    async def maintain(self, now_ns: int) -> None:
+        """House-keeping that may take long: seal, re-cluster, compact. Never changes what a read answers."""
+        ...
+
+
+class Sink(Protocol):
+    """Where a crawler leaves what it read."""
+
+    async def push(self, readings: Readings) -> None:
+        """Returns when the readings are durable. Raises `TransientError` where they are not."""
+        ...
+
+
+class Spool(Protocol):
+    """A durable first-in-first-out queue of readings."""
+
+    async def append(self, readings: Readings) -> None:
+        """Returns when the readings are on disk (fsync done). Raises `SpoolFull`."""
+        ...
+
+    async def peek(self, max_rows: int) -> tuple[int, Readings]:
+        """The oldest readings, in the order they came, about `max_rows` of them, and a mark to `forget` them by.
+
+        Waits until there is something.
+        """
+        ...
+
+    async def forget(self, mark: int) -> None:
+        """Drop everything up to the mark: it is safe elsewhere."""
+        ...
+
+    @property
+    def depth(self) -> int:
+        """Readings kept and not yet forgotten."""
+        ...
+
+
+class Bus(Protocol):
+    """Live readings, from those who accept them to those who watch. At most once, newest value wins."""
+
+    async def publish(self, readings: Readings) -> None:
+        """Never waits for a subscriber."""
+        ...
+
+    def subscribe(
+        self, sensors: frozenset[str] | None = None
+    ) -> AbstractAsyncContextManager[AsyncIterator[Readings]]:
+        """Batches of accepted readings, of the named sensors or of all, from the moment the context is entered.
+
+        A subscriber that falls behind gets the newest value of each sensor, in one batch, when it asks again.
+        """
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class DirtyWindow:
+    """A span of a sensor's history that no longer matches its roll-ups: [start_ns, end_ns), edges of 1 d windows or finer."""
+
+    sensor: str
+    start_ns: int
+    end_ns: int
+
+
+class RollupState(Protocol):
+    """What the roll-ups must remember over a restart."""
+
+    async def watermark(self, window: Window) -> int | None:
+        """End of the newest window that is rolled up; None before the first."""
+        ...
+
+    async def set_watermark(self, window: Window, end_ns: int) -> None: ...
+
+    async def mark_dirty(self, windows: Sequence[DirtyWindow]) -> None:
+        """Idempotent."""
+        ...
+
+    async def dirty(self, limit: int) -> Sequence[DirtyWindow]:
+        """Newest first."""
+        ...
+
+    async def clear_dirty(self, windows: Sequence[DirtyWindow]) -> None: ...

@@ -1,0 +1,44 @@
+"""Units as the descriptions spell them, their symbols, and the ranges in which a value can be true."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import Final
+
+_SYMBOLS: Final = {
+    "celsius": "°C",
+    "°c": "°C",
+    "c": "°C",
+    "w": "W",
+    "watt": "W",
+    "watts": "W",
+    "kw": "kW",
+    "v": "V",
+    "a": "A",
+    "hz": "Hz",
+    "percent": "%",
+    "%": "%",
+}
+
+
+def symbol(unit: str) -> str:
+    """The SI symbol of a unit, or the unit itself where none is known."""
+    return _SYMBOLS.get(unit.strip().lower(), unit.strip())
+
+
+@dataclass(frozen=True, slots=True)
+class Range:
+    """Closed interval of values a quantity can have, in the sensor's unit."""
+
+    low: float
+    high: float
+
+    def __contains__(self, value: float) -> bool:
+        return self.low <= value <= self.high
+
+
+ARDUINO_CELSIUS: Final = Range(-10.0, 75.0)
+"""A DS18B20 says -127 when unplugged and 85 right after power-on; neither is a temperature of a room."""
+
+FINITE: Final = Range(-math.inf, math.inf)

@@ -1,0 +1,124 @@
+"""What a sensor said: the vocabulary every stage of the flow passes on.
+
+A reading's identity is (sensor, time): the same one written twice is one reading, and the last value written wins.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import TypeAlias
+
+import numpy as np
+import numpy.typing as npt
+
+Int64: TypeAlias = npt.NDArray[np.int64]
+Int32: TypeAlias = npt.NDArray[np.int32]
+Float64: TypeAlias = npt.NDArray[np.float64]
+
+
+@dataclass(frozen=True, slots=True)
+class Reading:
+    """One value of one sensor: `time_ns` nanoseconds since the epoch (UTC), `value` in the sensor's unit."""
+
+    sensor: str
+    time_ns: int
+    value: float
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Points:
+    """One sensor's readings as columns, oldest first: `times` int64 (n,) in ns, `values` float64 (n,)."""
+
+    times: Int64
+    values: Float64
+
+    def __len__(self) -> int:
+        return len(self.times)
+
+    @classmethod
+    def empty(cls) -> Points:
+        return cls(np.empty(0, np.int64), np.empty(0, np.float64))
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Readings:
+    """n readings of any sensors as columns.
+
+    names   distinct sensor names
+    codes   int32 (n,): row i is of the sensor names[codes[i]]
+    times   int64 (n,): nanoseconds since the epoch, UTC
+    values  float64 (n,): finite, in the sensor's unit
+    """
+
+    names: Sequence[str]
+    codes: Int32
+    times: Int64
+    values: Float64
+
+    def __len__(self) -> int:
+        return len(self.times)
+
+    def __iter__(self) -> Iterator[Reading]:
+        for code, time, value in zip(
+            self.codes.tolist(), self.times.tolist(), self.values.tolist(), strict=True
+        ):
+            yield Reading(self.names[code], time, value)
+
+    @classmethod
+    def empty(cls) -> Readings:
+        return cls((), np.empty(0, np.int32), np.empty(0, np.int64), np.empty(0, np.float64))
+
+    @classmethod
+    def of(cls, readings: Iterable[Reading]) -> Readings:
+        rows = list(readings)
+        return cls.from_rows([r.sensor for r in rows], [r.time_ns for r in rows], [r.value for r in rows])
+
+    @classmethod
+    def from_rows(cls, sensors: Sequence[str], times: Sequence[int], values: Sequence[float]) -> Readings:
+        """From one name, time (ns) and value a row."""
+        index: dict[str, int] = {}
+        codes = [index.setdefault(name, len(index)) for name in sensors]
+        return cls(
+            tuple(index),
+            np.array(codes, np.int32),
+            np.array(times, np.int64),
+            np.array(values, np.float64),
+        )
+
+    @classmethod
+    def concat(cls, parts: Sequence[Readings]) -> Readings:
+        """All rows of the parts, in order, under one list of names."""
+        index: dict[str, int] = {}
+        codes = [
+            np.array([index.setdefault(n, len(index)) for n in p.names], np.int32)[p.codes]
+            for p in parts
+            if len(p)
+        ]
+        filled = [p for p in parts if len(p)]
+        if not filled:
+            return cls.empty()
+        return cls(
+            tuple(index),
+            np.concatenate(codes),
+            np.concatenate([p.times for p in filled]),
+            np.concatenate([p.values for p in filled]),
+        )
+
+    def take(self, rows: npt.NDArray[np.bool_] | npt.NDArray[np.intp]) -> Readings:
+        """The chosen rows; the list of names stays as it is."""
+        return Readings(self.names, self.codes[rows], self.times[rows], self.values[rows])
+
+    def by_sensor(self) -> Mapping[str, Points]:
+        """Columns a sensor, oldest first; of two rows with one identity the last one stands."""
+        order = np.lexsort((self.times, self.codes))
+        codes, times, values = self.codes[order], self.times[order], self.values[order]
+        last = np.ones(len(codes), bool)
+        last[:-1] = (codes[1:] != codes[:-1]) | (times[1:] != times[:-1])
+        codes, times, values = codes[last], times[last], values[last]
+        edges = np.searchsorted(codes, np.arange(len(self.names) + 1))
+        return {
+            name: Points(times[a:b], values[a:b])
+            for name, a, b in zip(self.names, edges[:-1].tolist(), edges[1:].tolist(), strict=True)
+            if b > a
+        }

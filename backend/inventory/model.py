@@ -1,0 +1,196 @@
+"""The description of a data centre as one immutable, validated model.
+
+Field names follow the description's own keys; what is optional there is filled here, so that nobody downstream asks twice.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Literal, TypeAlias
+
+from backend.core.tree import Tree
+
+RegisterType: TypeAlias = Literal["int16", "uint16", "int32", "uint32", "float32", "bool"]
+Order: TypeAlias = Literal["<", ">"]
+Side: TypeAlias = Literal["front", "back", "top"]
+
+
+@dataclass(frozen=True, slots=True)
+class SnmpSource:
+    """Reads `<oid>.<index>` (`oid` alone where `index` is None)."""
+
+    ip: str
+    oid: str
+    index: int | None
+    port: int = 161
+    version: Literal["1", "2c", "3"] = "2c"
+    community: str = field(default="public", repr=False)
+
+    @property
+    def full_oid(self) -> str:
+        return self.oid if self.index is None else f"{self.oid}.{self.index}"
+
+
+@dataclass(frozen=True, slots=True)
+class ModbusSource:
+    """Reads holding registers. `byteorder` is within a register, `wordorder` among registers."""
+
+    ip: str
+    register: int
+    type: RegisterType
+    port: int = 502
+    unit_id: int = 1
+    byteorder: Order = "<"
+    wordorder: Order = "<"
+    divide_by: float = 1.0
+    multiply_by: float = 1.0
+    length: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class SocomecSource:
+    """Two holding registers, big-endian unsigned 32 bits."""
+
+    ip: str
+    address: int
+    unit_id: int
+    port: int = 502
+
+
+@dataclass(frozen=True, slots=True)
+class FluksoSource:
+    """One sensor of a Flukso meter's HTTP interface."""
+
+    ip: str
+    sensor_id: str
+    port: int = 8080
+
+
+@dataclass(frozen=True, slots=True)
+class PushSource:
+    """A probe that an Arduino card pushes; its place in a rack if it has one."""
+
+    rack: str | None = None
+    side: Side | None = None
+    position: int | None = None
+    exclude_from_rack_temperature_overview: bool = False
+
+
+Source: TypeAlias = SnmpSource | ModbusSource | SocomecSource | FluksoSource | PushSource
+
+
+@dataclass(frozen=True, slots=True)
+class Sensor:
+    """One sensor. `period_s` is how often a reading is expected; `group` the map of sensors.yaml it stands in."""
+
+    name: str
+    sensor_type: str
+    unit: str
+    method: str
+    group: str
+    source: Source
+    location: str
+    parent: str | None = None
+    info: str = ""
+    tags: tuple[str, ...] = ()
+    exclude_from_aggregation: bool = False
+    period_s: float = 1.0
+
+
+@dataclass(frozen=True, slots=True)
+class Equipment:
+    """A server or a switch in a rack; `position` is its U, 1 at the bottom."""
+
+    name: str
+    position: int
+    type: Literal["compute", "switch"]
+
+
+@dataclass(frozen=True, slots=True)
+class Rack:
+    id: str
+    equipment: tuple[Equipment, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Site:
+    """racks.yaml."""
+
+    name: str
+    site: str
+    racks: tuple[Rack, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Probe:
+    """A temperature probe of temperature.yaml; `servers` are those it stands at."""
+
+    rack: str
+    side: Side
+    position: int
+    sensor: str
+    servers: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class RoomArray:
+    """A row of equipment on the floor plan; `x` and `y` are CSS lengths such as `82.5%`."""
+
+    id: str
+    name: str
+    info: str
+    location: str
+    color: str
+    x: str
+    y: str
+    sensors: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class CommandAction:
+    """A Modbus write."""
+
+    name: str
+    register: int
+    value: int
+    title: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class CommandProperty:
+    """A Modbus read; `values` maps a state's name to the value that shows it."""
+
+    name: str
+    register: int
+    type: RegisterType
+    byteorder: Order = "<"
+    wordorder: Order = "<"
+    values: Mapping[str, float] = field(default_factory=dict)
+    title: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class CommandTarget:
+    """An equipment of commands.yaml."""
+
+    id: str
+    name: str
+    ip: str
+    port: int
+    unit_id: int
+    actions: tuple[CommandAction, ...]
+    properties: tuple[CommandProperty, ...]
+
+
+@dataclass(frozen=True)
+class Inventory:
+    """The whole description. `consumption` and `production` are the two energy trees."""
+
+    sensors: Mapping[str, Sensor]
+    consumption: Tree
+    production: Tree
+    site: Site
+    probes: tuple[Probe, ...]
+    room: tuple[RoomArray, ...]
+    commands: tuple[CommandTarget, ...]

@@ -1,0 +1,110 @@
+"""The rooms, and who may import whom. A breach is a failing test, not a matter of taste."""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[1]
+PACKAGES = ("backend", "crawlers", "workers")
+
+# Composition roots import what they wire, and nobody imports them.
+ROOTS = {
+    "backend.app",
+    "backend.cli",
+    "backend.demo",
+    "backend.schema_export",
+    "crawlers.__main__",
+    "workers.app",
+}
+
+# room -> rooms of ours it may import (itself always)
+ALLOWED: dict[str, set[str]] = {
+    "backend.core": set(),
+    "backend.settings": set(),
+    "backend.inventory": {"backend.core"},
+    "backend.store": {"backend.core"},
+    "backend.bus": {"backend.core"},
+    "backend.ingest": {"backend.core"},
+    "backend.rollups": {"backend.core"},
+    "backend.db": {"backend.core"},
+    "backend.graphql": {"backend.core", "backend.inventory", "backend.settings"},
+    "backend.rest": {"backend.core", "backend.inventory", "backend.settings"},
+    "crawlers": {"backend.core", "backend.inventory"},
+    "workers": {"backend.core", "backend.rollups"},
+}
+
+# Drivers that only the named rooms may touch.
+DRIVERS = {
+    "duckdb": {"backend.store"},
+    "influxdb_client": {"backend.store"},
+    "redis": {"backend.bus"},
+    "sqlalchemy": {"backend.db"},
+    "pysnmp": {"crawlers"},
+    "pymodbus": {"crawlers"},
+    "celery": {"workers"},
+}
+
+
+def modules() -> Iterator[tuple[str, Path]]:
+    for package in PACKAGES:
+        for path in sorted((ROOT / package).rglob("*.py")):
+            name = ".".join(path.relative_to(ROOT).with_suffix("").parts)
+            yield name.removesuffix(".__init__"), path
+
+
+def room_of(module: str) -> str | None:
+    """The room a module stands in; None for a composition root or a bare package."""
+    if module in ROOTS:
+        return None
+    return max((r for r in ALLOWED if module == r or module.startswith(r + ".")), key=len, default=None)
+
+
+def imports(path: Path) -> set[str]:
+    found: set[str] = set()
+    for node in ast.walk(ast.parse(path.read_text())):
+        if isinstance(node, ast.Import):
+            found |= {alias.name for alias in node.names}
+        elif isinstance(node, ast.ImportFrom):
+            assert node.level == 0, f"{path}: relative imports hide the room they reach"
+            found.add(node.module or "")
+            found |= {f"{node.module}.{alias.name}" for alias in node.names}
+    return found
+
+
+MODULES = list(modules())
+
+
+@pytest.mark.parametrize("name, path", MODULES, ids=[m for m, _ in MODULES])
+def test_room_imports_only_what_it_may(name: str, path: Path) -> None:
+    room = room_of(name)
+    for imported in imports(path):
+        assert not any(imported == r or imported.startswith(r + ".") for r in ROOTS if r != name), (
+            f"{name} imports the composition root {imported}"
+        )
+        if room is None:
+            continue
+        other = room_of(imported)
+        assert other is None or other == room or other in ALLOWED[room], f"{name} imports {imported}"
+        driver = imported.split(".")[0]
+        if driver in DRIVERS:
+            assert room in DRIVERS[driver], f"{name} imports the driver {driver}"
+
+
+def test_every_module_stands_in_a_room() -> None:
+    bare = {"backend", "workers"}
+    homeless = [m for m, _ in MODULES if m not in bare and m not in ROOTS and room_of(m) is None]
+    assert not homeless, f"give these a room and a rule: {homeless}"
+
+
+def test_core_needs_only_the_standard_library_and_numpy() -> None:
+    import sys
+
+    allowed = set(sys.stdlib_module_names) | {"numpy", "backend"}
+    for name, path in MODULES:
+        if room_of(name) == "backend.core":
+            outside = {i.split(".")[0] for i in imports(path)} - allowed
+            assert not outside, f"{name} imports {outside}"
