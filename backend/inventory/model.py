@@ -115,11 +115,12 @@ class Rack:
 
 @dataclass(frozen=True, slots=True)
 class Site:
-    """racks.yaml."""
+    """racks.yaml. `units` is the height of its racks in U."""
 
     name: str
     site: str
     racks: tuple[Rack, ...]
+    units: int = 42
 
 
 @dataclass(frozen=True, slots=True)
