@@ -21,25 +21,34 @@ T_co = TypeVar("T_co", covariant=True)
 
 @dataclass(frozen=True, slots=True)
 class Kind(Generic[T_co]):
-    """How to read a value; `read` raises ValueError where it is not what is `expected`."""
+    """How to read a value; `read` raises ValueError where it is not what is `expected`.
+
+    What is `secret` is not shown when it is wrong.
+    """
 
     expected: str
     read: Callable[[Value], T_co]
+    secret: bool = False
 
 
 @dataclass(frozen=True, slots=True)
 class Item:
-    """A value of a file, or the place where one is missing (`value` None), with its path."""
+    """A value of a file, or the place where one is missing (`value` None), with its path.
+
+    `line` is the value's, or that of the map it is missing from.
+    """
 
     file: str
     path: str
     value: Value | None
     faults: list[Fault]
+    line: int | None = None
 
     def __getitem__(self, key: str) -> Item:
         """What stands under a key; the place is missing where this is no map or has no such key."""
-        entries = self.value.entries if isinstance(self.value, Map) else {}
-        return Item(self.file, join(self.path, key), entries.get(key), self.faults)
+        value = self.value.entries.get(key) if isinstance(self.value, Map) else None
+        line = value.line if value is not None else self.line
+        return Item(self.file, join(self.path, key), value, self.faults, line)
 
     @property
     def missing(self) -> bool:
@@ -47,8 +56,7 @@ class Item:
         return self.value is None or (isinstance(self.value, Leaf) and self.value.tag == "null")
 
     def fault(self, expected: str, found: str | None = None) -> None:
-        line = self.value.line if self.value is not None else None
-        self.faults.append(Fault(self.file, self.path, found or describe(self.value), expected, line))
+        self.faults.append(Fault(self.file, self.path, found or describe(self.value), expected, self.line))
 
     def get(self, kind: Kind[T], default: T) -> T:
         """The value; `default` where there is none, and where it is wrong, which is a fault."""
@@ -61,7 +69,7 @@ class Item:
                 return kind.read(self.value)
             except (ValueError, OverflowError):
                 pass
-        self.fault(kind.expected)
+        self.fault(kind.expected, "something else (not shown)" if kind.secret and not self.missing else None)
         return placeholder
 
     def items(self, expected: str = "a map") -> Iterator[tuple[str, Item]]:
@@ -76,7 +84,7 @@ class Item:
         """Members of a list; a single scalar counts as a list of one."""
         if isinstance(self.value, Seq):
             for i, member in enumerate(self.value.items):
-                yield Item(self.file, f"{self.path}[{i}]", member, self.faults)
+                yield Item(self.file, f"{self.path}[{i}]", member, self.faults, member.line)
         elif isinstance(self.value, Leaf) and not self.missing:
             yield self
         elif not self.missing:
@@ -180,7 +188,7 @@ def one_of(choices: dict[str, T]) -> Kind[T]:
     return Kind("one of " + ", ".join(choices), read)
 
 
-def matching(pattern: str, expected: str) -> Kind[str]:
+def matching(pattern: str, expected: str, secret: bool = False) -> Kind[str]:
     compiled = re.compile(pattern)
 
     def read(value: Value) -> str:
@@ -189,7 +197,7 @@ def matching(pattern: str, expected: str) -> Kind[str]:
             raise ValueError
         return text
 
-    return Kind(expected, read)
+    return Kind(expected, read, secret)
 
 
 def _host(value: Value) -> str:

@@ -32,17 +32,20 @@ def load(folder: Path) -> Inventory:
         raise DescriptionError([Fault(str(folder), "", "no such folder", "a folder of YAML files")])
     tops = {name: document.read(folder, name, name in REQUIRED, faults) for name in FILES}
     units = places.rack_units(tops[places.RACKS], faults)
+    # Where sensors.yaml cannot be read at all, that is the fault, and not every name of a sensor elsewhere.
+    unreadable = any(f.file == sensors.FILE and not f.path for f in faults)
     found = sensors.sensors(tops[sensors.FILE], units, faults)
-    consumption = trees.tree("consumption", trees.CONSUMPTION, tops[trees.CONSUMPTION], found, faults)
+    known = None if unreadable else found
+    consumption = trees.tree("consumption", trees.CONSUMPTION, tops[trees.CONSUMPTION], known, faults)
     production = trees.empty("production", "overall_production")
     if tops[trees.PRODUCTION].entries:
-        described = trees.tree("production", trees.PRODUCTION, tops[trees.PRODUCTION], found, faults)
+        described = trees.tree("production", trees.PRODUCTION, tops[trees.PRODUCTION], known, faults)
         production = described or production
     if consumption is not None:
         trees.check_shared(consumption, production, faults)
     site = places.site(tops[places.RACKS], units, faults)
-    probes = places.probes(tops[places.TEMPERATURE], found, units, faults)
-    room = places.room(tops[places.ROOM], found, faults)
+    probes = places.probes(tops[places.TEMPERATURE], known, units, faults)
+    room = places.room(tops[places.ROOM], known, faults)
     targets = commands.commands(tops[commands.FILE], faults)
     if faults or consumption is None:
         raise DescriptionError(_in_order(faults))

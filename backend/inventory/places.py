@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection
+from dataclasses import replace
 from typing import Final, Literal
 
 from backend.core.errors import Fault
@@ -26,7 +27,7 @@ _COLOR: Final = matching(
 
 def rack_units(top: Map, faults: list[Fault]) -> int:
     """Height of the racks in U."""
-    return Item(RACKS, "units", top.entries.get("units"), faults).get(_UNITS, 42)
+    return Item(RACKS, "", top, faults)["units"].get(_UNITS, 42)
 
 
 def site(top: Map, units: int, faults: list[Fault]) -> Site:
@@ -45,7 +46,7 @@ def site(top: Map, units: int, faults: list[Fault]) -> Site:
     return Site(place["name"].get(TEXT, ""), place["site"].get(TEXT, ""), tuple(racks), units)
 
 
-def probes(top: Map, sensors: Collection[str], units: int, faults: list[Fault]) -> tuple[Probe, ...]:
+def probes(top: Map, sensors: Collection[str] | None, units: int, faults: list[Fault]) -> tuple[Probe, ...]:
     """Probes by rack and side, sides as the file has them."""
     found: list[Probe] = []
     seen: dict[str, str] = {}
@@ -56,7 +57,7 @@ def probes(top: Map, sensors: Collection[str], units: int, faults: list[Fault]) 
                 places.fault("a side: front, back or top", side)
                 continue
             for key, item in places.items("a map from positions (U) to probes"):
-                at = Item(TEMPERATURE, item.path, _key(key, item), faults).need(u, 1)
+                at = replace(item, value=Leaf(key, "str", item.line or 1)).need(u, 1)
                 sensor = _known(item["serie"], sensors)
                 if sensor and sensor in seen:
                     item["serie"].fault(f"each probe once (it stands at {seen[sensor]} too)")
@@ -65,18 +66,14 @@ def probes(top: Map, sensors: Collection[str], units: int, faults: list[Fault]) 
     return tuple(found)
 
 
-def _key(key: str, item: Item) -> Leaf:
-    return Leaf(key, "str", item.value.line if item.value is not None else 1)
-
-
-def _known(item: Item, sensors: Collection[str]) -> str:
+def _known(item: Item, sensors: Collection[str] | None) -> str:
     name = item.need(NAME, "")
-    if name and name not in sensors:
+    if name and sensors is not None and name not in sensors:
         item.fault("a sensor of sensors.yaml")
     return name
 
 
-def room(top: Map, sensors: Collection[str], faults: list[Fault]) -> tuple[RoomArray, ...]:
+def room(top: Map, sensors: Collection[str] | None, faults: list[Fault]) -> tuple[RoomArray, ...]:
     arrays = []
     for key, item in Item(ROOM, "", top, faults).items():
         if not isinstance(item.value, Map):

@@ -21,14 +21,17 @@ from backend.inventory.fields import (
     one_of,
 )
 from backend.inventory.model import (
+    AuthProtocol,
     FluksoSource,
     ModbusSource,
     Order,
+    PrivProtocol,
     PushSource,
     RegisterType,
     Sensor,
     Side,
     SnmpSource,
+    SnmpUser,
     SocomecSource,
     Source,
 )
@@ -40,31 +43,45 @@ REGISTER: Final = integer(0, 65535, "a register")
 UNIT_ID: Final = integer(0, 255, "a Modbus unit id")
 SIDES: Final[dict[str, Side]] = {"front": "front", "back": "back", "top": "top"}
 SIDE: Final = one_of(SIDES)
-_TYPES: Final[dict[str, RegisterType]] = {
-    "int16": "int16",
-    "uint16": "uint16",
-    "int32": "int32",
-    "uint32": "uint32",
-    "float32": "float32",
-    "bool": "bool",
-}
-TYPE: Final = one_of(_TYPES)
+_TYPES: Final[tuple[RegisterType, ...]] = ("int16", "uint16", "int32", "uint32", "float32", "bool")
+TYPE: Final = one_of({name: name for name in _TYPES})
 _ORDERS: Final[dict[str, Order]] = {"<": "<", ">": ">"}
 ORDER: Final = one_of(_ORDERS)
 _VERSIONS: Final[dict[str, Literal["1", "2c", "3"]]] = {"1": "1", "2c": "2c", "3": "3"}
 VERSION: Final = one_of(_VERSIONS | {"v1": "1", "2": "2c", "v2c": "2c", "v3": "3"})
+_AUTH: Final[tuple[AuthProtocol, ...]] = ("md5", "sha", "sha224", "sha256", "sha384", "sha512")
+_PRIV: Final[tuple[PrivProtocol, ...]] = ("des", "3des", "aes", "aes192", "aes256")
+AUTH: Final = one_of({name: name for name in _AUTH})
+PRIV: Final = one_of({name: name for name in _PRIV})
+KEY: Final = matching(r".{8,}", "a key of at least 8 characters", secret=True)
 POSITIVE: Final = number(lambda n: n > 0, "a number of seconds above 0")
 FACTOR: Final = number(lambda n: n != 0, "a number other than 0")
 
 
 def _snmp(item: Item, units: int) -> SnmpSource:
+    version = item["version"].get(VERSION, "2c")
     return SnmpSource(
         ip=item["ip"].need(HOST, ""),
         oid=item["oid"].need(OID, "").removeprefix("."),
         index=item["index"].get(integer(0), None),
         port=item["port"].get(PORT, 161),
-        version=item["version"].get(VERSION, "2c"),
+        version=version,
         community=item["community"].get(TEXT, "public"),
+        user=_user(item) if version == "3" else None,
+    )
+
+
+def _user(item: Item) -> SnmpUser:
+    auth_key = item["auth_key"].get(KEY, None)
+    priv_key = item["priv_key"].get(KEY, None)
+    if priv_key is not None and auth_key is None:
+        item["auth_key"].fault("a key, for there is a priv_key", "none")
+    return SnmpUser(
+        name=item["user"].need(NAME, ""),
+        auth_key=auth_key,
+        auth_protocol=item["auth_protocol"].get(AUTH, "sha"),
+        priv_key=priv_key,
+        priv_protocol=item["priv_protocol"].get(PRIV, "aes"),
     )
 
 

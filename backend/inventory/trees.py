@@ -29,7 +29,7 @@ def empty(name: str, root: str) -> Tree:
     return Tree(name, root, (TreeNode(root, root.replace("_", " ").capitalize(), None, (), None),))
 
 
-def tree(name: str, file: str, top: Map, sensors: Collection[str], faults: list[Fault]) -> Tree | None:
+def tree(name: str, file: str, top: Map, sensors: Collection[str] | None, faults: list[Fault]) -> Tree | None:
     """The tree of a file; None where faults (added to `faults`) leave no root."""
     before = len(faults)
     place = Item(file, "", top, faults)
@@ -47,7 +47,7 @@ def tree(name: str, file: str, top: Map, sensors: Collection[str], faults: list[
     return Tree(name, root, nodes, detached)
 
 
-def _read(place: Item, sensors: Collection[str]) -> _Draft:
+def _read(place: Item, sensors: Collection[str] | None) -> _Draft:
     draft = _Draft({}, {}, [])
     for key, item in place.items():
         if not isinstance(item.value, Map):
@@ -56,7 +56,7 @@ def _read(place: Item, sensors: Collection[str]) -> _Draft:
         if _same(item["id"].get(NAME, key)) != _same(key):
             item["id"].fault(f"the key, {key}")
         target = None if item["target"].missing else item["target"].need(NAME, "")
-        if target and target not in sensors:
+        if target and sensors is not None and target not in sensors:
             item["target"].fault("a sensor of sensors.yaml")
         children = item["children"].texts()
         if target is not None and children:
