@@ -170,7 +170,8 @@ def _sensor(key: str, group: str, item: Item, units: int) -> Sensor:
     read = METHODS.get(method)
     if method == "temperature_push" and ":" in key:
         item.fault("the 1-wire address without ':'", key)
-    sensor_type, unit = _DEFAULTS.get(method, ("", ""))
+    # Without a method nobody can say whether type and unit are missing.
+    sensor_type, unit = _DEFAULTS.get(method, ("", "")) if read else _WATTS
     return Sensor(
         name=key,
         sensor_type=item["sensor_type"].get(NAME, sensor_type)
