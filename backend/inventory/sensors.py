@@ -164,6 +164,7 @@ def sensors(top: Map, units: int, faults: list[Fault]) -> dict[str, Sensor]:
 
 
 def _sensor(key: str, group: str, item: Item, units: int) -> Sensor:
+    item.key(key).need(NAME, key)
     if item["name"].get(NAME, key) != key:
         item["name"].fault(f"the key, {key}")
     method = item["method"].need(_METHOD, "")

@@ -174,6 +174,22 @@ def test_only_sensors_and_the_consumption_tree_are_required(small: Path) -> None
     assert (inventory.site.racks, inventory.probes, inventory.room, inventory.commands) == ((), (), (), ())
 
 
+def test_what_deployments_have_and_nobody_needs_is_let_be(small: Path) -> None:
+    """An orphan in the tree, probes of a rack that racks.yaml does not know, tags that name no server."""
+    with (small / "multitree.yaml").open("a") as file:
+        file.write("board: {children: [board_1]}\nboard_1: {target: water_in}\n")
+    (small / "temperature.yaml").write_text(
+        "room: {top: {1: {serie: 28b8fb2909000003, tags: [outside], x: 1}}}"
+    )
+    inventory = load(small)
+    assert [n.id for n in inventory.consumption.detached] == ["feed", "board", "board_1"]
+    assert inventory.probes[0].servers == ("outside",)
+    assert (
+        "note: consumption: no node has these as a child, so they count in no sum: board\n"
+        in check(small)[1] + "\n"
+    )
+
+
 def test_utf16_and_a_byte_order_mark_are_read(small: Path) -> None:
     (small / "racks.yaml").write_text("name: é", encoding="utf-16")
     (small / "multitree.yaml").write_text(SMALL["multitree.yaml"], encoding="utf-8-sig")
@@ -263,6 +279,8 @@ BROKEN: dict[str, tuple[Change, str, str]] = {
     "empty": (("multitree.yaml", SMALL["multitree.yaml"], "# nothing\n"), "", "an empty file"),
     "empty map": (("multitree.yaml", SMALL["multitree.yaml"], "{}"), "", "no root"),
     "null": (("sensors.yaml", SMALL["sensors.yaml"], "~"), "", "an empty file"),
+    "blank name": (("sensors.yaml", "  clamp:", "  ' ':"), "meters. ", "a name"),
+    "two lines": (("sensors.yaml", "  clamp:", '  "a\\nb":'), "meters.a\\nb", "a name"),
     "tag of an object": (("racks.yaml", "position: 42", "position: !!int ''"), "racks.A.sw.position", "position"),
 }  # fmt: skip
 
