@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Final
@@ -52,13 +51,13 @@ class Days:
         self._energy_of_day = lru_cache(maxsize=1024)(self._energy)
 
     def _day(self, number: int) -> Day:
-        t_s = number * DAY_S + STEP_S * np.arange(POINTS)
-        early = number * DAY_S + STEP_S * np.arange(-2 * LAG, POINTS)
+        t_s = _grid(number, 0)
+        early = _grid(number, -LAG)
         every = np.arange(len(self._load.names), dtype=np.int64)
         level = self._load.utilisation(every, early)
         total = (level * self._load.span[:, None] + self._load.idle[:, None]).sum(axis=0) + self._other_it_w
         sun, outside = self.weather.irradiance(t_s), self.weather.outside(t_s)
-        heat = lagged(total[LAG:], LAG, 9.0)
+        heat = lagged(total, LAG, 9.0)
         most = float((self._load.idle + self._load.span).sum()) + self._other_it_w
         fans = 0.32 + 0.62 * heat / max(most, 1.0)
         better = np.clip(5.4 - 0.09 * (outside - 10.0), 2.3, 6.2)  # watts moved per watt, fewer on a hot day
@@ -68,8 +67,8 @@ class Days:
             t_s=t_s,
             sun=sun,
             outside=outside,
-            warmth=lagged(level[:, LAG:], LAG, 7.0),
-            it=total[2 * LAG :],
+            warmth=lagged(level, LAG, 7.0),
+            it=total[LAG:],
             heat=heat,
             fans=fans,
             chiller=180.0 + heat / better,
@@ -80,19 +79,22 @@ class Days:
 
     def _battery(self, number: int, sun: Float64) -> tuple[Float64, Float64]:
         """Charged by the sun, emptied in the evening and before dawn, idle at midnight so that days join smoothly."""
-        rest = lambda day: 0.52 + 0.05 * fraction(self._seed, f"rest/{day}")  # noqa: E731
         bright = float(sun.mean()) / 250.0
         taken = 0.10 + 0.26 * min(1.0, bright)
-        given = taken + rest(number) - rest(number + 1)
+        given = taken + self._rest(number) - self._rest(number + 1)
         share = np.linspace(0.0, 1.0, POINTS)
         night = np.clip(1.0 - sun / 150.0, 0.0, 1.0) * np.sin(math.pi * share) ** 2
         filling, emptying = _normal(sun), _normal(night)
         flow = given * emptying - taken * filling  # share of the capacity a second
         gone = np.concatenate(([0.0], np.cumsum((flow[1:] + flow[:-1]) * 0.5 * STEP_S)))
-        return rest(number) - gone, flow * BATTERY_WH * 3600.0
+        return self._rest(number) - gone, flow * BATTERY_WH * 3600.0
+
+    def _rest(self, number: int) -> float:
+        """State of charge at the midnight a day begins with."""
+        return 0.52 + 0.05 * fraction(self._seed, f"rest/{number}")
 
     def _energy(self, number: int) -> float:
-        t_s = number * DAY_S + STEP_S * np.arange(POINTS)
+        t_s = _grid(number, 0)
         return float(_running_wh(self.weather.irradiance(t_s) * PANEL_W / 1_000.0)[-1])
 
     def _energy_before(self, number: int) -> float:
@@ -100,6 +102,11 @@ class Days:
         date = np.datetime64(number, "D")
         first = int(date.astype("datetime64[Y]").astype("datetime64[D]").astype(np.int64))
         return math.fsum(self._energy_of_day(day) for day in range(first, number))
+
+
+def _grid(number: int, first: int) -> Float64:
+    """Seconds since the epoch of the minutes of a day, from minute `first` to the next midnight."""
+    return number * DAY_S + STEP_S * np.arange(first, POINTS, dtype=np.float64)
 
 
 def _running_wh(watts: Float64) -> Float64:
@@ -110,9 +117,3 @@ def _normal(curve: Float64) -> Float64:
     """The curve scaled so that its integral over the day, in seconds, is 1."""
     area = float(((curve[1:] + curve[:-1]) * 0.5 * STEP_S).sum())
     return curve / area if area > 0 else curve
-
-
-def rows(curves: Mapping[str, Float64] | Sequence[Float64]) -> Float64:
-    """Curves as one matrix (n, POINTS), ready to be interpolated."""
-    columns = list(curves.values()) if isinstance(curves, Mapping) else list(curves)
-    return np.ascontiguousarray(np.stack(columns)) if columns else np.empty((0, POINTS))
