@@ -28,10 +28,11 @@ Curve: TypeAlias = Callable[[Day], Float64]
 
 @dataclass(frozen=True, slots=True)
 class Shape:
-    """A sensor's curve and how much it trembles around it, in its unit."""
+    """A sensor's curve and how much it trembles around it: by `noise` in its unit, or by `share` of its value."""
 
     curve: Curve
-    noise: float
+    noise: float = 0.0
+    share: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,7 +45,7 @@ class Context:
 
 
 def shape(sensor: Sensor, context: Context) -> Shape:
-    words = f"{sensor.name} {sensor.info} {sensor.location} {' '.join(sensor.tags)}".lower()
+    words = f"{sensor.name} {sensor.info} {' '.join(sensor.tags)}".lower()
     for rule in (_outside, _probe, _battery, _panels, _sky, _cooler, _meter):
         if found := rule(sensor, words, context):
             return found
@@ -61,7 +62,7 @@ def _own(sensor: Sensor, context: Context, what: str) -> float:
 
 
 def _outside(sensor: Sensor, words: str, context: Context) -> Shape | None:
-    if symbol(sensor.unit) != "°C" or not _has(words, "outside", "outdoor", "weather"):
+    if symbol(sensor.unit) != "°C" or not _has(f"{words} {sensor.location}", "outside", "outdoor", "weather"):
         return None
     apart = 0.4 * _own(sensor, context, "outside")
     return Shape(lambda day: day.outside + apart, 0.05)
@@ -106,7 +107,7 @@ def _battery(sensor: Sensor, words: str, context: Context) -> Shape | None:
 
 def _panels(sensor: Sensor, words: str, context: Context) -> Shape | None:
     """A network of panels has two strings; each has a current and a voltage of its own."""
-    if not _has(words, "network[0-9]", "sol[0-9]", "solar", "panel", "string", "pv"):
+    if not _has(words, "net(work)?[0-9]", "sol[0-9]", "solar", "panel", "string", "pv"):
         return None
     unit = symbol(sensor.unit)
     good = 0.96 + 0.04 * _own(sensor, context, "panel")
@@ -114,10 +115,10 @@ def _panels(sensor: Sensor, words: str, context: Context) -> Shape | None:
     watts: Curve = lambda day: good * part * day.sun * (PANEL_W / 1_000.0)  # noqa: E731
     volts: Curve = lambda day: np.where(day.sun > 2.0, 318.0 + 12.0 * np.log1p(day.sun / 40.0), day.sun)  # noqa: E731
     curves: dict[str, Shape] = {
-        "W": Shape(watts, 1.5),
-        "kW": Shape(lambda day: watts(day) / 1_000.0, 0.002),
-        "V": Shape(volts, 0.3),
-        "A": Shape(lambda day: watts(day) / np.maximum(volts(day), 50.0), 0.004),
+        "W": Shape(watts, share=0.004),
+        "kW": Shape(lambda day: watts(day) / 1_000.0, share=0.004),
+        "V": Shape(volts, share=0.001),
+        "A": Shape(lambda day: watts(day) / np.maximum(volts(day), 50.0), share=0.004),
         "kWh": Shape(lambda day: good * day.energy / 1_000.0, 0.0),
         "°C": Shape(lambda day: day.outside + 0.028 * day.sun - 1.0, 0.1),
     }
@@ -129,9 +130,9 @@ def _sky(sensor: Sensor, words: str, context: Context) -> Shape | None:
     if not _has(words, "weather", "wind", "rain", "lux", "irradiance"):
         return None
     curves: dict[str, Shape] = {
-        "w/m2": Shape(lambda day: day.sun, 0.8),
-        "lux": Shape(lambda day: day.sun * 110.0, 40.0),
-        "m/s": Shape(lambda day: sky.wind(day.t_s), 0.15),
+        "w/m2": Shape(lambda day: day.sun, share=0.003),
+        "lux": Shape(lambda day: day.sun * 110.0, share=0.003),
+        "m/s": Shape(lambda day: sky.wind(day.t_s), share=0.04),
         "deg": Shape(lambda day: sky.wind_direction(day.t_s), 2.0),
         "%": Shape(lambda day: sky.humidity(day.t_s), 0.1),
         "hpa": Shape(lambda day: sky.pressure(day.t_s), 0.05),
@@ -165,10 +166,10 @@ def _cooler(sensor: Sensor, words: str, context: Context) -> Shape | None:
     }
     if _has(words, "humidity"):
         return Shape(lambda day: 41.0 + 0.12 * (context.weather.humidity(day.t_s) - 70.0), 0.1)
-    if _has(words, "water", "inrow_water"):
-        return Shape(lambda day: day.heat / (4_186.0 * 5.0), 0.01)
     if _has(words, "valve"):
         return Shape(lambda day: 25.0 + 65.0 * (day.fans - 0.32) / 0.62, 0.4)
+    if _has(words, "water"):
+        return Shape(lambda day: day.heat / (4_186.0 * 5.0), 0.01)
     return curves.get(unit)
 
 
@@ -180,7 +181,7 @@ def _cooler_temperature(words: str) -> Shape:
         return Shape(lambda day: 12.4 + 0.03 * (day.outside - 12.0) + 2.0 * day.fans, 0.05)
     if _has(words, "water"):
         return Shape(lambda day: 8.6 + 0.03 * (day.outside - 12.0), 0.05)
-    if _has(words, "return", "hot"):
+    if _has(words, "return", "hot aisle"):
         return Shape(lambda day: _inlet(day) + 5.5 + 6.0 * day.fans, 0.08)
     if _has(words, "supply", "cold"):
         return Shape(lambda day: _inlet(day) - 3.6, 0.06)

@@ -43,7 +43,9 @@ class ServerLoad:
     def _jobs(self, servers: Int64, slots: Int64) -> Float64:
         """Utilisation the slots (n, k) of servers (n,) bring, 0 to 1."""
         seed = self._seeds[servers][:, None]
-        middle: Float64 = (slots + 0.5) * self._slot[servers][:, None] - self._offset[servers][:, None]
+        middle = (slots.astype(np.float64) + 0.5) * self._slot[servers][:, None] - self._offset[servers][
+            :, None
+        ]
         busy = uniform(seed, slots * 2) < self._demand(middle)
         return np.where(busy, 0.35 + 0.65 * uniform(seed, slots * 2 + 1), 0.03)
 

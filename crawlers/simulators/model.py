@@ -44,6 +44,7 @@ class DataCentreModel:
         self._seeds = seeds(seed, [f"noise/{n}" for n in self.names])
         self._shapes = self._make_shapes(inventory)
         self._noise = np.array([s.noise if s else PLUG_NOISE_W for s in self._shapes])
+        self._share = np.array([s.share if s else 0.0 for s in self._shapes])
         self._place = np.cumsum([s is not None for s in self._shapes]) - 1  # row in a day's matrix of curves
         self._matrix = lru_cache(maxsize=4)(self._day_matrix)
 
@@ -93,8 +94,11 @@ class DataCentreModel:
             if not plug.all():
                 out[~plug, part] = self._interpolated(rows[~plug], number, t_s)
         noise = uniform(self._seeds[rows][:, None], (times // NS_PER_SECOND)[None, :])
-        noise *= 2.0 * self._noise[rows][:, None]
-        noise -= self._noise[rows][:, None]
+        noise *= 2.0
+        noise -= 1.0
+        share = self._share[rows]
+        width = self._noise[rows][:, None]
+        noise *= width + share[:, None] * out if share.any() else width
         out += noise
         return out
 
@@ -110,7 +114,7 @@ class DataCentreModel:
         place = (t_s - number * 86_400.0) / STEP_S
         index = place.astype(np.intp)
         before = matrix[:, index]
-        after = matrix[:, index + 1]
+        after: Float64 = matrix[:, index + 1]
         after -= before
         after *= place - index
         after += before

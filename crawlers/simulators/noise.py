@@ -41,7 +41,8 @@ def uniform(seed: UInt64, index: Int64) -> Float64:
     x *= _SECOND
     x ^= x >> np.uint64(31)
     x >>= np.uint64(11)
-    return np.multiply(x, _TO_UNIT, dtype=np.float64)
+    out: Float64 = np.multiply(x, _TO_UNIT, dtype=np.float64)
+    return out
 
 
 def smooth(seed: int, t_s: Float64, period_s: float) -> Float64:
