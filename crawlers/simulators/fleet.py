@@ -7,7 +7,7 @@ import contextlib
 import ipaddress
 import logging
 import threading
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from types import TracebackType
 from typing import Any, Self
 
@@ -186,11 +186,12 @@ class _Table:
         self._fleet = fleet
         self._sensors = sensors
         self._texts = {n for n in sensors.values() if prints_text(fleet._inventory.sensors[n])}
+        self._of_period = {fleet._model.period_ns(name): name for name in sensors.values()}
         self._ticks: tuple[int, ...] = ()
         self._made: snmp_agent.Table = {}
 
     def __call__(self) -> snmp_agent.Table:
-        ticks = tuple({p: self._fleet.tick(n) for n, p in self._periods()}.values())
+        ticks = tuple(self._fleet.tick(name) for name in self._of_period.values())
         if ticks != self._ticks:
             raw = self._fleet._raw(list(self._sensors.values()))
             self._made = {
@@ -199,9 +200,6 @@ class _Table:
             }
             self._ticks = ticks
         return self._made
-
-    def _periods(self) -> Iterable[tuple[str, int]]:
-        return ((name, self._fleet._model.period_ns(name)) for name in self._sensors.values())
 
 
 def _modbus_units(inventory: Inventory) -> Mapping[tuple[str, int], list[modbus_server.Unit]]:
@@ -231,7 +229,7 @@ def _modbus_units(inventory: Inventory) -> Mapping[tuple[str, int], list[modbus_
 
 
 async def _shutdown(server: ModbusTcpServer) -> None:
-    await server.shutdown()
+    await server.shutdown()  # type: ignore[no-untyped-call]
 
 
 async def _cancelled(task: asyncio.Task[None]) -> None:

@@ -21,7 +21,7 @@ class FluksoServer:
         self._sensors = sensors
         self._points = points
         self._server: asyncio.Server | None = None
-        self._open: set[asyncio.StreamWriter] = set()
+        self._open: dict[asyncio.StreamWriter, asyncio.Task[None] | None] = {}
 
     async def start(self, ip: str, port: int) -> int:
         """The port it listens on; 0 takes a free one."""
@@ -32,12 +32,14 @@ class FluksoServer:
     async def stop(self) -> None:
         if self._server is not None:
             self._server.close()
+            serving = [task for task in self._open.values() if task is not None]
             for writer in list(self._open):
                 writer.close()
+            await asyncio.gather(*serving, return_exceptions=True)
             await self._server.wait_closed()
 
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        self._open.add(writer)
+        self._open[writer] = asyncio.current_task()
         try:
             with contextlib.suppress(asyncio.IncompleteReadError, asyncio.LimitOverrunError, ConnectionError):
                 while True:
@@ -50,7 +52,7 @@ class FluksoServer:
                     )
                     await writer.drain()
         finally:
-            self._open.discard(writer)
+            self._open.pop(writer, None)
             writer.close()
 
     def respond(self, request_line: str) -> tuple[str, bytes]:

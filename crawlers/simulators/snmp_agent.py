@@ -10,7 +10,7 @@ import asyncio
 import bisect
 import logging
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any, Final, TypeAlias
+from typing import Any, Final, TypeAlias, cast
 
 from pyasn1.codec.ber import decoder
 from pyasn1.error import PyAsn1Error
@@ -77,8 +77,7 @@ class SnmpAgent(asyncio.DatagramProtocol):
         self.requests = 0
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        assert isinstance(transport, asyncio.DatagramTransport)
-        self._transport = transport
+        self._transport = cast(asyncio.DatagramTransport, transport)
 
     def datagram_received(self, data: bytes, addr: tuple[str | Any, int]) -> None:
         try:
