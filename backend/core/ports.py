@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from backend.core.bucket import Buckets, SeriesKind
-from backend.core.reading import Points, Reading, Readings
+from backend.core.reading import Float64, Int64, Points, Reading, Readings
 from backend.core.windows import Window
 
 
@@ -138,6 +138,27 @@ class Bus(Protocol):
 
         A subscriber that falls behind gets the newest value of each sensor, in one batch, when it asks again.
         """
+        ...
+
+
+class LastValuesView(Protocol):
+    """The newest reading of every sensor that has ever reported, kept in memory."""
+
+    @property
+    def names(self) -> Sequence[str]:
+        """Sensor names, in the order of the columns that `values` and `times` answer; grows as sensors appear."""
+        ...
+
+    def values(self, now_ns: int, max_age_ns: int) -> Float64:
+        """float64 (names,): last values; NaN where there is none, or it is older than `max_age_ns`."""
+        ...
+
+    def times(self) -> Int64:
+        """int64 (names,): times of the last values, ns since the epoch; 0 or less where there is none."""
+        ...
+
+    def latest(self, name: str) -> Reading | None:
+        """The newest reading of one sensor, however old."""
         ...
 
 
