@@ -38,6 +38,10 @@ class Live:
         values, times, limit = self._rows(names, now_ns)
         return np.where(now_ns - times > limit, np.nan, values)
 
+    def any_age(self, names: tuple[str, ...]) -> Float64:
+        """float64 (names,): last values however old; NaN for a sensor that never reported."""
+        return self._rows(names, 0)[0]
+
     def times(self, names: tuple[str, ...]) -> Int64:
         """int64 (names,): times of the last values, ns since the epoch; 0 for a sensor that never reported."""
         return self._rows(names, 0)[1]
