@@ -100,6 +100,34 @@ class Sink(Protocol):
         ...
 
 
+@dataclass(frozen=True, slots=True)
+class Rejection:
+    """One element of a push that was not taken: its place in the push, the sensor it named, and why."""
+
+    index: int
+    sensor: str
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What became of a push: `accepted` readings are durable, the rejected ones will never be taken as they are."""
+
+    accepted: int
+    rejected: Sequence[Rejection] = ()
+
+
+class CardReceiver(Protocol):
+    """Where the temperature cards' pushes go."""
+
+    async def accept_cards(self, body: bytes) -> Outcome:
+        """Returns when the good elements of a card's request are durable.
+
+        Raises `UserError` where the body holds no element at all, `TransientError` where nothing can be kept now.
+        """
+        ...
+
+
 class Spool(Protocol):
     """A durable first-in-first-out queue of readings."""
 

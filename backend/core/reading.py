@@ -109,6 +109,14 @@ class Readings:
         """The chosen rows; the list of names stays as it is."""
         return Readings(self.names, self.codes[rows], self.times[rows], self.values[rows])
 
+    def newest(self) -> Readings:
+        """One row a sensor: that of its newest time, of equal times the last; in the order they came."""
+        order = np.lexsort((self.times, self.codes))
+        codes = self.codes[order]
+        last = np.ones(len(codes), bool)
+        last[:-1] = codes[1:] != codes[:-1]
+        return self.take(np.sort(order[last]))
+
     def by_sensor(self) -> Mapping[str, Points]:
         """Columns a sensor, oldest first; of two rows with one identity the last one stands."""
         order = np.lexsort((self.times, self.codes))
