@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Protocol
 
 from backend.core.bucket import Buckets, SeriesKind
@@ -192,11 +192,15 @@ class LastValuesView(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class DirtyWindow:
-    """A span of a sensor's history that no longer matches its roll-ups: [start_ns, end_ns), edges of 1 d windows or finer."""
+    """A span of a sensor's history that no longer matches its roll-ups: [start_ns, end_ns), edges of 1 d windows or finer.
+
+    `version` tells one marking of a span from the next; whoever marks leaves it alone.
+    """
 
     sensor: str
     start_ns: int
     end_ns: int
+    version: int = field(default=0, compare=False)
 
 
 class RollupState(Protocol):
@@ -208,12 +212,20 @@ class RollupState(Protocol):
 
     async def set_watermark(self, window: Window, end_ns: int) -> None: ...
 
+    async def horizon(self) -> int | None:
+        """Windows that end at or before it are rolled up or being so: what arrives for them is late. None before the first."""
+        ...
+
+    async def set_horizon(self, end_ns: int) -> None: ...
+
     async def mark_dirty(self, windows: Sequence[DirtyWindow]) -> None:
-        """Idempotent."""
+        """Idempotent: a span is listed once, however often it is marked."""
         ...
 
     async def dirty(self, limit: int) -> Sequence[DirtyWindow]:
-        """Newest first."""
+        """Newest start first."""
         ...
 
-    async def clear_dirty(self, windows: Sequence[DirtyWindow]) -> None: ...
+    async def clear_dirty(self, windows: Sequence[DirtyWindow]) -> None:
+        """Forget marks as `dirty` handed them out; one that was marked again since stays."""
+        ...

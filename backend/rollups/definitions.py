@@ -1,0 +1,122 @@
+"""What is rolled up: every sensor, every sensor type, every node of the energy trees, and at which windows.
+
+Users know these as continuous queries; `queries` lists them under those names.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Final, Protocol
+
+from backend.core.bucket import SeriesKind, measurement
+from backend.core.tree import Tree
+from backend.core.windows import WINDOWS, Window
+
+WINDOWS_OF: Final[Mapping[SeriesKind, tuple[Window, ...]]] = {
+    SeriesKind.SENSOR: WINDOWS,
+    SeriesKind.TYPE: (Window.M1, Window.H1, Window.D1),
+    SeriesKind.NODE: WINDOWS,
+}
+
+
+class SensorInfo(Protocol):
+    """What the roll-ups need to know of a sensor; `period_s` is how often a reading is expected, in seconds."""
+
+    @property
+    def sensor_type(self) -> str: ...
+
+    @property
+    def period_s(self) -> float: ...
+
+    @property
+    def exclude_from_aggregation(self) -> bool: ...
+
+
+@dataclass(frozen=True, slots=True)
+class ContinuousQuery:
+    """One roll-up as users name it: the measurement it fills, and the series in it."""
+
+    name: str
+    kind: SeriesKind
+    window: Window
+    series: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Definitions:
+    """Which series exist.
+
+    sensors   the sensors that are rolled up themselves
+    types     sensor type -> the sensors that count in it
+    nodes     tree node -> the distinct sensors at or below it; a node with none is not rolled up
+    periods   any sensor named above -> seconds between two readings
+    """
+
+    sensors: tuple[str, ...]
+    periods: Mapping[str, float]
+    types: Mapping[str, tuple[str, ...]]
+    nodes: Mapping[str, tuple[str, ...]]
+
+    @classmethod
+    def of(cls, sensors: Mapping[str, SensorInfo], trees: Iterable[Tree] = ()) -> Definitions:
+        """Raises ValueError where two trees use one node id for different sensors, or name an unknown sensor."""
+        idle = [name for name, info in sensors.items() if not info.period_s > 0]
+        if idle:
+            raise ValueError(f"the period of these sensors is not above 0 s: {', '.join(idle)}")
+        types: dict[str, list[str]] = {}
+        for name, info in sensors.items():
+            if not info.exclude_from_aggregation:
+                types.setdefault(info.sensor_type, []).append(name)
+        nodes: dict[str, tuple[str, ...]] = {}
+        for tree in trees:
+            for node, below in tree.leaves.items():
+                _check_node(node, below, sensors, nodes)
+                if below:
+                    nodes[node] = below
+        return cls(
+            tuple(sensors),
+            {name: info.period_s for name, info in sensors.items()},
+            {name: tuple(members) for name, members in types.items()},
+            nodes,
+        )
+
+    def around(self, sensors: Iterable[str]) -> Definitions:
+        """The part that a change of these sensors touches: themselves, their types, the nodes above them."""
+        chosen = set(sensors)
+        return Definitions(
+            tuple(name for name in self.sensors if name in chosen),
+            self.periods,
+            {name: members for name, members in self.types.items() if not chosen.isdisjoint(members)},
+            {name: below for name, below in self.nodes.items() if not chosen.isdisjoint(below)},
+        )
+
+    def expected(self, groups: Mapping[str, Sequence[str]], window: Window) -> Mapping[str, float]:
+        """How many readings a window of each group of sensors should have."""
+        return {
+            name: sum(window.seconds / self.periods[s] for s in members) for name, members in groups.items()
+        }
+
+    def queries(self) -> Sequence[ContinuousQuery]:
+        """All roll-ups by the names users know, finest window first within a kind."""
+        found = []
+        for kind, names in ((SeriesKind.SENSOR, self.sensors), (SeriesKind.TYPE, tuple(self.types))):
+            for window in WINDOWS_OF[kind]:
+                found.append(ContinuousQuery(measurement(kind, "", window), kind, window, names))
+        for node in self.nodes:
+            for window in WINDOWS_OF[SeriesKind.NODE]:
+                name = measurement(SeriesKind.NODE, node, window)
+                found.append(ContinuousQuery(name, SeriesKind.NODE, window, (node,)))
+        return found
+
+
+def _check_node(
+    node: str, below: tuple[str, ...], sensors: Mapping[str, SensorInfo], seen: Mapping[str, tuple[str, ...]]
+) -> None:
+    unknown = [name for name in below if name not in sensors]
+    if unknown:
+        raise ValueError(f"node {node} stands on unknown sensors: {', '.join(unknown)}")
+    if node in seen and set(seen[node]) != set(below):
+        raise ValueError(
+            f"two trees have a node {node} over different sensors; their roll-ups would share one name"
+        )

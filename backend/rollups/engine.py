@@ -1,0 +1,218 @@
+"""When what is rolled up: onward from the watermarks, again where late readings came, and over any interval on request.
+
+A window is complete when `delay_s` have passed since its end; only then is it computed, from all its raw readings. The
+horizon is moved before a window is read and the watermark after it is kept, so that a reading either is in the roll-up
+or marks it dirty, whatever happens in between. Absent buckets below a watermark: docs/decisions/0003.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Final
+
+from backend.core.bucket import SeriesKind
+from backend.core.clock import Clock
+from backend.core.errors import TransientError
+from backend.core.ports import RollupState, TimeSeriesStore
+from backend.core.reading import Readings
+from backend.core.windows import WINDOWS, Window, slices
+from backend.rollups.definitions import Definitions
+from backend.rollups.late import days, runs, spoiled
+from backend.rollups.roller import Roller
+
+log = logging.getLogger(__name__)
+
+DAY_NS: Final = Window.D1.ns
+SLICE_NS: Final[Mapping[Window, int]] = {
+    Window.S30: 6 * Window.H1.ns,
+    Window.M1: 6 * Window.H1.ns,
+    Window.H1: DAY_NS,
+    Window.D1: DAY_NS,
+}
+"""How much is rolled up at once, which bounds memory. Slices end at their own multiples, which are edges of the window."""
+
+
+@dataclass(frozen=True, slots=True)
+class Report:
+    """What one run did: buckets written, and how far each window is rolled up (ns) if that changed."""
+
+    rows: int = 0
+    watermarks: Mapping[Window, int] = field(default_factory=dict)
+    healed: int = 0
+
+
+class RollupEngine:
+    """Keeps the roll-ups true to the raw readings.
+
+    `step`, `heal` and `recompute` exclude each other within one engine; run one engine at a time over one store. `on_late` may be
+    called at any time and from another process, through an engine over the same state.
+    """
+
+    def __init__(
+        self,
+        store: TimeSeriesStore,
+        state: RollupState,
+        definitions: Definitions,
+        clock: Clock,
+        delay_s: float,
+    ) -> None:
+        self._store = store
+        self._state = state
+        self._defs = definitions
+        self._clock = clock
+        self._known = frozenset(definitions.sensors)
+        self._delay_ns = round(delay_s * 1e9)
+        self._one_at_a_time = asyncio.Lock()
+
+    @property
+    def definitions(self) -> Definitions:
+        return self._defs
+
+    async def step(self) -> Report:
+        """Roll up every window that is complete by now and not yet kept, however long ago the last step was.
+
+        Raises TransientError where store or state cannot be reached; what is done by then stays done.
+        """
+        async with self._one_at_a_time:
+            limit = self._clock.now_ns() - self._delay_ns
+            marks = await self._watermarks(limit)
+            if marks is None or all(marks[w] >= w.floor(limit) for w in WINDOWS):
+                return Report()
+            # A watermark ahead of the clock (it was set back) must not pull the horizon down.
+            await self._state.set_horizon(max(Window.S30.floor(limit), marks[Window.S30]))
+            try:
+                return await self._advance(marks, limit)
+            except BaseException:
+                await self._lower_horizon()
+                raise
+
+    async def on_late(self, readings: Readings) -> None:
+        """Mark what readings spoil that came after their windows were rolled up. To be called after they were stored.
+
+        Wants every batch that is stored, or all those that may hold a reading older than the roll-ups: one that is newer than
+        all its sensor had can still be late.
+        """
+        if not len(readings):
+            return
+        horizon = await self._state.horizon()
+        if horizon is None or int(readings.times.min()) >= horizon:
+            return
+        spans = [span for span in spoiled(readings, horizon) if span.sensor in self._known]
+        if spans:
+            await self._state.mark_dirty(spans)
+
+    async def heal(self, limit: int = 10_000) -> Report:
+        """Recompute what the newest `limit` marks spoil, newest day first; a mark goes when its windows are kept anew."""
+        async with self._one_at_a_time:
+            marked = await self._state.dirty(limit)
+            if not marked:
+                return Report()
+            ends = {w: await self._state.watermark(w) or 0 for w in WINDOWS}
+            rows = 0
+            for day, spans, finished in days(marked):
+                roller = Roller(self._store, self._defs.around({s.sensor for s in spans}), replacing=True)
+                for window in WINDOWS:
+                    # What ends later is not rolled up yet; the step will read the late readings with the others.
+                    top = min(ends[window], day + DAY_NS)
+                    for start, end in runs(((s.start_ns, s.end_ns) for s in spans), window, day, top):
+                        await self._roll(roller, window, start, end)
+                rows += roller.rows
+                await self._state.clear_dirty(finished)
+            return Report(rows=rows, healed=len(marked))
+
+    async def recompute(self, start_ns: int, end_ns: int) -> Report:
+        """Compute again every window that overlaps the interval and is rolled up, of all series."""
+        async with self._one_at_a_time:
+            ends = {w: await self._state.watermark(w) or 0 for w in WINDOWS}
+            rows = 0
+            for day, stop in slices(Window.D1.floor(start_ns), Window.D1.ceil(end_ns), DAY_NS):
+                if await self._silent(day, stop):
+                    continue
+                roller = Roller(self._store, self._defs, replacing=True)
+                for window in WINDOWS:
+                    top = min(ends[window], stop)
+                    for start, end in runs([(max(start_ns, day), min(end_ns, stop))], window, day, top):
+                        await self._roll(roller, window, start, end)
+                rows += roller.rows
+            return Report(rows=rows)
+
+    async def _watermarks(self, limit: int) -> dict[Window, int] | None:
+        """Where each window goes on; None while there is nothing to roll up."""
+        marks = {w: await self._state.watermark(w) for w in WINDOWS}
+        if any(mark is None for mark in marks.values()):
+            first = await self._store.first_time()
+            if first is None or first >= limit:
+                return None
+            return {w: w.floor(first) if mark is None else mark for w, mark in marks.items()}
+        return {w: mark for w, mark in marks.items() if mark is not None}
+
+    async def _advance(self, marks: dict[Window, int], limit: int) -> Report:
+        before = dict(marks)
+        roller = Roller(self._store, self._defs)
+        day = Window.D1.floor(min(marks.values()))
+        while day < limit:
+            seen = roller.readings
+            whole = marks[Window.S30] <= day and day + DAY_NS <= limit
+            for window in WINDOWS:
+                start, stop = max(marks[window], day), min(window.floor(limit), day + DAY_NS)
+                await self._roll(roller, window, start, stop, marks)
+            roller.forget()
+            day += DAY_NS
+            if whole and roller.readings == seen:
+                day = await self._skip_silence(day, limit, marks)
+        moved = {w: mark for w, mark in marks.items() if mark != before[w]}
+        return Report(rows=roller.rows, watermarks=moved)
+
+    async def _roll(
+        self,
+        roller: Roller,
+        window: Window,
+        start_ns: int,
+        end_ns: int,
+        marks: dict[Window, int] | None = None,
+    ) -> None:
+        for start, end in slices(start_ns, end_ns, SLICE_NS[window]):
+            await roller.roll(window, start, end)
+            if marks is not None:
+                await self._state.set_watermark(window, end)
+                marks[window] = end
+
+    async def _skip_silence(self, day: int, limit: int, marks: dict[Window, int]) -> int:
+        """The next day on which anything was read, or the current one; watermarks follow.
+
+        Found by doubling and halving, so that years of silence cost a few dozen counts.
+        """
+        last, span, found = Window.D1.floor(limit), DAY_NS, day
+        while found < last:
+            end = min(found + span, last)
+            if not await self._store.count(self._defs.sensors, found, end):
+                found, span = end, span * 2
+            elif span == DAY_NS:
+                break
+            else:
+                span = max(DAY_NS, Window.D1.ceil(span // 2))
+        if found > day:
+            log.info("nothing was read for %d days; no roll-ups are kept of them", (found - day) // DAY_NS)
+            for window in WINDOWS:
+                await self._state.set_watermark(window, found)
+                marks[window] = found
+        return found
+
+    async def _silent(self, start_ns: int, end_ns: int) -> bool:
+        """Whether the interval has no readings, and no roll-ups of any that it once had."""
+        if await self._store.count(self._defs.sensors, start_ns, end_ns):
+            return False
+        kept = await self._store.buckets(SeriesKind.SENSOR, self._defs.sensors, Window.S30, start_ns, end_ns)
+        return not len(kept)
+
+    async def _lower_horizon(self) -> None:
+        """What was not rolled up after all will be read later: arrivals for it are not late."""
+        try:
+            mark = await self._state.watermark(Window.S30)
+            if mark is not None:
+                await self._state.set_horizon(mark)
+        except TransientError:
+            log.debug("the horizon stays ahead of the roll-ups; arrivals there will be rolled up twice")

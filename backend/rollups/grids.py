@@ -1,0 +1,152 @@
+"""Regular grids of 30 s values, one row a window and one column a series, and buckets made of them. Pure numpy."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from backend.core.bucket import Buckets
+from backend.core.reading import Float64, Int64
+from backend.core.tree import NodeSums
+from backend.core.windows import Window
+
+STEP_NS = Window.S30.ns
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class NodeGrid:
+    """30 s values of tree nodes over [start_ns, end_ns), without holes.
+
+    values      float64 (windows, nodes): NaN where no sensor below the node reported
+    reporting   float64 (windows, nodes): sensors that reported
+    sensors     float64 (nodes,): sensors at or below the node
+    """
+
+    start_ns: int
+    nodes: tuple[str, ...]
+    values: Float64
+    reporting: Float64
+    sensors: Float64
+
+    @property
+    def end_ns(self) -> int:
+        return self.start_ns + len(self.values) * STEP_NS
+
+    @classmethod
+    def of_sums(cls, start_ns: int, sums: NodeSums, sensors: Float64) -> NodeGrid:
+        return cls(start_ns, sums.nodes, sums.values, sums.reporting, sensors)
+
+    @classmethod
+    def of_buckets(
+        cls, buckets: Buckets, nodes: tuple[str, ...], sensors: Float64, start_ns: int, end_ns: int
+    ) -> NodeGrid:
+        """From kept 30 s buckets of nodes; a window without one is a window in which nothing reported."""
+        values = dense(buckets, buckets.mean, nodes, start_ns, end_ns)
+        reporting = np.nan_to_num(dense(buckets, buckets.reported, nodes, start_ns, end_ns))
+        return cls(start_ns, nodes, values, reporting, sensors)
+
+    def part(self, start_ns: int, end_ns: int) -> NodeGrid:
+        rows = slice((start_ns - self.start_ns) // STEP_NS, (end_ns - self.start_ns) // STEP_NS)
+        return NodeGrid(start_ns, self.nodes, self.values[rows], self.reporting[rows], self.sensors)
+
+    @classmethod
+    def join(cls, grids: Sequence[NodeGrid]) -> NodeGrid:
+        """Of grids that follow each other without a hole."""
+        first = grids[0]
+        return cls(
+            first.start_ns,
+            first.nodes,
+            np.concatenate([g.values for g in grids]),
+            np.concatenate([g.reporting for g in grids]),
+            first.sensors,
+        )
+
+
+def dense(
+    buckets: Buckets,
+    column: Float64,
+    names: Sequence[str],
+    start_ns: int,
+    end_ns: int,
+    step_ns: int = STEP_NS,
+) -> Float64:
+    """A column of `buckets` as (windows, names) over [start_ns, end_ns), NaN where there is no row.
+
+    Rows of series that are not asked for are left out.
+    """
+    grid = np.full(((end_ns - start_ns) // step_ns, len(names)), np.nan)
+    position: Mapping[str, int] = {name: i for i, name in enumerate(names)}
+    columns = np.array([position.get(name, -1) for name in buckets.names], np.intp)[buckets.codes]
+    asked = columns >= 0
+    grid[(buckets.starts[asked] - start_ns) // step_ns, columns[asked]] = column[asked]
+    return grid
+
+
+def as_buckets(grid: NodeGrid) -> Buckets:
+    """The 30 s buckets of nodes, explicit ones for windows in which nothing reported included."""
+    values = _by_series(grid.values)
+    there = ~np.isnan(values)
+    return Buckets(
+        grid.nodes,
+        *_identities(grid, len(grid.values), STEP_NS),
+        count=there.astype(np.float64),
+        sum=values,
+        m2=np.where(there, 0.0, np.nan),
+        min=values,
+        max=values,
+        median=values,
+        expected=np.repeat(grid.sensors, len(grid.values)),
+        reported=_by_series(grid.reporting),
+    )
+
+
+def summarise(grid: NodeGrid, window: Window) -> Buckets:
+    """Buckets of a coarser window over the 30 s values; `grid` begins and ends at edges of the window."""
+    per = window.ns // STEP_NS
+    many = len(grid.values) // per
+    values = grid.values.reshape(many, per, len(grid.nodes))
+    here = ~np.isnan(values)
+    count = here.sum(axis=1).astype(np.float64)
+    empty = count == 0
+    total = np.where(here, values, 0.0).sum(axis=1)
+    mean = total / np.where(empty, 1.0, count)
+    m2 = np.square(np.where(here, values - mean[:, None, :], 0.0)).sum(axis=1)
+    reported = grid.reporting.reshape(many, per, len(grid.nodes)).sum(axis=1)
+
+    def column(statistic: Float64) -> Float64:
+        return _by_series(np.where(empty, np.nan, statistic))
+
+    return Buckets(
+        grid.nodes,
+        *_identities(grid, many, window.ns),
+        count=_by_series(count),
+        sum=column(total),
+        m2=column(m2),
+        min=column(np.where(here, values, np.inf).min(axis=1)),
+        max=column(np.where(here, values, -np.inf).max(axis=1)),
+        median=column(_median(values, count)),
+        expected=np.repeat(grid.sensors * per, many),
+        reported=_by_series(reported),
+    )
+
+
+def _median(values: Float64, count: Float64) -> Float64:
+    """Median along axis 1 of (windows, n, nodes), of which `count` (windows, nodes) are not NaN."""
+    ordered = np.sort(values, axis=1)  # NaN come last
+    last = np.maximum(count.astype(np.intp) - 1, 0)
+    low = np.take_along_axis(ordered, (last // 2)[:, None, :], axis=1)[:, 0, :]
+    high = np.take_along_axis(ordered, ((last + 1) // 2)[:, None, :], axis=1)[:, 0, :]
+    return (low + high) / 2
+
+
+def _by_series(grid: Float64) -> Float64:
+    """(windows, nodes) as rows sorted by (node, window)."""
+    return np.ascontiguousarray(grid.T).ravel()
+
+
+def _identities(grid: NodeGrid, many: int, step_ns: int) -> tuple[np.ndarray, Int64]:
+    codes = np.repeat(np.arange(len(grid.nodes), dtype=np.int32), many)
+    starts = grid.start_ns + np.arange(many, dtype=np.int64) * step_ns
+    return codes, np.tile(starts, len(grid.nodes))

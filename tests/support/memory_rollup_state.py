@@ -1,0 +1,56 @@
+"""The roll-up state in dictionaries."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Sequence
+
+from backend.core.errors import TransientError
+from backend.core.ports import DirtyWindow
+from backend.core.windows import Window
+
+
+class MemoryRollupState:
+    """Set `down` to make every call fail like a database that cannot be reached."""
+
+    def __init__(self) -> None:
+        self._marks: dict[str, int] = {}
+        self._dirty: dict[DirtyWindow, int] = {}
+        self._versions = itertools.count(1)
+        self.down = False
+
+    def _reach(self) -> None:
+        if self.down:
+            raise TransientError("the database is down")
+
+    async def watermark(self, window: Window) -> int | None:
+        self._reach()
+        return self._marks.get(window)
+
+    async def set_watermark(self, window: Window, end_ns: int) -> None:
+        self._reach()
+        self._marks[window] = end_ns
+
+    async def horizon(self) -> int | None:
+        self._reach()
+        return self._marks.get("horizon")
+
+    async def set_horizon(self, end_ns: int) -> None:
+        self._reach()
+        self._marks["horizon"] = end_ns
+
+    async def mark_dirty(self, windows: Sequence[DirtyWindow]) -> None:
+        self._reach()
+        for window in windows:
+            self._dirty[window] = next(self._versions)
+
+    async def dirty(self, limit: int) -> Sequence[DirtyWindow]:
+        self._reach()
+        newest = sorted(self._dirty, key=lambda w: (-w.start_ns, w.sensor, w.end_ns))[:limit]
+        return [DirtyWindow(w.sensor, w.start_ns, w.end_ns, self._dirty[w]) for w in newest]
+
+    async def clear_dirty(self, windows: Sequence[DirtyWindow]) -> None:
+        self._reach()
+        for window in windows:
+            if self._dirty.get(window) == window.version:
+                del self._dirty[window]

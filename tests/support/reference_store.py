@@ -1,0 +1,154 @@
+"""The time series store in dictionaries and plain numpy: slow, in memory, and easy to see to be right."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+
+import numpy as np
+
+from backend.core.bucket import Buckets, SeriesKind
+from backend.core.errors import TransientError
+from backend.core.ports import SensorTags, Written
+from backend.core.reading import Points, Reading, Readings
+from backend.core.windows import Window
+
+COLUMNS = ("count", "sum", "m2", "min", "max", "median", "expected", "reported")
+Row = tuple[float, ...]
+
+
+def statistics(values: np.ndarray) -> Row:
+    """count, sum, m2, min, max, median of at least one value."""
+    mean = values.mean()
+    return (
+        float(len(values)),
+        float(values.sum()),
+        float(((values - mean) ** 2).sum()),
+        float(values.min()),
+        float(values.max()),
+        float(np.median(values)),
+    )
+
+
+def by_window(points: Points, window: Window) -> Iterator[tuple[int, np.ndarray]]:
+    """The values of each window that has any, by the window's start."""
+    order = np.argsort(points.times, kind="stable")
+    starts = (points.times - points.times % window.ns)[order]
+    edges = np.flatnonzero(np.diff(starts)) + 1
+    firsts = [0, *edges.tolist()] if len(starts) else []
+    for first, values in zip(firsts, np.split(points.values[order], edges), strict=False):
+        yield int(starts[first]), values
+
+
+class ReferenceStore:
+    """Set `down` to make every call fail like a store that cannot be reached."""
+
+    def __init__(self) -> None:
+        self._raw: dict[str, dict[int, float]] = {}
+        self._sorted: dict[str, Points] = {}
+        self._kept: dict[tuple[SeriesKind, Window], dict[tuple[str, int], Row]] = {}
+        self.down = False
+
+    def _reach(self) -> None:
+        if self.down:
+            raise TransientError("the store is down")
+
+    async def open(self) -> None: ...
+
+    async def close(self) -> None: ...
+
+    async def write(self, readings: Readings, tags: Mapping[str, SensorTags] | None = None) -> Written:
+        self._reach()
+        if not np.isfinite(readings.values).all():
+            raise ValueError("a value is not finite")
+        newest = {name: max(rows) for name, rows in self._raw.items() if rows}
+        late = []
+        for i, r in enumerate(readings):
+            if r.time_ns <= newest.get(r.sensor, r.time_ns - 1):
+                late.append(i)
+            newest[r.sensor] = max(r.time_ns, newest.get(r.sensor, r.time_ns))
+            self._raw.setdefault(r.sensor, {})[r.time_ns] = r.value
+            self._sorted.pop(r.sensor, None)
+        return Written(len(readings), readings.take(np.array(late, np.intp)))
+
+    def _points(self, sensor: str, start_ns: int, end_ns: int) -> Points:
+        if sensor not in self._sorted:
+            rows = sorted(self._raw.get(sensor, {}).items())
+            self._sorted[sensor] = Points(
+                np.array([t for t, _ in rows], np.int64), np.array([v for _, v in rows], np.float64)
+            )
+        points = self._sorted[sensor]
+        a, b = np.searchsorted(points.times, [start_ns, end_ns])
+        return Points(points.times[a:b], points.values[a:b])
+
+    async def raw(self, sensors: Sequence[str], start_ns: int, end_ns: int) -> Mapping[str, Points]:
+        self._reach()
+        found = {name: self._points(name, start_ns, end_ns) for name in sensors}
+        return {name: points for name, points in found.items() if len(points)}
+
+    async def latest(self, sensors: Sequence[str] | None = None) -> Mapping[str, Reading]:
+        self._reach()
+        names = self._raw if sensors is None else sensors
+        rows = {name: self._raw[name] for name in names if self._raw.get(name)}
+        return {name: Reading(name, max(found), found[max(found)]) for name, found in rows.items()}
+
+    async def aggregate(
+        self, groups: Mapping[str, Sequence[str]], window: Window, start_ns: int, end_ns: int
+    ) -> Buckets:
+        self._reach()
+        rows: dict[tuple[str, int], Row] = {}
+        for group, sensors in groups.items():
+            parts = [self._points(name, start_ns, end_ns) for name in sensors]
+            points = Points(
+                np.concatenate([p.times for p in parts] or [np.empty(0, np.int64)]),
+                np.concatenate([p.values for p in parts] or [np.empty(0)]),
+            )
+            for start, values in by_window(points, window):
+                rows[group, start] = (*statistics(values), np.nan, float(len(values)))
+        return _buckets(tuple(groups), rows)
+
+    async def write_buckets(self, kind: SeriesKind, window: Window, buckets: Buckets) -> None:
+        self._reach()
+        kept = self._kept.setdefault((kind, window), {})
+        columns = zip(*(getattr(buckets, c).tolist() for c in COLUMNS), strict=True)
+        rows = zip(buckets.codes.tolist(), buckets.starts.tolist(), columns, strict=True)
+        kept.update({(buckets.names[code], start): row for code, start, row in rows})
+
+    async def buckets(
+        self, kind: SeriesKind, names: Sequence[str], window: Window, start_ns: int, end_ns: int
+    ) -> Buckets:
+        self._reach()
+        asked = set(names)
+        kept = self._kept.get((kind, window), {})
+        rows = {key: row for key, row in kept.items() if key[0] in asked and start_ns <= key[1] < end_ns}
+        return _buckets(tuple(names), rows)
+
+    async def first_time(self) -> int | None:
+        self._reach()
+        return min((min(rows) for rows in self._raw.values() if rows), default=None)
+
+    async def count(self, sensors: Sequence[str], start_ns: int, end_ns: int) -> Mapping[str, int]:
+        return {name: len(points) for name, points in (await self.raw(sensors, start_ns, end_ns)).items()}
+
+    async def delete(self, sensors: Sequence[str] | None, start_ns: int, end_ns: int) -> None:
+        self._reach()
+        for name in list(self._raw if sensors is None else sensors):
+            rows = self._raw.get(name, {})
+            self._raw[name] = {t: v for t, v in rows.items() if not start_ns <= t < end_ns}
+            self._sorted.pop(name, None)
+
+    async def maintain(self, now_ns: int) -> None:
+        self._reach()
+
+
+def _buckets(names: Sequence[str], rows: Mapping[tuple[str, int], Row]) -> Buckets:
+    code = {name: i for i, name in enumerate(names)}
+    ordered = sorted((code[name], start, row) for (name, start), row in rows.items())
+    if not ordered:
+        return Buckets.empty(names)
+    columns = np.array([row for _, _, row in ordered], np.float64).T
+    return Buckets(
+        names,
+        np.array([c for c, _, _ in ordered], np.int32),
+        np.array([s for _, s, _ in ordered], np.int64),
+        *columns,
+    )
