@@ -170,11 +170,11 @@ class Bus(Protocol):
 
 
 class LastValuesView(Protocol):
-    """The newest reading of every sensor that has ever reported, kept in memory."""
+    """The newest reading of every sensor, kept in memory."""
 
     @property
     def names(self) -> Sequence[str]:
-        """Sensor names, in the order of the columns that `values` and `times` answer; grows as sensors appear."""
+        """The described sensors, in the order of the columns that `values` and `times` answer; never changes."""
         ...
 
     def values(self, now_ns: int, max_age_ns: int) -> Float64:
@@ -186,7 +186,11 @@ class LastValuesView(Protocol):
         ...
 
     def latest(self, name: str) -> Reading | None:
-        """The newest reading of one sensor, however old."""
+        """The newest reading of one sensor, described or not, however old."""
+        ...
+
+    def snapshot(self, sensors: frozenset[str] | None = None) -> Readings:
+        """The newest reading of each named sensor that has one, of all sensors if none is named, undescribed ones too."""
         ...
 
 

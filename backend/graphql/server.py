@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import orjson
@@ -35,12 +36,15 @@ class GraphQLServer(GraphQL[Context, None]):
 
     websocket_adapter_class = TextSocket
 
-    def __init__(self, schema: Schema, queries: Queries, *, explorer: bool) -> None:
+    def __init__(
+        self, schema: Schema, queries: Queries, *, explorer: bool, allowed_origins: Sequence[str] = ()
+    ) -> None:
         super().__init__(
             schema,
             graphql_ide="graphiql" if explorer else None,
             allow_queries_via_get=False,
             subscription_protocols=[PROTOCOL],
+            allowed_origins=allowed_origins,
         )
         self._queries = queries
 

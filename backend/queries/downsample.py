@@ -65,7 +65,7 @@ def _with_gaps(times: Int64, values: Float64, gaps: npt.NDArray[np.intp]) -> Poi
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Grid:
-    """Buckets of one series on a regular grid: `starts` int64 (n,) ns; the others float64 (n,), NaN where there is none.
+    """Buckets of one series on a regular grid: `starts` int64 (n,) ns; the others float64 (n,), NaN where nothing was read.
 
     `coverage` is 0 to 1. `median` is None where several windows were merged into one: medians do not merge.
     """
@@ -84,7 +84,7 @@ class Grid:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Columns:
-    """The stored columns of many series on one grid: float64 (series, windows), NaN where there is no bucket."""
+    """The stored columns of many series on one grid: float64 (series, windows), NaN where nothing was read."""
 
     count: Float64
     sum: Float64
@@ -104,10 +104,8 @@ def merge(columns: Columns, factor: int) -> Columns:
     def fold(a: Float64) -> Float64:
         return a.reshape(len(a), -1, factor)
 
-    here = fold(columns.count) > 0
-    any_here = np.asarray(here.any(-1))
-    known = np.asarray((~np.isnan(fold(columns.expected))).any(-1))
-    count = np.where(here, fold(columns.count), 0.0)
+    count = fold(columns.count)
+    here = count > 0
     total = np.where(here, fold(columns.sum), 0.0)
     n, s = count.sum(-1), total.sum(-1)
     with np.errstate(invalid="ignore", divide="ignore"):
@@ -116,26 +114,19 @@ def merge(columns: Columns, factor: int) -> Columns:
     least = np.where(here, fold(columns.min), np.inf).min(-1)
     most = np.where(here, fold(columns.max), -np.inf).max(-1)
 
-    def only(a: Float64, mask: npt.NDArray[np.bool_]) -> Float64:
-        return np.where(mask, a, np.nan)
+    def known(a: Float64) -> Float64:
+        return np.where(n > 0, a, np.nan)
 
     return Columns(
-        count=only(n, known | any_here),
-        sum=only(s, any_here),
-        m2=only(m2, any_here),
-        min=only(least, any_here),
-        max=only(most, any_here),
+        count=n,
+        sum=known(s),
+        m2=known(m2),
+        min=known(least),
+        max=known(most),
         median=np.full_like(n, np.nan),
-        expected=only(np.nansum(_whole(fold(columns.expected)), -1), known),
-        reported=only(np.nansum(fold(columns.reported), -1), known),
+        expected=fold(columns.expected).sum(-1),
+        reported=fold(columns.reported).sum(-1),
     )
-
-
-def _whole(expected: Float64) -> Float64:
-    """A window without a bucket still had reports to expect: as many as its neighbours in the merged window."""
-    most = np.nanmax(np.where(np.isnan(expected), -np.inf, expected), axis=-1, keepdims=True)
-    filled = np.where(np.isnan(expected), most, expected)
-    return np.where(np.isfinite(filled), filled, np.nan)
 
 
 def grid(columns: Columns, row: int, starts: Int64, step_ns: int, merged: bool) -> Grid:

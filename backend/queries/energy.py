@@ -49,11 +49,12 @@ class _Plan:
 
     def __init__(self, tree: Tree, root: str) -> None:
         kept: set[str] = {root}
-        for node in tree.nodes:  # parents come first
+        every = (*tree.nodes, *tree.detached)
+        for node in every:  # parents come first
             if node.parent in kept:
                 kept.add(node.id)
         self.root = root
-        self.nodes: tuple[TreeNode, ...] = tuple(n for n in tree.nodes if n.id in kept)
+        self.nodes: tuple[TreeNode, ...] = tuple(n for n in every if n.id in kept)
         self.sensors = tree.leaves[root]
         self.below = {n.id: tree.leaves[n.id] for n in self.nodes}
         self.matrix = TreeMatrix(self.below, self.sensors)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 
 import numpy as np
 import numpy.typing as npt
@@ -14,6 +14,7 @@ from backend.inventory.model import Sensor
 
 PERIODS_UNTIL_SILENT = 5
 _ANY_AGE_NS = 2**62
+_LAYOUTS = 256
 
 
 def silent_after_ns(sensor: Sensor, live_max_age_s: float) -> int:
@@ -28,7 +29,8 @@ class Live:
         self.view = view
         self._max_age_ns = {n: silent_after_ns(s, live_max_age_s) for n, s in sensors.items()}
         self._default_ns = round(live_max_age_s * NS_PER_SECOND)
-        self._columns: dict[tuple[str, ...], tuple[int, npt.NDArray[np.intp], Int64]] = {}
+        self._index = {name: i for i, name in enumerate(view.names)}
+        self._layouts: dict[tuple[str, ...], tuple[npt.NDArray[np.intp], Int64]] = {}
 
     def max_age_ns(self, name: str) -> int:
         return self._max_age_ns.get(name, self._default_ns)
@@ -38,34 +40,29 @@ class Live:
         values, times, limit = self._rows(names, now_ns)
         return np.where(now_ns - times > limit, np.nan, values)
 
-    def any_age(self, names: tuple[str, ...]) -> Float64:
-        """float64 (names,): last values however old; NaN for a sensor that never reported."""
-        return self._rows(names, 0)[0]
-
     def times(self, names: tuple[str, ...]) -> Int64:
         """int64 (names,): times of the last values, ns since the epoch; 0 for a sensor that never reported."""
         return self._rows(names, 0)[1]
 
     def _rows(self, names: tuple[str, ...], now_ns: int) -> tuple[Float64, Int64, Int64]:
         columns, limit = self._layout(names)
-        if not len(columns):
-            return np.empty(0), np.empty(0, np.int64), limit
-        # A sensor that is not in the view reads the extra last row.
-        values = np.append(self.view.values(now_ns, _ANY_AGE_NS), np.nan)
-        times = np.append(self.view.times(), np.int64(0))
-        return values[columns], np.maximum(times[columns], 0), limit
+        # A sensor that is not in the columns reads the extra last row, and is then looked up by itself.
+        values = np.append(self.view.values(now_ns, _ANY_AGE_NS), np.nan)[columns]
+        times = np.maximum(np.append(self.view.times(), np.int64(0))[columns], 0)
+        for row in np.flatnonzero(columns < 0).tolist():
+            reading = self.view.latest(names[row])
+            if reading is not None:
+                values[row], times[row] = reading.value, reading.time_ns
+        return values, times, limit
 
     def _layout(self, names: tuple[str, ...]) -> tuple[npt.NDArray[np.intp], Int64]:
-        known: Sequence[str] = self.view.names
-        cached = self._columns.get(names)
-        if cached is None or cached[0] != len(known):
-            index = {name: i for i, name in enumerate(known)}
-            if len(self._columns) > 256:  # callers' lists vary; keep the table small
-                self._columns.clear()
+        cached = self._layouts.get(names)
+        if cached is None:
+            if len(self._layouts) > _LAYOUTS:  # callers' lists vary; keep the table small
+                self._layouts.clear()
             cached = (
-                len(known),
-                np.array([index.get(n, -1) for n in names], np.intp),
+                np.array([self._index.get(n, -1) for n in names], np.intp),
                 np.array([self.max_age_ns(n) for n in names], np.int64),
             )
-            self._columns[names] = cached
-        return cached[1], cached[2]
+            self._layouts[names] = cached
+        return cached

@@ -12,9 +12,6 @@ from backend.core.windows import NS_PER_SECOND
 from backend.inventory.model import Inventory, RoomArray, Side
 from backend.queries.live import Live
 
-UNITS = 42
-"""Height of a rack in U where nothing stands higher."""
-
 
 @dataclass(frozen=True, slots=True)
 class EquipmentState:
@@ -76,15 +73,15 @@ class RackService:
             for rack in self._inventory.site.racks
         }
         return [
-            RackState(
-                rack_id,
-                max([UNITS, *(e.position for e in standing), *(p.position for p in probes.get(rack_id, ()))]),
-                standing,
-                tuple(probes.get(rack_id, ())),
-            )
+            self._rack(rack_id, equipment.get(rack_id, ()), tuple(probes.get(rack_id, ())))
             for rack_id in dict.fromkeys([*equipment, *probes])
-            for standing in (equipment.get(rack_id, ()),)
         ]
+
+    def _rack(
+        self, rack_id: str, equipment: tuple[EquipmentState, ...], probes: tuple[ProbeState, ...]
+    ) -> RackState:
+        highest = max([*(e.position for e in equipment), *(p.position for p in probes)], default=0)
+        return RackState(rack_id, max(self._inventory.site.units, highest), equipment, probes)
 
     def room(self) -> tuple[RoomArray, ...]:
         return self._inventory.room

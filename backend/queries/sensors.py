@@ -70,7 +70,7 @@ class SensorService:
 
     def all(self) -> Sequence[Sensor]:
         """Described sensors in the order of the files, then the undescribed ones."""
-        extra = [n for n in self._live.view.names if n not in self._described]
+        extra = [n for n in self._live.view.snapshot().names if n not in self._described]
         return [*self._described.values(), *(self._undescribed(n) for n in extra)]
 
     def find(self, name: str) -> Sensor | None:

@@ -99,7 +99,7 @@ class SeriesService:
         state: RollupState,
         clock: Clock,
     ) -> None:
-        self._nodes = inventory.consumption.by_id.keys() | inventory.production.by_id.keys()
+        self._leaves = {**inventory.production.leaves, **inventory.consumption.leaves}
         self._sensors = sensors
         self._store = store
         self._state = state
@@ -130,8 +130,8 @@ class SeriesService:
         return answer
 
     def _require_nodes(self, names: Sequence[str]) -> list[str]:
-        ids = [n if n in self._nodes else n.replace("-", "_") for n in dict.fromkeys(names)]
-        unknown = [n for n in ids if n not in self._nodes]
+        ids = [n if n in self._leaves else n.replace("-", "_") for n in dict.fromkeys(names)]
+        unknown = [n for n in ids if n not in self._leaves]
         if unknown:
             raise UserError(
                 f"series(nodes:): there is no node {', '.join(map(repr, unknown[:5]))}: "
@@ -149,6 +149,13 @@ class SeriesService:
         if not 1 <= request.max_points <= MAX_POINTS:
             raise UserError(f"series(maxPoints: {request.max_points}): expected 1 to {MAX_POINTS}.")
         return request.start_ns, end
+
+    def _expected(self, kind: SeriesKind, name: str, window: Window) -> float:
+        """Reports a window should have: readings of a sensor, 30 s means of the sensors below a node."""
+        if kind is SeriesKind.SENSOR:
+            sensor = self._sensors.find(name)
+            return window.seconds / (sensor.period_s if sensor else 1.0)
+        return window.seconds / Window.S30.seconds * len(self._leaves[name])
 
     async def _raw(
         self, sensors: Sequence[Sensor], start: int, end: int, max_points: int
@@ -180,7 +187,8 @@ class SeriesService:
         size = max(0, (last - first) // step.window.ns)
         if size:
             buckets = await self._store.buckets(kind, names, step.window, first, last)
-            columns = merge(_on_grid(buckets, len(names), first, step.window.ns, size), step.factor)
+            nominal = np.array([self._expected(kind, name, step.window) for name in names])
+            columns = merge(_on_grid(buckets, nominal, first, step.window.ns, size), step.factor)
         else:
             columns = Columns(*(np.empty((len(names), 0)) for _ in fields(Columns)))
         starts = np.arange(size // step.factor, dtype=np.int64) * step.ns + first
@@ -194,11 +202,14 @@ class SeriesService:
         return answer
 
 
-def _on_grid(buckets: Buckets, series: int, first: int, window_ns: int, size: int) -> Columns:
+def _on_grid(buckets: Buckets, nominal: Float64, first: int, window_ns: int, size: int) -> Columns:
+    """`nominal` float64 (series,): reports a window should have. An absent bucket below the watermark had none."""
     position = (buckets.starts - first) // window_ns
     columns = []
     for f in fields(Columns):
-        column = np.full((series, size), np.nan)
+        column = np.full((len(nominal), size), 0.0 if f.name in ("count", "reported") else np.nan)
+        if f.name == "expected":
+            column[:] = nominal[:, None]
         column[buckets.codes, position] = getattr(buckets, f.name)
         columns.append(column)
     return Columns(*columns)

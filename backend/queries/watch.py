@@ -6,8 +6,6 @@ import asyncio
 from collections.abc import AsyncGenerator, AsyncIterator, Sequence
 from contextlib import asynccontextmanager, suppress
 
-import numpy as np
-
 from backend.core.errors import UserError
 from backend.core.ports import Bus
 from backend.core.reading import Readings
@@ -35,7 +33,7 @@ async def watch_readings(
     chosen = _chosen(service, sensors, types)
     # Subscribed before the snapshot is taken: what arrives in between is in one or in both, never in neither.
     async with bus.subscribe(chosen) as batches:
-        yield True, _snapshot(live, chosen)
+        yield True, live.view.snapshot(chosen)
         async for batch in batches:
             if len(batch):
                 yield False, batch
@@ -56,13 +54,6 @@ def _chosen(
             f"readings(types:): there is no type {unknown[0]!r}: take them from the query `sensorTypes`."
         )
     return frozenset(s.name for s in named if s.sensor_type in types)
-
-
-def _snapshot(live: Live, chosen: frozenset[str] | None) -> Readings:
-    names = tuple(n for n in live.view.names if chosen is None or n in chosen)
-    times, values = live.times(names), live.any_age(names)
-    rows = np.flatnonzero(~np.isnan(values)).astype(np.int32)
-    return Readings(names, rows, times[rows], values[rows])
 
 
 async def watch_tree(
