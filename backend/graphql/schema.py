@@ -10,6 +10,7 @@ from backend.graphql.energy import EnergyQuery, EnergySubscription
 from backend.graphql.errors import Describe, Schema
 from backend.graphql.limits import Cost, NoIntrospection, Shape, Tokens
 from backend.graphql.overview import OverviewQuery
+from backend.graphql.plain import PlainExecutor
 from backend.graphql.racks import RackQuery
 from backend.graphql.readings import ReadingSubscription
 from backend.graphql.room import RoomQuery
@@ -34,6 +35,7 @@ def build_schema(*, introspection: bool = True) -> Schema:
     return Schema(
         Query,
         subscription=Subscription,
+        execution_context_class=PlainExecutor,
         config=StrawberryConfig(scalar_map=SCALARS, disable_field_suggestions=not introspection),
         extensions=extensions if introspection else [NoIntrospection, *extensions],
     )
