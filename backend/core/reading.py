@@ -89,17 +89,21 @@ class Readings:
     @classmethod
     def concat(cls, parts: Sequence[Readings]) -> Readings:
         """All rows of the parts, in order, under one list of names."""
-        index: dict[str, int] = {}
-        codes = [
-            np.array([index.setdefault(n, len(index)) for n in p.names], np.int32)[p.codes]
-            for p in parts
-            if len(p)
-        ]
         filled = [p for p in parts if len(p)]
         if not filled:
             return cls.empty()
+        names = filled[0].names
+        if all(p.names is names for p in filled):
+            codes = [p.codes for p in filled]
+        else:
+            index: dict[str, int] = {}
+            codes = [
+                np.array([index.setdefault(n, len(index)) for n in p.names], np.int32)[p.codes]
+                for p in filled
+            ]
+            names = tuple(index)
         return cls(
-            tuple(index),
+            names,
             np.concatenate(codes),
             np.concatenate([p.times for p in filled]),
             np.concatenate([p.values for p in filled]),

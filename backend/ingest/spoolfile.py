@@ -74,7 +74,6 @@ class SpoolFile:
     def write(self, parts: Sequence[Readings]) -> None:
         """Keep the parts as one record, in order; on disk when it returns."""
         with self._working() as db:
-            db.execute("BEGIN IMMEDIATE")
             codes = np.concatenate([self._ids_of(db, p.names)[p.codes] for p in parts])
             payload = b"".join(
                 (
@@ -83,8 +82,8 @@ class SpoolFile:
                     np.concatenate([p.values for p in parts]).astype("<f8", copy=False).tobytes(),
                 )
             )
+            # A transaction of its own: every further statement would be one more wait for the interpreter's lock.
             db.execute("INSERT INTO record VALUES (?, ?, ?)", (self._next_id, len(codes), payload))
-            db.execute("COMMIT")
             self._next_id += 1
 
     def read(self, max_rows: int) -> tuple[int, Readings]:
@@ -197,10 +196,13 @@ class SpoolFile:
     def _ids_of(self, db: sqlite3.Connection, names: Sequence[str]) -> Int32:
         if names is self._seen[0]:
             return self._seen[1]
-        for name in names:
-            if name not in self._ids:
-                db.execute("INSERT INTO name VALUES (?, ?)", (len(self._ids), name))
-                self._ids[name] = len(self._ids)
+        new = [name for name in names if name not in self._ids]
+        if new:
+            rows = list(enumerate(new, len(self._ids)))
+            db.execute("BEGIN IMMEDIATE")
+            db.executemany("INSERT INTO name VALUES (?, ?)", rows)
+            db.execute("COMMIT")
+            self._ids.update((name, row) for row, name in rows)
         ids = np.array([self._ids[name] for name in names], np.int32)
         if isinstance(names, tuple):
             self._seen = (names, ids)
