@@ -1,0 +1,19 @@
+"""What Alembic runs: the migrations, over the connection it was handed."""
+
+from __future__ import annotations
+
+from alembic import context
+from sqlalchemy import Connection
+
+import backend.db.models  # noqa: F401  declares the tables
+from backend.db.base import Base
+
+connection: Connection = context.config.attributes["connection"]
+context.configure(
+    connection=connection,
+    target_metadata=Base.metadata,
+    render_as_batch=connection.dialect.name == "sqlite",  # SQLite alters a table by copying it
+    compare_type=True,
+)
+with context.begin_transaction():
+    context.run_migrations()

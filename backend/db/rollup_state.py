@@ -1,0 +1,89 @@
+"""The roll-up state in the relational database."""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Sequence
+from typing import Any, Final
+
+from sqlalchemy import bindparam, delete, select
+from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy.orm import InstrumentedAttribute
+
+from backend.core.ports import DirtyWindow
+from backend.core.windows import Window
+from backend.db.engine import Database
+from backend.db.models import RollupDirty, RollupMark
+
+_HORIZON: Final = "horizon"
+_IDENTITY: Final = ("sensor", "start_ns", "end_ns")
+
+
+class SqlRollupState:
+    """One short unit of work a call."""
+
+    def __init__(self, database: Database) -> None:
+        self._db = database
+
+    async def watermark(self, window: Window) -> int | None:
+        return await self._mark(window.value)
+
+    async def set_watermark(self, window: Window, end_ns: int) -> None:
+        await self._set_mark(window.value, end_ns)
+
+    async def horizon(self) -> int | None:
+        return await self._mark(_HORIZON)
+
+    async def set_horizon(self, end_ns: int) -> None:
+        await self._set_mark(_HORIZON, end_ns)
+
+    async def mark_dirty(self, windows: Sequence[DirtyWindow]) -> None:
+        if not windows:
+            return
+        version = secrets.randbits(62)
+        identities = dict.fromkeys((w.sensor, w.start_ns, w.end_ns) for w in windows)
+        rows = [{**dict(zip(_IDENTITY, i, strict=True)), "version": version} for i in sorted(identities)]
+        await self._upsert(
+            RollupDirty, rows, [RollupDirty.sensor, RollupDirty.start_ns, RollupDirty.end_ns], "version"
+        )
+
+    async def dirty(self, limit: int) -> Sequence[DirtyWindow]:
+        columns = (RollupDirty.sensor, RollupDirty.start_ns, RollupDirty.end_ns, RollupDirty.version)
+        order = (RollupDirty.start_ns.desc(), RollupDirty.sensor, RollupDirty.end_ns)
+        async with self._db.unit_of_work() as session:
+            rows = await session.execute(select(*columns).order_by(*order).limit(limit))
+            return [DirtyWindow(*row) for row in rows]
+
+    async def clear_dirty(self, windows: Sequence[DirtyWindow]) -> None:
+        if not windows:
+            return
+        table: Any = RollupDirty.__table__
+        chosen = delete(table).where(
+            *(table.c[name] == bindparam(f"a_{name}") for name in (*_IDENTITY, "version"))
+        )
+        rows = [
+            {"a_sensor": w.sensor, "a_start_ns": w.start_ns, "a_end_ns": w.end_ns, "a_version": w.version}
+            for w in sorted(windows, key=lambda w: (w.sensor, w.start_ns, w.end_ns))
+        ]
+        async with self._db.unit_of_work() as session:
+            connection = await session.connection()
+            await connection.execute(chosen, rows)
+
+    async def _mark(self, name: str) -> int | None:
+        async with self._db.unit_of_work() as session:
+            return await session.scalar(select(RollupMark.at_ns).where(RollupMark.name == name))
+
+    async def _set_mark(self, name: str, at_ns: int) -> None:
+        await self._upsert(RollupMark, [{"name": name, "at_ns": at_ns}], [RollupMark.name], "at_ns")
+
+    async def _upsert(
+        self, model: type[Any], rows: list[dict[str, Any]], key: list[InstrumentedAttribute[Any]], column: str
+    ) -> None:
+        """Insert, or replace `column` where the key is there. Rows come sorted by key, so that two writers never deadlock."""
+        statement = (postgresql.insert if self._db.dialect == "postgresql" else sqlite.insert)(model)
+        statement = statement.on_conflict_do_update(
+            index_elements=key, set_={column: statement.excluded[column]}
+        )
+        async with self._db.unit_of_work() as session:
+            connection = await session.connection()
+            await connection.execute(statement, rows)

@@ -1,0 +1,115 @@
+"""What every implementation of RollupState does."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Iterator
+from pathlib import Path
+
+import pytest
+from sqlalchemy import text
+
+from backend.core.ports import DirtyWindow, RollupState
+from backend.core.windows import NS_PER_SECOND, WINDOWS, Window
+from backend.db.engine import Database
+from backend.db.migrate import migrate
+from backend.db.rollup_state import SqlRollupState
+from tests.support import postgres
+from tests.support.memory_rollup_state import MemoryRollupState
+
+T = 1_700_000_010 * NS_PER_SECOND
+S30 = Window.S30.ns
+
+
+@pytest.fixture(scope="module")
+def postgres_url() -> Iterator[str]:
+    reason = postgres.why_not()
+    if reason:
+        pytest.skip(reason)
+    with postgres.server() as url:
+        yield url
+
+
+@pytest.fixture(params=["memory", "sqlite", "postgresql"])
+async def state(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[RollupState]:
+    if request.param == "memory":
+        yield MemoryRollupState()
+        return
+    url = f"sqlite:///{tmp_path / 'state.db'}"
+    if request.param == "postgresql":
+        url = request.getfixturevalue("postgres_url")
+    await migrate(url)
+    database = Database(url)
+    async with database.unit_of_work() as session:
+        for table in ("rollup_mark", "rollup_dirty"):
+            await session.execute(text(f"DELETE FROM {table}"))
+    yield SqlRollupState(database)
+    await database.close()
+
+
+def window(sensor: str, at: int, length: int = 1) -> DirtyWindow:
+    return DirtyWindow(sensor, T + at * S30, T + (at + length) * S30)
+
+
+async def test_watermarks_are_kept_a_window(state: RollupState) -> None:
+    assert [await state.watermark(w) for w in WINDOWS] == [None] * 4
+    await state.set_watermark(Window.S30, T)
+    await state.set_watermark(Window.D1, T - 5)
+    await state.set_watermark(Window.S30, T + 7)
+    assert await state.watermark(Window.S30) == T + 7
+    assert await state.watermark(Window.M1) is None
+    assert await state.watermark(Window.D1) == T - 5
+
+
+async def test_the_horizon_goes_both_ways_and_is_no_watermark(state: RollupState) -> None:
+    assert await state.horizon() is None
+    await state.set_horizon(T + 9)
+    await state.set_horizon(T)
+    assert await state.horizon() == T
+    assert await state.watermark(Window.S30) is None
+
+
+async def test_dirty_is_newest_first_and_limited(state: RollupState) -> None:
+    marks = [window("a", 1), window("b", 3), window("a", 2), window("b", 1, 4)]
+    await state.mark_dirty(marks)
+    found = await state.dirty(10)
+    assert set(found) == set(marks)
+    assert [w.start_ns for w in found] == sorted((w.start_ns for w in marks), reverse=True)
+    assert list(await state.dirty(2)) == list(found[:2])
+    assert list(await state.dirty(0)) == []
+
+
+async def test_marking_again_lists_once(state: RollupState) -> None:
+    await state.mark_dirty([window("a", 1), window("a", 1)])
+    await state.mark_dirty([window("a", 1)])
+    await state.mark_dirty([])
+    assert list(await state.dirty(10)) == [window("a", 1)]
+
+
+async def test_clearing_forgets_what_was_handed_out(state: RollupState) -> None:
+    await state.mark_dirty([window("a", i) for i in range(1_500)])
+    found = await state.dirty(1_000)
+    assert len(found) == 1_000
+    await state.clear_dirty(found)
+    rest = await state.dirty(1_000)
+    assert {w.start_ns for w in rest} == {T + i * S30 for i in range(500)}
+    await state.clear_dirty(found)
+    await state.clear_dirty([])
+    assert len(await state.dirty(1_000)) == 500
+
+
+async def test_a_window_marked_again_since_stays(state: RollupState) -> None:
+    await state.mark_dirty([window("a", 1), window("b", 1)])
+    found = await state.dirty(10)
+    await state.mark_dirty([window("a", 1)])
+    await state.clear_dirty(found)
+    assert list(await state.dirty(10)) == [window("a", 1)]
+    await state.clear_dirty(await state.dirty(10))
+    await state.mark_dirty([window("a", 1)])
+    await state.clear_dirty(found)
+    assert list(await state.dirty(10)) == [window("a", 1)], "an old version clears no new mark"
+
+
+async def test_names_may_hold_anything(state: RollupState) -> None:
+    odd = DirtyWindow("a'; drop table rollup_dirty; -- é°", T, T + S30)
+    await state.mark_dirty([odd])
+    assert list(await state.dirty(1)) == [odd]

@@ -1,0 +1,69 @@
+"""A PostgreSQL server of the test run's own, on a Unix socket in a temporary folder."""
+
+from __future__ import annotations
+
+import os
+import pwd
+import shutil
+import subprocess
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+
+def _program(name: str) -> Path | None:
+    installed = sorted(Path("/usr/lib/postgresql").glob(f"*/bin/{name}"))
+    found = installed[-1] if installed else shutil.which(name)
+    return Path(found) if found else None
+
+
+def why_not() -> str | None:
+    """Why no server can be had; None where one can."""
+    if os.environ.get("SEDUCE_TEST_POSTGRES_URL") or (_program("initdb") and _program("postgres")):
+        return None
+    return (
+        "no PostgreSQL: install the package postgresql or set SEDUCE_TEST_POSTGRES_URL to an empty database"
+    )
+
+
+@contextmanager
+def server() -> Iterator[str]:
+    """URL of an empty database, for as long as the context lasts."""
+    given = os.environ.get("SEDUCE_TEST_POSTGRES_URL")
+    if given:
+        yield given
+        return
+    initdb, pg_ctl = _program("initdb"), _program("pg_ctl")
+    assert initdb and pg_ctl
+    with tempfile.TemporaryDirectory(prefix="seduce-pg-") as folder:
+        other: dict[str, Any] = {}
+        if os.geteuid() == 0:  # the server refuses to run as root
+            user = pwd.getpwnam(next(u for u in ("postgres", "nobody") if _has_user(u)))
+            os.chown(folder, user.pw_uid, user.pw_gid)
+            other = {"user": user.pw_uid, "group": user.pw_gid, "extra_groups": []}
+
+        def run(*command: str | Path) -> None:
+            done = subprocess.run(
+                list(map(str, command)), cwd=folder, capture_output=True, text=True, timeout=60, **other
+            )
+            assert done.returncode == 0, done.stdout + done.stderr
+
+        data = Path(folder) / "data"
+        run(initdb, "-D", data, "-U", "seduce", "-A", "trust", "-E", "UTF8", "--no-sync")
+        options = f"-k {folder} -c listen_addresses='' -c fsync=off"
+        # -l keeps the server from holding the pipe open
+        run(pg_ctl, "-D", data, "-w", "-l", Path(folder) / "log", "-o", options, "start")
+        try:
+            yield f"postgresql://seduce@/postgres?host={folder}"
+        finally:
+            run(pg_ctl, "-D", data, "-w", "-m", "immediate", "stop")
+
+
+def _has_user(name: str) -> bool:
+    try:
+        pwd.getpwnam(name)
+    except KeyError:
+        return False
+    return True

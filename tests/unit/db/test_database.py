@@ -1,0 +1,97 @@
+"""Migrations, the unit of work, and what SQLite is told."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from alembic.autogenerate import compare_metadata
+from alembic.migration import MigrationContext
+from sqlalchemy import Connection, inspect, select, text
+
+from backend.core.errors import PermanentError, TransientError
+from backend.db.base import Base
+from backend.db.engine import Database, database_url
+from backend.db.migrate import migrate
+from backend.db.models import RollupMark
+from tests.support import postgres
+
+
+@pytest.fixture(params=["sqlite", "postgresql"])
+def url(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str]:
+    if request.param == "sqlite":
+        yield f"sqlite:///{tmp_path / 'folder' / 'x.db'}"
+        return
+    reason = postgres.why_not()
+    if reason:
+        pytest.skip(reason)
+    with postgres.server() as found:
+        yield found
+
+
+async def test_migrations_make_exactly_the_declared_tables(url: str) -> None:
+    await migrate(url)
+    await migrate(url)
+
+    def differences(connection: Connection) -> list[object]:
+        return list(compare_metadata(MigrationContext.configure(connection), Base.metadata))
+
+    database = Database(url)
+    async with database.engine.connect() as connection:
+        assert await connection.run_sync(differences) == []
+    await database.close()
+
+
+async def test_processes_that_start_together_migrate_once(url: str) -> None:
+    await asyncio.gather(*(migrate(url) for _ in range(4)))
+    database = Database(url)
+    async with database.engine.connect() as connection:
+        tables = await connection.run_sync(lambda c: inspect(c).get_table_names())
+        assert set(tables) == {"alembic_version", *Base.metadata.tables}
+        assert len((await connection.execute(text("SELECT * FROM alembic_version"))).all()) == 1
+    await database.close()
+
+
+async def test_a_unit_of_work_is_all_or_nothing(url: str) -> None:
+    await migrate(url)
+    database = Database(url)
+    with pytest.raises(RuntimeError):
+        async with database.unit_of_work() as session:
+            session.add(RollupMark(name="a", at_ns=1))
+            await session.flush()
+            raise RuntimeError
+    async with database.unit_of_work() as session:
+        assert (await session.scalars(select(RollupMark.name))).all() == []
+        session.add(RollupMark(name="b", at_ns=2))
+    async with database.unit_of_work() as session:
+        assert (await session.scalars(select(RollupMark.name))).all() == ["b"]
+    await database.close()
+
+
+async def test_sqlite_writes_ahead_and_checks_references(tmp_path: Path) -> None:
+    database = Database(f"sqlite:///{tmp_path / 'x.db'}")
+    async with database.unit_of_work() as session:
+        assert await session.scalar(text("PRAGMA journal_mode")) == "wal"
+        assert await session.scalar(text("PRAGMA foreign_keys")) == 1
+    await database.close()
+
+
+async def test_a_database_out_of_reach_may_come_back(tmp_path: Path) -> None:
+    url = f"postgresql://seduce@/postgres?host={tmp_path}"
+    database = Database(url)
+    with pytest.raises(TransientError):
+        async with database.unit_of_work() as session:
+            await session.execute(text("SELECT 1"))
+    with pytest.raises(TransientError):
+        await migrate(url)
+    await database.close()
+
+
+def test_urls_get_their_driver() -> None:
+    assert database_url("sqlite:///x.db").drivername == "sqlite+aiosqlite"
+    assert database_url("sqlite+aiosqlite:///x.db").drivername == "sqlite+aiosqlite"
+    assert database_url("postgresql://u@h/d").drivername == "postgresql+psycopg"
+    with pytest.raises(PermanentError, match="found mysql; expected sqlite or postgresql"):
+        database_url("mysql://u:secret@h/d")

@@ -1,0 +1,144 @@
+"""The in-process runner: no overlap, one line on loss and one on recovery, a clean end."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+
+import pytest
+
+from backend.core.clock import ManualClock
+from backend.core.errors import TransientError
+from backend.core.windows import Window
+from backend.rollups.engine import RollupEngine
+from tests.support.memory_rollup_state import MemoryRollupState
+from tests.support.reference_store import ReferenceStore
+from tests.support.rollup_day import DEFINITIONS, END, readings_of, simulate
+from workers.runner import InProcessRunner
+from workers.schedule import SCHEDULE
+from workers.tasks import bind
+
+
+class Ticks:
+    """A sleep that ends when told, and remembers what it was asked for."""
+
+    def __init__(self) -> None:
+        self.asked: list[float] = []
+        self.sleeping = asyncio.Event()
+        self._go = asyncio.Event()
+
+    async def sleep(self, seconds: float) -> None:
+        self.asked.append(seconds)
+        self.sleeping.set()
+        await self._go.wait()
+        self._go.clear()
+
+    async def next(self) -> None:
+        """Let one period pass, and wait until the task has run and sleeps again."""
+        self.sleeping.clear()
+        self._go.set()
+        await self.sleeping.wait()
+
+
+async def test_a_task_runs_at_once_and_then_every_period() -> None:
+    ticks, runs = Ticks(), []
+
+    async def count() -> None:
+        runs.append(1)
+
+    async with InProcessRunner({"count": 60.0}, {"count": count}, ticks.sleep):
+        await ticks.sleeping.wait()
+        assert len(runs) == 1
+        await ticks.next()
+        assert len(runs) == 2
+    assert all(0 < seconds <= 120 for seconds in ticks.asked)
+
+
+async def test_a_slow_task_neither_overlaps_nor_catches_up() -> None:
+    inside, most, done = 0, 0, asyncio.Event()
+    starts: list[float] = []
+    loop = asyncio.get_running_loop()
+
+    async def slow() -> None:
+        nonlocal inside, most
+        inside += 1
+        most = max(most, inside)
+        starts.append(loop.time())
+        for _ in range(50):
+            await asyncio.sleep(0)
+        inside -= 1
+        if len(starts) == 5:
+            done.set()
+
+    async with InProcessRunner({"slow": 1e-6}, {"slow": slow}):
+        await done.wait()
+    assert most == 1
+
+
+async def test_one_task_does_not_wait_for_another() -> None:
+    ran, never = asyncio.Event(), asyncio.Event()
+
+    async def stuck() -> None:
+        await never.wait()
+
+    async def free() -> None:
+        ran.set()
+
+    async with InProcessRunner({"stuck": 1.0, "free": 1.0}, {"stuck": stuck, "free": free}):
+        await ran.wait()
+
+
+async def test_loss_and_recovery_are_logged_once(caplog: pytest.LogCaptureFixture) -> None:
+    ticks, broken = Ticks(), True
+
+    async def fails() -> None:
+        if broken:
+            raise TransientError("the store is down")
+
+    caplog.set_level(logging.INFO, "workers")
+    async with InProcessRunner({"fails": 60.0}, {"fails": fails}, ticks.sleep) as runner:
+        await ticks.sleeping.wait()
+        await ticks.next()
+        await ticks.next()
+        assert runner.failures == {"fails": 3}
+        broken = False
+        await ticks.next()
+        await ticks.next()
+    said = [(r.levelname, r.getMessage(), r.exc_info) for r in caplog.records]
+    assert said == [
+        ("ERROR", "task fails fails: the store is down", None),
+        ("INFO", "task fails works again after 3 failures", None),
+    ]
+
+
+async def test_stop_cancels_what_runs_and_waits_for_its_end() -> None:
+    started, never, ended = asyncio.Event(), asyncio.Event(), False
+
+    async def tidy() -> None:
+        nonlocal ended
+        started.set()
+        try:
+            await never.wait()
+        finally:
+            await asyncio.sleep(0)
+            ended = True
+
+    async with InProcessRunner({"tidy": 1.0}, {"tidy": tidy}):
+        await started.wait()
+    assert ended
+
+
+def test_schedule_and_tasks_must_agree() -> None:
+    with pytest.raises(ValueError, match="heal"):
+        InProcessRunner({"heal": 1.0}, {})
+
+
+async def test_the_schedule_has_a_task_for_every_name() -> None:
+    store, clock, ticks = ReferenceStore(), ManualClock(END), Ticks()
+    engine = RollupEngine(store, MemoryRollupState(), DEFINITIONS, clock, 5.0)
+    await store.write(readings_of(simulate(start=END - Window.H1.ns)))
+    async with InProcessRunner(SCHEDULE, bind(engine, store, clock), ticks.sleep):
+        while len(ticks.asked) < len(SCHEDULE):
+            ticks.sleeping.clear()
+            await ticks.sleeping.wait()
+    assert (await engine.step()).rows == 0, "the task has rolled everything up"

@@ -1,0 +1,83 @@
+"""Runs the periodic tasks inside the process, on asyncio timers."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Awaitable, Callable, Mapping
+from types import TracebackType
+
+from backend.core.errors import SeduceError
+from workers.tasks import Task
+
+log = logging.getLogger(__name__)
+
+
+class InProcessRunner:
+    """One timer a task. A task never overlaps itself: a start that falls into a run is left out, not made up for.
+
+    A failing task is tried again at its next start; the first failure and the recovery are logged, what is between is counted.
+    Use as an async context, or `start` and `stop`; `stop` cancels what runs and returns when it has ended.
+    """
+
+    def __init__(
+        self,
+        schedule: Mapping[str, float],
+        tasks: Mapping[str, Task],
+        sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
+    ) -> None:
+        """`schedule` gives seconds between starts. Raises ValueError where a task has no period or a period no task."""
+        odd = sorted(set(schedule) ^ set(tasks))
+        if odd:
+            raise ValueError(f"in only one of schedule and tasks: {', '.join(odd)}")
+        self._schedule = schedule
+        self._tasks = tasks
+        self._sleep = sleep
+        self._running: list[asyncio.Task[None]] = []
+        self.failures: dict[str, int] = dict.fromkeys(tasks, 0)
+        """Failures of each task since it last succeeded."""
+
+    def start(self) -> None:
+        if not self._running:
+            self._running = [
+                asyncio.create_task(self._repeat(name), name=f"periodic {name}") for name in self._tasks
+            ]
+
+    async def stop(self) -> None:
+        for task in self._running:
+            task.cancel()
+        await asyncio.gather(*self._running, return_exceptions=True)
+        self._running = []
+
+    async def __aenter__(self) -> InProcessRunner:
+        self.start()
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        await self.stop()
+
+    async def _repeat(self, name: str) -> None:
+        period = self._schedule[name]
+        loop = asyncio.get_running_loop()
+        due = loop.time()
+        while True:
+            await self._run(name)
+            late = loop.time() - due
+            due += period * (int(late // period) + 1)
+            await self._sleep(max(0.0, due - loop.time()))
+
+    async def _run(self, name: str) -> None:
+        try:
+            await self._tasks[name]()
+        except Exception as error:
+            self.failures[name] += 1
+            if self.failures[name] == 1:
+                # A failure on purpose says all in its text; any other is a fault of ours, and needs the trace.
+                trace = None if isinstance(error, SeduceError) else error
+                log.error("task %s fails: %s", name, error or type(error).__name__, exc_info=trace)
+        else:
+            if self.failures[name]:
+                log.info("task %s works again after %d failures", name, self.failures[name])
+            self.failures[name] = 0

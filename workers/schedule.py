@@ -1,0 +1,13 @@
+"""The only schedule: what runs how often. Every runner reads this table."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Final
+
+SCHEDULE: Final[Mapping[str, float]] = {
+    "roll_up": 10.0,
+    "heal": 30.0,
+    "maintain": 3_600.0,
+}
+"""Task name -> seconds from one start to the next."""

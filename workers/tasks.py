@@ -1,0 +1,30 @@
+"""The periodic tasks: a name and a call each. What they do is the services' business."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Mapping
+from typing import TypeAlias
+
+from backend.core.clock import Clock
+from backend.core.ports import TimeSeriesStore
+from backend.rollups.engine import RollupEngine
+
+Task: TypeAlias = Callable[[], Awaitable[object]]
+
+HEAL_LIMIT = 10_000
+"""Dirty spans that one run of healing takes on, so that stepping gets its turn."""
+
+
+def bind(rollups: RollupEngine, store: TimeSeriesStore, clock: Clock) -> Mapping[str, Task]:
+    """The tasks over these services, by the names of the schedule."""
+
+    async def roll_up() -> object:
+        return await rollups.step()
+
+    async def heal() -> object:
+        return await rollups.heal(HEAL_LIMIT)
+
+    async def maintain() -> None:
+        await store.maintain(clock.now_ns())
+
+    return {"roll_up": roll_up, "heal": heal, "maintain": maintain}
