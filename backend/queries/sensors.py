@@ -73,6 +73,9 @@ class SensorService:
         extra = [n for n in self._live.view.snapshot().names if n not in self._described]
         return [*self._described.values(), *(self._undescribed(n) for n in extra)]
 
+    def is_described(self, name: str) -> bool:
+        return name in self._described
+
     def find(self, name: str) -> Sensor | None:
         sensor = self._described.get(name)
         if sensor is None and self._live.view.latest(name) is not None:

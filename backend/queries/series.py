@@ -119,11 +119,14 @@ class SeriesService:
         answer: list[SeriesColumns] = []
         if sensors:
             step = _step(request, start, end, _raw_rows(sensors, start, end))
-            if step is None:
-                answer += await self._raw(sensors, start, end, request.max_points)
-            else:
-                units = {s.name: s.unit for s in sensors}
-                answer += await self._rolled(SeriesKind.SENSOR, units, step, start, end)
+            # What no file describes is not rolled up: its readings are all there is.
+            raw = sensors if step is None else [s for s in sensors if not self._sensors.is_described(s.name)]
+            found = {c.sensor: c for c in await self._raw(raw, start, end, request.max_points)} if raw else {}
+            if step is not None and len(raw) < len(sensors):
+                units = {s.name: s.unit for s in sensors if s not in raw}
+                rolled = await self._rolled(SeriesKind.SENSOR, units, step, start, end)
+                found |= {c.sensor: c for c in rolled}
+            answer += [found[s.name] for s in sensors]
         if nodes:
             step = _step(request, start, end, None) or _fit(Window.S30, start, end, request.max_points)
             answer += await self._rolled(SeriesKind.NODE, dict.fromkeys(nodes, "W"), step, start, end)
