@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import secrets
 from collections.abc import Iterator
-from typing import Final
+from typing import Any, Final
 
 import strawberry
 from graphql import ExecutionResult as CoreResult
@@ -64,24 +64,26 @@ def _with(error: GraphQLError, message: str, extensions: dict[str, str]) -> Grap
     )
 
 
-class Describe(SchemaExtension):
-    """Describes the errors of every result, before it leaves."""
+def _replace(result: object) -> None:
+    if isinstance(result, (CoreResult, ExecutionResult)) and result.errors:
+        result.errors = [describe(e) for e in result.errors]
 
-    def on_operation(self) -> Iterator[None]:
-        yield
-        self._replace(self.execution_context.result)
+
+class DescribeStream(SchemaExtension):
+    """Describes the errors of every result of a stream, before it leaves."""
 
     def on_stream_result(self, result: object) -> Iterator[None]:
-        self._replace(result)
+        _replace(result)
         yield
-
-    def _replace(self, result: object) -> None:
-        if isinstance(result, (CoreResult, ExecutionResult)) and result.errors:
-            result.errors = [describe(e) for e in result.errors]
 
 
 class Schema(strawberry.Schema):
-    """Leaves the logging of errors to `describe`."""
+    """Describes errors, those of parsing too, which no extension sees; leaves their logging to `describe`."""
+
+    async def execute(self, *args: Any, **kwargs: Any) -> ExecutionResult:
+        result = await super().execute(*args, **kwargs)
+        _replace(result)
+        return result
 
     def process_errors(
         self, errors: list[GraphQLError], execution_context: ExecutionContext | None = None

@@ -7,7 +7,7 @@ from strawberry.extensions import ParserCache, ValidationCache
 from strawberry.schema.config import StrawberryConfig
 
 from backend.graphql.energy import EnergyQuery, EnergySubscription
-from backend.graphql.errors import Describe, Schema
+from backend.graphql.errors import DescribeStream, Schema
 from backend.graphql.limits import Cost, NoIntrospection, Shape, Tokens
 from backend.graphql.overview import OverviewQuery
 from backend.graphql.plain import PlainExecutor
@@ -31,7 +31,7 @@ class Subscription(ReadingSubscription, EnergySubscription):
 
 def build_schema(*, introspection: bool = True) -> Schema:
     """The schema with its limits; `introspection` False hides it from `__schema` and `__type`."""
-    extensions = [Describe, Tokens, Shape, Cost, ParserCache, ValidationCache]
+    extensions = [DescribeStream, Tokens, Shape, Cost, ParserCache, ValidationCache]
     return Schema(
         Query,
         subscription=Subscription,
