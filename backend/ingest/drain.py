@@ -117,6 +117,7 @@ class Drain:
         )
         if not await self._takes_any(readings):
             raise StoreRefusesAll(f"the store refuses every reading: {error}") from error
+        bad: dict[str, list[Readings]] = {}
         halves = [readings]
         while halves:
             part = halves.pop()
@@ -124,11 +125,13 @@ class Drain:
             if refusal is None:
                 continue
             if len(part) == 1:
-                await self._give_up(part, refusal)
+                bad.setdefault(refusal, []).append(part)
                 continue
             rows, middle = np.arange(len(part)), len(part) // 2
             # The first half on top, so that rows go in in the order they came.
             halves += [part.take(rows[middle:]), part.take(rows[:middle])]
+        for refusal, parts in bad.items():
+            await self._give_up(Readings.concat(parts), refusal)
 
     async def _takes_any(self, readings: Readings) -> bool:
         """Whether a single reading of any sensor goes in. If not, the store is at fault, and nothing may be given up."""

@@ -138,7 +138,8 @@ class SpoolFile:
             (free,) = db.execute("PRAGMA freelist_count").fetchone()
             if free <= _SPARE_PAGES:
                 return False
-            db.execute(f"PRAGMA incremental_vacuum({_SLICE_PAGES})").fetchall()
+            # execute() would take one step, which is one page.
+            db.executescript(f"PRAGMA incremental_vacuum({_SLICE_PAGES})")
             return bool(free - _SLICE_PAGES > _SPARE_PAGES)
 
     @contextlib.contextmanager

@@ -74,9 +74,10 @@ def judge_columns(directory: Directory, push: object, now_ns: int) -> Verdict:
     # The path of a push with nothing wrong costs a few microseconds; any doubt leads to the careful one.
     try:
         codes = [directory.codes[name] for name in sensors]
-    except (KeyError, TypeError):
-        return _judge_each(directory, sensors, values, times, now_ns)
-    if not (_NUMBERS.issuperset(map(type, values)) and math.isfinite(sum(values))):
+        clean = _NUMBERS.issuperset(map(type, values)) and math.isfinite(sum(values))
+    except (KeyError, TypeError, OverflowError):
+        clean = False
+    if not clean:
         return _judge_each(directory, sensors, values, times, now_ns)
     stamps: Any
     if times is None:

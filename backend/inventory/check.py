@@ -10,7 +10,7 @@ from backend.core.errors import DescriptionError
 from backend.core.quantity import symbol
 from backend.core.tree import Tree
 from backend.inventory.loader import load
-from backend.inventory.model import Inventory, PushSource
+from backend.inventory.model import Inventory, PushSource, Source
 
 
 def check(folder: Path) -> tuple[int, str]:
@@ -59,7 +59,7 @@ def notes(inventory: Inventory) -> Iterator[str]:
         odd = [f"{s} ({unit})" for s, unit in units.items() if symbol(unit) != "W"]
         if odd:
             yield f"{tree.name}: summed as watts, though in another unit: {_some(odd)}"
-    places = Counter(s.source for s in sensors if not isinstance(s.source, PushSource))
+    places: Counter[Source] = Counter(s.source for s in sensors if not isinstance(s.source, PushSource))
     twice = [s.name for s in sensors if places[s.source] > 1]
     if twice:
         yield f"sensors that read the same place as another: {_some(twice)}"

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from ipaddress import AddressValueError, IPv4Address
 from typing import Final, Generic, TypeVar
 
@@ -92,8 +92,12 @@ class Item:
         elif not self.missing:
             self.fault(expected)
 
+    def key(self, key: str) -> Item:
+        """The same place, with its key as the value."""
+        return replace(self, value=Leaf(key, "str", self.line or 1))
+
     def texts(self) -> tuple[str, ...]:
-        return tuple(member.need(TEXT, "") for member in self.list("a list of texts"))
+        return tuple(member.need(NAME, "") for member in self.list("a list of texts"))
 
 
 def _text(value: Value) -> str:

@@ -53,7 +53,7 @@ def _read(place: Item, sensors: Collection[str] | None) -> _Draft:
         if not isinstance(item.value, Map):
             item.fault("a map that describes a node")
             continue
-        node_id = item["id"].get(NAME, key)
+        node_id = item["id"].get(NAME, item.key(key).need(NAME, key))
         if _same(node_id) != _same(key):
             item["id"].fault(f"the key, {key}")
             node_id = key

@@ -1,0 +1,288 @@
+"""A table of (series, time) rows that is quick to append to and quick to read one series from.
+
+Rows arrive in `<name>_hot`, in the order they came. Maintenance moves them, sorted by (sid, ts), into one table a
+partition of time, and sorts such a table anew once enough of it is out of order. A row is in exactly one of these
+tables; reads are the union of those their interval touches. There is no primary key (its index would have to fit in
+memory): what is newer than its series' last time cannot be there yet, and only older rows are looked for.
+
+Everything that changes rows runs inside a `Transaction` on the writer thread.
+"""
+
+# ruff: noqa: S608 (names and numbers in statements are our own; values travel as arrays)
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from datetime import date, timedelta
+from typing import Final
+
+import numpy as np
+import numpy.typing as npt
+
+from backend.core.reading import Int64
+from backend.store.engine import Cursor, Transaction, fetch
+from backend.store.rows import Rows
+
+DAY_NS: Final = 86_400_000_000_000
+NEVER: Final = np.iinfo(np.int64).min
+FOREVER: Final = np.iinfo(np.int64).max
+
+BULK_ROWS: Final = 50_000
+"""A batch of at least this many rows goes straight into the partitions."""
+
+SCHEMA: Final = """
+create table if not exists parts(family varchar, part bigint, rows bigint, loose bigint, tail_sid integer, tail_ts bigint);
+create table if not exists heads(family varchar, sid integer, ts bigint, value double);
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """A partition: rows put into it, how many of them out of order, and where its ordered rows end."""
+
+    rows: int = 0
+    loose: int = 0
+    tail: tuple[int, int] = (-1, NEVER)
+
+    def grown(self, rows: int, head: tuple[int, int], tail: tuple[int, int]) -> Part:
+        """After a sorted run from `head` to `tail`, both (sid, ts), was put behind."""
+        if self.loose or (self.rows and head <= self.tail):
+            return replace(self, rows=self.rows + rows, loose=self.loose + rows)
+        return Part(self.rows + rows, 0, tail)
+
+
+class Clustered:
+    """One family of tables.
+
+    name       prefix of its tables
+    values     names of its value columns, all doubles
+    part_days  days in a partition
+    """
+
+    def __init__(self, name: str, values: tuple[str, ...], part_days: int) -> None:
+        self.name = name
+        self.values = values
+        self.part_ns = part_days * DAY_NS
+        self.hot = f"{name}_hot"
+        # Replaced, never changed in place: a reader compares what it started from.
+        self.parts: dict[int, Part] = {}
+        self.staging: int | None = None
+        self.last: Int64 = np.empty(0, np.int64)
+
+    # -- names -----------------------------------------------------------------------------------------------------
+
+    @property
+    def columns(self) -> str:
+        return ", ".join(("sid", "ts", *self.values))
+
+    def table(self, part: int) -> str:
+        start = date(1970, 1, 1) + timedelta(days=part * (self.part_ns // DAY_NS))
+        return f"{self.name}_{start:%Y%m%d}"
+
+    def staging_table(self, part: int) -> str:
+        return f"{self.table(part)}_new"
+
+    def touched(self, start_ns: int, end_ns: int) -> list[int]:
+        """Existing partitions that may hold rows of [start_ns, end_ns), oldest first."""
+        low, high = start_ns // self.part_ns, (end_ns - 1) // self.part_ns
+        return sorted(part for part in self.parts if low <= part <= high)
+
+    def union(self, columns: str, where: str, start_ns: int, end_ns: int) -> str:
+        """A SELECT over the tables the interval touches; `where` narrows it further."""
+        span = f"ts >= {start_ns} and ts < {end_ns}"
+        tables = [*(self.table(part) for part in self.touched(start_ns, end_ns)), self.hot]
+        return " union all ".join(f"select {columns} from {t} where {span} and {where}" for t in tables)
+
+    # -- start -----------------------------------------------------------------------------------------------------
+
+    def create(self, transaction: Transaction) -> None:
+        transaction.cursor.execute(f"create table if not exists {self.hot}({self.definition})")
+
+    def load(self, transaction: Transaction) -> Rows:
+        """Learn from the file what is kept in memory; answers the newest row of each series, first value column only."""
+        cursor = transaction.cursor
+        self._drop_staging(cursor)
+        found = cursor.execute(
+            "select part, rows, loose, tail_sid, tail_ts from parts where family = ?", [self.name]
+        ).fetchall()
+        self.parts = {part: Part(rows, loose, (sid, ts)) for part, rows, loose, sid, ts in found}
+        newest = self.newest(cursor)
+        self.last = np.empty(0, np.int64)
+        self.remember(newest)
+        return newest
+
+    def newest(self, cursor: Cursor) -> Rows:
+        """The newest row of each series, by what was noted of the partitions and what the hot table holds."""
+        value = self.values[0]
+        # Where both know the same time the hot row is the later write.
+        got = fetch(
+            cursor,
+            f"""select sid, max(ts) as ts, arg_max(value, (ts, hot)) as value from (
+                  select sid, max(ts) as ts, arg_max({value}, ts) as value, 1 as hot from {self.hot} group by sid
+                  union all select sid, ts, value, 0 from heads where family = '{self.name}')
+                group by sid order by sid""",
+        )
+        return Rows(got["sid"], got["ts"], (got["value"],))
+
+    # -- writing ---------------------------------------------------------------------------------------------------
+
+    def late(self, rows: Rows) -> npt.NDArray[np.bool_]:
+        """Which rows are not newer than all their series has."""
+        late: npt.NDArray[np.bool_] = rows.ts <= self._last_of(rows.sid)
+        return late
+
+    def put(self, transaction: Transaction, rows: Rows, bulk: bool) -> npt.NDArray[np.bool_]:
+        """Keep distinct rows; answers which of them came late.
+
+        `bulk` rows go straight into their partitions, which must be there (`missing`, `make`).
+        """
+        late = self.late(rows)
+        if late.any():
+            self._forget(transaction.cursor, rows.take(late))
+        if bulk:
+            for part, run in rows.by_part(self.part_ns):
+                self._append(transaction, part, run)
+            self.note_heads(transaction, rows.newest())
+        else:
+            self._insert(transaction.cursor, self.hot, rows)
+        newest = rows.newest()
+        transaction.on_commit(lambda: self.remember(newest))
+        return late
+
+    def missing(self, times: Int64) -> list[int]:
+        """Partitions of these times that are not there yet."""
+        return [part for part in np.unique(times // self.part_ns).tolist() if part not in self.parts]
+
+    def make(self, transaction: Transaction, parts: Sequence[int]) -> None:
+        """Make empty partitions. They are known to readers before any row is in them."""
+        for part in parts:
+            transaction.cursor.execute(f"create table {self.table(part)}({self.definition})")
+            self.note(transaction, part, Part())
+
+    def remember(self, newest: Rows) -> None:
+        """Lift the last time of each series; one row a series."""
+        if not len(newest):
+            return
+        size = int(newest.sid.max()) + 1
+        if size > len(self.last):
+            self.last = np.append(self.last, np.full(size - len(self.last), NEVER))
+        self.last[newest.sid] = np.maximum(self.last[newest.sid], newest.ts)
+
+    def note_heads(self, transaction: Transaction, newest: Rows) -> None:
+        """Note in the file what is the newest of each series, so that a start need not read the partitions."""
+        newest = newest.take(newest.ts >= self._last_of(newest.sid))
+        if not len(newest):
+            return
+        cursor = transaction.cursor
+        listed = ", ".join(map(str, newest.sid.tolist()))
+        cursor.execute(f"delete from heads where family = '{self.name}' and sid in ({listed})")
+        self._insert_heads(cursor, newest)
+
+    def _insert_heads(self, cursor: Cursor, newest: Rows) -> None:
+        cursor.register("newest_rows", {"sid": newest.sid, "ts": newest.ts, "value": newest.values[0]})
+        cursor.execute(f"insert into heads select '{self.name}', sid, ts, value from newest_rows")
+        cursor.unregister("newest_rows")
+
+    def _last_of(self, sid: npt.NDArray[np.int32]) -> Int64:
+        if not len(self.last):
+            return np.full(len(sid), NEVER)
+        known = sid < len(self.last)
+        return np.where(known, self.last[np.where(known, sid, 0)], NEVER)
+
+    def _append(self, transaction: Transaction, part: int, run: Rows) -> None:
+        self._insert(transaction.cursor, self.table(part), run)
+        head, tail = (int(run.sid[0]), int(run.ts[0])), (int(run.sid[-1]), int(run.ts[-1]))
+        self.note(transaction, part, self.parts[part].grown(len(run), head, tail))
+
+    def _insert(self, cursor: Cursor, table: str, rows: Rows) -> None:
+        cursor.register("new_rows", rows.columns(self.values))
+        cursor.execute(f"insert into {table} select {self.columns} from new_rows")
+        cursor.unregister("new_rows")
+
+    def _forget(self, cursor: Cursor, rows: Rows) -> None:
+        """Delete what stands under these identities."""
+        low, high = int(rows.ts.min()), int(rows.ts.max())
+        touched = self.touched(low, high + 1)
+        tables = [self.hot, *(self.table(part) for part in touched)]
+        if self.staging in touched:
+            tables.append(self.staging_table(self.staging))
+        cursor.register("old_rows", {"sid": rows.sid, "ts": rows.ts})
+        for table in tables:
+            cursor.execute(
+                f"delete from {table} using old_rows o where {table}.sid = o.sid and {table}.ts = o.ts "
+                f"and {table}.ts between {low} and {high}"
+            )
+        cursor.unregister("old_rows")
+
+    # -- forgetting ------------------------------------------------------------------------------------------------
+
+    def drop(self, transaction: Transaction, part: int) -> None:
+        """Drop a partition that readers no longer know of."""
+        transaction.cursor.execute(f"drop table {self.table(part)}")
+        transaction.cursor.execute("delete from parts where family = ? and part = ?", [self.name, part])
+
+    def delete(
+        self, transaction: Transaction, sids: Sequence[int] | None, start_ns: int, end_ns: int
+    ) -> list[int]:
+        """Delete rows of the interval; answers the series that lost their newest."""
+        chosen = f"ts >= {start_ns} and ts < {end_ns}"
+        if sids is not None:
+            chosen += f" and sid in ({', '.join(map(str, sids))})"
+        for table in [self.hot, *(self.table(part) for part in self.touched(start_ns, end_ns))]:
+            transaction.cursor.execute(f"delete from {table} where {chosen}")
+        lost = np.flatnonzero((self.last >= start_ns) & (self.last < end_ns)).tolist()
+        return lost if sids is None else sorted(set(lost) & set(sids))
+
+    def recount(self, transaction: Transaction, sids: Sequence[int]) -> Rows:
+        """Find the newest row of these series among all that is left, and note it."""
+        cursor, value = transaction.cursor, self.values[0]
+        listed = ", ".join(map(str, sids)) or "null"
+        union = self.union(f"sid, ts, {value} as value", f"sid in ({listed})", NEVER, FOREVER)
+        got = fetch(
+            cursor,
+            f"select sid, max(ts) as ts, arg_max(value, ts) as value from ({union}) group by sid order by sid",
+        )
+        newest = Rows(got["sid"], got["ts"], (got["value"],))
+        last = self.last.copy()
+        last[list(sids)] = NEVER
+        last[newest.sid] = newest.ts
+        cursor.execute(f"delete from heads where family = '{self.name}' and sid in ({listed})")
+        self._insert_heads(cursor, newest)
+        transaction.on_commit(lambda: setattr(self, "last", last))
+        return newest
+
+    # -- partitions ------------------------------------------------------------------------------------------------
+
+    def note(self, transaction: Transaction, part: int, state: Part) -> None:
+        """Keep a partition's state, in the file now and in memory once it is committed."""
+        cursor = transaction.cursor
+        cursor.execute("delete from parts where family = ? and part = ?", [self.name, part])
+        cursor.execute(
+            "insert into parts values (?, ?, ?, ?, ?, ?)",
+            [self.name, part, state.rows, state.loose, *state.tail],
+        )
+        transaction.on_commit(lambda: self.publish(part, state))
+
+    def stage(self, part: int | None) -> None:
+        """Name the partition that is being copied."""
+        self.staging = part
+
+    def publish(self, part: int, state: Part | None) -> None:
+        parts = {known: kept for known, kept in self.parts.items() if known != part}
+        if state is not None:
+            parts[part] = state
+        self.parts = parts
+
+    def _drop_staging(self, cursor: Cursor) -> None:
+        """What a seal that was cut off left behind."""
+        names = cursor.execute(
+            "select table_name from duckdb_tables() where starts_with(table_name, ?) and ends_with(table_name, '_new')",
+            [f"{self.name}_"],
+        ).fetchall()
+        for (name,) in names:
+            cursor.execute(f"drop table {name}")
+
+    @property
+    def definition(self) -> str:
+        return "sid integer, ts bigint, " + ", ".join(f"{value} double" for value in self.values)

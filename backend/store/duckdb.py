@@ -1,0 +1,316 @@
+"""The embedded store: readings and roll-ups in one DuckDB file, owned by this process."""
+
+# ruff: noqa: S608 (names and numbers in statements are our own; values travel as arrays)
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from functools import partial
+from itertools import pairwise
+from pathlib import Path
+from typing import Final, Literal, TypeVar
+
+import numpy as np
+
+from backend.core.bucket import Buckets, SeriesKind
+from backend.core.errors import PermanentError
+from backend.core.ports import SensorTags, Written
+from backend.core.reading import Float64, Int32, Int64, Points, Reading, Readings
+from backend.core.windows import NS_PER_SECOND, Window
+from backend.store import clustered, names, sealing
+from backend.store.aggregate import aggregate
+from backend.store.clustered import Clustered
+from backend.store.engine import Columns, Cursor, Engine, Transaction, fetch
+from backend.store.names import SENSOR, Names
+from backend.store.rows import Rows
+
+T = TypeVar("T")
+
+STATISTICS: Final = ("count", "sum", "m2", "min", "max", "median", "expected", "reported")
+PART_DAYS: Final = {Window.S30: 10, Window.M1: 30, Window.H1: 720, Window.D1: 7200}
+
+HOUR_NS: Final = 3_600 * NS_PER_SECOND
+STRAGGLERS_NS: Final = 120 * NS_PER_SECOND
+"""How long an hour stays in the hot table after its end, and a partition unsealed, for what comes a little late."""
+
+
+class DuckDBStore:
+    """A `TimeSeriesStore` in a DuckDB file (or in memory, for tests). See `Engine` for the parameters."""
+
+    def __init__(
+        self,
+        path: Path | Literal[":memory:"],
+        *,
+        memory_limit: str = "1GB",
+        threads: int | None = None,
+        readers: int = 4,
+    ) -> None:
+        self._engine = Engine(path, memory_limit=memory_limit, threads=threads, readers=readers)
+        self._names = Names()
+        self._raw = Clustered("raw", ("value",), part_days=1)
+        self._buckets = {w: Clustered(f"rollup_{w}", STATISTICS, PART_DAYS[w]) for w in Window}
+        self._latest: dict[str, Reading] = {}
+        # One at a time: moving, sealing, bulk writes and deleting, which all count on partitions standing still.
+        self._house = asyncio.Lock()
+
+    async def open(self) -> None:
+        await self._engine.open()
+        await self._engine.write(self._load)
+
+    async def close(self) -> None:
+        await self._engine.close()
+
+    # -- readings --------------------------------------------------------------------------------------------------
+
+    async def write(self, readings: Readings, tags: Mapping[str, SensorTags] | None = None) -> Written:
+        if not np.isfinite(readings.values).all():
+            bad = readings.names[int(readings.codes[np.flatnonzero(~np.isfinite(readings.values))[0]])]
+            raise ValueError(f"a value of sensor {bad!r} is not a finite number")
+        if not len(readings):
+            return Written(0, Readings.empty())
+
+        def work(transaction: Transaction) -> Written:
+            codes = self._codes(transaction, SENSOR, readings.names, readings.codes)
+            if tags:
+                self._names.tag(transaction, tags)
+            rows = Rows(codes[readings.codes], readings.times, (readings.values,)).distinct()
+            late = rows.take(self._raw.put(transaction, rows, bulk))
+            newest = rows.newest()
+            transaction.on_commit(lambda: self._renew(newest))
+            order = np.argsort(codes, kind="stable").astype(np.int32)
+            back = order[np.searchsorted(codes[order], late.sid)] if len(late) else late.sid
+            return Written(len(rows), Readings(readings.names, back, late.ts, late.values[0]))
+
+        bulk = len(readings) >= clustered.BULK_ROWS
+        return await self._put(self._raw, readings.times, bulk, work)
+
+    async def raw(self, sensors: Sequence[str], start_ns: int, end_ns: int) -> Mapping[str, Points]:
+        known = self._names.known(SENSOR, sensors)
+        got = await self._select(self._raw, "sid, ts, value", known, start_ns, end_ns)
+        if got is None:
+            return {}
+        return {known[sid]: Points(times, values) for sid, times, (values,) in _series(got, ("value",))}
+
+    async def latest(self, sensors: Sequence[str] | None = None) -> Mapping[str, Reading]:
+        if sensors is None:
+            return dict(self._latest)
+        return {name: self._latest[name] for name in sensors if name in self._latest}
+
+    async def aggregate(
+        self, groups: Mapping[str, Sequence[str]], window: Window, start_ns: int, end_ns: int
+    ) -> Buckets:
+        members = [list(self._names.known(SENSOR, sensors)) for sensors in groups.values()]
+        everyone = sorted({sid for group in members for sid in group})
+        if not everyone or start_ns >= end_ns:
+            return Buckets.empty(tuple(groups))
+
+        def read(cursor: Cursor) -> Buckets:
+            source = self._raw.union("sid, ts, value", _in(everyone), start_ns, end_ns)
+            return aggregate(cursor, source, tuple(groups), members, window, start_ns)
+
+        return await self._stable(self._raw, start_ns, end_ns, read)
+
+    async def first_time(self) -> int | None:
+        def read(cursor: Cursor) -> int | None:
+            tables = [self._raw.hot, *(self._raw.table(part) for part in sorted(self._raw.parts))]
+            union = " union all ".join(f"select min(ts) as ts from {table}" for table in tables)
+            first: int | None = cursor.execute(f"select min(ts) from ({union})").fetchall()[0][0]
+            return first
+
+        return await self._stable(self._raw, clustered.NEVER, clustered.FOREVER, read)
+
+    async def count(self, sensors: Sequence[str], start_ns: int, end_ns: int) -> Mapping[str, int]:
+        known = self._names.known(SENSOR, sensors)
+        if not known or start_ns >= end_ns:
+            return {}
+
+        def read(cursor: Cursor) -> Columns:
+            source = self._raw.union("sid", _in(known), start_ns, end_ns)
+            return fetch(cursor, f"select sid, count(*) as n from ({source}) group by sid")
+
+        got = await self._stable(self._raw, start_ns, end_ns, read)
+        return {known[sid]: n for sid, n in zip(got["sid"].tolist(), got["n"].tolist(), strict=True)}
+
+    async def delete(self, sensors: Sequence[str] | None, start_ns: int, end_ns: int) -> None:
+        if start_ns >= end_ns:
+            return
+        chosen = None if sensors is None else list(self._names.known(SENSOR, sensors))
+        if chosen == []:
+            return
+        async with self._house:
+            if chosen is None:
+                await self._drop_parts(start_ns, end_ns)
+            await self._engine.write(lambda transaction: self._forget(transaction, chosen, start_ns, end_ns))
+
+    # -- roll-ups --------------------------------------------------------------------------------------------------
+
+    async def write_buckets(self, kind: SeriesKind, window: Window, buckets: Buckets) -> None:
+        if not len(buckets):
+            return
+        table = self._buckets[window]
+
+        bulk = len(buckets) >= clustered.BULK_ROWS
+
+        def work(transaction: Transaction) -> None:
+            codes = self._codes(transaction, kind, buckets.names, buckets.codes)
+            values = tuple(getattr(buckets, name) for name in STATISTICS)
+            table.put(transaction, Rows(codes[buckets.codes], buckets.starts, values).distinct(), bulk)
+
+        await self._put(table, buckets.starts, bulk, work)
+
+    async def buckets(
+        self, kind: SeriesKind, names: Sequence[str], window: Window, start_ns: int, end_ns: int
+    ) -> Buckets:
+        table = self._buckets[window]
+        known = self._names.known(kind, names)
+        got = await self._select(table, table.columns, known, start_ns, end_ns)
+        if got is None:
+            return Buckets.empty(tuple(names))
+        code_of = {sid: code for code, name in enumerate(names) for sid in self._names.known(kind, [name])}
+        found = sorted(_series(got, STATISTICS), key=lambda series: code_of[series[0]])
+        codes = np.repeat([code_of[sid] for sid, *_ in found], [len(starts) for _, starts, _ in found])
+        return Buckets(
+            tuple(names),
+            codes.astype(np.int32),
+            np.concatenate([starts for _, starts, _ in found]),
+            *(np.concatenate([values[at] for *_, values in found]) for at in range(len(STATISTICS))),
+        )
+
+    # -- house-keeping ---------------------------------------------------------------------------------------------
+
+    async def maintain(self, now_ns: int) -> None:
+        settled = now_ns - STRAGGLERS_NS
+        for table in (self._raw, *self._buckets.values()):
+            async with self._house:
+                await self._move(table, settled - settled % HOUR_NS, settled)
+                for part in sorted(table.parts):
+                    if sealing.needs_seal(table, part, settled):
+                        await self._seal(table, part)
+
+    async def _move(self, table: Clustered, edge_ns: int, over_ns: int) -> None:
+        pieces = await self._engine.read(lambda cursor: sealing.moves(table, cursor, edge_ns, over_ns))
+        new = sorted({piece.part for piece in pieces} - table.parts.keys())
+        if new:
+            await self._engine.write(lambda transaction: table.make(transaction, new))
+        for piece in pieces:
+            await self._engine.write(sealing.move(table, piece, edge_ns))
+
+    async def _seal(self, table: Clustered, part: int) -> None:
+        steps = await self._engine.read(lambda cursor: list(sealing.seal_steps(table, part, cursor)))
+        try:
+            for step in steps:
+                await self._engine.write(step)
+        finally:
+            table.stage(None)
+
+    # -- inside ----------------------------------------------------------------------------------------------------
+
+    def _load(self, transaction: Transaction) -> None:
+        transaction.cursor.execute(names.SCHEMA + clustered.SCHEMA)
+        self._names.load(transaction)
+        for table in (self._raw, *self._buckets.values()):
+            table.create(transaction)
+            newest = table.load(transaction)
+            if table is self._raw:
+                found = zip(newest.sid.tolist(), newest.ts.tolist(), newest.values[0].tolist(), strict=True)
+                self._latest = {
+                    self._names.name(sid): Reading(self._names.name(sid), ts, value)
+                    for sid, ts, value in found
+                }
+
+    def _codes(self, transaction: Transaction, kind: str, names: Sequence[str], codes: Int32) -> Int32:
+        """The id of each name that a row has; -1 for the others, which get none."""
+        used = np.unique(codes)
+        ids = np.full(len(names), -1, np.int32)
+        ids[used] = self._names.ids(transaction, kind, [names[code] for code in used.tolist()])
+        return ids
+
+    def _renew(self, newest: Rows) -> None:
+        for sid, ts, value in zip(
+            newest.sid.tolist(), newest.ts.tolist(), newest.values[0].tolist(), strict=True
+        ):
+            name = self._names.name(sid)
+            known = self._latest.get(name)
+            if known is None or known.time_ns <= ts:
+                self._latest[name] = Reading(name, ts, value)
+
+    async def _put(self, table: Clustered, times: Int64, bulk: bool, work: Callable[[Transaction], T]) -> T:
+        if not bulk:
+            return await self._engine.write(work)
+        async with self._house:
+            missing = table.missing(times)
+            if missing:
+                await self._engine.write(lambda transaction: table.make(transaction, missing))
+            return await self._engine.write(work)
+
+    async def _select(
+        self, table: Clustered, columns: str, known: Mapping[int, str], start_ns: int, end_ns: int
+    ) -> Columns | None:
+        """Rows of the known series in the interval; None where there are none."""
+        if not known or start_ns >= end_ns:
+            return None
+        got = await self._stable(
+            table,
+            start_ns,
+            end_ns,
+            lambda cursor: fetch(cursor, table.union(columns, _in(known), start_ns, end_ns)),
+        )
+        return got if len(got["sid"]) else None
+
+    async def _stable(self, table: Clustered, start_ns: int, end_ns: int, read: Callable[[Cursor], T]) -> T:
+        """Run a read again if partitions came or went meanwhile: its list of them may have missed moved rows."""
+        while True:
+            before = table.touched(start_ns, end_ns)
+            try:
+                result = await self._engine.read(read)
+            except PermanentError:
+                if table.touched(start_ns, end_ns) == before:
+                    raise
+                continue
+            if table.touched(start_ns, end_ns) == before:
+                return result
+
+    async def _drop_parts(self, start_ns: int, end_ns: int) -> None:
+        """Drop the partitions that lie in the interval as a whole."""
+        table = self._raw
+        for part in table.touched(start_ns, end_ns):
+            if start_ns <= part * table.part_ns and (part + 1) * table.part_ns <= end_ns:
+                state = table.parts[part]
+                table.publish(part, None)  # before the commit: no reader may name a table that is gone
+                try:
+                    await self._engine.write(partial(table.drop, part=part))
+                except BaseException:
+                    table.publish(part, state)
+                    raise
+
+    def _forget(self, transaction: Transaction, sids: list[int] | None, start_ns: int, end_ns: int) -> None:
+        gone = self._raw.delete(transaction, sids, start_ns, end_ns)
+        newest = self._raw.recount(transaction, gone)
+
+        def renew() -> None:
+            for sid in gone:
+                self._latest.pop(self._names.name(sid), None)
+            self._renew(newest)
+
+        transaction.on_commit(renew)
+
+
+def _in(sids: Iterable[int]) -> str:
+    return f"sid in ({', '.join(map(str, sids))})"
+
+
+def _series(got: Columns, values: Sequence[str]) -> Iterator[tuple[int, Int64, tuple[Float64, ...]]]:
+    """Each series of a read: id, times ascending, value columns."""
+    columns = [got["ts"], *(got[name] for name in values)]
+    sid = got["sid"]
+    if np.any(sid[1:] < sid[:-1]):
+        order = np.argsort(sid, kind="stable")
+        sid, columns = sid[order], [column[order] for column in columns]
+    edges = [0, *(np.flatnonzero(sid[1:] != sid[:-1]) + 1).tolist(), len(sid)]
+    for a, b in pairwise(edges):
+        ts, *rest = (column[a:b] for column in columns)
+        if np.any(ts[1:] < ts[:-1]):
+            order = np.argsort(ts, kind="stable")
+            ts, rest = ts[order], [column[order] for column in rest]
+        yield int(sid[a]), ts, tuple(rest)

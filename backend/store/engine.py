@@ -1,0 +1,174 @@
+"""One DuckDB file: a writer thread, some reader threads, and failures in our own words.
+
+A DuckDB connection is not concurrent, so every thread has its own. All changes go through the one writer thread, one
+transaction each, so no two ever conflict; a change is seen by every read that starts after it was awaited.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import re
+import threading
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any, Final, Literal, TypeVar
+
+import duckdb
+import numpy as np
+import numpy.typing as npt
+
+from backend.core.errors import PermanentError, SeduceError, TransientError
+
+T = TypeVar("T")
+Cursor = duckdb.DuckDBPyConnection
+Columns = dict[str, npt.NDArray[Any]]
+
+STORAGE_VERSION: Final = "v1.4.0"
+"""Files stay readable by any DuckDB from here on; a newer library must not lift an existing file by itself."""
+
+
+def fetch(cursor: Cursor, statement: str) -> Columns:
+    """The answer as one plain array a column; DuckDB keeps a NaN it is given as NULL, and here it is a NaN again."""
+    got = cursor.execute(statement).fetchnumpy()
+    return {
+        name: np.ma.filled(column, np.nan) if isinstance(column, np.ma.MaskedArray) else column
+        for name, column in got.items()
+    }
+
+
+class Transaction:
+    """A change under way: its cursor, and what to do in memory once it is committed."""
+
+    def __init__(self, cursor: Cursor) -> None:
+        self.cursor = cursor
+        self._then: list[Callable[[], None]] = []
+
+    def on_commit(self, act: Callable[[], None]) -> None:
+        """Runs on the writer thread right after the commit, before the next change begins."""
+        self._then.append(act)
+
+    def committed(self) -> None:
+        for act in self._then:
+            act()
+
+
+class Engine:
+    """Opens the file and runs work on it.
+
+    memory_limit   what DuckDB may hold, as it spells it ("1GB"); beyond it, it spills beside the file
+    threads        how many cores one statement may use; None lets DuckDB take all
+    readers        reads that may run at once
+    """
+
+    def __init__(
+        self,
+        path: Path | Literal[":memory:"],
+        *,
+        memory_limit: str = "1GB",
+        threads: int | None = None,
+        readers: int = 4,
+    ) -> None:
+        self.path = path
+        self._config: dict[str, str | bool | int | float | list[str]] = {
+            "memory_limit": memory_limit,
+            "autoinstall_known_extensions": False,
+            "autoload_known_extensions": False,
+            "storage_compatibility_version": STORAGE_VERSION,
+        }
+        if threads is not None:
+            self._config["threads"] = threads
+        self._reader_count = readers
+        self._connection: Cursor | None = None
+        self._local = threading.local()
+        self._cursors: list[Cursor] = []
+        self._readers: ThreadPoolExecutor | None = None
+        self._writer: ThreadPoolExecutor | None = None
+
+    async def open(self) -> None:
+        """Raises PermanentError where the file is held by another process, or is none of ours."""
+        self._connection = await asyncio.to_thread(self._connect)
+        self._readers = self._pool("store-read", self._reader_count)
+        self._writer = self._pool("store-write", 1)
+
+    async def close(self) -> None:
+        """Waits for what is under way, then lets go of the file. Closing twice is harmless."""
+        pools = [pool for pool in (self._writer, self._readers) if pool is not None]
+        self._writer = self._readers = None
+        for pool in pools:
+            await asyncio.to_thread(pool.shutdown)
+        connection, self._connection = self._connection, None
+        if connection is not None:
+            for cursor in self._cursors:
+                cursor.close()
+            self._cursors.clear()
+            await asyncio.to_thread(connection.close)
+
+    async def read(self, work: Callable[[Cursor], T]) -> T:
+        """Run `work` on a reader thread; what it sees of several statements is not one snapshot."""
+        return await self._submit(self._readers, lambda: work(self._local.cursor))
+
+    async def write(self, work: Callable[[Transaction], T]) -> T:
+        """Run `work` on the writer thread as one transaction: all of it or, if it raises, nothing."""
+        return await self._submit(self._writer, lambda: self._transact(work))
+
+    async def _submit(self, pool: ThreadPoolExecutor | None, job: Callable[[], T]) -> T:
+        if pool is None:
+            raise TransientError(f"The time series store {self.path} is not open.")
+        try:
+            return await asyncio.get_running_loop().run_in_executor(pool, job)
+        except duckdb.Error as error:
+            raise self._failure(error) from error
+
+    def _transact(self, work: Callable[[Transaction], T]) -> T:
+        cursor: Cursor = self._local.cursor
+        transaction = Transaction(cursor)
+        cursor.execute("begin")
+        try:
+            result = work(transaction)
+            cursor.execute("commit")
+        except BaseException:
+            self._roll_back(cursor)
+            raise
+        transaction.committed()
+        return result
+
+    @staticmethod
+    def _roll_back(cursor: Cursor) -> None:
+        try:
+            cursor.execute("rollback")
+        except duckdb.Error:
+            return  # a failed commit has rolled back by itself
+
+    def _pool(self, name: str, size: int) -> ThreadPoolExecutor:
+        return ThreadPoolExecutor(size, thread_name_prefix=name, initializer=self._take_cursor)
+
+    def _take_cursor(self) -> None:
+        assert self._connection is not None
+        self._local.cursor = self._connection.cursor()
+        self._cursors.append(self._local.cursor)
+
+    def _connect(self) -> Cursor:
+        if isinstance(self.path, Path):
+            self.path.parent.mkdir(parents=True, exist_ok=True)
+        try:
+            return duckdb.connect(str(self.path), config=self._config)
+        except duckdb.Error as error:
+            raise self._refusal(error) from error
+
+    def _refusal(self, error: duckdb.Error) -> SeduceError:
+        text = str(error)
+        holder = re.search(r"Conflicting lock is held in (.*? \(PID \d+\))", text)
+        if holder or "Could not set lock" in text:
+            who = holder.group(1) if holder else "another process"
+            return PermanentError(
+                f"The time series file {self.path} is in use by {who}. DuckDB lets one process open a file: "
+                f"stop that process, or give this one another file."
+            )
+        return PermanentError(f"The time series file {self.path} cannot be opened: {text}")
+
+    def _failure(self, error: duckdb.Error) -> SeduceError:
+        """A full disk or spent memory may pass; anything else is a fault that a retry repeats."""
+        passing = isinstance(error, duckdb.IOException | duckdb.OutOfMemoryException)
+        kind = TransientError if passing else PermanentError
+        return kind(f"The time series store {self.path} failed: {error}")

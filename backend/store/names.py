@@ -1,0 +1,79 @@
+"""Series names and the small integers that stand for them in the tables."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Final
+
+import numpy as np
+
+from backend.core.ports import SensorTags
+from backend.core.reading import Int32
+from backend.store.engine import Transaction
+
+SENSOR: Final = "sensor"
+
+SCHEMA: Final = """
+create table if not exists series(
+  id integer, kind varchar, name varchar, location varchar, sensor_type varchar, unit varchar);
+create or replace view sensors as
+  select id, name, location, sensor_type, unit from series where kind = 'sensor';
+"""
+
+
+class Names:
+    """Ids of all series: sensors, types and nodes share one range, so that their roll-ups can share tables."""
+
+    def __init__(self) -> None:
+        self._ids: dict[tuple[str, str], int] = {}
+        self._tags: dict[str, SensorTags] = {}
+        self._names: list[str] = []
+
+    def load(self, transaction: Transaction) -> None:
+        found = transaction.cursor.execute(
+            "select id, kind, name, location, sensor_type, unit from series order by id"
+        ).fetchall()
+        self._ids = {(kind, name): sid for sid, kind, name, *_ in found}
+        self._names = [name for _, _, name, *_ in found]
+        self._tags = {
+            name: SensorTags(*tags) for _, kind, name, *tags in found if kind == SENSOR and None not in tags
+        }
+
+    def name(self, sid: int) -> str:
+        return self._names[sid]
+
+    def known(self, kind: str, names: Iterable[str]) -> dict[int, str]:
+        """Ids and names of those that have ever been written; ids ascend."""
+        ids = ((self._ids.get((kind, name)), name) for name in names)
+        return dict(sorted({sid: name for sid, name in ids if sid is not None}.items()))
+
+    def ids(self, transaction: Transaction, kind: str, names: Sequence[str]) -> Int32:
+        """An id a name; new names get one that holds once the transaction is committed."""
+        fresh: dict[tuple[str, str], int] = {}
+        ids = np.empty(len(names), np.int32)
+        for at, name in enumerate(names):
+            key = (kind, name)
+            known = self._ids.get(key)
+            ids[at] = fresh.setdefault(key, len(self._names) + len(fresh)) if known is None else known
+        if fresh:
+            transaction.cursor.executemany(
+                "insert into series values (?, ?, ?, null, null, null)",
+                [[sid, k, name] for (k, name), sid in fresh.items()],
+            )
+            transaction.on_commit(lambda: self._adopt(fresh))
+        return ids
+
+    def tag(self, transaction: Transaction, tags: Mapping[str, SensorTags]) -> None:
+        """Keep the tags of sensors that are in the tables, where they changed."""
+        changed = {name: tag for name, tag in tags.items() if self._tags.get(name) != tag}
+        if not changed:
+            return
+        transaction.cursor.executemany(
+            "update series set location = ?, sensor_type = ?, unit = ? where kind = 'sensor' and name = ?",
+            [[tag.location, tag.sensor_type, tag.unit, name] for name, tag in changed.items()],
+        )
+        transaction.on_commit(lambda: self._tags.update(changed))
+
+    def _adopt(self, fresh: Mapping[tuple[str, str], int]) -> None:
+        self._ids.update(fresh)
+        self._names.extend(name for _, name in fresh)

@@ -1,0 +1,551 @@
+"""What every time series store must do. Each implementation runs the whole of it."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
+from dataclasses import fields
+from pathlib import Path
+
+import numpy as np
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from backend.core.bucket import Buckets, SeriesKind
+from backend.core.ports import SensorTags, TimeSeriesStore
+from backend.core.reading import Reading, Readings
+from backend.core.windows import NS_PER_SECOND, WINDOWS, Window
+from backend.store.duckdb import DuckDBStore
+
+S = NS_PER_SECOND
+T0 = 1_700_006_400 * S  # a midnight
+HOUR, DAY = 3600 * S, 86_400 * S
+ALWAYS = (-(1 << 62), 1 << 62)
+
+Open = Callable[[], Awaitable[TimeSeriesStore]]
+
+
+class Bench:
+    """A store under test, and a way to close it and open it again."""
+
+    def __init__(self, make: Callable[[], TimeSeriesStore]) -> None:
+        self._make = make
+        self.store = make()
+
+    async def now_and_reopened(self) -> AsyncIterator[TimeSeriesStore]:
+        """The store as it is, then as it comes back."""
+        yield self.store
+        yield await self.reopen()
+
+    async def reopen(self) -> TimeSeriesStore:
+        await self.store.close()
+        self.store = self._make()
+        await self.store.open()
+        return self.store
+
+
+# How each implementation is made over a folder of its own; making it twice over one folder is the same store.
+IMPLEMENTATIONS: dict[str, Callable[[Path], Callable[[], TimeSeriesStore]]] = {
+    "duckdb": lambda folder: lambda: DuckDBStore(folder / "series.duckdb", memory_limit="200MB", threads=1),
+}
+
+
+@pytest.fixture(params=IMPLEMENTATIONS)
+def make_bench(
+    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
+) -> Callable[[], Bench]:
+    return lambda: Bench(IMPLEMENTATIONS[request.param](tmp_path_factory.mktemp("store")))
+
+
+@pytest.fixture
+async def bench(make_bench: Callable[[], Bench]) -> AsyncIterator[Bench]:
+    bench = make_bench()
+    await bench.store.open()
+    yield bench
+    await bench.store.close()
+
+
+@pytest.fixture
+def store(bench: Bench) -> TimeSeriesStore:
+    return bench.store
+
+
+def readings(*rows: tuple[str, int, float]) -> Readings:
+    return Readings.of(Reading(*row) for row in rows)
+
+
+def second_by_second(sensor: str, values: Sequence[float], start: int = T0, step: int = S) -> Readings:
+    times = start + np.arange(len(values), dtype=np.int64) * step
+    return Readings((sensor,), np.zeros(len(values), np.int32), times, np.asarray(values, np.float64))
+
+
+async def content(store: TimeSeriesStore, *sensors: str) -> dict[str, list[tuple[int, float]]]:
+    found = await store.raw(sensors, *ALWAYS)
+    return {s: list(zip(p.times.tolist(), p.values.tolist(), strict=True)) for s, p in found.items()}
+
+
+# -- writing -----------------------------------------------------------------------------------------------------
+
+
+async def test_what_is_written_is_read(store: TimeSeriesStore) -> None:
+    written = await store.write(readings(("a", T0, 1.5), ("b", T0, -2.0), ("a", T0 + S, 0.0)))
+    assert (written.rows, len(written.late)) == (3, 0)
+    assert await content(store, "a", "b") == {"a": [(T0, 1.5), (T0 + S, 0.0)], "b": [(T0, -2.0)]}
+
+
+async def test_writing_again_changes_nothing(store: TimeSeriesStore) -> None:
+    batch = readings(("a", T0, 1.0), ("b", T0, 2.0))
+    await store.write(batch)
+    again = await store.write(batch)
+    assert again.rows == 2
+    assert sorted(again.late, key=lambda r: r.sensor) == list(batch)
+    assert await content(store, "a", "b") == {"a": [(T0, 1.0)], "b": [(T0, 2.0)]}
+
+
+async def test_the_last_value_wins(store: TimeSeriesStore) -> None:
+    await store.write(readings(("a", T0, 1.0), ("a", T0 + S, 2.0)))
+    written = await store.write(readings(("a", T0, 9.0)))
+    assert list(written.late) == [Reading("a", T0, 9.0)]
+    assert await content(store, "a") == {"a": [(T0, 9.0), (T0 + S, 2.0)]}
+
+
+async def test_of_duplicates_in_a_batch_the_last_row_wins(store: TimeSeriesStore) -> None:
+    written = await store.write(readings(("a", T0, 1.0), ("b", T0, 5.0), ("a", T0, 2.0), ("a", T0, 3.0)))
+    assert (written.rows, len(written.late)) == (2, 0)
+    assert await content(store, "a", "b") == {"a": [(T0, 3.0)], "b": [(T0, 5.0)]}
+
+
+async def test_a_late_reading_takes_its_place(store: TimeSeriesStore) -> None:
+    await store.write(readings(("a", T0 + 5 * S, 5.0), ("b", T0, 1.0)))
+    written = await store.write(readings(("a", T0 + 2 * S, 2.0), ("a", T0 + 6 * S, 6.0), ("b", T0 + S, 2.0)))
+    assert list(written.late) == [Reading("a", T0 + 2 * S, 2.0)]
+    assert await content(store, "a") == {"a": [(T0 + 2 * S, 2.0), (T0 + 5 * S, 5.0), (T0 + 6 * S, 6.0)]}
+
+
+async def test_a_batch_may_be_in_any_order(store: TimeSeriesStore) -> None:
+    written = await store.write(readings(("a", T0 + 3 * S, 3.0), ("a", T0 + S, 1.0), ("a", T0 + 2 * S, 2.0)))
+    assert len(written.late) == 0
+    assert await content(store, "a") == {"a": [(T0 + k * S, float(k)) for k in (1, 2, 3)]}
+
+
+async def test_names_without_rows_are_not_stored(store: TimeSeriesStore) -> None:
+    batch = readings(("a", T0, 1.0), ("ghost", T0, 2.0)).take(np.array([0]))
+    await store.write(batch)
+    assert list(await store.latest()) == ["a"]
+    assert (await store.write(Readings.empty())).rows == 0
+    assert (await store.write(batch.take(np.array([], np.intp)))).rows == 0
+
+
+@pytest.mark.parametrize("bad", [math.nan, math.inf, -math.inf])
+async def test_what_is_not_finite_is_refused_whole(store: TimeSeriesStore, bad: float) -> None:
+    with pytest.raises(ValueError, match="'b'"):
+        await store.write(readings(("a", T0, 1.0), ("b", T0, bad)))
+    assert await content(store, "a", "b") == {}
+    assert await store.latest() == {}
+
+
+async def test_odd_names_and_values_survive(bench: Bench) -> None:
+    odd = ["it's", 'a "quoted" one', "with space,comma=equals", "épée", "back\\slash", "x" * 200]
+    values = [5e-324, 1.7976931348623157e308, -0.0, 0.1 + 0.2, 1e-7, 123456789.123456789]
+    batch = readings(*((name, T0 + S, value) for name, value in zip(odd, values, strict=True)))
+    await bench.store.write(batch, {name: SensorTags("here's", "watt meter", "°C") for name in odd})
+    expected = {name: [(T0 + S, value)] for name, value in zip(odd, values, strict=True)}
+    assert await content(bench.store, *odd) == expected
+    assert await content(await bench.reopen(), *odd) == expected
+
+
+async def test_tags_may_change(store: TimeSeriesStore) -> None:
+    await store.write(
+        readings(("a", T0, 1.0)), {"a": SensorTags("x", "t", "W"), "unused": SensorTags("", "", "")}
+    )
+    await store.write(readings(("a", T0 + S, 2.0)), {"a": SensorTags("y", "t", "W")})
+    assert await content(store, "a") == {"a": [(T0, 1.0), (T0 + S, 2.0)]}
+
+
+async def test_a_large_batch_and_what_overlaps_it(bench: Bench) -> None:
+    store, n = bench.store, 60_000
+    written = await store.write(second_by_second("a", np.arange(n)))
+    assert (written.rows, len(written.late)) == (n, 0)
+    written = await store.write(second_by_second("a", -np.arange(n), start=T0 + 30_000 * S))
+    assert (written.rows, len(written.late)) == (n, 30_000)
+    written = await store.write(readings(("a", T0 + 10 * S, 0.5), ("a", T0 + 90_000 * S, 0.25)))
+    assert list(written.late) == [Reading("a", T0 + 10 * S, 0.5)]
+    model = np.concatenate([np.arange(30_000), -np.arange(n), [0.25]])
+    model[10] = 0.5
+    async for one in bench.now_and_reopened():
+        points = (await one.raw(["a"], *ALWAYS))["a"]
+        assert np.array_equal(points.values, model)
+        assert np.array_equal(points.times, T0 + np.arange(90_001) * S)
+        assert await one.latest() == {"a": Reading("a", T0 + 90_000 * S, 0.25)}
+
+
+# -- reading -----------------------------------------------------------------------------------------------------
+
+
+async def test_an_interval_is_closed_on_the_left_and_open_on_the_right(store: TimeSeriesStore) -> None:
+    await store.write(second_by_second("a", range(5)))
+    found = await store.raw(["a"], T0 + S, T0 + 3 * S)
+    assert found["a"].values.tolist() == [1.0, 2.0]
+    assert (await store.raw(["a"], T0 + S, T0 + S + 1))["a"].times.tolist() == [T0 + S]
+    assert await store.raw(["a"], T0 + S, T0 + S) == {}
+    assert await store.raw(["a"], T0 + 3 * S, T0 + S) == {}
+    assert await store.raw(["a"], T0 + 5 * S, T0 + 9 * S) == {}
+    assert (await store.raw(["a"], T0 - 1, T0 + 1))["a"].values.tolist() == [0.0]
+
+
+async def test_unknown_sensors_are_absent(store: TimeSeriesStore) -> None:
+    assert await store.raw(["a"], *ALWAYS) == {}
+    assert await store.raw([], *ALWAYS) == {}
+    await store.write(readings(("a", T0, 1.0)))
+    assert list(await store.raw(["b", "a"], *ALWAYS)) == ["a"]
+    assert await store.latest(["b"]) == {}
+    assert await store.count(["b"], *ALWAYS) == {}
+
+
+async def test_points_are_plain_columns(store: TimeSeriesStore) -> None:
+    await store.write(second_by_second("a", range(3)))
+    points = (await store.raw(["a"], *ALWAYS))["a"]
+    assert (points.times.dtype, points.values.dtype) == (np.int64, np.float64)
+    assert type(points.times) is type(points.values) is np.ndarray
+
+
+async def test_a_day_boundary_is_no_boundary(store: TimeSeriesStore) -> None:
+    await store.write(second_by_second("a", range(10), start=T0 + DAY - 5 * S))
+    assert (await store.raw(["a"], T0 + DAY - 2 * S, T0 + DAY + 2 * S))["a"].values.tolist() == [3, 4, 5, 6]
+
+
+async def test_latest_is_the_newest_not_the_last_written(bench: Bench) -> None:
+    store = bench.store
+    assert await store.latest() == {}
+    await store.write(readings(("a", T0 + 5 * S, 5.0), ("b", T0, 1.0)))
+    await store.write(readings(("a", T0, 0.0)))
+    expected = {"a": Reading("a", T0 + 5 * S, 5.0), "b": Reading("b", T0, 1.0)}
+    assert await store.latest() == expected
+    assert await store.latest(["a"]) == {"a": expected["a"]}
+    store = await bench.reopen()
+    assert await store.latest() == expected
+    await store.write(readings(("a", T0 + 5 * S, 7.0)))
+    assert (await store.latest())["a"].value == 7.0
+    await store.maintain(T0 + 3 * DAY)
+    store = await bench.reopen()
+    assert (await store.latest())["a"].value == 7.0
+
+
+async def test_first_time(bench: Bench) -> None:
+    assert await bench.store.first_time() is None
+    await bench.store.write(readings(("a", T0 + DAY, 1.0)))
+    assert await bench.store.first_time() == T0 + DAY
+    await bench.store.maintain(T0 + 5 * DAY)
+    await bench.store.write(readings(("b", T0 + 3, 1.0)))
+    assert await bench.store.first_time() == T0 + 3
+    assert await (await bench.reopen()).first_time() == T0 + 3
+
+
+async def test_count(store: TimeSeriesStore) -> None:
+    await store.write(second_by_second("a", range(10)))
+    await store.write(second_by_second("b", range(3)))
+    assert await store.count(["a", "b", "c"], T0 + S, T0 + 5 * S) == {"a": 4, "b": 2}
+    assert await store.count(["a"], T0 + S, T0 + S) == {}
+    assert await store.count([], *ALWAYS) == {}
+
+
+# -- forgetting --------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("maintained", [False, True])
+async def test_delete_of_some_sensors(bench: Bench, maintained: bool) -> None:
+    store = bench.store
+    for sensor in "ab":
+        await store.write(second_by_second(sensor, range(10)))
+    if maintained:
+        await store.maintain(T0 + 3 * DAY)
+    await store.delete(["a", "unknown"], T0 + 5 * S, T0 + 20 * S)
+    await store.delete([], *ALWAYS)
+    await store.delete(["a"], T0 + 3 * S, T0 + 3 * S)
+    async for one in bench.now_and_reopened():
+        assert await one.count(["a", "b"], *ALWAYS) == {"a": 5, "b": 10}
+        assert (await one.latest())["a"] == Reading("a", T0 + 4 * S, 4.0)
+        assert (await one.latest())["b"] == Reading("b", T0 + 9 * S, 9.0)
+    written = await bench.store.write(readings(("a", T0 + 7 * S, 7.5)))
+    assert len(written.late) == 0
+    assert (await bench.store.raw(["a"], T0 + 4 * S, T0 + 20 * S))["a"].values.tolist() == [4.0, 7.5]
+
+
+@pytest.mark.parametrize("maintained", [False, True])
+async def test_delete_of_everything_old(bench: Bench, maintained: bool) -> None:
+    store = bench.store
+    await store.write(second_by_second("a", range(100), step=HOUR))
+    await store.write(readings(("gone", T0, 1.0)))
+    if maintained:
+        await store.maintain(T0 + 10 * DAY)
+    await store.delete(None, ALWAYS[0], T0 + 2 * DAY + 2 * HOUR)
+    async for one in bench.now_and_reopened():
+        assert await one.first_time() == T0 + 50 * HOUR
+        assert await one.count(["a", "gone"], *ALWAYS) == {"a": 50}
+        assert await one.latest() == {"a": Reading("a", T0 + 99 * HOUR, 99.0)}
+    await bench.store.delete(None, *ALWAYS)
+    assert await bench.store.first_time() is None
+    assert await bench.store.latest() == {}
+    assert len((await bench.store.write(second_by_second("a", range(100), step=HOUR))).late) == 0
+    assert await bench.store.count(["a"], *ALWAYS) == {"a": 100}
+
+
+# -- aggregation -------------------------------------------------------------------------------------------------
+
+
+def summary(values: Sequence[float]) -> tuple[float, ...]:
+    """count, sum, m2, min, max, median, the slow and sure way."""
+    mean = math.fsum(values) / len(values)
+    m2 = math.fsum((v - mean) ** 2 for v in values)
+    return (len(values), math.fsum(values), m2, min(values), max(values), float(np.median(values)))
+
+
+def expected_buckets(
+    rows: Mapping[str, Mapping[int, float]],
+    groups: Mapping[str, Sequence[str]],
+    window: Window,
+    start: int,
+    end: int,
+) -> dict[tuple[str, int], tuple[float, ...]]:
+    found: dict[tuple[str, int], list[float]] = {}
+    for group, sensors in groups.items():
+        for sensor in set(sensors):
+            for time, value in rows.get(sensor, {}).items():
+                if start <= time < end:
+                    found.setdefault((group, window.floor(time)), []).append(value)
+    return {key: summary(values) for key, values in found.items()}
+
+
+def assert_buckets(got: Buckets, expected: Mapping[tuple[str, int], tuple[float, ...]]) -> None:
+    keys = [
+        (got.names[code], start) for code, start in zip(got.codes.tolist(), got.starts.tolist(), strict=True)
+    ]
+    assert sorted(keys) == sorted(expected)
+    assert len(set(keys)) == len(keys)
+    order = list(zip(got.codes.tolist(), got.starts.tolist(), strict=True))
+    assert order == sorted(order)
+    for at, key in enumerate(keys):
+        count, total, m2, low, high, median = expected[key]
+        scale = max(abs(low), abs(high))
+        assert (got.count[at], got.min[at], got.max[at]) == (count, low, high)
+        assert got.reported[at] == count and math.isnan(got.expected[at])
+        assert got.sum[at] == pytest.approx(total, rel=1e-9, abs=1e-12 * scale * count)
+        assert got.median[at] == pytest.approx(median, rel=1e-12, abs=1e-15 * scale)
+        # The deviations themselves carry the rounding of the values they are taken from.
+        assert got.m2[at] == pytest.approx(
+            m2, rel=1e-9, abs=count * (1e-14 * scale) ** 2 + 1e-14 * scale * math.sqrt(count * m2)
+        )
+
+
+TIMES = st.integers(0, 4 * 86_400).map(lambda s: T0 + s * S) | st.integers(0, 3 * DAY).map(lambda t: T0 + t)
+VALUES = st.floats(-1e4, 1e4, allow_nan=False).map(lambda v: v if abs(v) > 1e-6 else 0.0) | st.integers(
+    -50, 50
+).map(float)
+ROWS = st.lists(st.tuples(st.sampled_from("abcd"), TIMES, VALUES), min_size=1, max_size=60)
+ONE_BY_ONE = settings(
+    max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+)
+
+
+@ONE_BY_ONE
+@given(rows=ROWS, window=st.sampled_from(WINDOWS), span=st.tuples(st.integers(0, 3), st.integers(1, 5)))
+async def test_aggregates_are_exact(
+    make_bench: Callable[[], Bench], rows: list[tuple[str, int, float]], window: Window, span: tuple[int, int]
+) -> None:
+    store = make_bench().store
+    await store.open()
+    try:
+        await store.write(readings(*rows))
+        model: dict[str, dict[int, float]] = {}
+        for sensor, time, value in rows:
+            model.setdefault(sensor, {})[time] = value
+        groups = {
+            "a": ["a"],
+            "several": ["a", "b", "c"],
+            "overlapping": ["c", "d", "nobody"],
+            "empty": ["nobody"],
+        }
+        start, end = T0 + span[0] * DAY, T0 + sum(span) * DAY
+        got = await store.aggregate(groups, window, start, end)
+        assert tuple(got.names) == tuple(groups)
+        assert_buckets(got, expected_buckets(model, groups, window, start, end))
+    finally:
+        await store.close()
+
+
+async def test_squares_keep_their_digits_far_from_zero(store: TimeSeriesStore) -> None:
+    values = 1e3 + np.random.default_rng(7).normal(0, 0.01, 3600)
+    await store.write(second_by_second("a", values))
+    got = await store.aggregate({"a": ["a"]}, Window.H1, T0, T0 + HOUR)
+    assert got.m2[0] == pytest.approx(np.sum((values - values.mean()) ** 2), rel=1e-9)
+
+
+async def test_aggregate_of_nothing(store: TimeSeriesStore) -> None:
+    assert len(await store.aggregate({}, Window.M1, T0, T0 + HOUR)) == 0
+    assert len(await store.aggregate({"a": ["a"], "none": []}, Window.M1, T0, T0 + HOUR)) == 0
+    await store.write(readings(("a", T0, 1.0)))
+    assert len(await store.aggregate({"a": ["a"]}, Window.M1, T0 + HOUR, T0 + 2 * HOUR)) == 0
+    assert len(await store.aggregate({"a": ["a"]}, Window.M1, T0, T0)) == 0
+
+
+async def test_one_reading_makes_a_bucket(store: TimeSeriesStore) -> None:
+    await store.write(readings(("a", T0 + 59 * S, 4.0)))
+    got = await store.aggregate({"a": ["a"], "all": ["a"]}, Window.M1, T0, T0 + HOUR)
+    assert got.starts.tolist() == [T0, T0]
+    assert (got.count.tolist(), got.m2.tolist(), got.median.tolist()) == ([1, 1], [0, 0], [4, 4])
+    assert {getattr(got, f.name).dtype for f in fields(got)[3:]} == {np.dtype(np.float64)}
+    assert (got.codes.dtype, got.starts.dtype) == (np.int32, np.int64)
+
+
+# -- roll-ups ----------------------------------------------------------------------------------------------------
+
+
+def buckets_of(rows: Mapping[str, Mapping[int, float]], seed: float = 0.0) -> Buckets:
+    """Made-up buckets: every statistic of series s at time t is a number of its own."""
+    flat = [(code, t, v) for code, times in enumerate(rows.values()) for t, v in sorted(times.items())]
+    value = np.array([v for *_, v in flat], np.float64) + seed
+    return Buckets(
+        tuple(rows),
+        np.array([code for code, *_ in flat], np.int32),
+        np.array([t for _, t, _ in flat], np.int64),
+        *(value + k for k in range(8)),
+    )
+
+
+def same(got: Buckets, expected: Buckets) -> None:
+    assert tuple(got.names) == tuple(expected.names)
+    for field in fields(got)[1:]:
+        np.testing.assert_array_equal(
+            getattr(got, field.name), getattr(expected, field.name), err_msg=field.name
+        )
+        assert getattr(got, field.name).dtype == getattr(expected, field.name).dtype
+
+
+@pytest.mark.parametrize("window", WINDOWS)
+async def test_roll_ups_come_back_as_they_were(bench: Bench, window: Window) -> None:
+    kept = buckets_of({"b": {T0: 1.0, T0 + window.ns: math.nan}, "a": {T0: 3.0}})
+    await bench.store.write_buckets(SeriesKind.NODE, window, kept)
+    end = T0 + 2 * window.ns
+    same(await bench.store.buckets(SeriesKind.NODE, ["b", "a"], window, T0, end), kept)
+    store = await bench.reopen()
+    same(await store.buckets(SeriesKind.NODE, ["b", "a"], window, T0, end), kept)
+    await store.maintain(T0 + 9000 * DAY)
+    same(await store.buckets(SeriesKind.NODE, ["b", "a"], window, T0, end), kept)
+    same(
+        await store.buckets(SeriesKind.NODE, ["nobody", "a", "b"], window, T0, end),
+        buckets_of({"nobody": {}, "a": {T0: 3.0}, "b": {T0: 1.0, T0 + window.ns: math.nan}}),
+    )
+
+
+async def test_kinds_and_windows_are_apart(store: TimeSeriesStore) -> None:
+    for kind in SeriesKind:
+        for window in WINDOWS:
+            await store.write_buckets(
+                kind, window, buckets_of({"x": {T0: float(len(kind)) + window.seconds}})
+            )
+    await store.write(readings(("x", T0, 0.5)))
+    for kind in SeriesKind:
+        for window in WINDOWS:
+            got = await store.buckets(kind, ["x"], window, T0, T0 + DAY)
+            same(got, buckets_of({"x": {T0: float(len(kind)) + window.seconds}}))
+    assert await store.latest() == {"x": Reading("x", T0, 0.5)}
+
+
+async def test_the_last_roll_up_wins(store: TimeSeriesStore) -> None:
+    rows = {"a": {T0 + k * 60 * S: float(k) for k in range(10)}, "b": {T0: 5.0}}
+    await store.write_buckets(SeriesKind.SENSOR, Window.M1, buckets_of(rows))
+    await store.write_buckets(SeriesKind.SENSOR, Window.M1, buckets_of(rows))
+    again = {"a": {T0 + 3 * 60 * S: 33.0}, "b": {T0: 55.0, T0 - 60 * S: 44.0}}
+    await store.write_buckets(SeriesKind.SENSOR, Window.M1, buckets_of(again))
+    rows = {name: rows[name] | again[name] for name in rows}
+    got = await store.buckets(SeriesKind.SENSOR, ["a", "b"], Window.M1, T0 - HOUR, T0 + HOUR)
+    same(got, buckets_of(rows))
+
+
+async def test_the_interval_of_roll_ups_is_that_of_their_starts(store: TimeSeriesStore) -> None:
+    rows = {"a": {T0 + k * 60 * S: float(k) for k in range(10)}}
+    await store.write_buckets(SeriesKind.SENSOR, Window.M1, buckets_of(rows))
+    got = await store.buckets(SeriesKind.SENSOR, ["a"], Window.M1, T0 + 60 * S, T0 + 180 * S)
+    assert got.starts.tolist() == [T0 + 60 * S, T0 + 120 * S]
+    for names, start, end in (
+        (["a"], T0, T0),
+        (["a"], T0 + HOUR, T0 + DAY),
+        (["b"], T0, T0 + DAY),
+        ([], T0, T0 + DAY),
+    ):
+        got = await store.buckets(SeriesKind.SENSOR, names, Window.M1, start, end)
+        assert (len(got), tuple(got.names)) == (0, tuple(names))
+    await store.write_buckets(SeriesKind.SENSOR, Window.M1, Buckets.empty(("a",)))
+
+
+# -- house-keeping -----------------------------------------------------------------------------------------------
+
+WRITE = st.tuples(st.just("write"), st.lists(st.tuples(st.sampled_from("abc"), TIMES, VALUES), max_size=20))
+ROLL = st.tuples(st.just("roll"), st.lists(st.tuples(st.sampled_from("abc"), TIMES, VALUES), max_size=20))
+MAINTAIN = st.tuples(st.just("maintain"), st.integers(0, 5 * 24).map(lambda h: T0 + h * HOUR))
+DELETE = st.tuples(
+    st.just("delete"), st.tuples(st.none() | st.lists(st.sampled_from("abc"), max_size=2), TIMES, TIMES)
+)
+REOPEN = st.tuples(st.just("reopen"), st.none())
+
+
+async def compare(
+    store: TimeSeriesStore, raw: dict[str, dict[int, float]], rolled: dict[str, dict[int, float]]
+) -> None:
+    raw = {sensor: rows for sensor, rows in raw.items() if rows}
+    assert await content(store, *"abc") == {sensor: sorted(rows.items()) for sensor, rows in raw.items()}
+    assert await store.latest() == {s: Reading(s, max(rows), rows[max(rows)]) for s, rows in raw.items()}
+    assert await store.count([*"abc"], *ALWAYS) == {sensor: len(rows) for sensor, rows in raw.items()}
+    assert await store.first_time() == min((min(rows) for rows in raw.values()), default=None)
+    groups = {"a": ["a"], "bc": ["b", "c"]}
+    got = await store.aggregate(groups, Window.H1, T0, T0 + 5 * DAY)
+    assert_buckets(got, expected_buckets(raw, groups, Window.H1, T0, T0 + 5 * DAY))
+    same(
+        await store.buckets(SeriesKind.TYPE, [*"abc"], Window.S30, *ALWAYS),
+        buckets_of({sensor: rolled.get(sensor, {}) for sensor in "abc"}),
+    )
+
+
+@settings(ONE_BY_ONE, max_examples=20)
+@given(steps=st.lists(WRITE | ROLL | MAINTAIN | DELETE | REOPEN, min_size=3, max_size=10))
+async def test_any_history_reads_like_a_dictionary(
+    make_bench: Callable[[], Bench], steps: list[tuple[str, object]]
+) -> None:
+    bench = make_bench()
+    await bench.store.open()
+    raw: dict[str, dict[int, float]] = {}
+    rolled: dict[str, dict[int, float]] = {}
+    try:
+        for step in steps:
+            match step:
+                case ("write", rows):
+                    before = {sensor: max(kept, default=ALWAYS[0]) for sensor, kept in raw.items()}
+                    written = await bench.store.write(readings(*rows))
+                    latest = {(sensor, time): value for sensor, time, value in rows}
+                    assert written.rows == len(latest)
+                    assert {(r.sensor, r.time_ns): r.value for r in written.late} == {
+                        key: value for key, value in latest.items() if key[1] <= before.get(key[0], ALWAYS[0])
+                    }
+                    for sensor, time, value in rows:
+                        raw.setdefault(sensor, {})[time] = value
+                case ("roll", rows):
+                    new: dict[str, dict[int, float]] = {}
+                    for sensor, time, value in rows:
+                        new.setdefault(sensor, {})[Window.S30.floor(time)] = value
+                    await bench.store.write_buckets(SeriesKind.TYPE, Window.S30, buckets_of(new))
+                    rolled = {s: rolled.get(s, {}) | new.get(s, {}) for s in "abc"}
+                case ("maintain", now):
+                    await bench.store.maintain(now)
+                case ("delete", (sensors, start, end)):
+                    await bench.store.delete(sensors, start, end)
+                    for sensor in raw if sensors is None else set(sensors) & raw.keys():
+                        raw[sensor] = {t: v for t, v in raw[sensor].items() if not start <= t < end}
+                case ("reopen", _):
+                    await bench.reopen()
+        await compare(bench.store, raw, rolled)
+        await bench.store.maintain(T0 + 9 * DAY)
+        await compare(bench.store, raw, rolled)
+        await compare(await bench.reopen(), raw, rolled)
+    finally:
+        await bench.store.close()
