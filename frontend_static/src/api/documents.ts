@@ -93,6 +93,10 @@ export const SensorPage = graphql(
   [SENSOR],
 );
 
-export const SensorTypes = graphql(`query SensorTypes { sensorTypes { name unit count } }`);
+export const SparksOf = graphql(`
+  query SparksOf($sensors: [ID!]!, $from: DateTime!) {
+    series(sensors: $sensors, from: $from, window: M1, maxPoints: 61, statistics: []) { sensor values }
+  }
+`);
 
 export const SensorOne = graphql(`query SensorOne($name: ID!) { sensor(name: $name) { ...SensorParts } }`, [SENSOR]);

@@ -106,49 +106,41 @@ export function treeFlow(
       open: block.group ? false : shape.children(block.id).length > 0 ? open.has(block.id) : null,
       choosable: !block.group,
     });
-    if (block.parent !== null) links.push({ source: block.parent, target: block.id, watts: watts ?? 0 });
+    if (block.parent !== null) links.push({ source: block.parent, target: block.id, watts: Math.max(0, watts ?? 0) });
   }
   return { nodes: made, links };
 }
 
-/** From where the watts come to where they go. What own production does not cover comes from outside. */
-export function sourcesToUses(
-  consumption: readonly EnergyNodeData[],
-  production: readonly EnergyNodeData[],
-  deepest: number,
-): FlowGraph {
-  const uses = consumption.find((n) => n.parent === null);
-  const made = production.find((n) => n.parent === null);
-  if (uses === undefined) return { nodes: [], links: [] };
-  const shapes = { consumption: new TreeShape(consumption), production: new TreeShape(production) };
-  const block = (n: EnergyNodeData, hue: 'consumption' | 'production'): FlowNode => ({
-    id: `${hue}/${n.id}`, label: n.name, watts: n.watts, hue,
-    partial: isPartial(n) ? partialText(n, shapes[hue].meterWord(n.id)) : null, open: null, choosable: false,
-  });
-  const nodes: FlowNode[] = [];
-  const links: FlowLink[] = [];
-  const drawn = uses.watts ?? 0;
-  const own = made?.watts ?? 0;
-  const centre = `consumption/${uses.id}`;
-  const used = own > drawn && own > 0 ? drawn / own : 1;
-  for (const source of production.filter((n) => n.parent === made?.id)) {
-    nodes.push(block(source, 'production'));
-    links.push({ source: `production/${source.id}`, target: centre, watts: Math.max(0, source.watts ?? 0) * used });
-  }
-  const rest = Math.max(0, drawn - own);
-  nodes.push({ id: 'grid', label: 'Grid', watts: rest, hue: 'other', partial: null, open: null, choosable: false });
-  links.push({ source: 'grid', target: centre, watts: rest });
-  nodes.push(block(uses, 'consumption'));
-  const below = (parent: EnergyNodeData, depth: number): void => {
-    if (depth > deepest) return;
-    for (const child of consumption.filter((n) => n.parent === parent.id).sort((a, b) => (b.watts ?? 0) - (a.watts ?? 0))) {
-      nodes.push(block(child, 'consumption'));
-      links.push({ source: `consumption/${parent.id}`, target: `consumption/${child.id}`, watts: Math.max(0, child.watts ?? 0) });
-      below(child, depth + 1);
-    }
+/** From where the watts come to where they go: what own production does not cover comes from outside. */
+export function sourcesToUses(uses: FlowGraph, production: readonly EnergyNodeData[]): FlowGraph {
+  const centre = uses.nodes[0];
+  if (centre === undefined) return uses;
+  const shape = new TreeShape(production);
+  const whole = production.find((n) => n.id === shape.root)?.watts ?? 0;
+  const drawn = centre.watts ?? 0;
+  // More made than drawn: the surplus leaves elsewhere, and what is drawn is shared out among the sources.
+  const used = whole > drawn && whole > 0 ? drawn / whole : 1;
+  const sources = production.filter((n) => n.parent === shape.root);
+  const made = sources.map((n): FlowNode => ({
+    id: `production/${n.id}`,
+    label: n.name,
+    watts: n.watts,
+    hue: 'production',
+    partial: isPartial(n) ? partialText(n, shape.meterWord(n.id)) : null,
+    open: null,
+    choosable: false,
+  }));
+  const grid: FlowNode = {
+    id: 'grid', label: 'Grid', watts: Math.max(0, drawn - whole), hue: 'other', partial: null, open: null, choosable: false,
   };
-  below(uses, 1);
-  return { nodes, links };
+  return {
+    nodes: [...made, grid, ...uses.nodes],
+    links: [
+      ...made.map((n) => ({ source: n.id, target: centre.id, watts: Math.max(0, n.watts ?? 0) * used })),
+      { source: grid.id, target: centre.id, watts: grid.watts ?? 0 },
+      ...uses.links,
+    ],
+  };
 }
 
 export interface Box {
@@ -209,4 +201,10 @@ function ribbon(x0: number, y0: number, x1: number, y1: number, half: number): s
     `M${f(x0)},${f(y0 - half)}C${f(m)},${f(y0 - half)} ${f(m)},${f(y1 - half)} ${f(x1)},${f(y1 - half)}` +
     `V${f(y1 + half)}C${f(m)},${f(y1 + half)} ${f(m)},${f(y0 + half)} ${f(x0)},${f(y0 + half)}Z`
   );
+}
+
+/** Rows in the busiest place: blocks with nothing to their right. */
+export function rowsOf(plan: FlowPlan): number {
+  const parents = new Set(plan.blocks.map((b) => b.parent));
+  return plan.blocks.filter((b) => !parents.has(b.id)).length;
 }

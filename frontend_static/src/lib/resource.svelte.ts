@@ -5,6 +5,7 @@ export class Resource<T> {
   #data = $state.raw<T | null>(null);
   #error = $state.raw<ApiError | null>(null);
   #loading = $state(false);
+  #answered = $state(false);
   #asked = 0;
   #again: (() => Promise<T>) | undefined;
 
@@ -14,6 +15,11 @@ export class Resource<T> {
 
   get error(): ApiError | null {
     return this.#error;
+  }
+
+  /** Whether any answer came yet; null may be one. */
+  get answered(): boolean {
+    return this.#answered;
   }
 
   get loading(): boolean {
@@ -29,6 +35,7 @@ export class Resource<T> {
       const data = await question();
       if (turn !== this.#asked) return;
       this.#data = data;
+      this.#answered = true;
       this.#error = null;
     } catch (error) {
       if (turn !== this.#asked) return;

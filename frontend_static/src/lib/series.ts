@@ -13,6 +13,8 @@ export interface Line {
   readonly min?: readonly (number | null)[];
   readonly max?: readonly (number | null)[];
   readonly coverage?: readonly (number | null)[];
+  /** Readings as they came, not windows of them. */
+  readonly raw?: boolean;
 }
 
 /** Raw readings come without marks for what is missing; a silence of this many periods is a gap. */
@@ -51,7 +53,7 @@ export function toLine(
 ): Line {
   const base = { id: series.sensor ?? series.node ?? '', unit: series.unit, ...look };
   if (series.window === 'RAW') {
-    return { ...base, ...markGaps(series.timestamps, series.values, silenceOf(series.timestamps, periodMs)) };
+    return { ...base, raw: true, ...markGaps(series.timestamps, series.values, silenceOf(series.timestamps, periodMs)) };
   }
   return {
     ...base,
@@ -150,4 +152,16 @@ export function partialSpans(line: Line): { from: number; to: number }[] {
     else spans.push({ from: time, to });
   });
   return spans;
+}
+
+/** A line of raw readings with those that came since; other lines stay as they are. */
+export function withTail(line: Line, tail: readonly { time: number; value: number }[]): Line {
+  const last = line.times.at(-1) ?? -Infinity;
+  const newer = tail.filter((r) => r.time > last);
+  if (!line.raw || newer.length === 0) return line;
+  return {
+    ...line,
+    times: [...line.times, ...newer.map((r) => r.time)],
+    values: [...line.values, ...newer.map((r) => r.value)],
+  };
 }

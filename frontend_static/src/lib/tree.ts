@@ -52,7 +52,7 @@ export function shapeKey(nodes: readonly EnergyNodeData[]): string {
 }
 
 /** The shares of the whole below which a flow may be put in a group, tried in turn. */
-const SMALL = [0, 0.005, 0.01, 0.015, 0.02, 0.03];
+const SMALL = [0.01, 0.015, 0.02, 0.03];
 /** Grouping must not hide what matters: at least this share of a level's watts stays in sight. */
 const IN_SIGHT = 0.5;
 
@@ -79,7 +79,7 @@ export function openToFit(shape: TreeShape, watts: (id: string) => number | null
       return smallest >= opening.smallest && rows + more <= room && seen >= all * IN_SIGHT;
     });
     if (inner.length === 0 || (fits === undefined && opening.open.size > 0)) break;
-    const smallest = fits ?? 0;
+    const smallest = fits ?? (SMALL[0] ?? 0) * whole;
     opening = { open: new Set([...opening.open, ...inner]), smallest };
     rows += inner.reduce((sum, id) => sum + inSight(shape.children(id), watts, smallest).rows - 1, 0);
     level = inner.flatMap((id) => shape.children(id).filter((c) => (watts(c) ?? 0) >= smallest));
