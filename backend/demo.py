@@ -17,13 +17,14 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Final
+from typing import Final, Never
 
 import uvicorn
 from tqdm import tqdm
 
 from backend.app import Parts, Services, create_app
 from backend.core.errors import PermanentError
+from backend.core.reading import Readings
 from backend.core.windows import NS_PER_SECOND, Window
 from backend.inventory.loader import load
 from backend.inventory.model import Inventory
@@ -142,6 +143,7 @@ class _Demo:
                 notes.made_ns = made
                 notes.write(self._notes)
         bar.close()
+        services.last_values.take(Readings.of((await services.store.latest()).values()))
         notes.live = True
         notes.write(self._notes)
 
@@ -161,7 +163,7 @@ class _Demo:
         bar.close()
         await rolling
 
-    def _bar(self, text: str, total_ns: int) -> tqdm[None]:
+    def _bar(self, text: str, total_ns: int) -> tqdm[Never]:
         return tqdm(
             total=total_ns,
             desc=text,
