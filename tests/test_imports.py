@@ -31,8 +31,9 @@ ALLOWED: dict[str, set[str]] = {
     "backend.ingest": {"backend.core"},
     "backend.rollups": {"backend.core"},
     "backend.db": {"backend.core"},
-    "backend.graphql": {"backend.core", "backend.inventory", "backend.settings"},
-    "backend.rest": {"backend.core", "backend.inventory", "backend.settings"},
+    "backend.queries": {"backend.core", "backend.inventory", "backend.settings"},
+    "backend.graphql": {"backend.core", "backend.inventory", "backend.settings", "backend.queries"},
+    "backend.rest": {"backend.core", "backend.inventory", "backend.settings", "backend.queries"},
     "crawlers": {"backend.core", "backend.inventory"},
     "workers": {"backend.core", "backend.rollups"},
 }

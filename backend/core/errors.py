@@ -28,15 +28,17 @@ class SpoolFull(TransientError):
 
 @dataclass(frozen=True, slots=True)
 class Fault:
-    """One thing wrong in a description file."""
+    """One thing wrong in a description file; `line` counts from 1."""
 
     file: str
     path: str
     found: str
     expected: str
+    line: int | None = None
 
     def __str__(self) -> str:
-        return f"{self.file}: {self.path or '(top level)'}: found {self.found}; expected {self.expected}"
+        where = self.file if self.line is None else f"{self.file}:{self.line}"
+        return f"{where}: {self.path or '(top level)'}: found {self.found}; expected {self.expected}"
 
 
 class DescriptionError(UserError):

@@ -89,17 +89,21 @@ class Readings:
     @classmethod
     def concat(cls, parts: Sequence[Readings]) -> Readings:
         """All rows of the parts, in order, under one list of names."""
-        index: dict[str, int] = {}
-        codes = [
-            np.array([index.setdefault(n, len(index)) for n in p.names], np.int32)[p.codes]
-            for p in parts
-            if len(p)
-        ]
         filled = [p for p in parts if len(p)]
         if not filled:
             return cls.empty()
+        names = filled[0].names
+        if all(p.names is names for p in filled):
+            codes = [p.codes for p in filled]
+        else:
+            index: dict[str, int] = {}
+            codes = [
+                np.array([index.setdefault(n, len(index)) for n in p.names], np.int32)[p.codes]
+                for p in filled
+            ]
+            names = tuple(index)
         return cls(
-            tuple(index),
+            names,
             np.concatenate(codes),
             np.concatenate([p.times for p in filled]),
             np.concatenate([p.values for p in filled]),
@@ -108,6 +112,14 @@ class Readings:
     def take(self, rows: npt.NDArray[np.bool_] | npt.NDArray[np.intp]) -> Readings:
         """The chosen rows; the list of names stays as it is."""
         return Readings(self.names, self.codes[rows], self.times[rows], self.values[rows])
+
+    def newest(self) -> Readings:
+        """One row a sensor: that of its newest time, of equal times the last; in the order they came."""
+        order = np.lexsort((self.times, self.codes))
+        codes = self.codes[order]
+        last = np.ones(len(codes), bool)
+        last[:-1] = codes[1:] != codes[:-1]
+        return self.take(np.sort(order[last]))
 
     def by_sensor(self) -> Mapping[str, Points]:
         """Columns a sensor, oldest first; of two rows with one identity the last one stands."""

@@ -26,21 +26,28 @@ class TreeNode:
 
 @dataclass(frozen=True)
 class Tree:
-    """A rooted tree, parents before children. `name` is `consumption` or `production`."""
+    """A rooted tree, parents before children. `name` is `consumption` or `production`.
+
+    `detached` are nodes of the description that no path of children joins to the root, such as a second meter of the
+    same watts that only `simplified_children` names: they have sums of their own and count in no other node's.
+    """
 
     name: str
     root: str
     nodes: tuple[TreeNode, ...]
+    detached: tuple[TreeNode, ...] = ()
 
     @cached_property
     def by_id(self) -> Mapping[str, TreeNode]:
-        return {n.id: n for n in self.nodes}
+        """All nodes, the detached ones too."""
+        return {n.id: n for n in (*self.nodes, *self.detached)}
 
     @cached_property
     def leaves(self) -> Mapping[str, tuple[str, ...]]:
-        """For every node id the distinct target sensors at or below it, in tree order."""
-        below: dict[str, dict[str, None]] = {n.id: {} for n in self.nodes}
-        for node in reversed(self.nodes):
+        """For every node id, detached ones too, the distinct target sensors at or below it, in tree order."""
+        nodes = (*self.nodes, *self.detached)
+        below: dict[str, dict[str, None]] = {n.id: {} for n in nodes}
+        for node in reversed(nodes):
             if node.target is not None:
                 below[node.id][node.target] = None
             if node.parent is not None:

@@ -14,11 +14,24 @@ from backend.core.tree import Tree
 RegisterType: TypeAlias = Literal["int16", "uint16", "int32", "uint32", "float32", "bool"]
 Order: TypeAlias = Literal["<", ">"]
 Side: TypeAlias = Literal["front", "back", "top"]
+AuthProtocol: TypeAlias = Literal["md5", "sha", "sha224", "sha256", "sha384", "sha512"]
+PrivProtocol: TypeAlias = Literal["des", "3des", "aes", "aes192", "aes256"]
+
+
+@dataclass(frozen=True, slots=True)
+class SnmpUser:
+    """A user of SNMP version 3; a key that is None means: not authenticated, or not encrypted."""
+
+    name: str
+    auth_key: str | None = field(default=None, repr=False)
+    auth_protocol: AuthProtocol = "sha"
+    priv_key: str | None = field(default=None, repr=False)
+    priv_protocol: PrivProtocol = "aes"
 
 
 @dataclass(frozen=True, slots=True)
 class SnmpSource:
-    """Reads `<oid>.<index>` (`oid` alone where `index` is None)."""
+    """Reads `<oid>.<index>` (`oid` alone where `index` is None). `user` is there where `version` is 3, and only there."""
 
     ip: str
     oid: str
@@ -26,6 +39,7 @@ class SnmpSource:
     port: int = 161
     version: Literal["1", "2c", "3"] = "2c"
     community: str = field(default="public", repr=False)
+    user: SnmpUser | None = None
 
     @property
     def full_oid(self) -> str:
@@ -115,11 +129,12 @@ class Rack:
 
 @dataclass(frozen=True, slots=True)
 class Site:
-    """racks.yaml."""
+    """racks.yaml. `units` is the height of its racks in U."""
 
     name: str
     site: str
     racks: tuple[Rack, ...]
+    units: int = 42
 
 
 @dataclass(frozen=True, slots=True)

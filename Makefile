@@ -1,0 +1,76 @@
+# `make demo` and `make test` set up all they need; `make help` lists the rest.
+.DEFAULT_GOAL := help
+SHELL := /bin/sh
+
+PYTHON ?= $(shell for p in python3.11 python3.12 python3.13 python3; do \
+	command -v $$p >/dev/null 2>&1 && $$p -c 'import sys; sys.exit(sys.version_info < (3, 11))' && echo $$p && break; done)
+BIN := .venv/bin
+FRONTEND_SOURCES := $(shell find frontend_static -path '*/node_modules' -prune -o -path '*/dist' -prune -o -type f -print 2>/dev/null)
+
+.PHONY: help demo test test-python test-frontend check bench format schema screenshots clean
+
+help: ## List what can be made
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/  make \1\t\2/' | expand -t 22
+
+demo: .venv/.runtime frontend_static/dist/index.html ## A simulated data centre, live in the browser (ARGS="--days 1" for less history)
+	@exec $(BIN)/seduce demo $(ARGS)
+
+test: .venv/.dev frontend_static/dist/index.html ## All tests, real servers and a real browser included
+	@scripts/debian.sh chromium:chromium
+	@$(MAKE) --no-print-directory test-frontend test-python
+
+test-frontend: frontend_static/node_modules/.installed
+	@scripts/npm.sh test --silent
+
+test-python: .venv/.dev
+	@$(BIN)/python -m pytest -q $(ARGS)
+
+check: .venv/.dev frontend_static/node_modules/.installed ## Lint and types, back end and front end
+	@$(BIN)/ruff check .
+	@$(BIN)/ruff format --check .
+	@$(BIN)/mypy
+	@scripts/npm.sh run check --silent
+
+bench: .venv/.dev ## Benchmarks; every one prints what it measures
+	@for b in benchmarks/bench_*.py; do echo "== $$b"; $(BIN)/python "$$b" || exit 1; done
+
+format: .venv/.dev ## Put the source in order
+	@$(BIN)/ruff check --fix . && $(BIN)/ruff format .
+
+schema: .venv/.dev ## Write schema.graphql from the code
+	@$(BIN)/python -m backend.schema_export
+
+screenshots: .venv/.dev ## Pictures of every page of a running demo, into docs/pictures
+	@$(BIN)/python scripts/screenshots.py $(ARGS)
+
+clean: ## Remove what was installed and built; the demo's data in var/ stays
+	rm -rf .venv frontend_static/node_modules frontend_static/dist .mypy_cache .ruff_cache .pytest_cache
+
+# --- set-up: each stamp is made once, and again when what it depends on changes ---
+
+.venv/bin/python:
+	@test -n "$(PYTHON)" || { echo "Python 3.11 or later is needed and was not found: apt-get install python3"; exit 1; }
+	@$(PYTHON) -c 'import venv, ensurepip' 2>/dev/null || CI=1 scripts/debian.sh no-such-command:python3-venv
+	@echo "Making the virtual environment in .venv"
+	@$(PYTHON) -m venv .venv
+
+.venv/.runtime: requirements/runtime.txt pyproject.toml | .venv/bin/python
+	@echo "Installing the Python packages"
+	@$(BIN)/pip install -q --disable-pip-version-check --require-hashes --no-deps -r requirements/runtime.txt
+	@$(BIN)/pip install -q --disable-pip-version-check --no-deps -e .
+	@touch $@
+
+.venv/.dev: requirements/dev.txt .venv/.runtime
+	@echo "Installing the packages for the tests"
+	@$(BIN)/pip install -q --disable-pip-version-check --require-hashes --no-deps -r requirements/dev.txt
+	@touch $@
+
+frontend_static/node_modules/.installed: frontend_static/package-lock.json | .venv/bin/python
+	@echo "Installing the npm packages"
+	@scripts/npm.sh ci --ignore-scripts --no-audit --no-fund --loglevel=error
+	@touch $@
+
+frontend_static/dist/index.html: frontend_static/node_modules/.installed $(FRONTEND_SOURCES)
+	@echo "Building the page"
+	@scripts/npm.sh run build --silent
+	@touch $@

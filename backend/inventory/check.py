@@ -1,0 +1,90 @@
+"""What `seduce check` says of a description: every fault, or a summary of what is in it."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+
+from backend.core.errors import DescriptionError
+from backend.core.quantity import symbol
+from backend.core.tree import Tree
+from backend.inventory.loader import load
+from backend.inventory.model import Inventory, PushSource, Source
+
+
+def check(folder: Path) -> tuple[int, str]:
+    """Exit code and text: 1 and all faults, one a line; or 0 and a summary."""
+    try:
+        inventory = load(folder)
+    except DescriptionError as error:
+        count = len(error.faults)
+        return 1, f"{error}\n{count} fault{'s' if count != 1 else ''} in {folder}"
+    return 0, "\n".join(summary(folder, inventory))
+
+
+def summary(folder: Path, inventory: Inventory) -> Iterator[str]:
+    """Lines on what the description holds, and on what is allowed but looks like an oversight."""
+    sensors = inventory.sensors.values()
+    yield f"{folder}: no fault, {len(sensors)} sensors"
+    yield f"  by method    {_counts(s.method for s in sensors)}"
+    yield f"  by type      {_counts(s.sensor_type for s in sensors)}"
+    yield f"  consumption  {_tree(inventory.consumption)}"
+    yield f"  production   {_tree(inventory.production)}"
+    racks = ", ".join(f"{rack.id} {len(rack.equipment)}" for rack in inventory.site.racks)
+    yield f"  racks        {racks or 'none'} (servers and switches, {inventory.site.units} U)"
+    yield f"  probes       {_counts(probe.rack for probe in inventory.probes) or 'none'}"
+    shown = sum(len(array.sensors) for array in inventory.room)
+    yield f"  room         {len(inventory.room)} arrays with {shown} sensors"
+    actions = sum(len(target.actions) for target in inventory.commands)
+    properties = sum(len(target.properties) for target in inventory.commands)
+    yield f"  commands     {len(inventory.commands)} equipments, {actions} actions, {properties} properties"
+    for note in notes(inventory):
+        yield f"  note: {note}"
+
+
+def notes(inventory: Inventory) -> Iterator[str]:
+    """What loads, but is likely not what was meant."""
+    sensors = inventory.sensors.values()
+    for tree in (inventory.consumption, inventory.production):
+        nodes = tree.by_id.values()
+        meant = {child for node in nodes for child in node.simplified_children}
+        lost = [n.id for n in tree.detached if n.parent is None and n.id not in meant]
+        if lost:
+            yield f"{tree.name}: no node has these as a child, so they count in no sum: {_some(lost)}"
+        bare = [n.id for n in nodes if n.target is None and not n.children and n.id != tree.root]
+        if bare:
+            yield f"{tree.name}: neither a target nor children: {_some(bare)}"
+        units = {s: inventory.sensors[s].unit for s in tree.leaves[tree.root]}
+        odd = [f"{s} ({unit})" for s, unit in units.items() if symbol(unit) != "W"]
+        if odd:
+            yield f"{tree.name}: summed as watts, though in another unit: {_some(odd)}"
+    places: Counter[Source] = Counter(s.source for s in sensors if not isinstance(s.source, PushSource))
+    twice = [s.name for s in sensors if places[s.source] > 1]
+    if twice:
+        yield f"sensors that read the same place as another: {_some(twice)}"
+    trees = {
+        s for t in (inventory.consumption, inventory.production) for below in t.leaves.values() for s in below
+    }
+    free = [
+        s.name
+        for s in sensors
+        if s.sensor_type == "wattmeter" and not s.exclude_from_aggregation and s.name not in trees
+    ]
+    if free:
+        yield f"wattmeters in no tree: {_some(free)}"
+
+
+def _counts(values: Iterable[str]) -> str:
+    return ", ".join(f"{value} {count}" for value, count in Counter(values).most_common())
+
+
+def _some(names: list[str], most: int = 8) -> str:
+    rest = len(names) - most
+    return ", ".join(names[:most]) + (f" and {rest} more" if rest > 0 else "")
+
+
+def _tree(tree: Tree) -> str:
+    aside = f", {len(tree.detached)} aside" if tree.detached else ""
+    leaves = sum(node.target is not None for node in tree.nodes)
+    return f"{tree.root}: {len(tree.nodes)} nodes, {leaves} leaves{aside}"

@@ -1,0 +1,104 @@
+"""Flukso meters: HTTP, JSON, the last minute of watts once a second with the meter's own time stamps."""
+
+from __future__ import annotations
+
+import asyncio
+import math
+from collections.abc import Sequence
+from typing import Any, Final
+
+import httpx
+import numpy as np
+
+from backend.core.errors import TransientError
+from backend.core.reading import Points
+from backend.core.windows import NS_PER_SECOND
+from backend.inventory.model import FluksoSource, Sensor
+from crawlers.device import Device, Sample, device_name, sample_of
+
+METHOD: Final = "flukso"
+QUERY: Final = {"version": "1.0", "interval": "minute", "unit": "watt"}
+
+
+def decode(answer: Any, newer_than_ns: int) -> Points:
+    """Points of `[[epoch_s, watts | "nan"], ...]` newer than the last one known, oldest first. Raises ValueError."""
+    if not isinstance(answer, list):
+        raise ValueError(f"a list of [time, watts] was expected, not {type(answer).__name__}")
+    points: dict[int, float] = {}
+    for pair in answer:
+        if not isinstance(pair, list) or len(pair) != 2:
+            raise ValueError(f"[time, watts] was expected, not {pair!r:.60}")
+        time_ns, watts = int(pair[0]) * NS_PER_SECOND, float(pair[1])
+        if time_ns > newer_than_ns and math.isfinite(watts):
+            points[time_ns] = watts
+    times = sorted(points)
+    return Points(np.array(times, np.int64), np.array([points[t] for t in times], np.float64))
+
+
+class FluksoDevice:
+    """All sensors of one meter. What it read last it remembers only while it runs: a reading read twice is one reading."""
+
+    method = METHOD
+
+    def __init__(self, ip: str, port: int, sensors: Sequence[Sensor]) -> None:
+        self.name = device_name(METHOD, ip, port, (s.parent for s in sensors))
+        self.sensors = tuple(s.name for s in sensors)
+        self.period_s = min(s.period_s for s in sensors)
+        self.timeout_s = max(0.9 * self.period_s, 0.5)
+        self._url = f"http://{ip}:{port}/sensor/"
+        self._ids = {s.name: s.source.sensor_id for s in sensors if isinstance(s.source, FluksoSource)}
+        self._newest = dict.fromkeys(self.sensors, 0)
+        self._client: httpx.AsyncClient | None = None
+
+    async def read(self, tick_ns: int) -> Sample:
+        client = self._client or self._open()
+        answers = await asyncio.gather(*(self._points(client, name) for name in self.sensors))
+        points: dict[str, Points] = {}
+        missing: dict[str, str] = {}
+        for name, answer in zip(self.sensors, answers, strict=True):
+            if isinstance(answer, str):
+                missing[name] = answer
+            elif len(answer):
+                points[name] = answer
+        if len(missing) == len(self.sensors):
+            raise TransientError(next(iter(missing.values())))
+        for name, series in points.items():
+            self._newest[name] = int(series.times[-1])
+        return sample_of(points, missing)
+
+    async def _points(self, client: httpx.AsyncClient, name: str) -> Points | str:
+        """New points of one sensor, or why there are none: one bad sensor does not cost the others."""
+        try:
+            answer = await client.get(self._url + self._ids[name], params=QUERY)
+            answer.raise_for_status()
+            return decode(answer.json(), self._newest[name])
+        except httpx.HTTPStatusError as error:
+            return f"answered {error.response.status_code}"
+        except httpx.HTTPError as error:
+            return f"{type(error).__name__}: {error}"
+        except (ValueError, TypeError) as error:
+            return f"unreadable answer: {error}"
+
+    def _open(self) -> httpx.AsyncClient:
+        self._client = httpx.AsyncClient(timeout=self.timeout_s, trust_env=False)
+        return self._client
+
+    async def close(self) -> None:
+        if self._client is not None:
+            await self._client.aclose()
+            self._client = None
+
+
+def devices(sensors: Sequence[Sensor]) -> list[Device]:
+    """One device a meter."""
+    meters: dict[tuple[str, int, float], list[Sensor]] = {}
+    for sensor in sensors:
+        assert isinstance(sensor.source, FluksoSource)
+        meters.setdefault((sensor.source.ip, sensor.source.port, sensor.period_s), []).append(sensor)
+    return [FluksoDevice(ip, port, group) for (ip, port, _), group in meters.items()]
+
+
+if __name__ == "__main__":
+    from crawlers.cli import main
+
+    raise SystemExit(main([METHOD]))

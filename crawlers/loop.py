@@ -1,0 +1,231 @@
+"""One polling loop for all devices.
+
+Each device has a task of its own, so that a slow one delays nobody. Ticks are multiples of the device's period since the
+epoch: they do not drift, and all devices of one period are read at the same instant. Readings are stamped with the tick, so
+that a window of 30 s always holds the same number of readings however the network trembles.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import random
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+
+from backend.core.clock import Clock
+from backend.core.errors import PermanentError, TransientError
+from backend.core.windows import NS_PER_SECOND
+from crawlers.device import Device, Sample
+from crawlers.sink import BatchingSink
+
+log = logging.getLogger(__name__)
+
+
+class State(StrEnum):
+    STARTING = "starting"
+    OK = "ok"
+    LOST = "lost"
+    REFUSED = "refused"  # asking again is of no use: the description or the device must change
+
+
+@dataclass(slots=True)
+class DeviceHealth:
+    """How a device fares. Written by its task alone; anybody may read it."""
+
+    device: str
+    method: str
+    sensors: int
+    period_s: float
+    state: State = State.STARTING
+    polls: int = 0
+    failures: int = 0
+    failures_in_a_row: int = 0
+    ticks_skipped: int = 0
+    readings: int = 0
+    missing: tuple[str, ...] = ()
+    last_success_ns: int | None = None
+    last_latency_s: float | None = None
+    last_error: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Backoff:
+    """How long to leave a silent device alone, in seconds."""
+
+    first_s: float = 1.0
+    limit_s: float = 60.0
+
+    def delay(self, failures_in_a_row: int, chance: float) -> float:
+        """Doubles with each failure up to the limit; `chance` in [0, 1) takes away up to half of it, so that devices
+        lost together do not come back together."""
+        full = min(self.limit_s, self.first_s * 2.0 ** min(failures_in_a_row - 1, 30))
+        return full * (1.0 - 0.5 * chance)
+
+
+@dataclass(frozen=True, slots=True)
+class Tick:
+    """When to poll next, and how many ticks were too late to be polled."""
+
+    at_ns: int
+    skipped: int
+
+
+def first_tick(now_ns: int, period_ns: int) -> int:
+    """The first multiple of the period at or after now."""
+    return -(-now_ns // period_ns) * period_ns
+
+
+def next_tick(last_ns: int, now_ns: int, period_ns: int) -> Tick:
+    """The tick after `last_ns` that can still be met: those that went by meanwhile are skipped, not piled up."""
+    if now_ns < last_ns - period_ns:  # the clock was set back
+        return Tick(first_tick(now_ns, period_ns), 0)
+    following = last_ns + period_ns
+    if now_ns <= following:
+        return Tick(following, 0)
+    at = first_tick(now_ns, period_ns)
+    return Tick(at, (at - following) // period_ns)
+
+
+class Poller:
+    """Polls one device for ever."""
+
+    def __init__(
+        self, device: Device, sink: BatchingSink, clock: Clock, backoff: Backoff, chance: random.Random
+    ) -> None:
+        self.device = device
+        self.health = DeviceHealth(device.name, device.method, len(device.sensors), device.period_s)
+        self._sink = sink
+        self._clock = clock
+        self._backoff = backoff
+        self._chance = chance
+        self._lost_since_ns = 0
+
+    async def run(self) -> None:
+        """Until cancelled, or until the device says that asking again is of no use."""
+        period = round(self.device.period_s * NS_PER_SECOND)
+        tick = first_tick(self._clock.now_ns(), period)
+        try:
+            while self.health.state is not State.REFUSED:
+                await self._sleep_until(tick)
+                await self.poll(tick)
+                _raise_if_cancelled()
+                tick = self._after(tick, period)
+        finally:
+            await self.device.close()
+
+    def _after(self, tick: int, period: int) -> int:
+        now = self._clock.now_ns()
+        if self.health.failures_in_a_row:
+            wait = self._backoff.delay(self.health.failures_in_a_row, self._chance.random())
+            return max(tick + period, first_tick(now + round(wait * NS_PER_SECOND), period))
+        following = next_tick(tick, now, period)
+        self.health.ticks_skipped += following.skipped
+        return following.at_ns
+
+    async def _sleep_until(self, tick: int) -> None:
+        while (left := tick - self._clock.now_ns()) > 0:  # noqa: ASYNC110  sleeping may end a little early
+            await asyncio.sleep(left / NS_PER_SECOND)
+
+    async def poll(self, tick: int) -> None:
+        """One poll; every outcome ends in the health, none in an exception."""
+        self.health.polls += 1
+        started = asyncio.get_running_loop().time()
+        try:
+            async with asyncio.timeout(self.device.timeout_s):
+                sample = await self.device.read(tick)
+        except TimeoutError:
+            self._failed(f"no answer within {self.device.timeout_s:g} s")
+        except TransientError as error:
+            self._failed(str(error))
+        except PermanentError as error:
+            self.health.state = State.REFUSED
+            self.health.failures += 1
+            self.health.last_error = str(error)
+            log.error("%s: given up: %s", self.health.device, error)
+        except Exception as error:  # a driver's fault must not end the polling of its device
+            if self.health.state is not State.LOST:
+                log.exception("%s: unexpected", self.health.device)
+            self._failed(f"{type(error).__name__}: {error}")
+        else:
+            self.health.last_latency_s = asyncio.get_running_loop().time() - started
+            self._succeeded(sample)
+
+    def _failed(self, why: str) -> None:
+        health = self.health
+        health.failures += 1
+        health.failures_in_a_row += 1
+        health.last_error = why
+        if health.state is not State.LOST:
+            health.state = State.LOST
+            self._lost_since_ns = self._clock.now_ns()
+            log.warning("%s: lost (%d sensors): %s", health.device, health.sensors, why)
+
+    def _succeeded(self, sample: Sample) -> None:
+        health, now = self.health, self._clock.now_ns()
+        if health.state is State.LOST:
+            away = (now - self._lost_since_ns) / NS_PER_SECOND
+            log.warning(
+                "%s: back after %.0f s and %d failed polls", health.device, away, health.failures_in_a_row
+            )
+        missing = tuple(sorted(sample.missing))
+        if missing != health.missing:
+            self._report_missing(missing, sample.missing)
+        health.state, health.failures_in_a_row, health.missing = State.OK, 0, missing
+        health.last_success_ns = now
+        health.readings += len(sample.readings)
+        self._sink.put(sample.readings)
+
+    def _report_missing(self, missing: Sequence[str], why: Mapping[str, str]) -> None:
+        if not missing:
+            log.info("%s: all sensors answer again", self.health.device)
+            return
+        shown = "; ".join(f"{name}: {why[name]}" for name in missing[:5])
+        more = f"; and {len(missing) - 5} more" if len(missing) > 5 else ""
+        log.warning("%s: %d sensors without a value: %s%s", self.health.device, len(missing), shown, more)
+
+
+def _raise_if_cancelled() -> None:
+    """Python 3.11's asyncio.wait_for, which drivers use, forgets a cancellation that comes together with the answer."""
+    task = asyncio.current_task()
+    if task is not None and task.cancelling():
+        raise asyncio.CancelledError
+
+
+class Crawler:
+    """All devices and the sink they share."""
+
+    def __init__(
+        self,
+        devices: Sequence[Device],
+        sink: BatchingSink,
+        clock: Clock,
+        backoff: Backoff | None = None,
+        chance: random.Random | None = None,
+    ) -> None:
+        policy, dice = backoff or Backoff(), chance or random.Random()
+        self.sink = sink
+        self._pollers = [Poller(device, sink, clock, policy, dice) for device in devices]
+        seen: Counter[str] = Counter()
+        for poller in self._pollers:  # an agent read at two periods is two devices at one address
+            seen[poller.health.device] += 1
+            if (number := seen[poller.health.device]) > 1:
+                poller.health.device += f" #{number}"
+
+    @property
+    def health(self) -> Mapping[str, DeviceHealth]:
+        """By device name; the values change while the crawler runs."""
+        return {p.health.device: p.health for p in self._pollers}
+
+    async def run(self) -> None:
+        """Until cancelled; then what was read is offered to the sink a last time."""
+        async with asyncio.TaskGroup() as tasks:
+            delivery = tasks.create_task(self.sink.run(), name="delivery")
+            polling = [tasks.create_task(p.run(), name=p.health.device) for p in self._pollers]
+            try:
+                await asyncio.gather(*polling)
+                await asyncio.Event().wait()  # all were refused: stay, so that their health can be seen
+            finally:
+                delivery.cancel()

@@ -1,0 +1,40 @@
+"""Socomec power meters behind a Modbus/TCP gateway: two holding registers each, high word first, unsigned."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Final
+
+from backend.inventory.model import Sensor, SocomecSource
+from crawlers.device import Device
+from crawlers.modbus import Field, ModbusDevice
+
+METHOD: Final = "socomec"
+
+ABSENT: Final = float(0xFFFF_FFFF)
+"""All ones, -1 if it were signed: the meter has no value."""
+
+
+def field_of(sensor: Sensor) -> Field:
+    source = sensor.source
+    assert isinstance(source, SocomecSource)
+    return Field(sensor.name, source.unit_id, source.address, "uint32", ">", ">", absent=ABSENT)
+
+
+def devices(sensors: Sequence[Sensor]) -> list[Device]:
+    """One device a gateway: its meters are told apart by unit id."""
+    gateways: dict[tuple[str, int, float], list[Sensor]] = {}
+    for sensor in sensors:
+        assert isinstance(sensor.source, SocomecSource)
+        key = (sensor.source.ip, sensor.source.port, sensor.period_s)
+        gateways.setdefault(key, []).append(sensor)
+    return [
+        ModbusDevice(METHOD, ip, port, of, [field_of(s) for s in of])
+        for (ip, port, _), of in gateways.items()
+    ]
+
+
+if __name__ == "__main__":
+    from crawlers.cli import main
+
+    raise SystemExit(main([METHOD]))

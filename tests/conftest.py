@@ -1,0 +1,27 @@
+"""What every test may ask for."""
+
+from __future__ import annotations
+
+import os
+import shutil
+
+import pytest
+
+
+def need(program: str, package: str) -> str:
+    """Path of a program that a Debian package brings.
+
+    Where it is missing the test is skipped with the reason; in CI that is a failure, since nothing may be skipped there.
+    """
+    path = shutil.which(program)
+    if path is None:
+        reason = f"{program} is not installed (apt-get install {package})"
+        if os.environ.get("CI"):
+            pytest.fail(reason)
+        pytest.skip(reason)
+    return path
+
+
+@pytest.fixture(scope="session")
+def chromium() -> str:
+    return need("chromium", "chromium")

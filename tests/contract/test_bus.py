@@ -1,0 +1,100 @@
+"""The port Bus, on every implementation."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+
+import pytest
+
+from backend.bus.memory import MemoryBus
+from backend.core.ports import Bus
+from backend.core.reading import Reading, Readings
+
+IMPLEMENTATIONS = {"memory": MemoryBus}
+SOON = 5.0
+
+
+@pytest.fixture(params=IMPLEMENTATIONS)
+async def bus(request: pytest.FixtureRequest) -> AsyncIterator[Bus]:
+    bus = IMPLEMENTATIONS[request.param]()
+    yield bus
+    if hasattr(bus, "close"):
+        await bus.close()
+
+
+def batch(*rows: tuple[str, int, float]) -> Readings:
+    return Readings.of([Reading(*row) for row in rows])
+
+
+async def collect(batches, until) -> dict[str, Reading]:
+    """The newest reading of each sensor that came, once `until` says it is enough."""
+    seen: dict[str, Reading] = {}
+    while not until(seen):
+        for reading in await asyncio.wait_for(anext(batches), SOON):
+            seen[reading.sensor] = reading
+    return seen
+
+
+async def test_subscribers_get_what_is_published(bus) -> None:
+    async with bus.subscribe() as one, bus.subscribe() as two:
+        await bus.publish(batch(("a", 1, 1.5), ("b", 1, 2.5)))
+        for batches in (one, two):
+            seen = await collect(batches, lambda s: len(s) == 2)
+            assert seen == {"a": Reading("a", 1, 1.5), "b": Reading("b", 1, 2.5)}
+
+
+async def test_a_subscriber_gets_only_the_sensors_it_named(bus) -> None:
+    async with bus.subscribe(frozenset({"b"})) as batches:
+        await bus.publish(batch(("a", 1, 1.0)))
+        await bus.publish(batch(("a", 2, 1.0), ("b", 2, 2.0), ("c", 2, 3.0)))
+        got = await asyncio.wait_for(anext(batches), SOON)
+        assert list(got) == [Reading("b", 2, 2.0)]
+
+
+async def test_nothing_from_before_the_subscription(bus) -> None:
+    await bus.publish(batch(("a", 1, 1.0)))
+    async with bus.subscribe() as batches:
+        await bus.publish(batch(("a", 2, 2.0)))
+        got = await asyncio.wait_for(anext(batches), SOON)
+        assert list(got) == [Reading("a", 2, 2.0)]
+
+
+async def test_one_that_falls_behind_ends_up_with_the_newest_of_each(bus) -> None:
+    async with bus.subscribe() as batches:
+        for i in range(1, 2001):
+            await bus.publish(batch(("a", i, float(i)), (f"s{i % 50}", i, float(-i))))
+        seen = await collect(
+            batches, lambda s: s.get("a", Reading("a", 0, 0)).time_ns == 2000 and len(s) == 51
+        )
+        assert seen["a"].value == 2000.0
+        assert {seen[f"s{i % 50}"].value for i in range(1951, 2001)} == {float(-i) for i in range(1951, 2001)}
+
+
+async def test_a_late_reading_does_not_hide_a_newer_one_in_a_batch(bus) -> None:
+    async with bus.subscribe() as batches:
+        await bus.publish(batch(("a", 5, 5.0), ("a", 3, 3.0)))
+        assert list(await asyncio.wait_for(anext(batches), SOON)) == [Reading("a", 5, 5.0)]
+
+
+async def test_publishing_without_subscribers_is_fine(bus) -> None:
+    await bus.publish(batch(("a", 1, 1.0)))
+    await bus.publish(Readings.empty())
+
+
+async def test_a_subscriber_that_never_asks_hurts_nobody(bus) -> None:
+    async with bus.subscribe(), bus.subscribe() as awake:
+        for i in range(1, 301):
+            await bus.publish(batch(("a", i, float(i))))
+        seen = await collect(awake, lambda s: s.get("a", Reading("a", 0, 0)).time_ns == 300)
+        assert seen["a"].value == 300.0
+
+
+async def test_leaving_ends_the_subscription(bus) -> None:
+    async with bus.subscribe() as batches:
+        pass
+    await bus.publish(batch(("a", 1, 1.0)))
+    waiting = asyncio.ensure_future(anext(batches, None))
+    done, _ = await asyncio.wait({waiting}, timeout=0.05)
+    assert not done or waiting.result() is None
+    waiting.cancel()

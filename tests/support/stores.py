@@ -1,0 +1,45 @@
+"""A store in memory that can be told to fail, for what happens between the spool and a store."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Mapping
+
+import numpy as np
+
+from backend.core.ports import SensorTags, Written
+from backend.core.reading import Reading, Readings
+
+
+class FailingStore:
+    """Keeps what `write` is given; raises `error` while it is set, and `PermanentError`-like `poison` errors by sensor."""
+
+    def __init__(self) -> None:
+        self.kept: dict[tuple[str, int], float] = {}
+        self.tags: dict[str, SensorTags] = {}
+        self.error: Exception | None = None
+        self.poison: dict[str, Exception] = {}
+        self.writes = 0
+        self.tried = asyncio.Event()
+
+    async def write(self, readings: Readings, tags: Mapping[str, SensorTags] | None = None) -> Written:
+        self.writes += 1
+        self.tried.set()
+        await asyncio.sleep(0)
+        if self.error is not None:
+            raise self.error
+        rows = list(readings)
+        for r in rows:
+            if r.sensor in self.poison:
+                raise self.poison[r.sensor]
+        newest: dict[str, int] = {}
+        for sensor, time_ns in self.kept:
+            newest[sensor] = max(newest.get(sensor, 0), time_ns)
+        late = np.array([r.time_ns <= newest.get(r.sensor, 0) for r in rows], bool)
+        for r in rows:
+            self.kept[(r.sensor, r.time_ns)] = r.value
+            self.tags[r.sensor] = (tags or {})[r.sensor]
+        return Written(len(rows), readings.take(late))
+
+    def readings(self) -> list[Reading]:
+        return [Reading(s, t, v) for (s, t), v in self.kept.items()]

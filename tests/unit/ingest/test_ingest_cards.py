@@ -1,0 +1,167 @@
+from __future__ import annotations
+
+import orjson
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from backend.core.reading import Reading
+from backend.ingest import tolerant
+from backend.ingest.validate import Directory, Reason, judge_cards
+
+NOW = 1_700_000_000 * 10**9
+KNOWN = Directory(["28b8fb2909000003", "rack probe 7"])
+
+
+def judge(body: bytes):
+    elements = tolerant.elements(body)
+    assert elements is not None
+    return judge_cards(KNOWN, elements, NOW, lambda name: True)
+
+
+def kept(body: bytes) -> list[tuple[str, float]]:
+    return [(r.sensor, r.value) for r in judge(body).readings]
+
+
+def test_the_contract() -> None:
+    body = (
+        b'[{"sensor": "28:b8:fb:29:09:00:00:03", "t": "T", "v": 21.44}, {"sensor": "28:ff", "v": "19.5"},'
+        b' {"sensor": "28fe", "v": -10}, {"sensor": "28fd", "v": 75}]'
+    )
+    assert list(judge(body).readings) == [
+        Reading("28b8fb2909000003", NOW, 21.44),
+        Reading("28ff", NOW, 19.5),
+        Reading("28fe", NOW, -10.0),
+        Reading("28fd", NOW, 75.0),
+    ]
+
+
+@pytest.mark.parametrize(
+    "bad, reason",
+    [
+        (b'{"sensor": "28:01", "v": -127}', Reason.CARD_RANGE),
+        (b'{"sensor": "28:01", "v": "-127.00"}', Reason.CARD_RANGE),
+        (b'{"sensor": "28:01", "v": 85}', Reason.CARD_RANGE),
+        (b'{"sensor": "28:01", "v": 75.01}', Reason.CARD_RANGE),
+        (b'{"sensor": "28:01", "v": nan}', Reason.NOT_A_NUMBER),
+        (b'{"sensor": "28:01", "v":NaN}', Reason.NOT_A_NUMBER),
+        (b'{"sensor": "28:01", "v": -nan }', Reason.NOT_A_NUMBER),
+        (b'{"sensor": "28:01", "v": inf}', Reason.NOT_A_NUMBER),
+        (b'{"sensor": "28:01", "v": -Infinity}', Reason.NOT_A_NUMBER),
+        (b'{"sensor": "28:01", "v": ovf}', Reason.NOT_A_NUMBER),
+        (b'{"sensor": "28:01", "v": "nan"}', Reason.NOT_FINITE),
+        (b'{"sensor": "28:01", "v": "1_0"}', Reason.NOT_A_NUMBER),
+        (b'{"sensor": "28:01", "v": ""}', Reason.NOT_A_NUMBER),
+        (b'{"sensor": "28:01", "v": true}', Reason.NOT_A_NUMBER),
+        (b'{"sensor": "28:01", "v": [20]}', Reason.NOT_A_NUMBER),
+        (b'{"sensor": "28:01", "v": 1e999}', Reason.ELEMENT),
+        (b'{"sensor": "28:01", "v": }', Reason.ELEMENT),
+        (b'{"sensor": "28:01, "v": 20}', Reason.ELEMENT),
+        (b'{"sensor": "28:\xff\xfe", "v": 20}', Reason.ELEMENT),
+        (b'{"sensor": "28:01"}', Reason.NOT_A_NUMBER),
+        (b'{"v": 20}', Reason.ELEMENT),
+        (b'{"sensor": 28, "v": 20}', Reason.NAME),
+        (b'{"sensor": "", "v": 20}', Reason.NAME),
+        (b'{"sensor": "::", "v": 20}', Reason.NAME),
+        (b'{"sensor": "a,b=c d", "v": 20}', Reason.NAME),
+        (b"null", Reason.ELEMENT),
+        (b"5", Reason.ELEMENT),
+    ],
+)
+def test_a_bad_probe_costs_only_itself(bad, reason) -> None:
+    body = b'[{"sensor": "28:0a", "v": 20.5}, ' + bad + b', {"sensor": "28:0b", "v": 21.5}]'
+    verdict = judge(body)
+    assert [(r.sensor, r.value) for r in verdict.readings] == [("280a", 20.5), ("280b", 21.5)]
+    assert [r.reason for r in verdict.rejected] == [reason]
+
+
+def test_described_sensors_may_have_any_name() -> None:
+    assert kept(b'[{"sensor": "rack probe 7", "v": 20}]') == [("rack probe 7", 20.0)]
+
+
+def test_a_word_inside_a_string_is_left_alone() -> None:
+    assert kept(b'[{"sensor": "nan", "v": 20}, {"sensor": "inf", "v": nan}]') == [("nan", 20.0)]
+
+
+def test_a_lone_object_counts_as_one_element() -> None:
+    assert kept(b'{"sensor": "28:0a", "v": 20.5}') == [("280a", 20.5)]
+
+
+def test_an_array_cut_off_keeps_what_was_whole() -> None:
+    assert kept(b'[{"sensor": "28:0a", "v": 20.5}, {"sensor": "28:0b", "v": 2') == [("280a", 20.5)]
+
+
+@pytest.mark.parametrize("body", [b"", b"nonsense", b"5", b'"text"', b"null", b"[", b"{", b"[" * 5000])
+def test_no_element_at_all(body) -> None:
+    assert tolerant.elements(body) is None
+
+
+def test_strangers_are_let_in_as_long_as_there_is_room() -> None:
+    elements = [{"sensor": s, "v": 20} for s in ("28:01", "28:b8:fb:29:09:00:00:03", "28:02")]
+    verdict = judge_cards(KNOWN, elements, NOW, lambda name: name == "2802")
+    assert [r.sensor for r in verdict.readings] == ["28b8fb2909000003", "2802"]
+    assert [(r.index, r.sensor, r.reason) for r in verdict.rejected] == [(0, "2801", Reason.TOO_MANY)]
+
+
+ADDRESS = st.binary(min_size=8, max_size=8).map(lambda b: b.hex(":"))
+CELSIUS = st.floats(-10, 75)
+GOOD = st.builds(
+    lambda sensor, v, text, extra: {"sensor": sensor, **extra, "v": str(v) if text else v},
+    ADDRESS,
+    CELSIUS,
+    st.booleans(),
+    st.sampled_from([{}, {"t": "T"}, {"t": None}]),
+)
+BAD = st.sampled_from(
+    [
+        b'{"sensor": "28:01", "v": nan}',
+        b'{"sensor": "28:01", "v": -127}',
+        b'{"sensor": "28:01", "v": }',
+        b'{"sensor": "28:01, "v": 5}',
+        b'{"sensor": "28:01" "v": 5}',
+        b'{"sensor": "28:\\", "v": 5}',
+        b'{"sensor": "28:01", "v": "',
+        b'{"sensor": , "v": 5}',
+        b"{",
+        b"}",
+        b"nan",
+        b"null",
+        b'"',
+        b"\xff\xfe",
+        b"",
+    ]
+)
+
+
+@given(st.lists(st.one_of(GOOD, BAD), max_size=12), st.sampled_from([b"]", b"", b",]", b"] trailing"]))
+def test_no_good_element_is_ever_lost(items, end) -> None:
+    good = [i for i in items if isinstance(i, dict)]
+    body = b"[" + b", ".join(orjson.dumps(i) if isinstance(i, dict) else i for i in items) + end
+    elements = tolerant.elements(body)
+    readings = judge_cards(KNOWN, elements or [], NOW, lambda name: True).readings
+    assert [(r.sensor, r.value) for r in readings] == [
+        (g["sensor"].replace(":", ""), float(g["v"])) for g in good
+    ]
+
+
+@given(st.one_of(st.binary(max_size=200), st.text(max_size=200).map(str.encode)))
+def test_nothing_makes_it_raise(body) -> None:
+    judge_cards(KNOWN, tolerant.elements(body) or [], NOW, lambda name: True)
+
+
+JSON = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=10),
+    lambda inner: st.lists(inner, max_size=4) | st.dictionaries(st.sampled_from(["sensor", "v", "t"]), inner),
+    max_leaves=12,
+)
+
+
+@given(st.lists(JSON, max_size=6))
+def test_no_json_value_makes_it_raise(elements) -> None:
+    verdict = judge_cards(KNOWN, elements, NOW, lambda name: True)
+    assert len(verdict.readings) + len(verdict.rejected) == len(elements)
+
+
+def test_the_reader_stays_linear_on_hostile_bodies() -> None:
+    for body in (b'{"\\"' * 60_000, b'"\\"' * 80_000, b"{" * 250_000, b'"' * 250_000, b"nan" * 80_000):
+        tolerant.elements(body)

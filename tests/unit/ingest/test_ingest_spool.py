@@ -1,0 +1,241 @@
+"""What the spool does when its file, its disk or its process gives way."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+import resource
+import shutil
+import sqlite3
+import subprocess
+import sys
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from backend.core.errors import PermanentError, SpoolFull, TransientError
+from backend.core.reading import Reading, Readings
+from backend.ingest.spool import SqliteSpool
+
+MB = 1 << 20
+
+
+@contextlib.asynccontextmanager
+async def opened(path: Path, max_bytes: int = 64 * MB) -> AsyncIterator[SqliteSpool]:
+    spool = SqliteSpool(path, max_bytes)
+    await spool.open()
+    try:
+        yield spool
+    finally:
+        await spool.close()
+
+
+def some(start: int, rows: int) -> Readings:
+    times = np.arange(start, start + rows, dtype=np.int64)
+    return Readings(("a", "b"), (times % 2).astype(np.int32), times, times.astype(np.float64))
+
+
+def size_on_disk(folder: Path) -> int:
+    return sum(p.stat().st_size for p in folder.iterdir() if p.suffix != ".reserve")
+
+
+async def drain(spool: SqliteSpool) -> list[int]:
+    found: list[int] = []
+    while spool.depth:
+        mark, readings = await spool.peek(10_000)
+        found += readings.times.tolist()
+        await spool.forget(mark)
+    return found
+
+
+async def test_a_full_spool_refuses_and_takes_again_once_drained(tmp_path: Path, caplog) -> None:
+    caplog.set_level(logging.INFO)
+    async with opened(tmp_path / "spool.db", MB) as spool:
+        kept = 0
+        with pytest.raises(SpoolFull):
+            while True:
+                await spool.append(some(kept, 1000))
+                kept += 1000
+        with pytest.raises(SpoolFull):
+            await spool.append(some(kept, 1000))
+        assert kept >= 30_000
+        assert (tmp_path / "spool.db").stat().st_size <= MB
+        assert await drain(spool) == list(range(kept))
+        await spool.append(some(0, 1000))
+        assert spool.depth == 1000
+    said = [r.message for r in caplog.records]
+    assert sum("takes no readings" in m for m in said) == 1
+    assert sum("takes readings again" in m for m in said) == 1
+
+
+async def test_a_disk_that_fails_costs_no_kept_reading_and_recovers(tmp_path: Path) -> None:
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    async with opened(tmp_path / "spool.db") as spool:
+        await spool.append(some(0, 500))
+        resource.setrlimit(resource.RLIMIT_FSIZE, (64 * 1024, hard))
+        try:
+            kept = 500
+            with pytest.raises(TransientError):
+                for _ in range(50):
+                    await spool.append(some(kept, 500))
+                    kept += 500
+            with pytest.raises(TransientError):
+                await spool.append(some(kept, 10_000))
+        finally:
+            resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+        await spool.append(some(10**6, 500))
+        found = await drain(spool)
+    # A refused append may still have reached the disk: refused means only "not acknowledged".
+    assert set(found) >= set(range(kept)) | set(range(10**6, 10**6 + 500))
+
+
+async def test_room_is_given_back(tmp_path: Path) -> None:
+    path = tmp_path / "spool.db"
+    async with opened(path) as spool:
+        for start in range(0, 600_000, 10_000):
+            await spool.append(some(start, 10_000))
+        full = size_on_disk(tmp_path)
+        assert full > 12 * MB
+        assert len(await drain(spool)) == 600_000
+    assert size_on_disk(tmp_path) < full // 2
+
+
+async def test_a_file_that_is_kept_drained_stays_small(tmp_path: Path) -> None:
+    async with opened(tmp_path / "spool.db") as spool:
+        for start in range(0, 400_000, 4_000):
+            await spool.append(some(start, 4_000))
+            await drain(spool)
+        assert size_on_disk(tmp_path) < 10 * MB
+
+
+async def test_one_process_at_a_time(tmp_path: Path) -> None:
+    async with opened(tmp_path / "spool.db"):
+        with pytest.raises(PermanentError, match="in use"):
+            await SqliteSpool(tmp_path / "spool.db", MB).open()
+
+
+async def test_a_damaged_file_is_kept_aside_and_a_new_one_begun(tmp_path: Path, caplog) -> None:
+    (tmp_path / "spool.db").write_bytes(b"this is no database" * 1000)
+    async with opened(tmp_path / "spool.db") as spool:
+        await spool.append(some(0, 10))
+        assert spool.depth == 10
+    assert len(list(tmp_path.glob("spool.db.damaged-*"))) == 1
+    assert "damaged" in caplog.text
+
+
+async def test_a_damaged_record_does_not_stop_the_others(tmp_path: Path) -> None:
+    path = tmp_path / "spool.db"
+    async with opened(path) as spool:
+        for start in (0, 10, 20):
+            await spool.append(some(start, 10))
+    with contextlib.closing(sqlite3.connect(path)) as db, db:
+        db.execute("UPDATE record SET payload = x'00' WHERE id IN (1, 2)")
+    async with opened(path) as spool:
+        assert await drain(spool) == list(range(20, 30))
+        await spool.append(some(30, 10))
+    with contextlib.closing(sqlite3.connect(path)) as db, db:
+        db.execute("UPDATE record SET payload = x'00'")
+    async with opened(path) as spool:
+        waiting = asyncio.create_task(spool.peek(10))
+        await spool.append(some(40, 10))
+        _, readings = await asyncio.wait_for(waiting, 5)
+        assert readings.times.tolist() == list(range(40, 50))
+
+
+async def test_rows_set_aside_stay_out_of_the_queue(tmp_path: Path) -> None:
+    path = tmp_path / "spool.db"
+    async with opened(path) as spool:
+        await spool.set_aside(Readings.of([Reading("a", 7, 1.5)]), "no store takes it")
+        assert spool.depth == 0
+    with contextlib.closing(sqlite3.connect(path)) as db:
+        rows = db.execute("SELECT reason, sensor, time_ns, value FROM set_aside").fetchall()
+    assert rows == [("no store takes it", "a", 7, 1.5)]
+
+
+async def test_a_closed_spool_refuses(tmp_path: Path) -> None:
+    async with opened(tmp_path / "spool.db") as spool:
+        pass
+    with pytest.raises(TransientError):
+        await spool.append(some(0, 1))
+
+
+async def test_an_appender_that_gives_up_waiting_hurts_nobody(tmp_path: Path) -> None:
+    async with opened(tmp_path / "spool.db") as spool:
+        gone = asyncio.create_task(spool.append(some(0, 5)))
+        await asyncio.sleep(0)
+        gone.cancel()
+        await spool.append(some(5, 5))
+        assert set(await drain(spool)) >= set(range(5, 10))
+
+
+KILLED = """
+import asyncio, os, signal, sys
+sys.path.insert(0, ".")
+from pathlib import Path
+from backend.core.reading import Reading, Readings
+from backend.ingest.spool import SqliteSpool
+
+async def main():
+    spool = SqliteSpool(Path(sys.argv[1]), 1 << 26)
+    await spool.open()
+    await asyncio.gather(*(spool.append(Readings.of([Reading(f"s{i}", i, i)])) for i in range(500)))
+    os.kill(os.getpid(), signal.SIGKILL)
+
+asyncio.run(main())
+"""
+
+
+async def test_what_was_acknowledged_survives_sigkill(tmp_path: Path) -> None:
+    path = tmp_path / "spool.db"
+    process = await asyncio.create_subprocess_exec(
+        sys.executable, "-c", KILLED, str(path), stdin=subprocess.DEVNULL
+    )
+    assert await process.wait() == -9
+    async with opened(path) as spool:
+        assert spool.depth == 500
+        assert await drain(spool) == list(range(500))
+
+
+# A disk of its own, 24 MB large, that nothing outside the process sees.
+SMALL_DISK = ("unshare", "--user", "--map-root-user", "--mount", "sh", "-c")
+ON_SMALL_DISK = 'mount -t tmpfs -o size=24m tmpfs "$1" && exec "$2" -c "$3" "$1"'
+
+FILLS_ITS_DISK = """
+import asyncio, os, sys
+sys.path.insert(0, ".")
+from pathlib import Path
+from backend.core.errors import SpoolFull
+from tests.unit.ingest.test_ingest_spool import drain, opened, some
+
+async def main(folder):
+    (folder / "of another").write_bytes(bytes(4_000_000))
+    async with opened(folder / "spool.db", 1 << 30) as spool:
+        kept = 0
+        try:
+            while True:
+                await spool.append(some(kept, 1000))
+                kept += 1000
+        except SpoolFull:
+            assert os.statvfs(folder).f_bavail == 0
+        assert set(await drain(spool)) >= set(range(kept)), "it drains while the disk is full"
+        await spool.append(some(0, 1000))
+        assert spool.depth == 1000
+
+asyncio.run(main(Path(sys.argv[1])))
+"""
+
+
+@pytest.mark.skipif(
+    not shutil.which("unshare")
+    or subprocess.run([*SMALL_DISK, "mount -t tmpfs tmpfs /mnt"], capture_output=True).returncode != 0,
+    reason="needs the right to make a small disk of its own",
+)
+def test_a_full_disk_still_drains_and_then_takes_again(tmp_path: Path) -> None:
+    arguments = ["sh", str(tmp_path), sys.executable, FILLS_ITS_DISK]
+    done = subprocess.run(
+        [*SMALL_DISK, ON_SMALL_DISK, *arguments], capture_output=True, text=True, timeout=60
+    )
+    assert done.returncode == 0, done.stderr

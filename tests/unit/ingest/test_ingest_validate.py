@@ -1,0 +1,134 @@
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from backend.core.errors import UserError
+from backend.core.reading import Reading, Readings
+from backend.ingest.validate import (
+    AHEAD_NS,
+    EARLIEST_NS,
+    Directory,
+    Reason,
+    judge_columns,
+    judge_readings,
+)
+
+NOW = 1_700_000_000 * 10**9
+KNOWN = Directory(["a", "b", "c"])
+
+
+def judge(sensors, values, times=None):
+    push = {"sensors": sensors, "values": values}
+    if times is not None:
+        push["times"] = times
+    return judge_columns(KNOWN, push, NOW)
+
+
+def test_a_clean_push_is_taken_whole_and_stamped() -> None:
+    verdict = judge(["a", "c"], [1, 2.5])
+    assert list(verdict.readings) == [Reading("a", NOW, 1.0), Reading("c", NOW, 2.5)]
+    assert verdict.readings.values.dtype == np.float64
+    assert not verdict.rejected
+
+
+def test_device_times_are_kept_and_missing_ones_stamped() -> None:
+    verdict = judge(["a", "b"], [1, 2], [NOW - 5, None])
+    assert [r.time_ns for r in verdict.readings] == [NOW - 5, NOW]
+    assert [r.time_ns for r in judge(["a", "b"], [1, 2], [NOW - 5, NOW - 4]).readings] == [NOW - 5, NOW - 4]
+
+
+@pytest.mark.parametrize(
+    "value, reason",
+    [
+        (None, Reason.NOT_A_NUMBER),
+        (True, Reason.NOT_A_NUMBER),
+        ("1.5", Reason.NOT_A_NUMBER),
+        ([1], Reason.NOT_A_NUMBER),
+        ({}, Reason.NOT_A_NUMBER),
+        (float("nan"), Reason.NOT_FINITE),
+        (float("-inf"), Reason.NOT_FINITE),
+        (10**400, Reason.NOT_FINITE),
+    ],
+)
+def test_a_bad_value_costs_only_itself(value, reason) -> None:
+    verdict = judge(["a", "b", "c"], [1.0, value, 3.0])
+    assert [r.sensor for r in verdict.readings] == ["a", "c"]
+    assert [(r.index, r.sensor, r.reason) for r in verdict.rejected] == [(1, "b", reason)]
+
+
+@pytest.mark.parametrize(
+    "time, reason",
+    [
+        (EARLIEST_NS - 1, Reason.PAST),
+        (-1, Reason.PAST),
+        (NOW + AHEAD_NS + 1, Reason.FUTURE),
+        (10**30, Reason.FUTURE),
+        (1.7e18, Reason.TIME_TYPE),
+        (True, Reason.TIME_TYPE),
+        ("2023-11-14", Reason.TIME_TYPE),
+    ],
+)
+def test_a_bad_time_costs_only_itself(time, reason) -> None:
+    verdict = judge(["a", "b"], [1.0, 2.0], [time, NOW])
+    assert list(verdict.readings) == [Reading("b", NOW, 2.0)]
+    assert [(r.index, r.reason) for r in verdict.rejected] == [(0, reason)]
+
+
+@pytest.mark.parametrize("time", [EARLIEST_NS, NOW + AHEAD_NS])
+def test_the_limits_themselves_are_allowed(time) -> None:
+    assert len(judge(["a"], [1.0], [time]).readings) == 1
+
+
+@pytest.mark.parametrize("name", ["x", "", 5, None, ["a"], {"a": 1}])
+def test_an_unknown_sensor_costs_only_itself(name) -> None:
+    verdict = judge([name, "b"], [1.0, 2.0])
+    assert list(verdict.readings) == [Reading("b", NOW, 2.0)]
+    assert [(r.index, r.reason) for r in verdict.rejected] == [(0, Reason.UNKNOWN)]
+
+
+def test_large_finite_values_are_no_overflow() -> None:
+    assert len(judge(["a", "b"], [1.7e308, 1.7e308]).readings) == 2
+
+
+def test_an_empty_push_is_fine() -> None:
+    assert len(judge([], []).readings) == 0
+    assert len(judge([], [], []).readings) == 0
+
+
+@pytest.mark.parametrize(
+    "push",
+    [
+        None,
+        [],
+        5,
+        {},
+        {"sensors": ["a"]},
+        {"sensors": "a", "values": [1]},
+        {"sensors": ["a"], "values": [1, 2]},
+        {"sensors": ["a"], "values": [1], "times": []},
+        {"sensors": ["a"], "values": [1], "times": 5},
+    ],
+)
+def test_what_is_not_columns_is_the_callers_to_mend(push) -> None:
+    with pytest.raises(UserError):
+        judge_columns(KNOWN, push, NOW)
+
+
+def test_readings_of_this_process_are_held_to_the_same_rules() -> None:
+    rows = [
+        Reading("a", NOW, 1.0),
+        Reading("x", NOW, 1.0),
+        Reading("b", NOW, float("nan")),
+        Reading("b", 5, 1.0),
+        Reading("c", NOW + AHEAD_NS + 1, 1.0),
+        Reading("c", NOW, 2.0),
+    ]
+    verdict = judge_readings(KNOWN, Readings.of(rows), NOW)
+    assert list(verdict.readings) == [rows[0], rows[5]]
+    assert [(r.index, r.reason) for r in verdict.rejected] == [
+        (1, Reason.UNKNOWN),
+        (2, Reason.NOT_FINITE),
+        (3, Reason.PAST),
+        (4, Reason.FUTURE),
+    ]
