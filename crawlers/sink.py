@@ -191,7 +191,7 @@ class SpooledSink:
         """Forward, in order, until cancelled."""
         while True:
             mark, readings = await self._spool.peek(self._push_rows)
-            while not await self._forwarded(readings):
+            while not await self._forwarded(readings):  # noqa: ASYNC110  nobody could set an event
                 await asyncio.sleep(self._retry_s)
             await self._spool.forget(mark)
 
