@@ -92,7 +92,9 @@ def create_app(
     Raises `DescriptionError` with all faults of the description, `PermanentError` for a setting that cannot be.
     """
     if not settings.public_read:
-        raise PermanentError("SEDUCE_PUBLIC_READ=false: reads by log-in only are not there yet; leave it true")
+        raise PermanentError(
+            "SEDUCE_PUBLIC_READ=false: reads by log-in only are not there yet; leave it true"
+        )
     chosen = parts or Parts()
     inventory = chosen.inventory or load(settings.description_dir)
     wiring = _wire(settings, inventory, chosen)
@@ -237,8 +239,8 @@ def _middleware(settings: Settings) -> list[Middleware]:
         return [headers]
     # A page elsewhere that points its own name at our address must not read us through a visitor's browser.
     return [
-        Middleware(TrustedHostMiddleware, allowed_hosts=hosts or list(LOOPBACK), www_redirect=False),
         headers,
+        Middleware(TrustedHostMiddleware, allowed_hosts=hosts or list(LOOPBACK), www_redirect=False),
     ]
 
 
