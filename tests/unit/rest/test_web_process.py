@@ -121,3 +121,22 @@ def test_settings_that_cannot_be_are_named(tmp_path: Path, wrong: dict[str, obje
     settings = Settings(data_dir=tmp_path, **wrong)  # type: ignore[arg-type]
     with pytest.raises(PermanentError, match="SEDUCE_"):
         create_app(settings, Parts(inventory=small_inventory()))
+
+
+async def test_the_explorer_comes_from_our_own_server(tmp_path: Path) -> None:
+    async with process(tmp_path) as (client, _):
+        found = await client.get("/graphql", headers={"accept": "text/html"}, follow_redirects=True)
+        assert found.status_code == 200
+        assert str(found.url).endswith("/explorer/")
+        assert "://" not in found.text
+        assert (await client.get("/explorer/explorer.js")).status_code == 200
+        assert (await client.get("/explorer/__init__.py")).status_code == 404
+        assert "type Query" in (await client.get("/schema.graphql")).text
+
+
+async def test_the_explorer_and_the_schema_can_be_hidden(tmp_path: Path) -> None:
+    page(tmp_path / "dist")
+    async with process(tmp_path, explorer=False, introspection=False) as (client, _):
+        assert (await client.get("/graphql", headers={"accept": "text/html"})).status_code == 404
+        assert "type Query" not in (await client.get("/schema.graphql")).text
+        assert "<title>page" in (await client.get("/explorer/")).text
