@@ -71,7 +71,8 @@ class Services:
 
 
 Alongside: TypeAlias = Callable[[Services], AbstractAsyncContextManager[object]]
-"""Something that runs as long as the application does: entered when all else is open, left before it closes."""
+"""Something that runs as long as the application does: entered when readings can be taken and before the periodic tasks
+begin, left when they have ended."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,13 +104,9 @@ def create_app(
 
     @asynccontextmanager
     async def lifespan(app: Starlette) -> AsyncIterator[None]:
-        async with _open(wiring):
+        async with _open(wiring, alongside):
             app.state.services = services
-            if alongside is None:
-                yield
-            else:
-                async with alongside(services):
-                    yield
+            yield
 
     return Starlette(
         routes=_routes(settings, services, chosen.page),
@@ -181,7 +178,7 @@ def open_bus(settings: Settings) -> Bus:
 
 
 @asynccontextmanager
-async def _open(wiring: _Wiring) -> AsyncIterator[None]:
+async def _open(wiring: _Wiring, alongside: Alongside | None) -> AsyncIterator[None]:
     """Opens from the disk upwards and closes in the opposite order: who writes stops before what it writes to."""
     services = wiring.services
     async with AsyncExitStack() as stack:
@@ -195,6 +192,8 @@ async def _open(wiring: _Wiring) -> AsyncIterator[None]:
         with suppress(TimeoutError):  # without the bus there is no live view; all else works
             await asyncio.wait_for(services.last_values.ready.wait(), READY_TIMEOUT_S)
         await stack.enter_async_context(_running(services.ingest.run_drain(), "drain of the spool"))
+        if alongside is not None:
+            await stack.enter_async_context(alongside(services))
         await stack.enter_async_context(services.runner)
         yield
 

@@ -32,7 +32,7 @@ from crawlers.simulators.arduino_posters import Card
 from crawlers.simulators.encoding import prints_text
 from crawlers.simulators.faults import cards
 from crawlers.simulators.model import DataCentreModel
-from crawlers.snmp import parse_oid
+from crawlers.snmp_plan import parse_oid
 
 log = logging.getLogger(__name__)
 
