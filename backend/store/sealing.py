@@ -97,6 +97,12 @@ def _note_moved_heads(table: Clustered, transaction: Transaction, chosen: str) -
     table.note_heads(transaction, Rows(got["sid"], got["ts"], (got["value"],)))
 
 
+def measure(table: Clustered, transaction: Transaction) -> None:
+    """Learn what is left in the hot table, so that reads of the past need not look there."""
+    span = table.measure_hot(transaction.cursor)
+    transaction.on_commit(lambda: setattr(table, "hot_span", span))
+
+
 def needs_seal(table: Clustered, part: int, over_ns: int) -> bool:
     """Whether a partition is worth sorting anew: too much of it is loose, or it has ended and is not in order."""
     state = table.parts[part]

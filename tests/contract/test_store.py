@@ -375,7 +375,7 @@ async def test_aggregates_are_exact(
 
 
 async def test_squares_keep_their_digits_far_from_zero(store: TimeSeriesStore) -> None:
-    values = 1e3 + np.random.default_rng(7).normal(0, 0.01, 3600)
+    values = 1e6 + np.random.default_rng(7).normal(0, 0.01, 3600)
     await store.write(second_by_second("a", values))
     got = await store.aggregate({"a": ["a"]}, Window.H1, T0, T0 + HOUR)
     assert got.m2[0] == pytest.approx(np.sum((values - values.mean()) ** 2), rel=1e-9)
