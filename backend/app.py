@@ -35,6 +35,7 @@ from backend.inventory.model import Inventory
 from backend.queries.services import Queries
 from backend.rest.arduino import PATH as CARDS_PATH
 from backend.rest.arduino import CardDoor
+from backend.rest.explorer import explorer_routes
 from backend.rest.headers import SecurityHeaders
 from backend.rest.health import health_routes
 from backend.rest.spa import DIST, SinglePage
@@ -216,14 +217,14 @@ def _tell(task: asyncio.Task[None]) -> None:
 
 
 def _routes(settings: Settings, services: Services, page: Path) -> list[BaseRoute]:
-    graphql = GraphQLServer(
-        build_schema(introspection=settings.introspection), services.queries, explorer=settings.explorer
-    )
+    schema = build_schema(introspection=settings.introspection)
+    graphql = GraphQLServer(schema, services.queries, explorer=settings.explorer)
     return [
         Route("/graphql", graphql),
         WebSocketRoute("/graphql", graphql),
         Route("/ingest", IngestDoor(services.ingest.accept_columns)),
         Route(CARDS_PATH, CardDoor(services.ingest)),
+        *explorer_routes(schema.as_str() if settings.introspection else None, shown=settings.explorer),
         *health_routes(
             {"store": _store_check(services), "live": _live_check(services), "spool": _depth(services)}
         ),
@@ -238,8 +239,8 @@ def _middleware(settings: Settings) -> list[Middleware]:
         return [headers]
     # A page elsewhere that points its own name at our address must not read us through a visitor's browser.
     return [
-        Middleware(TrustedHostMiddleware, allowed_hosts=hosts or list(LOOPBACK), www_redirect=False),
         headers,
+        Middleware(TrustedHostMiddleware, allowed_hosts=hosts or list(LOOPBACK), www_redirect=False),
     ]
 
 

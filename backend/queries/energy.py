@@ -10,12 +10,13 @@ import numpy as np
 from backend.core.bucket import SeriesKind
 from backend.core.clock import Clock
 from backend.core.errors import UserError
-from backend.core.ports import RollupState, TimeSeriesStore
+from backend.core.ports import TimeSeriesStore
 from backend.core.reading import Float64
 from backend.core.tree import Tree, TreeMatrix, TreeNode
 from backend.core.windows import Window
 from backend.inventory.model import Inventory
 from backend.queries.live import Live
+from backend.queries.marks import Marks
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,12 +66,12 @@ class EnergyService:
     """Sums over the trees of the description."""
 
     def __init__(
-        self, inventory: Inventory, live: Live, store: TimeSeriesStore, state: RollupState, clock: Clock
+        self, inventory: Inventory, live: Live, store: TimeSeriesStore, marks: Marks, clock: Clock
     ) -> None:
         self._trees = {"consumption": inventory.consumption, "production": inventory.production}
         self._live = live
         self._store = store
-        self._state = state
+        self._marks = marks
         self._clock = clock
         self._plans: dict[tuple[str, str], _Plan] = {}
 
@@ -96,7 +97,7 @@ class EnergyService:
         plan, now_ns = self._plan(tree, root), self._clock.now_ns()
         if at_ns > now_ns:
             raise UserError("energyTree(at:): the time lies in the future: leave `at` out for the state now.")
-        mark = await self._state.watermark(Window.S30)
+        mark = await self._marks.end(Window.S30)
         start = Window.S30.floor(at_ns)
         if mark is not None:
             start = min(start, mark - Window.S30.ns)

@@ -10,9 +10,10 @@ import numpy as np
 
 from backend.core.bucket import SeriesKind
 from backend.core.clock import Clock
-from backend.core.ports import RollupState, TimeSeriesStore
+from backend.core.ports import TimeSeriesStore
 from backend.core.reading import Float64, Int64
 from backend.core.windows import NS_PER_SECOND, Window
+from backend.queries.marks import Marks
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,9 +85,9 @@ class _Kept:
 class History:
     """Reads spans of roll-ups up to their watermark."""
 
-    def __init__(self, store: TimeSeriesStore, state: RollupState, clock: Clock) -> None:
+    def __init__(self, store: TimeSeriesStore, marks: Marks, clock: Clock) -> None:
         self._store = store
-        self._state = state
+        self._marks = marks
         self._clock = clock
         self._kept: dict[tuple[SeriesKind, tuple[str, ...], Span], _Kept] = {}
 
@@ -99,7 +100,7 @@ class History:
     async def _past(self, kind: SeriesKind, names: tuple[str, ...], span: Span) -> Past:
         """The span ends where the clock stands, at the newest edge: what is not rolled up yet is a gap there."""
         distinct = tuple(dict.fromkeys(names))
-        mark = await self._state.watermark(span.window)
+        mark = await self._marks.end(span.window)
         now_edge = span.window.floor(self._clock.now_ns())
         # One window of grace for the roll-up; beyond it the missing windows are shown as missing.
         end = now_edge if mark is None else min(now_edge, max(mark, now_edge - span.window.ns))

@@ -14,11 +14,12 @@ from backend.core import windows
 from backend.core.bucket import Buckets, SeriesKind
 from backend.core.clock import Clock
 from backend.core.errors import UserError
-from backend.core.ports import RollupState, TimeSeriesStore
+from backend.core.ports import TimeSeriesStore
 from backend.core.reading import Float64, Int64, Points
 from backend.core.windows import NS_PER_SECOND, Window
 from backend.inventory.model import Inventory, Sensor
 from backend.queries.downsample import Columns, Grid, grid, merge, thin
+from backend.queries.marks import Marks
 from backend.queries.sensors import SensorService
 
 MAX_POINTS = 200_000
@@ -96,13 +97,13 @@ class SeriesService:
         inventory: Inventory,
         sensors: SensorService,
         store: TimeSeriesStore,
-        state: RollupState,
+        marks: Marks,
         clock: Clock,
     ) -> None:
         self._leaves = {**inventory.production.leaves, **inventory.consumption.leaves}
         self._sensors = sensors
         self._store = store
-        self._state = state
+        self._marks = marks
         self._clock = clock
 
     async def read(self, request: SeriesRequest) -> list[SeriesColumns]:
@@ -183,7 +184,7 @@ class SeriesService:
     ) -> list[SeriesColumns]:
         """All series on one grid of complete windows: nothing is shown half filled."""
         names = list(units)
-        mark = await self._state.watermark(step.window)
+        mark = await self._marks.end(step.window)
         first = start // step.ns * step.ns
         last = -(-end // step.ns) * step.ns
         last = first if mark is None else min(last, mark // step.ns * step.ns)
@@ -207,6 +208,10 @@ class SeriesService:
 
 def _on_grid(buckets: Buckets, nominal: Float64, first: int, window_ns: int, size: int) -> Columns:
     """`nominal` float64 (series,): reports a window should have. An absent bucket below the watermark had none."""
+    if (
+        len(buckets) == len(nominal) * size
+    ):  # nothing is absent: sorted as they come, the columns are the grid
+        return Columns(*(getattr(buckets, f.name).reshape(len(nominal), size) for f in fields(Columns)))
     position = (buckets.starts - first) // window_ns
     columns = []
     for f in fields(Columns):

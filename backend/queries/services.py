@@ -10,6 +10,7 @@ from backend.inventory.model import Inventory
 from backend.queries.energy import EnergyService
 from backend.queries.history import History
 from backend.queries.live import Live
+from backend.queries.marks import Marks
 from backend.queries.overview import OverviewService
 from backend.queries.racks import RackService
 from backend.queries.sensors import SensorService
@@ -43,14 +44,15 @@ class Queries:
     ) -> Queries:
         live = Live(last_values, inventory.sensors, settings.live_max_age_s)
         sensors = SensorService(inventory, live, clock)
-        energy = EnergyService(inventory, live, store, state, clock)
-        history = History(store, state, clock)
+        marks = Marks(state, clock)
+        energy = EnergyService(inventory, live, store, marks, clock)
+        history = History(store, marks, clock)
         return cls(
             clock=clock,
             live=live,
             bus=bus,
             sensors=sensors,
-            series=SeriesService(inventory, sensors, store, state, clock),
+            series=SeriesService(inventory, sensors, store, marks, clock),
             energy=energy,
             racks=RackService(inventory, live, clock),
             overview=OverviewService(inventory, live, sensors, energy, history, clock, settings),

@@ -32,6 +32,9 @@ class SinglePage(StaticFiles):
         super().__init__(directory=directory, check_dir=False)
         self._index = directory / "index.html"
 
+    async def check_config(self) -> None:
+        """The folder may come later."""
+
     async def get_response(self, path: str, scope: Scope) -> Response:
         if scope["method"] not in ("GET", "HEAD"):
             raise HTTPException(405, headers={"Allow": "GET, HEAD"})

@@ -14,7 +14,9 @@ import uvicorn
 @asynccontextmanager
 async def serving(app: Any, **options: Any) -> AsyncIterator[str]:
     """Yields `127.0.0.1:port`. The application's lifespan runs around the block."""
-    with socket.create_server(("127.0.0.1", 0)) as listener:
+    # asyncio switches Nagle's algorithm off only for sockets that are said to be TCP.
+    with socket.socket(socket.AF_INET, socket.SOCK_STREAM, socket.IPPROTO_TCP) as listener:
+        listener.bind(("127.0.0.1", 0))
         config = uvicorn.Config(app, log_level="warning", access_log=False, lifespan="on", **options)
         server = uvicorn.Server(config)
         server.install_signal_handlers = lambda: None  # type: ignore[attr-defined]
