@@ -1,6 +1,6 @@
 """Photograph every page at both widths and in both themes; fail when a picture is blank.
 
-    python scripts/screenshots.py http://127.0.0.1:8081 build/screenshots
+python scripts/screenshots.py http://127.0.0.1:8081 build/screenshots
 """
 
 from __future__ import annotations
@@ -75,7 +75,9 @@ def photograph(base: str, out: Path) -> list[str]:
                 for name, path in pages.items():
                     page.goto(base + path)
                     settle(page)
-                    picture = page.screenshot(path=out / f"{name}-{width}-{theme}.png", full_page=width == "phone")
+                    picture = page.screenshot(
+                        path=out / f"{name}-{width}-{theme}.png", full_page=width == "phone"
+                    )
                     colours = judge.evaluate(COUNT_COLOURS, base64.b64encode(picture).decode())
                     if colours < FEWEST_COLOURS:
                         blank.append(f"{name}-{width}-{theme}")
@@ -85,7 +87,9 @@ def photograph(base: str, out: Path) -> list[str]:
 
 
 def main() -> int:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("url", help="where the dashboard runs")
     parser.add_argument("out", type=Path, help="directory for the pictures")
     args = parser.parse_args()
