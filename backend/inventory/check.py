@@ -10,7 +10,7 @@ from backend.core.errors import DescriptionError
 from backend.core.quantity import symbol
 from backend.core.tree import Tree
 from backend.inventory.loader import load
-from backend.inventory.model import Inventory
+from backend.inventory.model import Inventory, PushSource, Source
 
 
 def check(folder: Path) -> tuple[int, str]:
@@ -45,6 +45,7 @@ def summary(folder: Path, inventory: Inventory) -> Iterator[str]:
 
 def notes(inventory: Inventory) -> Iterator[str]:
     """What loads, but is likely not what was meant."""
+    sensors = inventory.sensors.values()
     for tree in (inventory.consumption, inventory.production):
         nodes = tree.by_id.values()
         meant = {child for node in nodes for child in node.simplified_children}
@@ -58,12 +59,16 @@ def notes(inventory: Inventory) -> Iterator[str]:
         odd = [f"{s} ({unit})" for s, unit in units.items() if symbol(unit) != "W"]
         if odd:
             yield f"{tree.name}: summed as watts, though in another unit: {_some(odd)}"
+    places: Counter[Source] = Counter(s.source for s in sensors if not isinstance(s.source, PushSource))
+    twice = [s.name for s in sensors if places[s.source] > 1]
+    if twice:
+        yield f"sensors that read the same place as another: {_some(twice)}"
     trees = {
         s for t in (inventory.consumption, inventory.production) for below in t.leaves.values() for s in below
     }
     free = [
         s.name
-        for s in inventory.sensors.values()
+        for s in sensors
         if s.sensor_type == "wattmeter" and not s.exclude_from_aggregation and s.name not in trees
     ]
     if free:

@@ -18,6 +18,7 @@ from backend.core.errors import Fault
 
 _Loader: Final[Any] = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 _TAG: Final = "tag:yaml.org,2002:"
+_MAX_DEPTH: Final = 50
 _MERGE: Final = _TAG + "merge"
 
 
@@ -62,6 +63,7 @@ def read(folder: Path, name: str, required: bool, faults: list[Fault]) -> Map:
     empty = Map({}, 1)
     try:
         text = _decode((folder / name).read_bytes())
+        _refuse_depth(text)
         node = yaml.compose(text, Loader=_Loader)
     except FileNotFoundError:
         if required:
@@ -76,10 +78,10 @@ def read(folder: Path, name: str, required: bool, faults: list[Fault]) -> Map:
     except UnicodeError as error:
         faults.append(Fault(name, "", f"bytes that are no text ({error})", "a text in UTF-8"))
         return empty
-    except (ValueError, RecursionError) as error:
+    except ValueError as error:
         faults.append(Fault(name, "", f"something unreadable ({error})", "YAML"))
         return empty
-    if node is None:
+    if node is None or node.tag == _TAG + "null":
         if required:
             faults.append(Fault(name, "", "an empty file", "a map"))
         return empty
@@ -95,8 +97,7 @@ def _top(name: str, node: yaml.Node, faults: list[Fault]) -> Map:
         return Map({}, 1)
     if isinstance(value, Map):
         return value
-    if not (isinstance(value, Leaf) and value.tag == "null"):
-        faults.append(Fault(name, "", describe(value), "a map", value.line))
+    faults.append(Fault(name, "", describe(value), "a map", value.line))
     return Map({}, 1)
 
 
@@ -105,6 +106,18 @@ def _decode(data: bytes) -> str:
         if data.startswith(mark):
             return data.decode("utf-16")
     return data.decode("utf-8-sig")
+
+
+def _refuse_depth(text: str) -> None:
+    """Raises ValueError for maps and lists nested deeper than any description: libyaml would overrun the stack."""
+    depth = 0
+    for event in yaml.parse(text, Loader=_Loader):
+        if isinstance(event, yaml.CollectionStartEvent):
+            depth += 1
+            if depth > _MAX_DEPTH:
+                raise ValueError(f"maps or lists nested more than {_MAX_DEPTH} deep")
+        elif isinstance(event, yaml.CollectionEndEvent):
+            depth -= 1
 
 
 def _syntax(name: str, error: yaml.YAMLError) -> Fault:

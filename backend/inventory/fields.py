@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from ipaddress import AddressValueError, IPv4Address
 from typing import Final, Generic, TypeVar
 
@@ -14,6 +14,8 @@ from yaml.constructor import SafeConstructor
 
 from backend.core.errors import Fault
 from backend.inventory.document import Leaf, Map, Seq, Value, describe, join
+
+_YAML: Final = SafeConstructor()
 
 T = TypeVar("T")
 T_co = TypeVar("T_co", covariant=True)
@@ -67,7 +69,7 @@ class Item:
         if self.value is not None and not self.missing:
             try:
                 return kind.read(self.value)
-            except (ValueError, OverflowError):
+            except (ValueError, ArithmeticError, LookupError):
                 pass
         self.fault(kind.expected, "something else (not shown)" if kind.secret and not self.missing else None)
         return placeholder
@@ -90,8 +92,12 @@ class Item:
         elif not self.missing:
             self.fault(expected)
 
+    def key(self, key: str) -> Item:
+        """The same place, with its key as the value."""
+        return replace(self, value=Leaf(key, "str", self.line or 1))
+
     def texts(self) -> tuple[str, ...]:
-        return tuple(member.need(TEXT, "") for member in self.list("a list of texts"))
+        return tuple(member.need(NAME, "") for member in self.list("a list of texts"))
 
 
 def _text(value: Value) -> str:
@@ -112,20 +118,18 @@ def _number(value: Value) -> float:
         raise ValueError
     if value.tag == "int":
         return float(_int(value))
-    if value.tag == "float":
-        number = SafeConstructor().construct_yaml_float(yaml.ScalarNode(value.tag, value.text))
-    else:
-        number = float(value.text)
-    if not math.isfinite(number):
+    scalar = yaml.ScalarNode(value.tag, value.text)
+    result = float(value.text) if value.tag == "str" else float(_YAML.construct_yaml_float(scalar))
+    if not math.isfinite(result):
         raise ValueError
-    return float(number)
+    return result
 
 
 def _int(value: Value) -> int:
     if not isinstance(value, Leaf):
         raise ValueError
     if value.tag == "int":
-        return int(SafeConstructor().construct_yaml_int(yaml.ScalarNode(value.tag, value.text)))
+        return int(_YAML.construct_yaml_int(yaml.ScalarNode(value.tag, value.text)))
     if value.tag == "str":
         return int(value.text)
     number = _number(value)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from types import MappingProxyType
 from typing import Final
@@ -53,7 +54,14 @@ def load(folder: Path) -> Inventory:
 
 
 def _in_order(faults: list[Fault]) -> list[Fault]:
-    """By file, then by line; each fault once, though an alias may lead to it often."""
+    """By file, then by line; each fault once, though an alias may lead to it often, and on one line."""
     rank = {name: i for i, name in enumerate(FILES)}
-    unique = list(dict.fromkeys(faults))
+    unique = dict.fromkeys(
+        replace(f, path=_one_line(f.path), found=_one_line(f.found), expected=_one_line(f.expected))
+        for f in faults
+    )
     return sorted(unique, key=lambda f: (rank.get(f.file, len(rank)), f.line or 0))
+
+
+def _one_line(text: str) -> str:
+    return "".join(c if c.isprintable() else repr(c)[1:-1] for c in text)

@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Collection
-from dataclasses import replace
 from typing import Final, Literal
 
 from backend.core.errors import Fault
-from backend.inventory.document import Leaf, Map
+from backend.inventory.document import Map
 from backend.inventory.fields import NAME, TEXT, Item, integer, matching, one_of
 from backend.inventory.model import Equipment, Probe, Rack, RoomArray, Site
 from backend.inventory.sensors import SIDES, position
@@ -57,7 +56,7 @@ def probes(top: Map, sensors: Collection[str] | None, units: int, faults: list[F
                 places.fault("a side: front, back or top", side)
                 continue
             for key, item in places.items("a map from positions (U) to probes"):
-                at = replace(item, value=Leaf(key, "str", item.line or 1)).need(u, 1)
+                at = item.key(key).need(u, 1)
                 sensor = _known(item["serie"], sensors)
                 if sensor and sensor in seen:
                     item["serie"].fault(f"each probe once (it stands at {seen[sensor]} too)")

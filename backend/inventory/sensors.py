@@ -164,13 +164,15 @@ def sensors(top: Map, units: int, faults: list[Fault]) -> dict[str, Sensor]:
 
 
 def _sensor(key: str, group: str, item: Item, units: int) -> Sensor:
+    item.key(key).need(NAME, key)
     if item["name"].get(NAME, key) != key:
         item["name"].fault(f"the key, {key}")
     method = item["method"].need(_METHOD, "")
     read = METHODS.get(method)
     if method == "temperature_push" and ":" in key:
         item.fault("the 1-wire address without ':'", key)
-    sensor_type, unit = _DEFAULTS.get(method, ("", ""))
+    # Without a method nobody can say whether type and unit are missing.
+    sensor_type, unit = _DEFAULTS.get(method, ("", "")) if read else _WATTS
     return Sensor(
         name=key,
         sensor_type=item["sensor_type"].get(NAME, sensor_type)

@@ -53,25 +53,29 @@ def _read(place: Item, sensors: Collection[str] | None) -> _Draft:
         if not isinstance(item.value, Map):
             item.fault("a map that describes a node")
             continue
-        if _same(item["id"].get(NAME, key)) != _same(key):
+        node_id = item["id"].get(NAME, item.key(key).need(NAME, key))
+        if _same(node_id) != _same(key):
             item["id"].fault(f"the key, {key}")
+            node_id = key
+        if node_id in draft.nodes:
+            item.fault("each node once", f"{node_id} again")
         target = None if item["target"].missing else item["target"].need(NAME, "")
         if target and sensors is not None and target not in sensors:
             item["target"].fault("a sensor of sensors.yaml")
         children = item["children"].texts()
         if target is not None and children:
             item.fault("a target or children", "both")
-        draft.nodes[key] = TreeNode(
-            id=key,
+        draft.nodes[node_id] = TreeNode(
+            id=node_id,
             name=item["name"].get(TEXT, key),
             parent=None,
             children=children,
             target=target,
             simplified_children=item["simplified_children"].texts(),
         )
-        draft.items[key] = item
+        draft.items[node_id] = item
         if item["root"].get(FLAG, False):
-            draft.roots.append(key)
+            draft.roots.append(node_id)
     return draft
 
 
@@ -113,7 +117,8 @@ def _resolve(item: Item, names: Sequence[str], known: Mapping[str, str]) -> tupl
 
 
 def _check_roots(place: Item, draft: _Draft) -> None:
-    if not draft.roots and draft.nodes:
+    unreadable = any(f.file == place.file and not f.path for f in place.faults)
+    if not draft.roots and not unreadable:
         place.fault("one node with `root: true`", "no root")
     for extra in draft.roots[1:]:
         draft.items[extra]["root"].fault(f"one root ({draft.roots[0]} is one already)", "another root")

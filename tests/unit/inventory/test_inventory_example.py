@@ -1,0 +1,134 @@
+"""The example data centre: what others rely on, and that nothing done to it breaks the loader."""
+
+from __future__ import annotations
+
+import ipaddress
+import random
+import shutil
+import subprocess
+import sys
+from collections import Counter
+from pathlib import Path
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from backend.core.errors import DescriptionError
+from backend.inventory.check import check
+from backend.inventory.loader import FILES, load
+from backend.inventory.model import Inventory, PushSource, SnmpSource
+
+ROOT = Path(__file__).resolve().parents[3]
+EXAMPLE = ROOT / "examples" / "datacenter"
+
+
+@pytest.fixture(scope="module")
+def example() -> Inventory:
+    return load(EXAMPLE)
+
+
+def test_the_script_makes_the_committed_files(tmp_path: Path) -> None:
+    subprocess.run([sys.executable, ROOT / "scripts" / "make_example.py", tmp_path], check=True, timeout=60)
+    assert {p.name for p in tmp_path.iterdir()} == set(FILES)
+    for name in FILES:
+        assert (tmp_path / name).read_bytes() == (EXAMPLE / name).read_bytes(), f"{name}: run the script"
+
+
+def test_it_has_what_a_data_centre_has(example: Inventory) -> None:
+    sensors = example.sensors
+    assert len(sensors) >= 350
+    for n in range(1, 49):
+        assert len([s for s in sensors if s.startswith(f"ecotype-{n}_pdu-")]) == 2
+    assert sensors["ecotype-1_pdu-Z1.50"].location == "ecotype-1"
+    assert sensors["28b8fb2909000003"].location == "room exterior"
+    pdus = Counter(s.parent for s in sensors.values() if s.group == "pdu")
+    assert len(pdus) == 8
+    assert max(pdus.values()) <= 24
+    assert all(len(s.name) == 16 and s.period_s == 10 for s in sensors.values() if s.group == "temperature")
+    assert [r.id for r in example.site.racks] == ["Z1.1", "Z1.2", "Z1.4", "Z1.5"]
+    tags = Counter(tag for s in sensors.values() for tag in s.tags)
+    assert tags == {"inside_temperature": 64, "outside_temperature": 1}
+    assert all(s.unit == "W" for s in sensors.values() if s.sensor_type == "wattmeter")
+    assert {s for a in example.room for s in a.sensors} == set(sensors)
+
+
+def test_every_device_is_on_loopback_with_an_address_of_its_own(example: Inventory) -> None:
+    places = [s.source for s in example.sensors.values() if not isinstance(s.source, PushSource)]
+    assert len(set(places)) == len(places)
+    assert all(ipaddress.ip_address(p.ip).is_loopback and p.port > 1024 for p in places)
+    assert all(ipaddress.ip_address(t.ip).is_loopback for t in example.commands)
+    pdus = {
+        s.parent: s.source.port
+        for s in example.sensors.values()
+        if s.group == "pdu" and isinstance(s.source, SnmpSource)
+    }
+    assert list(pdus.values()) == list(range(16110, 16118))
+    readme = (EXAMPLE / "README.md").read_text()
+    assert all(f"{port} `{pdu}`" in readme for pdu, port in pdus.items())
+
+
+def test_no_watt_is_counted_twice(example: Inventory) -> None:
+    tree = example.consumption
+    assert set(tree.by_id["datacenter"].children) == {"hardware_cluster", "cooling", "auxiliary"}
+    targets = [n.target for n in tree.nodes if n.target is not None]
+    assert len(targets) == len(set(targets)) == len(tree.sensors)
+    assert "socomec_servers" not in tree.sensors
+    assert set(tree.by_id["ecotype_1"].children) == {"ecotype_1_Z1_50", "ecotype_1_Z1_51"}
+    assert set(example.production.by_id["overall_production"].children) == {"solar_panels", "battery1"}
+    assert len(example.production.leaves["solar_panels"]) == 8
+
+
+def test_check_finds_nothing_to_say(example: Inventory) -> None:
+    code, text = check(EXAMPLE)
+    assert code == 0
+    assert f"{len(example.sensors)} sensors" in text
+    assert "note:" not in text
+
+
+JUNK = [
+    *("~", "[]", "{}", "-1", "0", "1.5", "yes", "''", "&x", "*x", "*pdu", "<<: 1", "<<: *wattmeter", ": :", "- -"),
+    *("!!int x", "!!binary x", "!!set {a}", "2020-13-45", "1e999", "0x", "1:99", "? [a]", "\t", "|", ">-", "%a"),
+    *("---", "...", '"\\ud800"', "\x00", "\ufffe", "é", "9" * 5000, "a" * 300, "[" * 60, "{a: " * 60, "\u2028"),
+]  # fmt: skip
+
+
+def mangle(text: str, rng: random.Random) -> str:
+    """The text with one to four lines lost, doubled, swapped, indented, cut or given another value."""
+    lines = text.splitlines()
+    for _ in range(rng.randint(1, 4)):
+        i, j = rng.randrange(len(lines)), rng.randrange(len(lines))
+        key, colon, _value = lines[i].partition(":")
+        match rng.randrange(7):
+            case 0:
+                lines[i] = ""
+            case 1:
+                lines.insert(j, lines[i])
+            case 2:
+                lines[i], lines[j] = lines[j], lines[i]
+            case 3:
+                lines[i] = " " * rng.randint(1, 3) + lines[i]
+            case 4:
+                at = rng.randrange(len(lines[i]) + 1)
+                lines[i] = lines[i][:at] + rng.choice(JUNK) + lines[i][at + 1 :]
+            case 5:
+                lines[i] = key + colon + " " + rng.choice(JUNK)
+            case _:
+                lines[i] = key + ":" + lines[j].partition(":")[2]
+    return "\n".join(lines)
+
+
+@settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(seed=st.integers(0, 2**32), names=st.sets(st.sampled_from(FILES), min_size=1, max_size=3))
+def test_whatever_is_done_to_it_only_faults_come_out(tmp_path: Path, seed: int, names: set[str]) -> None:
+    rng = random.Random(seed)
+    for name in FILES:
+        shutil.copyfile(EXAMPLE / name, tmp_path / name)
+    for name in sorted(names):
+        mangled = mangle((EXAMPLE / name).read_text(), rng)
+        (tmp_path / name).write_bytes(mangled.encode("utf-8", "surrogatepass"))
+    try:
+        load(tmp_path)
+    except DescriptionError as error:
+        assert error.faults
+        assert all(f.file in FILES and f.found and f.expected and "\n" not in str(f) for f in error.faults)
