@@ -98,6 +98,7 @@ class History:
         self._store = store
         self._marks = marks
         self._clock = clock
+        self._lost = False
         self._kept: dict[tuple[SeriesKind, tuple[str, ...], Span], _Kept] = {}
 
     async def nodes(self, names: tuple[str, ...], span: Span) -> Past:
@@ -115,7 +116,9 @@ class History:
         try:
             return await self._fresh(kind, distinct, span)
         except TransientError as error:
-            log.warning("The recent past cannot be read: %s", error)
+            if not self._lost:
+                log.warning("The recent past cannot be read: %s", error)
+            self._lost = True
             end = span.window.floor(self._clock.now_ns())
             starts, none = _grid(span, end), np.full((len(distinct), span.size), np.nan)
             return Past(distinct, starts, none, none, none, reachable=False)
@@ -130,6 +133,9 @@ class History:
         if kept is not None and kept.end == end and kept.mark == mark and now_ns - kept.read_ns < _FRESH_NS:
             return kept.past
         past = await self._read(kind, distinct, span, end)
+        if self._lost:
+            log.info("The recent past can be read again")
+        self._lost = False
         self._kept[kind, distinct, span] = _Kept(end, mark, now_ns, past)
         return past
 
