@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import logging
 from collections import deque
 
@@ -183,6 +182,7 @@ class SpooledSink:
         self._spool = spool
         self._push_rows = push_rows
         self._retry_s = retry_s
+        self._lost = False
 
     async def push(self, readings: Readings) -> None:
         await self._spool.append(readings)
@@ -191,9 +191,21 @@ class SpooledSink:
         """Forward, in order, until cancelled."""
         while True:
             mark, readings = await self._spool.peek(self._push_rows)
-            while True:
-                with contextlib.suppress(TransientError):
-                    await self._sink.push(readings)
-                    break
+            while not await self._forwarded(readings):  # noqa: ASYNC110  nobody could set an event
                 await asyncio.sleep(self._retry_s)
             await self._spool.forget(mark)
+
+    async def _forwarded(self, readings: Readings) -> bool:
+        try:
+            await self._sink.push(readings)
+        except TransientError as error:
+            if not self._lost:
+                log.warning("the ingest door is lost, readings stay in the spool: %s", error)
+            self._lost = True
+            return False
+        except PermanentError as error:
+            log.error("the ingest door refused %d readings, they are dropped: %s", len(readings), error)
+        if self._lost:
+            log.warning("the ingest door is back, %d readings wait in the spool", self._spool.depth)
+        self._lost = False
+        return True

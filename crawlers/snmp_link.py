@@ -6,11 +6,11 @@ import math
 from collections.abc import Sequence
 from typing import Any, Final, Protocol
 
+from pyasn1.type import univ
 from pysnmp.error import PySnmpError
 from pysnmp.hlapi.v1arch import asyncio as light
 from pysnmp.hlapi.v3arch import asyncio as full
 from pysnmp.proto import rfc1905
-from pysnmp.proto.rfc1902 import OctetString
 
 from backend.core.errors import TransientError
 from backend.inventory.model import SnmpSource, SnmpUser
@@ -83,6 +83,7 @@ class _FullLink:
     def __init__(self, target: Any, user: SnmpUser) -> None:
         self._engine = full.SnmpEngine()
         self._target = target
+        self._context = full.ContextData(contextName=user.context)
         self._user = full.UsmUserData(
             user.name,
             authKey=user.auth_key,
@@ -92,7 +93,7 @@ class _FullLink:
         )
 
     async def ask(self, request: Request) -> Answer:
-        to = self._engine, self._user, self._target, full.ContextData()
+        to = self._engine, self._user, self._target, self._context
         try:
             if isinstance(request, Bulk):
                 said = await full.bulk_cmd(*to, 0, request.count, _variable(request.after), lookupMib=False)
@@ -120,7 +121,7 @@ def _answer(request: Request, trouble: Any, status: Any, index: Any, variables: 
 
 def decode(value: Any) -> Value:
     """A value of the pysnmp kind: INTEGER, Gauge, Counter, TimeTicks, or a STRING that spells a number."""
-    if isinstance(value, OctetString):
+    if isinstance(value, univ.OctetString):
         text = bytes(value).decode("utf-8", "replace").strip().strip('"')
         try:
             number = float(text)

@@ -136,8 +136,11 @@ def _expect_nodes(
     points: Mapping[str, Points], window: Window, start: int, end: int, definitions: Definitions
 ) -> Expected:
     step = Window.S30
+    leaves = {sensor for below in definitions.nodes.values() for sensor in below}
     means = {
-        name: {at: float(values.mean()) for at, values in by_window(p, step)} for name, p in points.items()
+        name: {at: float(values.sum()) / len(values) for at, values in by_window(p, step)}
+        for name, p in points.items()
+        if name in leaves
     }
     rows: Expected = {}
     per = window.ns // step.ns

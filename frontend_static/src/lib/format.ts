@@ -27,7 +27,8 @@ export function significant(value: number, decimals = 2): string {
   // The thresholds are where rounding would add a digit: 99.96 is 100, not 100.0.
   const fraction = size >= 99.95 ? 0 : size >= 9.995 ? 1 : 2;
   const text = size >= 999.5 ? GROUPED.format(size) : size.toFixed(Math.min(fraction, decimals));
-  return value < 0 && Number(text.replaceAll(',', '')) !== 0 ? `−${text}` : text;
+  if (Number(text.replaceAll(',', '')) === 0) return '0';
+  return value < 0 ? `−${text}` : text;
 }
 
 /** At a glance: SI prefix by magnitude, at most three significant digits. */

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator, Mapping
 from pathlib import Path
 from typing import Any
@@ -307,6 +308,23 @@ async def test_a_reading_that_arrives_while_its_window_is_rolled_up_is_not_lost(
     await bench.engine.step()
     await bench.engine.heal()
     await compare(bench.store, {"probe": p}, bench.ends())
+
+
+async def test_a_step_gets_its_turn_between_two_days_of_healing(bench: Bench) -> None:
+    await bench.write({"probe": POINTS["probe"]})
+    bench.clock.set(END - HOUR)
+    await bench.engine.step()
+    await bench.state.mark_dirty(
+        [DirtyWindow("probe", d, d + Window.D1.ns) for d in Window.D1.starts(START, END)]
+    )
+    bench.clock.set(END)
+    healing = asyncio.create_task(bench.engine.heal())
+    stepping = asyncio.create_task(bench.engine.step())
+    await stepping
+    assert not healing.done()
+    await healing
+    assert not await bench.state.dirty(1)
+    await compare(bench.store, {"probe": POINTS["probe"]}, bench.ends())
 
 
 @BOTH
