@@ -5,13 +5,12 @@ from __future__ import annotations
 import logging
 import secrets
 from collections.abc import Iterator
-from typing import Any, Final
+from typing import Final
 
-import strawberry
 from graphql import ExecutionResult as CoreResult
 from graphql import GraphQLError
 from strawberry.extensions import SchemaExtension
-from strawberry.types import ExecutionContext, ExecutionResult
+from strawberry.types import ExecutionResult
 
 from backend.core.errors import TransientError, UserError
 
@@ -41,7 +40,7 @@ def describe(error: GraphQLError) -> GraphQLError:
     if isinstance(cause, UserError):
         return _with(error, str(cause), {"code": BAD_INPUT})
     if isinstance(cause, TransientError):
-        log.warning("A query could not reach its data: %s", cause)
+        log.debug("A query could not reach its data: %s", cause)  # who lost it has logged the loss
         return _with(error, _UNAVAILABLE_MESSAGE, {"code": UNAVAILABLE})
     error_id = secrets.token_hex(4)
     path = ".".join(map(str, error.path or ()))
@@ -64,7 +63,8 @@ def _with(error: GraphQLError, message: str, extensions: dict[str, str]) -> Grap
     )
 
 
-def _replace(result: object) -> None:
+def replace_errors(result: object) -> None:
+    """Describe the errors of a result in place."""
     if isinstance(result, (CoreResult, ExecutionResult)) and result.errors:
         result.errors = [describe(e) for e in result.errors]
 
@@ -73,18 +73,5 @@ class DescribeStream(SchemaExtension):
     """Describes the errors of every result of a stream, before it leaves."""
 
     def on_stream_result(self, result: object) -> Iterator[None]:
-        _replace(result)
+        replace_errors(result)
         yield
-
-
-class Schema(strawberry.Schema):
-    """Describes errors, those of parsing too, which no extension sees; leaves their logging to `describe`."""
-
-    async def execute(self, *args: Any, **kwargs: Any) -> ExecutionResult:
-        result = await super().execute(*args, **kwargs)
-        _replace(result)
-        return result
-
-    def process_errors(
-        self, errors: list[GraphQLError], execution_context: ExecutionContext | None = None
-    ) -> None: ...

@@ -7,7 +7,8 @@ from strawberry.extensions import ParserCache, ValidationCache
 from strawberry.schema.config import StrawberryConfig
 
 from backend.graphql.energy import EnergyQuery, EnergySubscription
-from backend.graphql.errors import DescribeStream, Schema
+from backend.graphql.errors import DescribeStream
+from backend.graphql.execution import Schema
 from backend.graphql.limits import Cost, NoIntrospection, Shape, Tokens
 from backend.graphql.overview import OverviewQuery
 from backend.graphql.plain import PlainExecutor

@@ -13,7 +13,7 @@ from strawberry.asgi import ASGIWebSocketAdapter, GraphQL
 from strawberry.http.exceptions import WebSocketDisconnected
 
 from backend.graphql.context import Context
-from backend.graphql.errors import Schema
+from backend.graphql.execution import Schema
 from backend.graphql.scalars import dumps
 from backend.queries.services import Queries
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
@@ -10,6 +11,7 @@ import numpy as np
 
 from backend.core.bucket import SeriesKind
 from backend.core.clock import Clock
+from backend.core.errors import TransientError
 from backend.core.ports import TimeSeriesStore
 from backend.core.reading import Float64, Int64
 from backend.core.windows import NS_PER_SECOND, Window
@@ -40,13 +42,17 @@ class Line:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Past:
-    """Means, reports expected and reports that came, float64 (series, windows); NaN where there is no bucket."""
+    """Means, reports expected and reports that came, float64 (series, windows); NaN where there is no bucket.
+
+    `reachable` is False where the store did not answer: all is NaN then.
+    """
 
     names: tuple[str, ...]
     starts: Int64
     means: Float64
     expected: Float64
     reported: Float64
+    reachable: bool = True
 
     def values(self, name: str) -> Float64:
         row: Float64 = self.means[self.names.index(name)]
@@ -82,6 +88,9 @@ class _Kept:
     past: Past
 
 
+log = logging.getLogger("seduce.queries")
+
+
 class History:
     """Reads spans of roll-ups up to their watermark."""
 
@@ -89,6 +98,7 @@ class History:
         self._store = store
         self._marks = marks
         self._clock = clock
+        self._lost = False
         self._kept: dict[tuple[SeriesKind, tuple[str, ...], Span], _Kept] = {}
 
     async def nodes(self, names: tuple[str, ...], span: Span) -> Past:
@@ -98,8 +108,22 @@ class History:
         return await self._past(SeriesKind.SENSOR, names, span)
 
     async def _past(self, kind: SeriesKind, names: tuple[str, ...], span: Span) -> Past:
-        """The span ends where the clock stands, at the newest edge: what is not rolled up yet is a gap there."""
+        """The span ends where the clock stands, at the newest edge: what is not rolled up yet is a gap there.
+
+        What is live is worth showing without its past, so a store that is down is no failure here.
+        """
         distinct = tuple(dict.fromkeys(names))
+        try:
+            return await self._fresh(kind, distinct, span)
+        except TransientError as error:
+            if not self._lost:
+                log.warning("The recent past cannot be read: %s", error)
+            self._lost = True
+            end = span.window.floor(self._clock.now_ns())
+            starts, none = _grid(span, end), np.full((len(distinct), span.size), np.nan)
+            return Past(distinct, starts, none, none, none, reachable=False)
+
+    async def _fresh(self, kind: SeriesKind, distinct: tuple[str, ...], span: Span) -> Past:
         mark = await self._marks.end(span.window)
         now_edge = span.window.floor(self._clock.now_ns())
         # One window of grace for the roll-up; beyond it the missing windows are shown as missing.
@@ -109,6 +133,9 @@ class History:
         if kept is not None and kept.end == end and kept.mark == mark and now_ns - kept.read_ns < _FRESH_NS:
             return kept.past
         past = await self._read(kind, distinct, span, end)
+        if self._lost:
+            log.info("The recent past can be read again")
+        self._lost = False
         self._kept[kind, distinct, span] = _Kept(end, mark, now_ns, past)
         return past
 
@@ -120,5 +147,8 @@ class History:
             place = (found.codes, (found.starts - first) // span.window.ns)
             for column, source in zip(columns, (found.mean, found.expected, found.reported), strict=True):
                 column[place] = source
-        starts = np.arange(span.size, dtype=np.int64) * span.window.ns + first
-        return Past(names, starts, *columns)
+        return Past(names, _grid(span, end), *columns)
+
+
+def _grid(span: Span, end: int) -> Int64:
+    return np.arange(-span.size, 0, dtype=np.int64) * span.window.ns + end

@@ -138,6 +138,8 @@ class OverviewService:
             line = Line(week.starts, np.where(trusted, above / below, np.nan))
         state = self._energy.now("consumption", total).nodes[0]
         figure = Figure(None, "", coverage, state.sensors_expected, state.sensors_reporting, None, line)
+        if not week.reachable:
+            return replace(figure, withheld="The history cannot be reached now; nothing is lost.")
         if not both.any():
             return replace(figure, withheld=f"No hour of the last 7 days has both {total} and {it} measured.")
         if coverage < self._settings.pue_min_coverage:

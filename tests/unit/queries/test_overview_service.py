@@ -149,3 +149,14 @@ def test_racks_with_their_last_values() -> None:
     assert (server.watts, server.reporting) == (100.0, 1)
     assert rack.equipment[0].watts is None
     assert [(p.side, p.celsius, p.age_s) for p in rack.probes] == [("front", 22.0, 0.0), ("back", None, None)]
+
+
+async def test_live_figures_do_not_need_the_store() -> None:
+    site = SmallSite()
+    site.hear(ALL | AIR)
+    site.store.down = True
+    site.state.down = True
+    found = await site.queries.overview.read()
+    assert found.consumption.value == 300.0
+    assert np.isnan(found.consumption.line.values).all()
+    assert found.pue.withheld == "The history cannot be reached now; nothing is lost."
