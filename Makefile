@@ -16,7 +16,7 @@ demo: .venv/.runtime frontend_static/dist/index.html ## A simulated data centre,
 	@exec $(BIN)/seduce demo $(ARGS)
 
 test: .venv/.dev frontend_static/dist/index.html ## All tests, real servers and a real browser included
-	@scripts/debian.sh chromium:chromium
+	@scripts/debian.sh chromium:chromium pg_createcluster:postgresql
 	@$(MAKE) --no-print-directory test-frontend test-python
 
 test-frontend: frontend_static/node_modules/.installed

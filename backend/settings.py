@@ -24,6 +24,11 @@ class Settings(BaseSettings):
     )
     database_url: str = Field("", description="Relational database; empty means SQLite in data_dir.")
     bus_url: str = Field("memory://", description="Live bus: memory:// or redis://host:port/db.")
+    allowed_hosts: str = Field(
+        "",
+        description="Names by which browsers may address the server, separated by commas; empty means "
+        "127.0.0.1 and localhost where it listens there, and any name elsewhere.",
+    )
     public_read: bool = Field(
         True, description="Whether reads need no log-in. Only on loopback until accounts exist."
     )

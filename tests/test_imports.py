@@ -21,6 +21,12 @@ ROOTS = {
     "workers.app",
 }
 
+# The command starts the demo, and the demo the application: a root may be run by one that only adds to it.
+RUNS = {
+    "backend.cli": {"backend.app", "backend.demo"},
+    "backend.demo": {"backend.app"},
+}
+
 # room -> rooms of ours it may import (itself always)
 ALLOWED: dict[str, set[str]] = {
     "backend.core": set(),
@@ -31,8 +37,9 @@ ALLOWED: dict[str, set[str]] = {
     "backend.ingest": {"backend.core"},
     "backend.rollups": {"backend.core"},
     "backend.db": {"backend.core"},
-    "backend.graphql": {"backend.core", "backend.inventory", "backend.settings"},
-    "backend.rest": {"backend.core", "backend.inventory", "backend.settings"},
+    "backend.queries": {"backend.core", "backend.inventory", "backend.settings"},
+    "backend.graphql": {"backend.core", "backend.inventory", "backend.settings", "backend.queries"},
+    "backend.rest": {"backend.core", "backend.inventory", "backend.settings", "backend.queries"},
     "crawlers": {"backend.core", "backend.inventory"},
     "workers": {"backend.core", "backend.rollups"},
 }
@@ -82,9 +89,9 @@ MODULES = list(modules())
 def test_room_imports_only_what_it_may(name: str, path: Path) -> None:
     room = room_of(name)
     for imported in imports(path):
-        assert not any(imported == r or imported.startswith(r + ".") for r in ROOTS if r != name), (
-            f"{name} imports the composition root {imported}"
-        )
+        assert not any(
+            imported == r or imported.startswith(r + ".") for r in ROOTS - RUNS.get(name, set()) - {name}
+        ), f"{name} imports the composition root {imported}"
         if room is None:
             continue
         other = room_of(imported)
