@@ -31,7 +31,7 @@ FOREVER: Final = np.iinfo(np.int64).max
 BULK_ROWS: Final = 50_000
 """A batch of at least this many rows goes straight into the partitions."""
 
-EXACT_BRANCHES: Final = 24
+EXACT_BRANCHES: Final = 32
 """Up to this many series and tables are asked for one by one."""
 
 MANY_RUNS: Final = 8

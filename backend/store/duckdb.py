@@ -221,7 +221,9 @@ class DuckDBStore:
 
     def _codes(self, transaction: Transaction, kind: str, names: Sequence[str], codes: Int32) -> Int32:
         """The id of each name that a row has; -1 for the others, which get none."""
-        used = np.unique(codes)
+        seen = np.zeros(len(names), bool)
+        seen[codes] = True
+        used = np.flatnonzero(seen)
         ids = np.full(len(names), -1, np.int32)
         ids[used] = self._names.ids(transaction, kind, [names[code] for code in used.tolist()])
         return ids

@@ -54,7 +54,7 @@ def moves(
     for part in np.unique(got["part"]).tolist():
         here = got["part"] == part
         sids, counts = got["sid"][here], got["n"][here]
-        if counts.sum() >= least or (part + 1) * width <= over_ns:
+        if counts.sum() >= MOVE_ROWS or (part + 1) * width <= over_ns:
             found += cut(part, sids.tolist(), counts.tolist())
     return found
 

@@ -17,7 +17,7 @@ from backend.core.reading import Float64
 BLOCK_VALUES: Final = 1 << 16
 NETWORK_LENGTH: Final = 8
 """Runs up to this long are sorted by comparing whole columns; numpy's sort has a price a row."""
-SORT_LENGTH: Final = 256
+SORT_LENGTH: Final = 1024
 """Runs up to this long are sorted; of longer ones only the middle is selected."""
 
 
@@ -37,7 +37,7 @@ def summarise(values: Float64, first: npt.NDArray[np.intp]) -> Summary:
     """Statistics of the runs of `values` that begin at `first` (ascending, from 0); a run ends where the next begins."""
     lengths = np.diff(first, append=len(values))
     out = np.empty((5, len(first)))
-    for length in np.unique(lengths).tolist():
+    for length in np.flatnonzero(np.bincount(lengths)).tolist():
         runs = np.flatnonzero(lengths == length)
         step = max(1, BLOCK_VALUES // length)
         for at in range(0, len(runs), step):
