@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import AsyncIterator, Callable, Coroutine
+from collections.abc import AsyncIterator, Callable, Coroutine, Mapping
 from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,6 +17,7 @@ from starlette.routing import BaseRoute, Mount, Route, WebSocketRoute
 
 from backend.bus.last_values import LastValues
 from backend.bus.memory import MemoryBus
+from backend.core.asgi import App
 from backend.core.clock import Clock, SystemClock
 from backend.core.errors import PermanentError, TransientError
 from backend.core.ports import Bus, RollupState, SensorTags, TimeSeriesStore, Written
@@ -42,12 +43,14 @@ from backend.rest.spa import DIST, SinglePage
 from backend.rollups.definitions import Definitions
 from backend.rollups.engine import RollupEngine
 from backend.settings import Settings
+from crawlers.registry import build_crawler
 from workers.runner import InProcessRunner
 from workers.schedule import SCHEDULE
 from workers.tasks import bind
 
 log = logging.getLogger("seduce.app")
 
+INGEST_PATH: Final = "/ingest"
 MAX_BODY: Final = 2 * 1024 * 1024
 LOOPBACK: Final = ("127.0.0.1", "localhost")
 READY_TIMEOUT_S: Final = 10.0
@@ -89,7 +92,9 @@ class Parts:
 def create_app(
     settings: Settings, parts: Parts | None = None, alongside: Alongside | None = None
 ) -> Starlette:
-    """The application. Its parts open with the lifespan, and are then `app.state.services`.
+    """The application. Its parts are `app.state.services` and open with the lifespan.
+
+    `app.state.doors` are the push routes by path, for a server that wants to skip routing and middleware for them.
 
     Raises `DescriptionError` with all faults of the description, `PermanentError` for a setting that cannot be.
     """
@@ -105,15 +110,26 @@ def create_app(
     @asynccontextmanager
     async def lifespan(app: Starlette) -> AsyncIterator[None]:
         async with _open(wiring, alongside):
-            app.state.services = services
             yield
 
-    return Starlette(
-        routes=_routes(settings, services, chosen.page),
+    doors = {INGEST_PATH: IngestDoor(services.ingest.accept_columns), CARDS_PATH: CardDoor(services.ingest)}
+    app = Starlette(
+        routes=_routes(settings, services, doors, chosen.page),
         middleware=_middleware(settings),
         lifespan=lifespan,
         max_body_size=MAX_BODY,
     )
+    app.state.services = services
+    app.state.doors = doors
+    return app
+
+
+@asynccontextmanager
+async def crawling(services: Services) -> AsyncIterator[None]:
+    """The crawlers of all described devices, in this process."""
+    crawler = build_crawler(services.inventory, services.ingest, services.clock)
+    async with _running(crawler.run(), "crawlers"):
+        yield
 
 
 @dataclass(frozen=True, slots=True)
@@ -216,14 +232,13 @@ def _tell(task: asyncio.Task[None]) -> None:
         log.critical("%s has stopped", task.get_name(), exc_info=error)
 
 
-def _routes(settings: Settings, services: Services, page: Path) -> list[BaseRoute]:
+def _routes(settings: Settings, services: Services, doors: Mapping[str, App], page: Path) -> list[BaseRoute]:
     schema = build_schema(introspection=settings.introspection)
     graphql = GraphQLServer(schema, services.queries, explorer=settings.explorer)
     return [
         Route("/graphql", graphql),
         WebSocketRoute("/graphql", graphql),
-        Route("/ingest", IngestDoor(services.ingest.accept_columns)),
-        Route(CARDS_PATH, CardDoor(services.ingest)),
+        *[Route(path, door) for path, door in doors.items()],
         *explorer_routes(schema.as_str() if settings.introspection else None, shown=settings.explorer),
         *health_routes(
             {"store": _store_check(services), "live": _live_check(services), "spool": _depth(services)}

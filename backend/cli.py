@@ -17,7 +17,7 @@ from backend.settings import Settings
 def main(argv: Sequence[str] | None = None) -> int:
     """Run one command and return its exit code: 0, or 1 for what the user can mend and was told."""
     args = _parser().parse_args(argv)
-    run = {"check": _check, "demo": _demo}[args.command]
+    run = {"check": _check, "demo": _demo, "serve": _serve}[args.command]
     try:
         return run(args)
     except ValidationError as error:
@@ -36,6 +36,7 @@ def _parser() -> argparse.ArgumentParser:
     commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
     check = commands.add_parser("check", help="read a description and print all its faults, or a summary")
     check.add_argument("folder", type=Path, metavar="DIR", help="the folder of the YAML files")
+    commands.add_parser("serve", help="the dashboard in one process, crawlers included, as the settings say")
     demo = commands.add_parser("demo", help="a simulated data centre, live in the browser")
     demo.add_argument("--days", type=_days, default=7.0, help="days of history made at the first start (7)")
     demo.add_argument("--port", type=int, help="port of the page; 0 takes a free one (8081)")
@@ -67,9 +68,24 @@ def _demo(args: argparse.Namespace) -> int:
     settings = Settings(
         data_dir=args.data or Path("var/demo"), **{k: v for k, v in chosen.items() if v is not None}
     )
+    _log(settings)
+    return run(settings, Options(args.days, args.seed))
+
+
+def _serve(_: argparse.Namespace) -> int:
+    from backend.app import crawling, create_app
+    from backend.serve import listen, serve
+
+    settings = Settings()
+    _log(settings)
+    listener = listen(settings)
+    url = f"http://{settings.host}:{listener.getsockname()[1]}"
+    return serve(create_app(settings, alongside=crawling), listener, f"The dashboard is live at {url}")
+
+
+def _log(settings: Settings) -> None:
     logging.basicConfig(level=settings.log_level, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
     logging.getLogger("alembic").setLevel(logging.WARNING)
-    return run(settings, Options(args.days, args.seed))
 
 
 if __name__ == "__main__":

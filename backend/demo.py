@@ -11,7 +11,6 @@ from __future__ import annotations
 import asyncio
 import json
 import logging
-import socket
 import sys
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -19,17 +18,16 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final, Never
 
-import uvicorn
 from tqdm import tqdm
 
-from backend.app import Parts, Services, create_app
+from backend.app import Parts, Services, crawling, create_app
 from backend.core.errors import PermanentError
 from backend.core.reading import Readings
 from backend.core.windows import NS_PER_SECOND, Window
 from backend.inventory.loader import load
 from backend.inventory.model import Inventory
+from backend.serve import listen, serve
 from backend.settings import Settings
-from crawlers.registry import build_crawler
 from crawlers.simulators.backfill import history
 from crawlers.simulators.faults import usual_faults
 from crawlers.simulators.fleet import SimulatedFleet
@@ -54,49 +52,13 @@ class Options:
 
 def run(settings: Settings, options: Options) -> int:
     """Serve until Ctrl-C. Returns the exit code; raises `UserError` or `PermanentError` for what the user can mend."""
-    listener = _listen(settings)
-    port = listener.getsockname()[1]
-    inventory = load(settings.description_dir)
-    demo = _Demo(settings, options, inventory, f"http://{settings.host}:{port}")
+    listener = listen(settings)
+    url = f"http://{settings.host}:{listener.getsockname()[1]}"
+    demo = _Demo(settings, options, load(settings.description_dir), url)
     app = create_app(settings, Parts(inventory=demo.inventory), demo.alongside)
-    server = _Server(
-        uvicorn.Config(app, log_level="warning", access_log=False, ws_ping_interval=20.0, lifespan="on"),
-        f"\nThe simulated data centre is live at {demo.url} (no log-in needed; Ctrl-C stops it)\n",
+    return serve(
+        app, listener, f"\nThe simulated data centre is live at {url} (no log-in needed; Ctrl-C stops it)\n"
     )
-    try:
-        asyncio.run(server.serve(sockets=[listener]))
-    except KeyboardInterrupt:
-        pass
-    finally:
-        listener.close()
-    return 0 if server.started else 1
-
-
-def _listen(settings: Settings) -> socket.socket:
-    """Taken first: a port in use is told before minutes of preparation."""
-    listener = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
-    listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-    try:
-        listener.bind((settings.host, settings.port))
-    except OSError as cause:
-        listener.close()
-        raise PermanentError(
-            f"port {settings.port} of {settings.host} cannot be had ({cause.strerror}); choose another with --port"
-        ) from cause
-    return listener
-
-
-class _Server(uvicorn.Server):
-    """Says where it serves once it does."""
-
-    def __init__(self, config: uvicorn.Config, greeting: str) -> None:
-        super().__init__(config)
-        self._greeting = greeting
-
-    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
-        await super().startup(sockets)
-        if self.started:
-            print(self._greeting, flush=True)
 
 
 class _Demo:
@@ -118,14 +80,11 @@ class _Demo:
         await self._make_history(services, model)
         fleet = SimulatedFleet(self.inventory, model, f"{self.url}/temperature/list")
         await asyncio.to_thread(fleet.start_in_thread)
-        crawler = build_crawler(self.inventory, services.ingest, services.clock)
-        crawling = asyncio.create_task(crawler.run(), name="crawlers")
         try:
-            await self._roll_up(services)
-            yield
+            async with crawling(services):
+                await self._roll_up(services)
+                yield
         finally:
-            crawling.cancel()
-            await asyncio.gather(crawling, return_exceptions=True)
             await asyncio.to_thread(fleet.stop)
 
     async def _make_history(self, services: Services, model: DataCentreModel) -> None:

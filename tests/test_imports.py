@@ -17,14 +17,15 @@ ROOTS = {
     "backend.cli",
     "backend.demo",
     "backend.schema_export",
+    "backend.serve",
     "crawlers.__main__",
     "workers.app",
 }
 
 # The command starts the demo, and the demo the application: a root may be run by one that only adds to it.
 RUNS = {
-    "backend.cli": {"backend.app", "backend.demo"},
-    "backend.demo": {"backend.app"},
+    "backend.cli": {"backend.app", "backend.demo", "backend.serve"},
+    "backend.demo": {"backend.app", "backend.serve"},
 }
 
 # room -> rooms of ours it may import (itself always)
