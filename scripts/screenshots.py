@@ -23,6 +23,7 @@ PAGES = {
 }
 WIDTHS = {"desktop": (1440, 900), "phone": (390, 844)}
 THEMES = ("light", "dark")
+TALLEST = 2_000
 FEWEST_COLOURS = 24
 """A drawn page has hundreds of colours by its smoothed text alone; an empty one has a handful."""
 
@@ -43,6 +44,13 @@ def settle(page: Page) -> None:
     page.wait_for_function("!document.querySelector('.bone, [aria-busy=true]')", timeout=15_000)
     page.evaluate("document.fonts.ready.then(() => undefined)")
     page.wait_for_timeout(1_200)
+
+
+def unroll(page: Page, width: int, height: int) -> None:
+    """Make the window as tall as the page, so that the bar at its foot stands at the foot of the picture."""
+    full = page.evaluate("document.documentElement.scrollHeight")
+    page.set_viewport_size({"width": width, "height": min(TALLEST, max(height, full))})
+    page.wait_for_timeout(400)
 
 
 def first_sensor(browser: Browser, base: str) -> str | None:
@@ -73,8 +81,11 @@ def photograph(base: str, out: Path) -> list[str]:
                 )
                 page = context.new_page()
                 for name, path in pages.items():
+                    page.set_viewport_size({"width": w, "height": h})
                     page.goto(base + path)
                     settle(page)
+                    if width == "phone":
+                        unroll(page, w, h)
                     picture = page.screenshot(
                         path=out / f"{name}-{width}-{theme}.png", full_page=width == "phone"
                     )

@@ -120,7 +120,7 @@ def test_figures_move(browser: Browser, base_url: str) -> None:
         before = value.get_attribute("title")
         assert before
         expect(value).not_to_have_attribute("title", before, timeout=10_000)
-        expect(page.locator("header").get_by_text("live")).to_be_visible()
+        expect(page.locator(".freshness.live")).to_be_visible()
 
 
 def test_choosing_nodes_charts_them_and_a_link_keeps_the_choice(browser: Browser, base_url: str) -> None:
@@ -193,6 +193,17 @@ def test_the_table_is_searched_and_walked_by_keyboard(browser: Browser, base_url
         expect(page.locator("h1")).to_have_text(last)
 
 
+def test_a_chosen_theme_stays(browser: Browser, base_url: str) -> None:
+    with opened(browser, base_url) as page:
+        button = page.get_by_role("button", name="Theme:")
+        button.click()
+        button.click()
+        page.reload()
+        settle(page)
+        assert page.locator("html").get_attribute("data-theme") == "dark"
+        assert page.evaluate("getComputedStyle(document.documentElement).colorScheme") == "dark"
+
+
 def test_a_lost_line_is_said_and_comes_back_by_itself(browser: Browser, base_url: str) -> None:
     context = browser.new_context()
     page = context.new_page()
@@ -209,13 +220,13 @@ def test_a_lost_line_is_said_and_comes_back_by_itself(browser: Browser, base_url
     page.route_web_socket(re.compile(r".*/graphql$"), through)
     page.goto(base_url)
     settle(page)
-    expect(page.locator("header").get_by_text("live")).to_be_visible(timeout=WAIT_MS)
+    expect(page.locator(".freshness.live")).to_be_visible(timeout=WAIT_MS)
     refuse[0] = True
     for line in lines:
         line.close(code=1012)
-    expect(page.locator("header").get_by_text("reconnecting")).to_be_visible(timeout=WAIT_MS)
+    expect(page.locator(".freshness.lost")).to_be_visible(timeout=WAIT_MS)
     refuse[0] = False
-    expect(page.locator("header").get_by_text("live")).to_be_visible(timeout=30_000)
+    expect(page.locator(".freshness.live")).to_be_visible(timeout=30_000)
     context.close()
 
 

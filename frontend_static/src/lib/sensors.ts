@@ -33,10 +33,12 @@ export function searchText(sensor: SensorData): string {
     .toLowerCase();
 }
 
-/** A window whose buckets give exact statistics of a span without asking for too many. */
-export function statisticsWindow(spanMs: number): 'S30' | 'M1' | 'H1' | 'D1' {
+/** A window whose buckets give exact statistics of a span without asking for too many: at most 2,000. */
+export function statisticsWindow(spanMs: number): 'RAW' | 'S30' | 'M1' | 'H1' | 'D1' {
   const hours = spanMs / 3_600_000;
-  if (hours <= 6) return 'S30';
-  if (hours <= 36) return 'M1';
+  // Windows at the edges are left out; in a short span they would be missed.
+  if (hours <= 0.5) return 'RAW';
+  if (hours <= 12) return 'S30';
+  if (hours <= 32) return 'M1';
   return hours <= 24 * 80 ? 'H1' : 'D1';
 }

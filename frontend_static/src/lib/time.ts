@@ -25,6 +25,11 @@ export function isLive(range: Range): range is { readonly last: number } {
   return 'last' in range;
 }
 
+/** Equal keys, equal ranges: a range is made anew whenever anything in the address changes. */
+export function rangeKey(range: Range): string {
+  return isLive(range) ? `last ${range.last}` : `${range.from} to ${range.to}`;
+}
+
 export function spanOf(range: Range, now: number): Span {
   return isLive(range) ? { from: now - range.last, to: now } : range;
 }

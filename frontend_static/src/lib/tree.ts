@@ -62,14 +62,14 @@ export interface Opening {
   readonly smallest: number;
 }
 
-/** What to open so that about `room` rows are in sight: level by level, grouping small flows where that makes one more fit. */
-export function openToFit(shape: TreeShape, watts: (id: string) => number | null, room: number): Opening {
+/** What to open so that about `room` rows are in sight, at most `deepest` levels: level by level, grouping small flows where that makes one more fit. */
+export function openToFit(shape: TreeShape, watts: (id: string) => number | null, room: number, deepest = Infinity): Opening {
   let opening: Opening = { open: new Set(), smallest: 0 };
   if (shape.root === undefined) return opening;
   const whole = watts(shape.root) ?? 0;
   let rows = 1;
   let level = [shape.root];
-  while (level.length > 0) {
+  for (let depth = 0; depth < deepest && level.length > 0; depth += 1) {
     const inner = level.filter((id) => shape.children(id).length > 0);
     const fits = SMALL.map((part) => part * whole).find((smallest) => {
       const shown = inner.map((id) => inSight(shape.children(id), watts, smallest));
