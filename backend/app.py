@@ -112,7 +112,10 @@ def create_app(
         async with _open(wiring, alongside):
             yield
 
-    doors = {INGEST_PATH: IngestDoor(services.ingest.accept_columns), CARDS_PATH: CardDoor(services.ingest)}
+    doors: dict[str, App] = {
+        INGEST_PATH: IngestDoor(services.ingest.accept_columns),
+        CARDS_PATH: CardDoor(services.ingest),
+    }
     app = Starlette(
         routes=_routes(settings, services, doors, chosen.page),
         middleware=_middleware(settings),

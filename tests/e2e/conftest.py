@@ -27,7 +27,8 @@ def base_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     assert demo.interrupt() == 0, "".join(demo.log)
 
 
-@pytest.fixture(scope="session")
+# Per module: while a browser is driven synchronously, no asynchronous test can run in this process.
+@pytest.fixture(scope="module")
 def browser(chromium: str) -> Iterator[Browser]:
     with sync_playwright() as playwright:
         launched = playwright.chromium.launch(executable_path=os.environ.get("SEDUCE_CHROMIUM", chromium))
