@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import re
 import time
 from pathlib import Path
 
 import httpx
 import pytest
 
-from tests.support.demo import Demo
+from tests.support.demo import ROOT, Demo
 
 QUERY = """
 query($from: DateTime!) {
@@ -49,3 +50,11 @@ def test_it_starts_with_a_past_stops_cleanly_and_goes_on_where_it_stopped(tmp_pa
             assert kept[time_ms] == was[time_ms]
     finally:
         assert second.interrupt() == 0, "".join(second.log)
+
+
+def test_the_notebook_snippet_of_the_readme_runs(base_url: str, capsys: pytest.CaptureFixture[str]) -> None:
+    [snippet] = re.findall(r"```python\n(.*?)```", (ROOT / "README.md").read_text(), flags=re.DOTALL)
+    exec(compile(snippet.replace("http://127.0.0.1:8081", base_url), "README.md", "exec"), {})
+    printed = capsys.readouterr().out
+    assert re.fullmatch(r"\d+ readings in W\n", printed)
+    assert int(printed.split()[0]) > 60
