@@ -65,6 +65,15 @@ class TimeSeriesStore(Protocol):
         """
         ...
 
+    async def aggregate_many(
+        self, groups: Mapping[str, Sequence[str]], windows: Sequence[Window], start_ns: int, end_ns: int
+    ) -> Mapping[Window, Buckets]:
+        """`aggregate` for several windows, where one reading of the interval may serve them all.
+
+        `start_ns` and `end_ns` are edges of each of the windows.
+        """
+        ...
+
     async def write_buckets(self, kind: SeriesKind, window: Window, buckets: Buckets) -> None:
         """Keep roll-ups; idempotent on (kind, window, series, start), the last written wins."""
         ...

@@ -61,6 +61,8 @@ class Aggregation:
     def run(self, cursor: Cursor, names: Sequence[str]) -> Mapping[Window, Buckets]:
         """`names` are those of the groups."""
         found: dict[Window, list[_Piece]] = {window: [] for window in self._windows}
+        if not self._windows:
+            return {}
         self._rows = self._count(cursor)
         for batch in self._batches():
             sids = sorted({sid for code in batch for sid in self._members[code]})

@@ -32,7 +32,7 @@ BULK_ROWS: Final = 50_000
 """A batch of at least this many rows goes straight into the partitions."""
 
 EXACT_BRANCHES: Final = 32
-"""Up to this many series and tables are asked for one by one."""
+"""Up to this many runs of series and tables are asked for one by one."""
 
 MANY_RUNS: Final = 8
 
@@ -99,9 +99,10 @@ class Clustered:
         """A SELECT of rows of these series (ascending ids) over the tables the interval touches."""
         span = f"ts >= {start_ns} and ts < {end_ns}"
         tables = [self.table(part) for part in self.touched(start_ns, end_ns)]
-        if len(sids) * len(tables) <= EXACT_BRANCHES:
-            # `=` is looked up block by block; `in` reads every column of all blocks that might match.
-            found = [f"from {table} where sid = {sid} and {span}" for sid in sids for table in tables]
+        runs = runs_of(sids)
+        if len(runs) * len(tables) <= EXACT_BRANCHES:
+            # A range is looked up block by block; `in` reads every column of all blocks that might match.
+            found = [f"from {table} where {within(*run)} and {span}" for run in runs for table in tables]
         else:
             found = [f"from {table} where {among(sids)} and {span}" for table in tables]
         if not found or (self.hot_span[0] < end_ns and start_ns <= self.hot_span[1]):
@@ -313,14 +314,22 @@ class Clustered:
 
 def among(sids: Sequence[int]) -> str:
     """A condition on `sid`; the ids ascend. Of no ids, one that nothing meets."""
-    runs: list[list[int]] = []
-    for sid in sids:
-        if runs and sid == runs[-1][1] + 1:
-            runs[-1][1] = sid
-        else:
-            runs.append([sid, sid])
-    if not runs:
-        return "false"
+    runs = runs_of(sids)
     if len(runs) > MANY_RUNS:
         return f"sid in ({', '.join(map(str, sids))})"
-    return "(" + " or ".join(f"sid between {first} and {last}" for first, last in runs) + ")"
+    return "(" + " or ".join(within(*run) for run in runs) + ")" if runs else "false"
+
+
+def within(first: int, last: int) -> str:
+    return f"sid = {first}" if first == last else f"sid between {first} and {last}"
+
+
+def runs_of(sids: Sequence[int]) -> list[tuple[int, int]]:
+    """First and last of each run of consecutive ids; the ids ascend."""
+    runs: list[tuple[int, int]] = []
+    for sid in sids:
+        if runs and sid == runs[-1][1] + 1:
+            runs[-1] = (runs[-1][0], sid)
+        else:
+            runs.append((sid, sid))
+    return runs

@@ -57,7 +57,11 @@ class DuckDBStore:
 
     async def open(self) -> None:
         await self._engine.open()
-        await self._engine.write(self._load)
+        try:
+            await self._engine.write(self._load)
+        except BaseException:
+            await self._engine.close()
+            raise
 
     async def close(self) -> None:
         await self._engine.close()
@@ -105,7 +109,6 @@ class DuckDBStore:
     async def aggregate_many(
         self, groups: Mapping[str, Sequence[str]], windows: Sequence[Window], start_ns: int, end_ns: int
     ) -> Mapping[Window, Buckets]:
-        """`aggregate` for several windows in one reading; `start_ns` and `end_ns` are edges of each."""
         members = [list(self._names.known(SENSOR, sensors)) for sensors in groups.values()]
         if start_ns >= end_ns:
             return {window: Buckets.empty(tuple(groups)) for window in windows}
@@ -114,10 +117,13 @@ class DuckDBStore:
 
     async def first_time(self) -> int | None:
         def read(cursor: Cursor) -> int | None:
-            tables = [self._raw.hot, *(self._raw.table(part) for part in sorted(self._raw.parts))]
-            union = " union all ".join(f"select min(ts) as ts from {table}" for table in tables)
-            first: int | None = cursor.execute(f"select min(ts) from ({union})").fetchall()[0][0]
-            return first
+            found = [_first_of(cursor, self._raw.hot)]
+            for part in sorted(self._raw.parts):  # a partition may have been emptied
+                first = _first_of(cursor, self._raw.table(part))
+                if first is not None:
+                    found.append(first)
+                    break
+            return min((first for first in found if first is not None), default=None)
 
         return await self._stable(self._raw, clustered.NEVER, clustered.FOREVER, read)
 
@@ -286,6 +292,11 @@ class DuckDBStore:
             self._newest.renew(newest)
 
         transaction.on_commit(renew)
+
+
+def _first_of(cursor: Cursor, table: str) -> int | None:
+    first: int | None = cursor.execute(f"select min(ts) from {table}").fetchall()[0][0]
+    return first
 
 
 def _series(got: Columns, values: Sequence[str]) -> Iterator[tuple[int, Int64, tuple[Float64, ...]]]:
