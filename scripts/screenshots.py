@@ -11,7 +11,7 @@ import os
 import sys
 from pathlib import Path
 
-from playwright.sync_api import Browser, Page, sync_playwright
+from playwright.sync_api import Browser, Page, expect, sync_playwright
 
 PAGES = {
     "overview": "/",
@@ -41,7 +41,7 @@ COUNT_COLOURS = """async (data) => {
 def settle(page: Page) -> None:
     """Wait until the page shows what it has: no skeleton, fonts there, charts drawn."""
     page.wait_for_selector("main h1")
-    page.wait_for_function("!document.querySelector('.bone, [aria-busy=true]')", timeout=15_000)
+    expect(page.locator(".bone, [aria-busy=true]")).to_have_count(0, timeout=15_000)
     page.evaluate("document.fonts.ready.then(() => undefined)")
     page.wait_for_timeout(1_200)
 
@@ -86,9 +86,7 @@ def photograph(base: str, out: Path) -> list[str]:
                     settle(page)
                     if width == "phone":
                         unroll(page, w, h)
-                    picture = page.screenshot(
-                        path=out / f"{name}-{width}-{theme}.png", full_page=width == "phone"
-                    )
+                    picture = page.screenshot(path=out / f"{name}-{width}-{theme}.png")
                     colours = judge.evaluate(COUNT_COLOURS, base64.b64encode(picture).decode())
                     if colours < FEWEST_COLOURS:
                         blank.append(f"{name}-{width}-{theme}")

@@ -49,7 +49,7 @@ def opened(browser: Browser, url: str, width: str = "desktop", theme: str = "lig
 
 def settle(page: Page) -> None:
     page.wait_for_selector("main h1")
-    page.wait_for_function("!document.querySelector('.bone, [aria-busy=true]')", timeout=WAIT_MS)
+    expect(page.locator(".bone, [aria-busy=true]")).to_have_count(0, timeout=WAIT_MS)
 
 
 def first_sensor(browser: Browser, base_url: str) -> str:
