@@ -11,6 +11,7 @@ describe('labels of an axis', () => {
   it('have as many decimals as their step needs', () => {
     expect(valueLabels([0, 500, 1000, 1500], 'W')).toEqual(['0.0', '0.5', '1.0', '1.5 kW']);
     expect(valueLabels([21, 21.25, 21.5], '°C')).toEqual(['21.00', '21.25', '21.50 °C']);
+    expect(valueLabels([0, 2500, 5000, 7500, 10_000], 'W')).toEqual(['0.0', '2.5', '5.0', '7.5', '10.0 kW']);
     expect(valueLabels([-2, 0, 2], '°C')).toEqual(['−2', '0', '2 °C']);
   });
 });

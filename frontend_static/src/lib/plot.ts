@@ -122,8 +122,9 @@ export function valueLabels(splits: readonly number[], unit: string): string[] {
   const base = unit === 'kW' ? 1e3 : 1;
   const factor = shown === symbol(unit) ? 1 : ({ k: 1e3, M: 1e6, G: 1e9 }[shown[0] ?? ''] ?? 1) / base;
   const step = Math.abs((splits[1] ?? 0) - (splits[0] ?? 0)) / factor;
-  const decimals = step > 0 ? Math.min(3, Math.max(0, Math.ceil(-Math.log10(step) - 1e-9))) : 0;
-  const fine = decimals > 0 && Math.abs(step * 10 ** decimals - Math.round(step * 10 ** decimals)) > 1e-6 ? decimals + 1 : decimals;
+  // As few decimals as still tell the step exactly: a tick of 2.5 that says 3 lies.
+  const exact = (d: number): boolean => Math.abs(step * 10 ** d - Math.round(step * 10 ** d)) < 1e-6;
+  const fine = [0, 1, 2].find(exact) ?? 3;
   return splits.map((v, i) => {
     const text = (v / factor).toFixed(fine).replace('-', '−');
     return i === splits.length - 1 && shown ? `${text} ${shown}` : text;
