@@ -13,7 +13,8 @@ def need(program: str, package: str) -> str:
 
     Where it is missing the test is skipped with the reason; in CI that is a failure, since nothing may be skipped there.
     """
-    path = shutil.which(program)
+    # Servers stand in /usr/sbin, which not everybody's PATH has.
+    path = shutil.which(program, path=f"{os.environ.get('PATH', os.defpath)}:/usr/sbin:/sbin")
     if path is None:
         reason = f"{program} is not installed (apt-get install {package})"
         if os.environ.get("CI"):
