@@ -1,0 +1,275 @@
+"""What is asked of an InfluxDB, and what its answers mean. Everything here blocks: call it from a thread."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from typing import Final, TypeVar
+
+import numpy as np
+
+from backend.core.bucket import Buckets, SeriesKind, measurement
+from backend.core.reading import Float64, Int64, Points, Reading
+from backend.core.windows import NS_PER_SECOND, Window, slices
+from backend.store import influxdb_ql as ql
+from backend.store.influxdb_columns import Run, runs, words
+from backend.store.influxdb_lines import RAW, TAG_OF, tags_of_key, unescape
+from backend.store.influxdb_server import Server
+from backend.store.influxdb_statistics import Summary, joined, summarise, summarise_one
+
+T = TypeVar("T")
+
+PAGE_ROWS: Final = 200_000
+"""Rows asked for at once, if a series has one a second (or a window): some 10 MB of text."""
+
+HELD_ROWS: Final = 2_000_000
+"""Rows kept at once while windows are summarised, if readings come once a second; one window is the least."""
+
+NAMES: Final = 100
+"""Names a query lists. Servers take time by the square of their number."""
+
+SENSORS_AT_ONCE: Final = 500
+
+REACHES_NS: Final = (3_600 * NS_PER_SECOND, 30 * 86_400 * NS_PER_SECOND)
+"""How far back newest readings are looked for before all of time is: an old server opens every week it has for that."""
+
+FIELDS: Final = (
+    "count", "sum", "m2", "min", "max", "median", "expected", "reported", "mean", "stddev", "value",
+)  # fmt: skip
+
+
+class Reads:
+    def __init__(self, server: Server) -> None:
+        self._server = server
+        self.known_sensors = 0
+        """About how many sensors the database has: when most are asked for, the query asks for all."""
+
+    def raw(self, sensors: Sequence[str], start_ns: int, end_ns: int) -> dict[str, Points]:
+        pieces: dict[str, list[Run]] = {}
+        for name, run in self._pages((RAW,), "sensor", sensors, "value", start_ns, end_ns, NS_PER_SECOND):
+            pieces.setdefault(name, []).append(run)
+        return {name: _points(pieces[name]) for name in sensors if name in pieces}
+
+    def latest(self, sensors: Sequence[str] | None, now_ns: int) -> dict[str, Reading]:
+        if sensors is None:
+            wanted = [value for _, _, _, value in words(self._server.read((ql.TAG_VALUES, {})))]
+        else:
+            wanted = list(dict.fromkeys(sensors))
+        found: dict[str, Reading] = {}
+        for since_ns in (*(now_ns - reach for reach in REACHES_NS), None):
+            missing = [name for name in wanted if name not in found]
+            for name, run in self._each("last(value)", missing, since_ns, None):
+                found[name] = Reading(name, int(run.times[0]), float(run.fields[0][0]))
+        return {name: found[name] for name in wanted if name in found}
+
+    def count(self, sensors: Sequence[str], start_ns: int, end_ns: int) -> dict[str, int]:
+        each = self._each("count(value)", list(dict.fromkeys(sensors)), start_ns, end_ns)
+        return {name: int(run.fields[0][0]) for name, run in each}
+
+    def first_time(self) -> int | None:
+        found = list(runs(self._server.read(ql.select("first(value)", [RAW])), 1))
+        return int(found[0].times[0]) if found else None
+
+    def heads(self, sensors: Sequence[str] | None) -> list[tuple[int, str, str]]:
+        """Newest time, sensor and tag set (as line protocol spells it) of the raw series of sensors, or of all."""
+        found = []
+        for chunk in [None] if sensors is None else _chunks(sensors, NAMES):
+            asked = ql.select("last(value)", [RAW], tag="sensor", names=chunk, by="*")
+            for run in runs(self._server.read(asked), 1):
+                tags = tags_of_key(run.tags)
+                if "sensor" in tags:
+                    found.append((int(run.times[0]), unescape(tags["sensor"]), _text(tags)))
+        return found
+
+    def series_of(self, sensor: str, start_ns: int, end_ns: int) -> list[tuple[str, Int64]]:
+        """Tag set and times of each raw series of one sensor that has readings in the interval."""
+        found: dict[str, list[Int64]] = {}
+        # By days, so that no answer is large.
+        for a, b in slices(start_ns, end_ns, Window.D1.ns):
+            asked = ql.select("value", [RAW], tag="sensor", names=[sensor], start_ns=a, end_ns=b, by="*")
+            for run in runs(self._server.read(asked), 1):
+                found.setdefault(_text(tags_of_key(run.tags)), []).append(run.times)
+        return [(tags, np.concatenate(times)) for tags, times in found.items()]
+
+    def aggregate(
+        self, groups: Mapping[str, Sequence[str]], window: Window, start_ns: int, end_ns: int
+    ) -> Buckets:
+        """Summarised here from raw readings: servers need several times longer for it than for handing them out."""
+        at_once = min(SENSORS_AT_ONCE, max(1, HELD_ROWS // window.seconds))
+        parts: list[tuple[int, Summary]] = []
+        for batch in _batches(list(enumerate(groups.values())), at_once):
+            sensors = list(dict.fromkeys(name for _, group in batch for name in group))
+            windows = max(1, PAGE_ROWS // (max(1, len(sensors)) * window.seconds))
+            for a, b in slices(start_ns, end_ns, windows * window.ns):
+                parts += self._summaries(batch, sensors, window, a, b)
+        return joined(tuple(groups), parts)
+
+    def buckets(
+        self, kind: SeriesKind, names: Sequence[str], window: Window, start_ns: int, end_ns: int
+    ) -> Buckets:
+        what = ", ".join(map(ql.identifier, FIELDS))
+        tag = TAG_OF.get(kind)
+        tables = {measurement(kind, name, window): name for name in names}
+        pages = self._pages(tuple(tables), tag, names, what, start_ns, end_ns, window.ns)
+        code_of = {name: code for code, name in enumerate(names)}
+        found = sorted(((code_of[name], run) for name, run in pages), key=lambda piece: piece[0])
+        if not found:
+            return Buckets.empty(tuple(names))
+        columns = [np.concatenate([run.fields[at] for _, run in found]) for at in range(len(FIELDS))]
+        return Buckets(
+            tuple(names),
+            np.repeat([code for code, _ in found], [len(run.times) for _, run in found]).astype(np.int32),
+            np.concatenate([run.times for _, run in found]),
+            **_statistics(dict(zip(FIELDS, columns, strict=True))),
+        )
+
+    # -- inside ----------------------------------------------------------------------------------------------------
+
+    def _each(
+        self, what: str, names: Sequence[str], start_ns: int | None, end_ns: int | None
+    ) -> Iterator[tuple[str, Run]]:
+        """One row a sensor."""
+        for chunk in _chunks(names, self._names_at_once(len(names))):
+            listed = chunk if len(chunk) <= NAMES else None
+            asked = ql.select(
+                what, [RAW], tag="sensor", names=listed, start_ns=start_ns, end_ns=end_ns, by="sensor"
+            )
+            yield from self._named(asked, "sensor", chunk, {}, 1)
+
+    def _names_at_once(self, asked: int) -> int:
+        return asked if asked > NAMES and 2 * asked >= self.known_sensors else NAMES
+
+    def _pages(
+        self,
+        tables: Sequence[str],
+        tag: str | None,
+        names: Sequence[str],
+        what: str,
+        start_ns: int,
+        end_ns: int,
+        step_ns: int,
+    ) -> Iterator[tuple[str, Run]]:
+        """Rows of series, of each in pieces that follow each other. Rows are taken to be `step_ns` apart.
+
+        Without a `tag` each of the `names` is a table of its own.
+        """
+        names = list(dict.fromkeys(names))
+        if start_ns >= end_ns:
+            return
+        fit = max(1, PAGE_ROWS * step_ns // (end_ns - start_ns))
+        most = self._names_at_once(len(names)) if tag == "sensor" and fit >= len(names) else NAMES
+        fields = what.count(",") + 1
+
+        def page(chunk: Sequence[str], since_ns: int, limit: int) -> Iterator[tuple[str, Run]]:
+            here = tables if tag else [table for table, name in named.items() if name in chunk]
+            listed = chunk if len(chunk) <= NAMES else None
+            asked = ql.select(
+                what, here, tag=tag, names=listed, start_ns=since_ns, end_ns=end_ns, by=tag or "", limit=limit
+            )
+            return self._named(asked, tag, chunk, named, fields)
+
+        named = {} if tag else dict(zip(tables, names, strict=True))
+        for chunk in _chunks(names, min(max(10, fit), most)):
+            share = PAGE_ROWS // len(chunk)
+            for name, run in page(chunk, start_ns, share):
+                yield name, run
+                limit = share
+                while len(run.times) >= limit:
+                    limit = PAGE_ROWS
+                    more = list(page([name], int(run.times[-1]) + 1, limit))
+                    if not more:
+                        break
+                    ((_, run),) = more
+                    yield name, run
+
+    def _named(
+        self,
+        asked: ql.Statement,
+        tag: str | None,
+        names: Sequence[str],
+        tables: Mapping[str, str],
+        fields: int,
+    ) -> Iterator[tuple[str, Run]]:
+        """The series of an answer by their names, those that were asked for."""
+        wanted = set(names)
+        for run in runs(self._server.read(asked), fields):
+            name = unescape(tags_of_key(run.tags).get(tag, "")) if tag else tables[run.name]
+            if name in wanted:
+                yield name, run
+
+    def _summaries(
+        self,
+        batch: Sequence[tuple[int, Sequence[str]]],
+        sensors: Sequence[str],
+        window: Window,
+        start_ns: int,
+        end_ns: int,
+    ) -> Iterator[tuple[int, Summary]]:
+        found = self.raw(sensors, start_ns, end_ns)
+        one = end_ns - start_ns == window.ns
+        starts = {} if one else {name: p.times - p.times % window.ns for name, p in found.items()}
+        values = {name: p.values for name, p in found.items()}
+        del found
+        for code, group in batch:
+            here = [name for name in dict.fromkeys(group) if name in values]
+            if here and one:
+                yield code, summarise_one(np.concatenate([values[name] for name in here]), start_ns)
+            elif here:
+                yield (
+                    code,
+                    summarise(
+                        np.concatenate([values[name] for name in here]),
+                        np.concatenate([starts[name] for name in here]),
+                    ),
+                )
+
+
+def _points(pieces: Sequence[Run]) -> Points:
+    times = np.concatenate([run.times for run in pieces])
+    values = np.concatenate([run.fields[0] for run in pieces])
+    # Two series of one sensor, from before and after its tags changed, may both have a time.
+    last = np.append(times[1:] != times[:-1], True)
+    return Points(times, values) if last.all() else Points(times[last], values[last])
+
+
+def _statistics(got: Mapping[str, Float64]) -> dict[str, Float64]:
+    """The columns of `Buckets` from fields, NaN where a row has none. Old rows have no `m2`, `expected` and `reported`,
+    old 30 s rows of nodes nothing but `value`."""
+    value, count, mean, m2 = got["value"], got["count"], got["mean"], got["m2"]
+    count = np.where(np.isnan(count), np.where(np.isnan(value), 0.0, 1.0), count)
+    single = (count == 1) & ~np.isnan(value)
+    spread = np.where(count > 1, got["stddev"] ** 2 * (count - 1), 0.0)
+    found = {
+        "sum": np.where(np.isnan(got["sum"]), mean * count, got["sum"]),
+        "m2": np.where(np.isnan(m2), spread, m2),
+        **{name: got[name] for name in ("min", "max", "median")},
+    }
+    for name, column in found.items():
+        column = np.where(single, 0.0 if name == "m2" else value, column)
+        found[name] = np.where(count == 0, np.nan, column)
+    reported = np.where(np.isnan(got["reported"]), count, got["reported"])
+    return {"count": count, **found, "expected": got["expected"], "reported": reported}
+
+
+def _text(tags: Mapping[str, str]) -> str:
+    return ",".join(f"{key}={value}" for key, value in sorted(tags.items()))
+
+
+def _chunks(names: Sequence[T], size: int) -> Iterator[Sequence[T]]:
+    for at in range(0, len(names), size):
+        yield names[at : at + size]
+
+
+def _batches(
+    groups: Iterable[tuple[int, Sequence[str]]], most: int
+) -> Iterator[list[tuple[int, Sequence[str]]]]:
+    """Groups in their order, so many that they have about `most` members; a larger one alone."""
+    batch: list[tuple[int, Sequence[str]]] = []
+    members = 0
+    for code, group in groups:
+        if batch and members + len(group) > most:
+            yield batch
+            batch, members = [], 0
+        batch.append((code, group))
+        members += len(group)
+    if batch:
+        yield batch
