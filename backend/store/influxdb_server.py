@@ -19,7 +19,7 @@ from influxdb_client.client.influxdb_client import InfluxDBClient
 from influxdb_client.client.write_api import SYNCHRONOUS
 from influxdb_client.domain.bucket_retention_rules import BucketRetentionRules
 from influxdb_client.rest import ApiException
-from urllib3.exceptions import HTTPError, TimeoutError
+from urllib3.exceptions import HTTPError, NewConnectionError, TimeoutError
 
 from backend.core.errors import PermanentError, SeduceError, TransientError
 from backend.store.influxdb_address import Address
@@ -189,8 +189,11 @@ class Server:
                 return call()
             except (ApiException, HTTPError, OSError) as error:
                 failure = self._failure(error)
-                # Whoever was kept waiting once need not be kept waiting again.
-                if delay is None or isinstance(failure, PermanentError) or isinstance(error, TimeoutError):
+                # Who does not listen at all, or did not answer in a minute, will not do so in half a second.
+                hopeless = isinstance(failure, PermanentError) or isinstance(
+                    error, NewConnectionError | TimeoutError
+                )
+                if hopeless or delay is None:
                     raise failure from error
             time.sleep(delay)
         raise AssertionError("unreachable")
