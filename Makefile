@@ -16,13 +16,13 @@ demo: .venv/.runtime frontend_static/dist/index.html ## A simulated data centre,
 	@exec $(BIN)/seduce demo $(ARGS)
 
 test: .venv/.dev frontend_static/dist/index.html ## All tests, real servers and a real browser included
-	@scripts/debian.sh chromium:chromium
+	@scripts/debian.sh chromium:chromium pg_createcluster:postgresql
 	@$(MAKE) --no-print-directory test-frontend test-python
 
 test-frontend: frontend_static/node_modules/.installed
 	@scripts/npm.sh test --silent
 
-test-python: .venv/.dev
+test-python: .venv/.dev frontend_static/dist/index.html
 	@$(BIN)/python -m pytest -q $(ARGS)
 
 check: .venv/.dev frontend_static/node_modules/.installed ## Lint and types, back end and front end
@@ -32,7 +32,9 @@ check: .venv/.dev frontend_static/node_modules/.installed ## Lint and types, bac
 	@scripts/npm.sh run check --silent
 
 bench: .venv/.dev ## Benchmarks; every one prints what it measures
-	@for b in benchmarks/bench_*.py; do echo "== $$b"; $(BIN)/python "$$b" || exit 1; done
+	@for b in benchmarks/bench_*.py; do \
+		name=$$(basename "$$b" .py); echo "== $$name"; $(BIN)/python -m "benchmarks.$$name" || exit 1; \
+	done
 
 format: .venv/.dev ## Put the source in order
 	@$(BIN)/ruff check --fix . && $(BIN)/ruff format .

@@ -3,24 +3,54 @@
 from __future__ import annotations
 
 import argparse
+import logging
 import sys
 from collections.abc import Sequence
 from pathlib import Path
 
+from pydantic import ValidationError
+
+from backend.core.errors import SeduceError
+from backend.settings import Settings
+
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Run one command and return its exit code."""
+    """Run one command and return its exit code: 0, or 1 for what the user can mend and was told."""
     args = _parser().parse_args(argv)
-    run = {"check": _check}[args.command]
-    return run(args)
+    run = {"check": _check, "demo": _demo, "serve": _serve}[args.command]
+    try:
+        return run(args)
+    except ValidationError as error:
+        for fault in error.errors():
+            name = "_".join(str(part) for part in fault["loc"]).upper()
+            print(f"seduce: SEDUCE_{name}: {fault['msg']}, found {fault['input']!r}", file=sys.stderr)
+    except SeduceError as error:
+        print(f"seduce: {error}", file=sys.stderr)
+    return 1
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(prog="seduce", description="Where the watts and the degrees of a data centre go.")
+    parser = argparse.ArgumentParser(
+        prog="seduce", description="Where the watts and the degrees of a data centre go."
+    )
     commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
     check = commands.add_parser("check", help="read a description and print all its faults, or a summary")
     check.add_argument("folder", type=Path, metavar="DIR", help="the folder of the YAML files")
+    commands.add_parser("serve", help="the dashboard in one process, crawlers included, as the settings say")
+    demo = commands.add_parser("demo", help="a simulated data centre, live in the browser")
+    demo.add_argument("--days", type=_days, default=7.0, help="days of history made at the first start (7)")
+    demo.add_argument("--port", type=int, help="port of the page; 0 takes a free one (8081)")
+    demo.add_argument("--data", type=Path, metavar="DIR", help="folder its data is kept in (var/demo)")
+    demo.add_argument("--description", type=Path, metavar="DIR", help="another description to simulate")
+    demo.add_argument("--seed", type=int, default=1, help="which weather, which jobs (1)")
     return parser
+
+
+def _days(text: str) -> float:
+    days = float(text)
+    if not 0 < days <= 366:
+        raise argparse.ArgumentTypeError("more than 0 and at most 366")
+    return days
 
 
 def _check(args: argparse.Namespace) -> int:
@@ -29,6 +59,33 @@ def _check(args: argparse.Namespace) -> int:
     code, text = check(args.folder)
     print(text, file=sys.stderr if code else sys.stdout)
     return code
+
+
+def _demo(args: argparse.Namespace) -> int:
+    from backend.demo import Options, run
+
+    chosen = {"port": args.port, "description_dir": args.description}
+    settings = Settings(
+        data_dir=args.data or Path("var/demo"), **{k: v for k, v in chosen.items() if v is not None}
+    )
+    _log(settings)
+    return run(settings, Options(args.days, args.seed))
+
+
+def _serve(_: argparse.Namespace) -> int:
+    from backend.app import crawling, create_app
+    from backend.serve import listen, serve
+
+    settings = Settings()
+    _log(settings)
+    listener = listen(settings)
+    url = f"http://{settings.host}:{listener.getsockname()[1]}"
+    return serve(create_app(settings, alongside=crawling), listener, f"The dashboard is live at {url}")
+
+
+def _log(settings: Settings) -> None:
+    logging.basicConfig(level=settings.log_level, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
+    logging.getLogger("alembic").setLevel(logging.WARNING)
 
 
 if __name__ == "__main__":

@@ -13,34 +13,48 @@ class Settings(BaseSettings):
 
     model_config = SettingsConfigDict(env_prefix="SEDUCE_", extra="ignore", frozen=True)
 
-    host: str = Field("127.0.0.1", description="Address the web server listens on.")
-    port: int = Field(8081, ge=0, le=65535, description="Port of the page and the API; 0 takes a free one.")
+    host: str = Field(default="127.0.0.1", description="Address the web server listens on.")
+    port: int = Field(
+        default=8081, ge=0, le=65535, description="Port of the page and the API; 0 takes a free one."
+    )
     description_dir: Path = Field(
-        Path("examples/datacenter"), description="Folder of the YAML files that describe the data centre."
+        default=Path("examples/datacenter"),
+        description="Folder of the YAML files that describe the data centre.",
     )
-    data_dir: Path = Field(Path("var"), description="Folder for the spool and, by default, the databases.")
+    data_dir: Path = Field(
+        default=Path("var"), description="Folder for the spool and, by default, the databases."
+    )
     store_url: str = Field(
-        "", description="Time series store; empty means duckdb:///<data_dir>/series.duckdb."
+        default="", description="Time series store; empty means duckdb:///<data_dir>/series.duckdb."
     )
-    database_url: str = Field("", description="Relational database; empty means SQLite in data_dir.")
-    bus_url: str = Field("memory://", description="Live bus: memory:// or redis://host:port/db.")
+    database_url: str = Field(default="", description="Relational database; empty means SQLite in data_dir.")
+    bus_url: str = Field(default="memory://", description="Live bus: memory:// or redis://host:port/db.")
+    allowed_hosts: str = Field(
+        default="",
+        description="Names by which browsers may address the server, separated by commas; empty means "
+        "127.0.0.1 and localhost where it listens there, and any name elsewhere.",
+    )
     public_read: bool = Field(
-        True, description="Whether reads need no log-in. Only on loopback until accounts exist."
+        default=True, description="Whether reads need no log-in. Only on loopback until accounts exist."
     )
-    introspection: bool = Field(True, description="Whether the GraphQL schema may be asked for.")
-    explorer: bool = Field(True, description="Whether /graphql shows the explorer to a browser.")
-    spool_max_mb: int = Field(2048, gt=0, description="Size in MB at which the spool refuses readings.")
+    introspection: bool = Field(default=True, description="Whether the GraphQL schema may be asked for.")
+    explorer: bool = Field(default=True, description="Whether /graphql shows the explorer to a browser.")
+    spool_max_mb: int = Field(
+        default=2048, gt=0, description="Size in MB at which the spool refuses readings."
+    )
     rollup_delay_s: float = Field(
-        5.0,
+        default=5.0,
         ge=0,
         description="How long after its end a window waits for stragglers before it is rolled up, in seconds.",
     )
     live_max_age_s: float = Field(
-        60.0, gt=0, description="Age in seconds at which a last value no longer counts as reporting."
+        default=60.0, gt=0, description="Age in seconds at which a last value no longer counts as reporting."
     )
-    pue_total_node: str = Field("datacenter", description="Tree node of everything the data centre draws.")
-    pue_it_node: str = Field("hardware_cluster", description="Tree node of the computing equipment.")
+    pue_total_node: str = Field(
+        default="datacenter", description="Tree node of everything the data centre draws."
+    )
+    pue_it_node: str = Field(default="hardware_cluster", description="Tree node of the computing equipment.")
     pue_min_coverage: float = Field(
-        0.9, ge=0, le=1, description="Coverage below which PUE is withheld, 0 to 1."
+        default=0.9, ge=0, le=1, description="Coverage below which PUE is withheld, 0 to 1."
     )
-    log_level: str = Field("INFO", description="Least severe level that is logged.")
+    log_level: str = Field(default="INFO", description="Least severe level that is logged.")

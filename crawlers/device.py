@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Protocol
 
@@ -49,6 +49,12 @@ class Device(Protocol):
     async def close(self) -> None:
         """Give back the connection. A later `read` may open it again."""
         ...
+
+
+def device_name(method: str, ip: str, port: int, parents: Iterable[str | None]) -> str:
+    """Such as `snmp 10.0.0.5:161 (pdu-Z1.10)`: where it is, and what the description calls it."""
+    called = sorted({parent for parent in parents if parent})
+    return f"{method} {ip}:{port}" + (f" ({', '.join(called)})" if 0 < len(called) <= 3 else "")
 
 
 def sample_at(tick_ns: int, values: Mapping[str, float], missing: Mapping[str, str]) -> Sample:

@@ -14,7 +14,7 @@ from backend.core.errors import TransientError
 from backend.core.reading import Points
 from backend.core.windows import NS_PER_SECOND
 from backend.inventory.model import FluksoSource, Sensor
-from crawlers.device import Device, Sample, sample_of
+from crawlers.device import Device, Sample, device_name, sample_of
 
 METHOD: Final = "flukso"
 QUERY: Final = {"version": "1.0", "interval": "minute", "unit": "watt"}
@@ -41,7 +41,7 @@ class FluksoDevice:
     method = METHOD
 
     def __init__(self, ip: str, port: int, sensors: Sequence[Sensor]) -> None:
-        self.name = f"flukso {ip}:{port}"
+        self.name = device_name(METHOD, ip, port, (s.parent for s in sensors))
         self.sensors = tuple(s.name for s in sensors)
         self.period_s = min(s.period_s for s in sensors)
         self.timeout_s = max(0.9 * self.period_s, 0.5)
@@ -96,3 +96,9 @@ def devices(sensors: Sequence[Sensor]) -> list[Device]:
         assert isinstance(sensor.source, FluksoSource)
         meters.setdefault((sensor.source.ip, sensor.source.port, sensor.period_s), []).append(sensor)
     return [FluksoDevice(ip, port, group) for (ip, port, _), group in meters.items()]
+
+
+if __name__ == "__main__":
+    from crawlers.cli import main
+
+    raise SystemExit(main([METHOD]))

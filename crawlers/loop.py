@@ -10,6 +10,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import random
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
@@ -110,6 +111,7 @@ class Poller:
             while self.health.state is not State.REFUSED:
                 await self._sleep_until(tick)
                 await self.poll(tick)
+                _raise_if_cancelled()
                 tick = self._after(tick, period)
         finally:
             await self.device.close()
@@ -142,10 +144,10 @@ class Poller:
             self.health.state = State.REFUSED
             self.health.failures += 1
             self.health.last_error = str(error)
-            log.error("%s: given up: %s", self.device.name, error)
+            log.error("%s: given up: %s", self.health.device, error)
         except Exception as error:  # a driver's fault must not end the polling of its device
             if self.health.state is not State.LOST:
-                log.exception("%s: unexpected", self.device.name)
+                log.exception("%s: unexpected", self.health.device)
             self._failed(f"{type(error).__name__}: {error}")
         else:
             self.health.last_latency_s = asyncio.get_running_loop().time() - started
@@ -178,11 +180,18 @@ class Poller:
 
     def _report_missing(self, missing: Sequence[str], why: Mapping[str, str]) -> None:
         if not missing:
-            log.info("%s: all sensors answer again", self.device.name)
+            log.info("%s: all sensors answer again", self.health.device)
             return
         shown = "; ".join(f"{name}: {why[name]}" for name in missing[:5])
         more = f"; and {len(missing) - 5} more" if len(missing) > 5 else ""
-        log.warning("%s: %d sensors without a value: %s%s", self.device.name, len(missing), shown, more)
+        log.warning("%s: %d sensors without a value: %s%s", self.health.device, len(missing), shown, more)
+
+
+def _raise_if_cancelled() -> None:
+    """Python 3.11's asyncio.wait_for, which drivers use, forgets a cancellation that comes together with the answer."""
+    task = asyncio.current_task()
+    if task is not None and task.cancelling():
+        raise asyncio.CancelledError
 
 
 class Crawler:
@@ -199,17 +208,22 @@ class Crawler:
         policy, dice = backoff or Backoff(), chance or random.Random()
         self.sink = sink
         self._pollers = [Poller(device, sink, clock, policy, dice) for device in devices]
+        seen: Counter[str] = Counter()
+        for poller in self._pollers:  # an agent read at two periods is two devices at one address
+            seen[poller.health.device] += 1
+            if (number := seen[poller.health.device]) > 1:
+                poller.health.device += f" #{number}"
 
     @property
     def health(self) -> Mapping[str, DeviceHealth]:
         """By device name; the values change while the crawler runs."""
-        return {p.device.name: p.health for p in self._pollers}
+        return {p.health.device: p.health for p in self._pollers}
 
     async def run(self) -> None:
         """Until cancelled; then what was read is offered to the sink a last time."""
         async with asyncio.TaskGroup() as tasks:
             delivery = tasks.create_task(self.sink.run(), name="delivery")
-            polling = [tasks.create_task(p.run(), name=p.device.name) for p in self._pollers]
+            polling = [tasks.create_task(p.run(), name=p.health.device) for p in self._pollers]
             try:
                 await asyncio.gather(*polling)
                 await asyncio.Event().wait()  # all were refused: stay, so that their health can be seen

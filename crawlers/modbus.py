@@ -7,6 +7,7 @@ remembered.
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
@@ -17,7 +18,7 @@ from pymodbus.exceptions import ModbusException
 from backend.core.errors import TransientError
 from backend.inventory.model import ModbusSource, Order, RegisterType, Sensor
 from crawlers import registers
-from crawlers.device import Device, Sample, sample_at
+from crawlers.device import Device, Sample, device_name, sample_at
 
 METHOD: Final = "modbus"
 
@@ -121,12 +122,15 @@ class Refusal(Exception):
 class ModbusDevice:
     """All fields of one Modbus/TCP server."""
 
-    def __init__(self, method: str, ip: str, port: int, fields: Sequence[Field], period_s: float) -> None:
+    def __init__(
+        self, method: str, ip: str, port: int, sensors: Sequence[Sensor], fields: Sequence[Field]
+    ) -> None:
+        """`fields` are those of the `sensors`, one each."""
         self.method = method
-        self.name = f"{method} {ip}:{port}"
+        self.name = device_name(method, ip, port, (s.parent for s in sensors))
         self.sensors = tuple(f.sensor for f in fields)
-        self.period_s = period_s
-        self.timeout_s = max(0.9 * period_s, 0.5)
+        self.period_s = min(s.period_s for s in sensors)
+        self.timeout_s = max(0.9 * self.period_s, 0.5)
         self._blocks = list(plan(fields))
         self._address = (ip, port)
         self._client: AsyncModbusTcpClient | None = None
@@ -169,7 +173,13 @@ class ModbusDevice:
                 block.start, count=block.count, device_id=block.unit_id
             )
         except (ModbusException, OSError) as error:
+            await self.close()
             raise TransientError(str(error)) from error
+        except asyncio.CancelledError:
+            await (
+                self.close()
+            )  # else the answer that may still come would be taken for that of the next request
+            raise
         if answer.isError():
             raise Refusal(answer.exception_code)
         return list(answer.registers)
@@ -216,9 +226,17 @@ def field_of(sensor: Sensor) -> Field:
 
 def devices(sensors: Sequence[Sensor]) -> list[Device]:
     """One device a TCP server and period."""
-    servers: dict[tuple[str, int, float], list[Field]] = {}
+    servers: dict[tuple[str, int, float], list[Sensor]] = {}
     for sensor in sensors:
         assert isinstance(sensor.source, ModbusSource)
         key = (sensor.source.ip, sensor.source.port, sensor.period_s)
-        servers.setdefault(key, []).append(field_of(sensor))
-    return [ModbusDevice(METHOD, ip, port, fields, period) for (ip, port, period), fields in servers.items()]
+        servers.setdefault(key, []).append(sensor)
+    return [
+        ModbusDevice(METHOD, ip, port, of, [field_of(s) for s in of]) for (ip, port, _), of in servers.items()
+    ]
+
+
+if __name__ == "__main__":
+    from crawlers.cli import main
+
+    raise SystemExit(main([METHOD]))

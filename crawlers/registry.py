@@ -5,8 +5,9 @@ from __future__ import annotations
 import importlib
 import logging
 import pkgutil
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping
 from functools import cache
+from typing import Any
 
 import crawlers
 from backend.core.clock import Clock
@@ -19,7 +20,11 @@ from crawlers.sink import BatchingSink
 
 log = logging.getLogger(__name__)
 
-Builder = Callable[[Sequence[Sensor]], list[Device]]
+Builder = Callable[..., list[Device]]
+"""`devices(sensors, **tuning)` of a driver's module."""
+
+Tuning = Mapping[str, Mapping[str, Any]]
+"""Options of a method's driver that a command line may give; None means the driver's own default."""
 
 
 @cache
@@ -27,7 +32,7 @@ def drivers() -> Mapping[str, Builder]:
     """What is found in this package, by method."""
     found: dict[str, Builder] = {}
     for info in pkgutil.iter_modules(crawlers.__path__):
-        if info.ispkg or info.name.startswith("_") or info.name in ("registry", "cli"):
+        if info.ispkg or info.name.startswith("_"):
             continue
         module = importlib.import_module(f"crawlers.{info.name}")
         if isinstance(method := getattr(module, "METHOD", None), str):
@@ -35,7 +40,7 @@ def drivers() -> Mapping[str, Builder]:
     return found
 
 
-def build_devices(sensors: Iterable[Sensor]) -> list[Device]:
+def build_devices(sensors: Iterable[Sensor], tuning: Tuning | None = None) -> list[Device]:
     """The devices behind these sensors; pushed ones have none. What cannot be polled is logged and left out."""
     by_method: dict[str, list[Sensor]] = {}
     for sensor in sensors:
@@ -48,15 +53,20 @@ def build_devices(sensors: Iterable[Sensor]) -> list[Device]:
             log.error("no driver for method %r: %d sensors are not read", method, len(group))
             continue
         try:
-            devices += builder(group)
+            options = {k: v for k, v in (tuning or {}).get(method, {}).items() if v is not None}
+            devices += builder(group, **options)
         except (PermanentError, ValueError) as error:
             log.error("%s: %d sensors are not read: %s", method, len(group), error)
     return devices
 
 
 def build_crawler(
-    inventory: Inventory | Iterable[Sensor], sink: Sink, clock: Clock, backoff: Backoff | None = None
+    inventory: Inventory | Iterable[Sensor],
+    sink: Sink,
+    clock: Clock,
+    backoff: Backoff | None = None,
+    tuning: Tuning | None = None,
 ) -> Crawler:
     """A crawler of all that can be polled. `run()` it; `health` tells how each device fares."""
     sensors = inventory.sensors.values() if isinstance(inventory, Inventory) else inventory
-    return Crawler(build_devices(sensors), BatchingSink(sink), clock, backoff)
+    return Crawler(build_devices(sensors, tuning), BatchingSink(sink), clock, backoff)

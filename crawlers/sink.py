@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import logging
 from collections import deque
 
 import httpx
+import numpy as np
 import orjson
 
 from backend.core.errors import PermanentError, TransientError
@@ -120,10 +120,27 @@ class HttpSink:
     def __init__(self, url: str, key: str = "", timeout_s: float = 10.0) -> None:
         headers = {"Content-Type": "application/json"} | ({"Authorization": f"Bearer {key}"} if key else {})
         self._url = url.rstrip("/").removesuffix("/ingest") + "/ingest"
-        self._client = httpx.AsyncClient(headers=headers, timeout=timeout_s)
+        self._client = httpx.AsyncClient(headers=headers, timeout=timeout_s, trust_env=False)
+        self._rejected: set[str] = set()
 
     async def push(self, readings: Readings) -> None:
-        """Returns when the door has acknowledged. Raises `PermanentError` where it says the batch itself is wrong."""
+        """Returns when the door has acknowledged; what it finds too large goes in two halves.
+
+        Raises `PermanentError` where it says that the batch itself is wrong.
+        """
+        answer = await self._post(readings)
+        if answer.status_code == 413 and len(readings) > 1:
+            half = np.arange(len(readings)) < len(readings) // 2
+            await self.push(readings.take(half))
+            await self.push(readings.take(~half))
+        elif answer.status_code in (400, 413, 422):
+            raise PermanentError(f"{self._url}: {answer.status_code} {answer.text[:200]}")
+        elif not answer.is_success:
+            raise TransientError(f"{self._url}: {answer.status_code} {answer.text[:200]}")
+        else:
+            self._note_rejected(answer)
+
+    async def _post(self, readings: Readings) -> httpx.Response:
         names = readings.names
         body = orjson.dumps(
             {
@@ -133,13 +150,22 @@ class HttpSink:
             }
         )
         try:
-            answer = await self._client.post(self._url, content=body)
+            return await self._client.post(self._url, content=body)
         except httpx.HTTPError as error:
             raise TransientError(f"{self._url}: {type(error).__name__}: {error}") from error
-        if answer.status_code in (400, 413, 422):
-            raise PermanentError(f"{self._url}: {answer.status_code} {answer.text[:200]}")
-        if not answer.is_success:
-            raise TransientError(f"{self._url}: {answer.status_code} {answer.text[:200]}")
+
+    def _note_rejected(self, answer: httpx.Response) -> None:
+        """The door took the batch but not every reading in it: say so once a sensor."""
+        if b'"rejected":[]' in answer.content or not answer.content:
+            return
+        try:
+            said = orjson.loads(answer.content).get("rejected", ())
+        except (orjson.JSONDecodeError, AttributeError):
+            return
+        for one in said:
+            if (sensor := one.get("sensor")) not in self._rejected:
+                self._rejected.add(sensor)
+                log.warning("the ingest door rejects readings of %s: %s", sensor, one.get("reason"))
 
     async def close(self) -> None:
         await self._client.aclose()
@@ -156,6 +182,7 @@ class SpooledSink:
         self._spool = spool
         self._push_rows = push_rows
         self._retry_s = retry_s
+        self._lost = False
 
     async def push(self, readings: Readings) -> None:
         await self._spool.append(readings)
@@ -164,9 +191,21 @@ class SpooledSink:
         """Forward, in order, until cancelled."""
         while True:
             mark, readings = await self._spool.peek(self._push_rows)
-            while True:
-                with contextlib.suppress(TransientError):
-                    await self._sink.push(readings)
-                    break
+            while not await self._forwarded(readings):  # noqa: ASYNC110  nobody could set an event
                 await asyncio.sleep(self._retry_s)
             await self._spool.forget(mark)
+
+    async def _forwarded(self, readings: Readings) -> bool:
+        try:
+            await self._sink.push(readings)
+        except TransientError as error:
+            if not self._lost:
+                log.warning("the ingest door is lost, readings stay in the spool: %s", error)
+            self._lost = True
+            return False
+        except PermanentError as error:
+            log.error("the ingest door refused %d readings, they are dropped: %s", len(readings), error)
+        if self._lost:
+            log.warning("the ingest door is back, %d readings wait in the spool", self._spool.depth)
+        self._lost = False
+        return True

@@ -1,293 +1,62 @@
 """SNMP: the outlets of a PDU, the ports of a PoE switch, the figures of a cooler.
 
-One device is one agent (address, port, version, community). Its sensors are planned into as few requests as they allow:
-neighbouring instances of one base OID become a GETBULK (0.09 ms of CPU a value instead of 0.3 by GET), the rest GETs of
-many variables. What to ask next is decided by `Exchange` without touching the network, so that answers cut short,
-`tooBig` and missing instances are ordinary cases.
+One device is one agent (address, port, version, community or user). Its sensors are planned into as few requests as they
+allow: neighbouring instances of one base OID become a GETBULK (0.09 ms of CPU a value instead of 0.3 by GET), the rest GETs
+of many variables. Answers cut short, `tooBig` and missing instances are ordinary cases, see `snmp_plan`.
 """
 
 from __future__ import annotations
 
-import math
-from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass, field
-from typing import Any, Final, TypeAlias
+from collections.abc import Sequence
+from typing import Final
 
-from pysnmp.error import PySnmpError
-from pysnmp.hlapi.v1arch.asyncio import CommunityData, SnmpDispatcher, UdpTransportTarget, bulk_cmd, get_cmd
-from pysnmp.proto import rfc1905
-from pysnmp.proto.rfc1902 import OctetString
-
-from backend.core.errors import PermanentError, TransientError
-from backend.inventory.model import Sensor, SnmpSource
-from crawlers.device import Device, Sample, sample_at
+from backend.core.errors import TransientError
+from backend.inventory.model import Sensor, SnmpSource, SnmpUser
+from crawlers.device import Device, Sample, device_name, sample_at
+from crawlers.snmp_link import Link, connect
+from crawlers.snmp_plan import GET_VARIABLES, Exchange, Oid, parse_oid, plan
 
 METHOD: Final = "snmp"
 
-Oid: TypeAlias = tuple[int, ...]
-Value: TypeAlias = float | str
-"""A number, or why there is none."""
-
-TOO_BIG: Final = 1
-BULK_FROM: Final = 3  # fewer neighbours than this are not worth a request of their own
-BULK_GAP: Final = 4  # unwanted instances that a GETBULK may read past
-GET_VARIABLES: Final = 24
-BULK_REPETITIONS: Final = 48
-
-
-@dataclass(frozen=True, slots=True)
-class Get:
-    oids: tuple[Oid, ...]
-
-
-@dataclass(frozen=True, slots=True)
-class Bulk:
-    """GETBULK of `count` successors of `after`, to find the `wanted` ones among them."""
-
-    after: Oid
-    count: int
-    wanted: tuple[Oid, ...]
-
-
-Request: TypeAlias = Get | Bulk
-
-
-@dataclass(frozen=True, slots=True)
-class Answer:
-    """`status` and `index` as in RFC 3416 (0: all went well); a variable holds a number or why it has none."""
-
-    status: int
-    index: int
-    variables: Sequence[tuple[Oid, Value]]
-    end_of_view: bool = False
-
-
-def parse_oid(text: str) -> Oid:
-    """`1.3.6` or `.1.3.6` as numbers. Raises ValueError."""
-    return tuple(int(part) for part in text.strip().strip(".").split("."))
-
-
-def plan(oids: Iterable[Oid], bulk: bool = True, per_get: int = GET_VARIABLES) -> tuple[Request, ...]:
-    """The requests that read all `oids`. `bulk` is False for SNMPv1, which has no GETBULK."""
-    requests: list[Request] = []
-    single: list[Oid] = []
-    for run in _runs(sorted(set(oids))):
-        if bulk and len(run) >= BULK_FROM:
-            requests += (_bulk(part) for part in _chunks(run, BULK_REPETITIONS))
-        else:
-            single += run
-    return (*requests, *(Get(tuple(part)) for part in _chunks(single, per_get)))
-
-
-def _runs(oids: Sequence[Oid]) -> Iterator[list[Oid]]:
-    """Split sorted OIDs where the base changes or too many instances lie between two neighbours."""
-    run: list[Oid] = []
-    for oid in oids:
-        if run and (oid[:-1] != run[-1][:-1] or oid[-1] - run[-1][-1] > BULK_GAP + 1):
-            yield run
-            run = []
-        run.append(oid)
-    if run:
-        yield run
-
-
-def _chunks(oids: Sequence[Oid], size: int) -> Iterator[Sequence[Oid]]:
-    for start in range(0, len(oids), size):
-        yield oids[start : start + size]
-
-
-def _bulk(wanted: Sequence[Oid]) -> Bulk:
-    """Ask for the successors of the instance before the first: GETBULK answers what comes after."""
-    first, last = wanted[0], wanted[-1]
-    before = (*first[:-1], first[-1] - 1) if first[-1] > 0 else first[:-1]
-    return Bulk(before, last[-1] - first[-1] + 1, tuple(wanted))
-
-
-@dataclass(slots=True)
-class Exchange:
-    """One poll of one agent: hands out requests, takes in answers, and knows when all is said.
-
-    `most` is the number of variables the agent was seen to bear in one answer; it is kept from poll to poll.
-    """
-
-    pending: list[Request]
-    most: int = 1_000
-    values: dict[Oid, float] = field(default_factory=dict)
-    missing: dict[Oid, str] = field(default_factory=dict)
-
-    def next(self) -> Request | None:
-        if not self.pending:
-            return None
-        request = self.pending[0]
-        if isinstance(request, Bulk):
-            return Bulk(request.after, min(request.count, self.most), request.wanted)
-        if len(request.oids) > self.most:
-            self.pending[:1] = [Get(tuple(part)) for part in _chunks(request.oids, self.most)]
-        return self.pending[0]
-
-    def feed(self, answer: Answer) -> None:
-        """Take the answer to the request `next` gave."""
-        request = self.pending.pop(0)
-        if answer.status == TOO_BIG:
-            self._shrink(request)
-        elif answer.status:
-            self._drop_refused(request, answer)
-        elif isinstance(request, Bulk):
-            self._feed_bulk(request, answer)
-        else:
-            self._feed_get(request, answer)
-
-    def _shrink(self, request: Request) -> None:
-        asked = min(self.most, request.count if isinstance(request, Bulk) else len(request.oids))
-        if asked <= 1:
-            self._lose(request, "the agent says one variable is too big")
-            return
-        self.most = asked // 2
-        self.pending.insert(0, request)
-
-    def _drop_refused(self, request: Request, answer: Answer) -> None:
-        """v1 says noSuchName for the whole request and names the first culprit: ask again without it."""
-        why = f"the agent answered error {answer.status}"
-        if isinstance(request, Bulk):
-            self.pending.insert(0, Get(request.wanted))
-        elif 1 <= answer.index <= len(request.oids):
-            culprit = answer.index - 1
-            self.missing[request.oids[culprit]] = why
-            if rest := request.oids[:culprit] + request.oids[culprit + 1 :]:
-                self.pending.insert(0, Get(rest))
-        else:
-            self._lose(request, why)
-
-    def _feed_get(self, request: Get, answer: Answer) -> None:
-        self._take(request.oids, answer.variables)
-        left = tuple(o for o in request.oids if o not in self.values and o not in self.missing)
-        if left and len(left) < len(request.oids):  # the agent cut its answer short
-            self.pending.insert(0, Get(left))
-        elif left:
-            self._lose(request, "not in the answer")
-
-    def _feed_bulk(self, request: Bulk, answer: Answer) -> None:
-        self._take(request.wanted, answer.variables)
-        reached = answer.variables[-1][0] if answer.variables else request.after
-        left = tuple(o for o in request.wanted if o > reached)
-        if not left or answer.end_of_view or reached <= request.after:
-            for oid in request.wanted:
-                if oid not in self.values:
-                    self.missing.setdefault(oid, "no such instance")
-        else:
-            for oid in request.wanted[: len(request.wanted) - len(left)]:
-                if oid not in self.values:
-                    self.missing.setdefault(oid, "no such instance")
-            self.pending.insert(0, Bulk(reached, max(1, request.count - len(answer.variables)), left))
-
-    def _take(self, wanted: Sequence[Oid], variables: Iterable[tuple[Oid, Value]]) -> None:
-        asked = set(wanted)
-        for oid, value in variables:
-            if oid not in asked:
-                continue
-            if isinstance(value, str):
-                self.missing[oid] = value
-            else:
-                self.values[oid] = value
-
-    def _lose(self, request: Request, why: str) -> None:
-        oids = request.wanted if isinstance(request, Bulk) else request.oids
-        self.missing |= dict.fromkeys(oids, why)
-
-
-def decode(value: Any) -> Value:
-    """A value of the pysnmp kind: INTEGER, Gauge, Counter, TimeTicks, or a STRING that spells a number."""
-    if isinstance(value, OctetString):
-        text = bytes(value).decode("utf-8", "replace").strip().strip('"')
-        try:
-            number = float(text)
-        except ValueError:
-            return f"not a number: {text[:40]!r}"
-        return number if math.isfinite(number) else f"not a number: {text[:40]!r}"
-    if isinstance(value, rfc1905.NoSuchInstance | rfc1905.NoSuchObject | rfc1905.EndOfMibView):
-        return "no such instance"
-    try:
-        return float(int(value))
-    except (TypeError, ValueError):
-        return f"not a number: {type(value).__name__}"
-
 
 class SnmpDevice:
-    """One SNMP v1 or v2c agent."""
+    """One SNMP agent."""
 
     method = METHOD
 
-    def __init__(self, sensors: Sequence[Sensor], per_get: int = GET_VARIABLES) -> None:
-        """`sensors` all have `SnmpSource`s of one agent. Raises `PermanentError` for what cannot be polled."""
-        source = _source(sensors[0])
-        if source.version == "3":
-            raise PermanentError(
-                f"{source.ip}: SNMP version 3 needs credentials, which the description cannot hold"
-            )
-        self._address = (source.ip, source.port)
-        self.name = f"snmp {source.ip}:{source.port}"
+    def __init__(self, sensors: Sequence[Sensor], per_get: int = GET_VARIABLES, bulk: bool = True) -> None:
+        """`sensors` all have `SnmpSource`s of one agent. `per_get` is how many variables it bears in a GET; `bulk` is
+        False for one that answers GETBULK badly."""
+        self._source = _source(sensors[0])
+        self.name = device_name(METHOD, self._source.ip, self._source.port, (s.parent for s in sensors))
         self.sensors = tuple(s.name for s in sensors)
         self.period_s = min(s.period_s for s in sensors)
         self.timeout_s = max(0.9 * self.period_s, 0.5)
         self._names: dict[Oid, list[str]] = {}
         for sensor in sensors:
             self._names.setdefault(parse_oid(_source(sensor).full_oid), []).append(sensor.name)
-        self._v2c = source.version == "2c"
-        self._requests = plan(self._names, bulk=self._v2c, per_get=per_get)
-        self._community = CommunityData(source.community, mpModel=1 if self._v2c else 0)
+        self._requests = plan(self._names, bulk=bulk and self._source.version != "1", per_get=per_get)
         self._most = 1_000
-        self._link: tuple[SnmpDispatcher, UdpTransportTarget] | None = None
+        self._link: Link | None = None
 
     async def read(self, tick_ns: int) -> Sample:
+        if self._link is None:
+            self._link = await connect(self._source, self.timeout_s * 0.4)
         exchange = Exchange(list(self._requests), self._most)
         while request := exchange.next():
-            exchange.feed(await self._ask(request))
+            exchange.feed(await self._link.ask(request))
         self._most = exchange.most
-        if not exchange.values and exchange.missing and len(set(exchange.missing.values())) == 1:
-            raise TransientError(f"no sensor has a value: {next(iter(exchange.missing.values()))}")
+        if not exchange.values:
+            raise TransientError(
+                f"no sensor has a value: {'; '.join(sorted(set(exchange.missing.values())))[:200]}"
+            )
         values = {name: value for oid, value in exchange.values.items() for name in self._names[oid]}
         missing = {name: why for oid, why in exchange.missing.items() for name in self._names[oid]}
         return sample_at(tick_ns, values, missing)
 
-    async def _ask(self, request: Request) -> Answer:
-        dispatcher, target = self._link or await self._connect()
-        try:
-            if isinstance(request, Bulk):
-                said = await bulk_cmd(
-                    dispatcher,
-                    self._community,
-                    target,
-                    0,
-                    request.count,
-                    (request.after, None),
-                    lookupMib=False,
-                )
-            else:
-                asked = [(oid, None) for oid in request.oids]
-                said = await get_cmd(dispatcher, self._community, target, *asked, lookupMib=False)
-        except (PySnmpError, OSError) as error:
-            raise TransientError(f"{type(error).__name__}: {error}") from error
-        trouble, status, index, variables = said
-        if trouble:
-            raise TransientError(str(trouble))
-        ended = bool(variables) and isinstance(variables[-1][1], rfc1905.EndOfMibView)
-        read = [(tuple(oid), decode(value)) for oid, value in variables]
-        return Answer(
-            int(status), int(index), read[:-1] if ended and isinstance(request, Bulk) else read, ended
-        )
-
-    async def _connect(self) -> tuple[SnmpDispatcher, UdpTransportTarget]:
-        try:
-            target = await UdpTransportTarget.create(self._address, timeout=self.timeout_s * 0.4, retries=1)
-        except PySnmpError as error:
-            raise TransientError(f"{self._address[0]}: {error}") from error
-        self._link = SnmpDispatcher(), target
-        return self._link
-
     async def close(self) -> None:
         if self._link is not None:
-            # SnmpDispatcher.close() of pysnmp 7.1 calls back with an argument too few.
-            self._link[0].transport_dispatcher.close_dispatcher()
+            self._link.close()
             self._link = None
 
 
@@ -296,11 +65,17 @@ def _source(sensor: Sensor) -> SnmpSource:
     return sensor.source
 
 
-def devices(sensors: Sequence[Sensor], per_get: int = GET_VARIABLES) -> list[Device]:
-    """One device an agent."""
-    agents: dict[tuple[str, int, str, str, float], list[Sensor]] = {}
+def devices(sensors: Sequence[Sensor], per_get: int = GET_VARIABLES, bulk: bool = True) -> list[Device]:
+    """One device an agent and period."""
+    agents: dict[tuple[str, int, str, str, SnmpUser | None, float], list[Sensor]] = {}
     for sensor in sensors:
         source = _source(sensor)
-        key = (source.ip, source.port, source.version, source.community, sensor.period_s)
+        key = (source.ip, source.port, source.version, source.community, source.user, sensor.period_s)
         agents.setdefault(key, []).append(sensor)
-    return [SnmpDevice(group, per_get) for group in agents.values()]
+    return [SnmpDevice(group, per_get, bulk) for group in agents.values()]
+
+
+if __name__ == "__main__":
+    from crawlers.cli import main
+
+    raise SystemExit(main([METHOD]))

@@ -23,9 +23,18 @@ def field_of(sensor: Sensor) -> Field:
 
 def devices(sensors: Sequence[Sensor]) -> list[Device]:
     """One device a gateway: its meters are told apart by unit id."""
-    gateways: dict[tuple[str, int, float], list[Field]] = {}
+    gateways: dict[tuple[str, int, float], list[Sensor]] = {}
     for sensor in sensors:
         assert isinstance(sensor.source, SocomecSource)
         key = (sensor.source.ip, sensor.source.port, sensor.period_s)
-        gateways.setdefault(key, []).append(field_of(sensor))
-    return [ModbusDevice(METHOD, ip, port, fields, period) for (ip, port, period), fields in gateways.items()]
+        gateways.setdefault(key, []).append(sensor)
+    return [
+        ModbusDevice(METHOD, ip, port, of, [field_of(s) for s in of])
+        for (ip, port, _), of in gateways.items()
+    ]
+
+
+if __name__ == "__main__":
+    from crawlers.cli import main
+
+    raise SystemExit(main([METHOD]))

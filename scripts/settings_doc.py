@@ -11,7 +11,7 @@ from backend.settings import Settings
 PAGE = Path(__file__).resolve().parents[1] / "docs" / "settings.md"
 HEAD = """# Settings
 
-Each is an environment variable. They are read once, at start; a wrong value stops the start with a line that says what is expected.
+Each is an environment variable. They are read once, at start; a wrong value stops the start and is told.
 This page is written from the code by `python -m scripts.settings_doc`.
 
 | variable | default | meaning |

@@ -17,8 +17,15 @@ ROOTS = {
     "backend.cli",
     "backend.demo",
     "backend.schema_export",
+    "backend.serve",
     "crawlers.__main__",
     "workers.app",
+}
+
+# The command starts the demo, and the demo the application: a root may be run by one that only adds to it.
+RUNS = {
+    "backend.cli": {"backend.app", "backend.demo", "backend.serve"},
+    "backend.demo": {"backend.app", "backend.serve"},
 }
 
 # room -> rooms of ours it may import (itself always)
@@ -31,8 +38,9 @@ ALLOWED: dict[str, set[str]] = {
     "backend.ingest": {"backend.core"},
     "backend.rollups": {"backend.core"},
     "backend.db": {"backend.core"},
-    "backend.graphql": {"backend.core", "backend.inventory", "backend.settings"},
-    "backend.rest": {"backend.core", "backend.inventory", "backend.settings"},
+    "backend.queries": {"backend.core", "backend.inventory", "backend.settings"},
+    "backend.graphql": {"backend.core", "backend.inventory", "backend.settings", "backend.queries"},
+    "backend.rest": {"backend.core", "backend.inventory", "backend.settings", "backend.queries"},
     "crawlers": {"backend.core", "backend.inventory"},
     "workers": {"backend.core", "backend.rollups"},
 }
@@ -82,9 +90,9 @@ MODULES = list(modules())
 def test_room_imports_only_what_it_may(name: str, path: Path) -> None:
     room = room_of(name)
     for imported in imports(path):
-        assert not any(imported == r or imported.startswith(r + ".") for r in ROOTS if r != name), (
-            f"{name} imports the composition root {imported}"
-        )
+        assert not any(
+            imported == r or imported.startswith(r + ".") for r in ROOTS - RUNS.get(name, set()) - {name}
+        ), f"{name} imports the composition root {imported}"
         if room is None:
             continue
         other = room_of(imported)

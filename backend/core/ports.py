@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from typing import Protocol
 
 from backend.core.bucket import Buckets, SeriesKind
-from backend.core.reading import Points, Reading, Readings
+from backend.core.reading import Float64, Int64, Points, Reading, Readings
 from backend.core.windows import Window
 
 
@@ -62,6 +62,15 @@ class TimeSeriesStore(Protocol):
 
         `start_ns` and `end_ns` are window edges. Rows with no reading are absent; `expected` is NaN, `reported` the count.
         A sensor's own buckets are the group {sensor: [sensor]}.
+        """
+        ...
+
+    async def aggregate_many(
+        self, groups: Mapping[str, Sequence[str]], windows: Sequence[Window], start_ns: int, end_ns: int
+    ) -> Mapping[Window, Buckets]:
+        """`aggregate` for several windows, where one reading of the interval may serve them all.
+
+        `start_ns` and `end_ns` are edges of each of the windows.
         """
         ...
 
@@ -166,6 +175,31 @@ class Bus(Protocol):
 
         A subscriber that falls behind gets the newest value of each sensor, in one batch, when it asks again.
         """
+        ...
+
+
+class LastValuesView(Protocol):
+    """The newest reading of every sensor, kept in memory."""
+
+    @property
+    def names(self) -> Sequence[str]:
+        """The described sensors, in the order of the columns that `values` and `times` answer; never changes."""
+        ...
+
+    def values(self, now_ns: int, max_age_ns: int) -> Float64:
+        """float64 (names,): last values; NaN where there is none, or it is older than `max_age_ns`."""
+        ...
+
+    def times(self) -> Int64:
+        """int64 (names,): times of the last values, ns since the epoch; 0 or less where there is none."""
+        ...
+
+    def latest(self, name: str) -> Reading | None:
+        """The newest reading of one sensor, described or not, however old."""
+        ...
+
+    def snapshot(self, sensors: frozenset[str] | None = None) -> Readings:
+        """The newest reading of each named sensor that has one, of all sensors if none is named, undescribed ones too."""
         ...
 
 

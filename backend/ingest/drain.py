@@ -9,7 +9,7 @@ from typing import Final, Protocol
 
 import numpy as np
 
-from backend.core.errors import PermanentError, TransientError
+from backend.core.errors import PermanentError, SpoolFull, TransientError
 from backend.core.ports import SensorTags, Spool, TimeSeriesStore, Written
 from backend.core.reading import Readings
 
@@ -158,8 +158,13 @@ class Drain:
             first.sensor,
             reason,
         )
-        if self._set_aside is not None:
+        if self._set_aside is None:
+            return
+        try:
             await self._set_aside(readings, reason)
+        except SpoolFull:
+            # Only draining makes room again, so that it must go on; the log is the last place to keep them.
+            log.error("no room to set them aside, the first are: %s", list(readings)[:20])
 
     def _lost(self, error: Exception) -> None:
         if self._down:

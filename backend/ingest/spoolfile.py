@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import logging
+import os
 import sqlite3
 import time
 from collections.abc import Iterator, Sequence
@@ -24,6 +25,7 @@ _PAGE = 4096
 _SPARE_PAGES = 1024  # free pages kept for reuse: 4 MB
 _SLICE_PAGES = 512  # free pages given back at once: about a millisecond
 _SET_ASIDE_KEPT = 1000
+_RESERVE_BYTES = 8 << 20
 
 _SCHEMA = """
 CREATE TABLE IF NOT EXISTS name (id INTEGER PRIMARY KEY, name TEXT NOT NULL UNIQUE);
@@ -31,6 +33,32 @@ CREATE TABLE IF NOT EXISTS record (id INTEGER PRIMARY KEY, rows INTEGER NOT NULL
 CREATE TABLE IF NOT EXISTS set_aside (
     id INTEGER PRIMARY KEY, reason TEXT NOT NULL, sensor TEXT NOT NULL, time_ns INTEGER NOT NULL, value REAL);
 """
+
+
+class Reserve:
+    """Room on the disk that is given up when the disk is full: even forgetting writes a little before it frees."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self._held = False
+
+    def take(self) -> None:
+        """Take the room, if it is there and not held already."""
+        if self._held:
+            return
+        try:
+            with self._path.open("wb") as file:
+                os.posix_fallocate(file.fileno(), 0, _RESERVE_BYTES)
+            self._held = True
+        except OSError:
+            self.give_up()
+
+    def give_up(self) -> bool:
+        """Whether there was something to give up."""
+        had, self._held = self._held, False
+        with contextlib.suppress(OSError):
+            self._path.unlink()
+        return had
 
 
 class SpoolFile:
@@ -43,6 +71,7 @@ class SpoolFile:
     def __init__(self, path: Path, max_bytes: int) -> None:
         self._path = path
         self._max_pages = max(max_bytes // _PAGE, 64)
+        self._reserve = Reserve(path.with_name(path.name + ".reserve"))
         self._db: sqlite3.Connection | None = None
         self._next_id = 1
         self._ids: dict[str, int] = {}
@@ -64,7 +93,8 @@ class SpoolFile:
             self._connect()
         with self._working() as db:
             (rows,) = db.execute("SELECT coalesce(sum(rows), 0) FROM record").fetchone()
-            return int(rows)
+        self._reserve.take()
+        return int(rows)
 
     def close(self) -> None:
         db, self._db = self._db, None
@@ -109,7 +139,19 @@ class SpoolFile:
         return mark, Readings(self._all_names(), codes, np.concatenate(times), np.concatenate(values))
 
     def delete(self, mark: int) -> int:
-        """Drop the records up to the mark; how many readings they held."""
+        """Drop the records up to the mark; how many readings they held. Works on a full disk, too."""
+        try:
+            return self._delete(mark)
+        except SpoolFull:
+            if not self._reserve.give_up():
+                raise
+            rows = self._delete(mark)
+            with self._working() as db:
+                # Empties the log into the file, so that both can be used again without growing.
+                db.execute("PRAGMA wal_checkpoint(RESTART)").fetchall()
+            return rows
+
+    def _delete(self, mark: int) -> int:
         with self._working() as db:
             db.execute("BEGIN IMMEDIATE")
             (rows,) = db.execute(
@@ -134,6 +176,7 @@ class SpoolFile:
 
     def shrink(self) -> bool:
         """Give some free pages back to the disk; whether there are more to give."""
+        self._reserve.take()
         with self._working() as db:
             (free,) = db.execute("PRAGMA freelist_count").fetchone()
             if free <= _SPARE_PAGES:

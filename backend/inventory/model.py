@@ -20,13 +20,17 @@ PrivProtocol: TypeAlias = Literal["des", "3des", "aes", "aes192", "aes256"]
 
 @dataclass(frozen=True, slots=True)
 class SnmpUser:
-    """A user of SNMP version 3; a key that is None means: not authenticated, or not encrypted."""
+    """A user of SNMP version 3; a key that is None means: not authenticated, or not encrypted.
+
+    `context` names the view of an agent that has several; most have one, without a name.
+    """
 
     name: str
     auth_key: str | None = field(default=None, repr=False)
     auth_protocol: AuthProtocol = "sha"
     priv_key: str | None = field(default=None, repr=False)
     priv_protocol: PrivProtocol = "aes"
+    context: str = ""
 
 
 @dataclass(frozen=True, slots=True)

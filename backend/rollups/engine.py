@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Final
 
@@ -47,8 +47,8 @@ class Report:
 class RollupEngine:
     """Keeps the roll-ups true to the raw readings.
 
-    `step`, `heal` and `recompute` exclude each other within one engine; run one engine at a time over one store. `on_late` may be
-    called at any time and from another process, through an engine over the same state.
+    A step, and a day of healing or recomputing, exclude each other within one engine; run one engine at a time over one store.
+    `on_late` may be called at any time and from another process, through an engine over the same state.
     """
 
     def __init__(
@@ -106,38 +106,35 @@ class RollupEngine:
 
     async def heal(self, limit: int = 10_000) -> Report:
         """Recompute what the newest `limit` marks spoil, newest day first; a mark goes when its windows are kept anew."""
-        async with self._one_at_a_time:
-            marked = await self._state.dirty(limit)
-            if not marked:
-                return Report()
-            ends = {w: await self._state.watermark(w) or 0 for w in WINDOWS}
-            rows = 0
-            for day, spans, finished in days(marked):
-                roller = Roller(self._store, self._defs.around({s.sensor for s in spans}), replacing=True)
-                for window in WINDOWS:
-                    # What ends later is not rolled up yet; the step will read the late readings with the others.
-                    top = min(ends[window], day + DAY_NS)
-                    for start, end in runs(((s.start_ns, s.end_ns) for s in spans), window, day, top):
-                        await self._roll(roller, window, start, end)
-                rows += roller.rows
+        marked = await self._state.dirty(limit)
+        rows = 0
+        for day, spans, finished in days(marked):
+            around = self._defs.around({span.sensor for span in spans})
+            async with self._one_at_a_time:
+                rows += await self._again(around, [(s.start_ns, s.end_ns) for s in spans], day)
                 await self._state.clear_dirty(finished)
-            return Report(rows=rows, healed=len(marked))
+        return Report(rows=rows, healed=len(marked))
 
     async def recompute(self, start_ns: int, end_ns: int) -> Report:
         """Compute again every window that overlaps the interval and is rolled up, of all series."""
-        async with self._one_at_a_time:
-            ends = {w: await self._state.watermark(w) or 0 for w in WINDOWS}
-            rows = 0
-            for day, stop in slices(Window.D1.floor(start_ns), Window.D1.ceil(end_ns), DAY_NS):
-                if await self._silent(day, stop):
-                    continue
-                roller = Roller(self._store, self._defs, replacing=True)
-                for window in WINDOWS:
-                    top = min(ends[window], stop)
-                    for start, end in runs([(max(start_ns, day), min(end_ns, stop))], window, day, top):
-                        await self._roll(roller, window, start, end)
-                rows += roller.rows
-            return Report(rows=rows)
+        rows = 0
+        for day, stop in slices(Window.D1.floor(start_ns), Window.D1.ceil(end_ns), DAY_NS):
+            async with self._one_at_a_time:
+                if not await self._silent(day, stop):
+                    rows += await self._again(self._defs, [(max(start_ns, day), min(end_ns, stop))], day)
+        return Report(rows=rows)
+
+    async def _again(self, definitions: Definitions, spans: Sequence[tuple[int, int]], day: int) -> int:
+        """Recompute the windows of one day that hold the spans. Returns how many buckets were written.
+
+        What ends after its watermark is left out: the step will read it, late readings and all.
+        """
+        roller = Roller(self._store, definitions, replacing=True)
+        for window in WINDOWS:
+            top = min(await self._state.watermark(window) or 0, day + DAY_NS)
+            for start, end in runs(spans, window, day, top):
+                await self._roll(roller, window, start, end)
+        return roller.rows
 
     async def _watermarks(self, limit: int) -> dict[Window, int] | None:
         """Where each window goes on; None while there is nothing to roll up."""

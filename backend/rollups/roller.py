@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Mapping, Sequence
 from itertools import pairwise
 
@@ -45,9 +46,14 @@ class Roller:
         Memory grows with the length of the interval: about 100 bytes a series and window.
         """
         alone = {name: (name,) for name in self._defs.sensors}
-        sensors = await self._roll_groups(SeriesKind.SENSOR, alone, window, start_ns, end_ns)
-        if window in WINDOWS_OF[SeriesKind.TYPE]:
-            await self._roll_groups(SeriesKind.TYPE, self._defs.types, window, start_ns, end_ns)
+        types = self._defs.types if window in WINDOWS_OF[SeriesKind.TYPE] else {}
+        # Side by side where the store can; both have ended, well or not, before anything else is written.
+        both = await asyncio.gather(
+            self._roll_groups(SeriesKind.SENSOR, alone, window, start_ns, end_ns),
+            self._roll_groups(SeriesKind.TYPE, types, window, start_ns, end_ns),
+            return_exceptions=True,
+        )
+        sensors, _ = map(_or_raise, both)
         if window is Window.S30:
             self.readings += int(sensors.count.sum())
         if not self._matrix.nodes:
@@ -122,3 +128,9 @@ def vanished(kept: Buckets, found: Buckets, window: Window) -> Buckets:
 def _expecting(buckets: Buckets, expected: Mapping[str, float]) -> Buckets:
     each: Float64 = np.array([expected[name] for name in buckets.names], np.float64)
     return buckets.with_expected(each[buckets.codes])
+
+
+def _or_raise(outcome: Buckets | BaseException) -> Buckets:
+    if isinstance(outcome, BaseException):
+        raise outcome
+    return outcome

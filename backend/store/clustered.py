@@ -22,7 +22,7 @@ import numpy.typing as npt
 
 from backend.core.reading import Int64
 from backend.store.engine import Cursor, Transaction, fetch
-from backend.store.rows import Rows
+from backend.store.rows import Rows, parts_of
 
 DAY_NS: Final = 86_400_000_000_000
 NEVER: Final = np.iinfo(np.int64).min
@@ -30,6 +30,11 @@ FOREVER: Final = np.iinfo(np.int64).max
 
 BULK_ROWS: Final = 50_000
 """A batch of at least this many rows goes straight into the partitions."""
+
+EXACT_BRANCHES: Final = 32
+"""Up to this many runs of series and tables are asked for one by one."""
+
+MANY_RUNS: Final = 8
 
 SCHEMA: Final = """
 create table if not exists parts(family varchar, part bigint, rows bigint, loose bigint, tail_sid integer, tail_ts bigint);
@@ -68,6 +73,8 @@ class Clustered:
         # Replaced, never changed in place: a reader compares what it started from.
         self.parts: dict[int, Part] = {}
         self.staging: int | None = None
+        # What the hot table may hold, first and last time: never narrower than the truth.
+        self.hot_span = (FOREVER, NEVER)
         self.last: Int64 = np.empty(0, np.int64)
 
     # -- names -----------------------------------------------------------------------------------------------------
@@ -88,11 +95,19 @@ class Clustered:
         low, high = start_ns // self.part_ns, (end_ns - 1) // self.part_ns
         return sorted(part for part in self.parts if low <= part <= high)
 
-    def union(self, columns: str, where: str, start_ns: int, end_ns: int) -> str:
-        """A SELECT over the tables the interval touches; `where` narrows it further."""
+    def union(self, columns: str, sids: Sequence[int], start_ns: int, end_ns: int) -> str:
+        """A SELECT of rows of these series (ascending ids) over the tables the interval touches."""
         span = f"ts >= {start_ns} and ts < {end_ns}"
-        tables = [*(self.table(part) for part in self.touched(start_ns, end_ns)), self.hot]
-        return " union all ".join(f"select {columns} from {t} where {span} and {where}" for t in tables)
+        tables = [self.table(part) for part in self.touched(start_ns, end_ns)]
+        runs = runs_of(sids)
+        if len(runs) * len(tables) <= EXACT_BRANCHES:
+            # A range is looked up block by block; `in` reads every column of all blocks that might match.
+            found = [f"from {table} where {within(*run)} and {span}" for run in runs for table in tables]
+        else:
+            found = [f"from {table} where {among(sids)} and {span}" for table in tables]
+        if not found or (self.hot_span[0] < end_ns and start_ns <= self.hot_span[1]):
+            found.append(f"from {self.hot} where {among(sids)} and {span}")
+        return " union all ".join(f"select {columns} {branch}" for branch in found)
 
     # -- start -----------------------------------------------------------------------------------------------------
 
@@ -107,6 +122,7 @@ class Clustered:
             "select part, rows, loose, tail_sid, tail_ts from parts where family = ?", [self.name]
         ).fetchall()
         self.parts = {part: Part(rows, loose, (sid, ts)) for part, rows, loose, sid, ts in found}
+        self.hot_span = self.measure_hot(cursor)
         newest = self.newest(cursor)
         self.last = np.empty(0, np.int64)
         self.remember(newest)
@@ -125,10 +141,17 @@ class Clustered:
         )
         return Rows(got["sid"], got["ts"], (got["value"],))
 
+    def measure_hot(self, cursor: Cursor) -> tuple[int, int]:
+        first, last = cursor.execute(f"select min(ts), max(ts) from {self.hot}").fetchall()[0]
+        return (FOREVER, NEVER) if first is None else (first, last)
+
     # -- writing ---------------------------------------------------------------------------------------------------
 
     def late(self, rows: Rows) -> npt.NDArray[np.bool_]:
         """Which rows are not newer than all their series has."""
+        oldest = rows.oldest()
+        if np.all(oldest.ts > self._last_of(oldest.sid)):
+            return np.zeros(len(rows), bool)
         late: npt.NDArray[np.bool_] = rows.ts <= self._last_of(rows.sid)
         return late
 
@@ -145,6 +168,8 @@ class Clustered:
                 self._append(transaction, part, run)
             self.note_heads(transaction, rows.newest())
         else:
+            first, last = self.hot_span
+            self.hot_span = (min(first, int(rows.ts.min())), max(last, int(rows.ts.max())))
             self._insert(transaction.cursor, self.hot, rows)
         newest = rows.newest()
         transaction.on_commit(lambda: self.remember(newest))
@@ -152,7 +177,7 @@ class Clustered:
 
     def missing(self, times: Int64) -> list[int]:
         """Partitions of these times that are not there yet."""
-        return [part for part in np.unique(times // self.part_ns).tolist() if part not in self.parts]
+        return [part for part in parts_of(times, self.part_ns) if part not in self.parts]
 
     def make(self, transaction: Transaction, parts: Sequence[int]) -> None:
         """Make empty partitions. They are known to readers before any row is in them."""
@@ -175,8 +200,8 @@ class Clustered:
         if not len(newest):
             return
         cursor = transaction.cursor
-        listed = ", ".join(map(str, newest.sid.tolist()))
-        cursor.execute(f"delete from heads where family = '{self.name}' and sid in ({listed})")
+        chosen = among(newest.sid.tolist())
+        cursor.execute(f"delete from heads where family = '{self.name}' and {chosen}")
         self._insert_heads(cursor, newest)
 
     def _insert_heads(self, cursor: Cursor, newest: Rows) -> None:
@@ -228,7 +253,7 @@ class Clustered:
         """Delete rows of the interval; answers the series that lost their newest."""
         chosen = f"ts >= {start_ns} and ts < {end_ns}"
         if sids is not None:
-            chosen += f" and sid in ({', '.join(map(str, sids))})"
+            chosen += f" and {among(sids)}"
         for table in [self.hot, *(self.table(part) for part in self.touched(start_ns, end_ns))]:
             transaction.cursor.execute(f"delete from {table} where {chosen}")
         lost = np.flatnonzero((self.last >= start_ns) & (self.last < end_ns)).tolist()
@@ -237,8 +262,7 @@ class Clustered:
     def recount(self, transaction: Transaction, sids: Sequence[int]) -> Rows:
         """Find the newest row of these series among all that is left, and note it."""
         cursor, value = transaction.cursor, self.values[0]
-        listed = ", ".join(map(str, sids)) or "null"
-        union = self.union(f"sid, ts, {value} as value", f"sid in ({listed})", NEVER, FOREVER)
+        union = self.union(f"sid, ts, {value} as value", sids, NEVER, FOREVER)
         got = fetch(
             cursor,
             f"select sid, max(ts) as ts, arg_max(value, ts) as value from ({union}) group by sid order by sid",
@@ -247,7 +271,7 @@ class Clustered:
         last = self.last.copy()
         last[list(sids)] = NEVER
         last[newest.sid] = newest.ts
-        cursor.execute(f"delete from heads where family = '{self.name}' and sid in ({listed})")
+        cursor.execute(f"delete from heads where family = '{self.name}' and {among(sids)}")
         self._insert_heads(cursor, newest)
         transaction.on_commit(lambda: setattr(self, "last", last))
         return newest
@@ -286,3 +310,26 @@ class Clustered:
     @property
     def definition(self) -> str:
         return "sid integer, ts bigint, " + ", ".join(f"{value} double" for value in self.values)
+
+
+def among(sids: Sequence[int]) -> str:
+    """A condition on `sid`; the ids ascend. Of no ids, one that nothing meets."""
+    runs = runs_of(sids)
+    if len(runs) > MANY_RUNS:
+        return f"sid in ({', '.join(map(str, sids))})"
+    return "(" + " or ".join(within(*run) for run in runs) + ")" if runs else "false"
+
+
+def within(first: int, last: int) -> str:
+    return f"sid = {first}" if first == last else f"sid between {first} and {last}"
+
+
+def runs_of(sids: Sequence[int]) -> list[tuple[int, int]]:
+    """First and last of each run of consecutive ids; the ids ascend."""
+    runs: list[tuple[int, int]] = []
+    for sid in sids:
+        if runs and sid == runs[-1][1] + 1:
+            runs[-1] = (runs[-1][0], sid)
+        else:
+            runs.append((sid, sid))
+    return runs

@@ -5,7 +5,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import partial
 from itertools import pairwise
 from pathlib import Path
@@ -19,10 +19,11 @@ from backend.core.ports import SensorTags, Written
 from backend.core.reading import Float64, Int32, Int64, Points, Reading, Readings
 from backend.core.windows import NS_PER_SECOND, Window
 from backend.store import clustered, names, sealing
-from backend.store.aggregate import aggregate
+from backend.store.aggregate import Aggregation
 from backend.store.clustered import Clustered
 from backend.store.engine import Columns, Cursor, Engine, Transaction, fetch
 from backend.store.names import SENSOR, Names
+from backend.store.newest import Newest
 from backend.store.rows import Rows
 
 T = TypeVar("T")
@@ -50,13 +51,17 @@ class DuckDBStore:
         self._names = Names()
         self._raw = Clustered("raw", ("value",), part_days=1)
         self._buckets = {w: Clustered(f"rollup_{w}", STATISTICS, PART_DAYS[w]) for w in Window}
-        self._latest: dict[str, Reading] = {}
+        self._newest = Newest()
         # One at a time: moving, sealing, bulk writes and deleting, which all count on partitions standing still.
         self._house = asyncio.Lock()
 
     async def open(self) -> None:
         await self._engine.open()
-        await self._engine.write(self._load)
+        try:
+            await self._engine.write(self._load)
+        except BaseException:
+            await self._engine.close()
+            raise
 
     async def close(self) -> None:
         await self._engine.close()
@@ -77,7 +82,7 @@ class DuckDBStore:
             rows = Rows(codes[readings.codes], readings.times, (readings.values,)).distinct()
             late = rows.take(self._raw.put(transaction, rows, bulk))
             newest = rows.newest()
-            transaction.on_commit(lambda: self._renew(newest))
+            transaction.on_commit(lambda: self._newest.renew(newest))
             order = np.argsort(codes, kind="stable").astype(np.int32)
             back = order[np.searchsorted(codes[order], late.sid)] if len(late) else late.sid
             return Written(len(rows), Readings(readings.names, back, late.ts, late.values[0]))
@@ -93,30 +98,32 @@ class DuckDBStore:
         return {known[sid]: Points(times, values) for sid, times, (values,) in _series(got, ("value",))}
 
     async def latest(self, sensors: Sequence[str] | None = None) -> Mapping[str, Reading]:
-        if sensors is None:
-            return dict(self._latest)
-        return {name: self._latest[name] for name in sensors if name in self._latest}
+        wanted = None if sensors is None else self._names.known(SENSOR, sensors)
+        return self._newest.readings(self._names.name, wanted)
 
     async def aggregate(
         self, groups: Mapping[str, Sequence[str]], window: Window, start_ns: int, end_ns: int
     ) -> Buckets:
+        return (await self.aggregate_many(groups, (window,), start_ns, end_ns))[window]
+
+    async def aggregate_many(
+        self, groups: Mapping[str, Sequence[str]], windows: Sequence[Window], start_ns: int, end_ns: int
+    ) -> Mapping[Window, Buckets]:
         members = [list(self._names.known(SENSOR, sensors)) for sensors in groups.values()]
-        everyone = sorted({sid for group in members for sid in group})
-        if not everyone or start_ns >= end_ns:
-            return Buckets.empty(tuple(groups))
-
-        def read(cursor: Cursor) -> Buckets:
-            source = self._raw.union("sid, ts, value", _in(everyone), start_ns, end_ns)
-            return aggregate(cursor, source, tuple(groups), members, window, start_ns)
-
-        return await self._stable(self._raw, start_ns, end_ns, read)
+        if start_ns >= end_ns:
+            return {window: Buckets.empty(tuple(groups)) for window in windows}
+        job = Aggregation(self._raw.union, members, windows, start_ns, end_ns)
+        return await self._stable(self._raw, start_ns, end_ns, lambda cursor: job.run(cursor, tuple(groups)))
 
     async def first_time(self) -> int | None:
         def read(cursor: Cursor) -> int | None:
-            tables = [self._raw.hot, *(self._raw.table(part) for part in sorted(self._raw.parts))]
-            union = " union all ".join(f"select min(ts) as ts from {table}" for table in tables)
-            first: int | None = cursor.execute(f"select min(ts) from ({union})").fetchall()[0][0]
-            return first
+            found = [_first_of(cursor, self._raw.hot)]
+            for part in sorted(self._raw.parts):  # a partition may have been emptied
+                first = _first_of(cursor, self._raw.table(part))
+                if first is not None:
+                    found.append(first)
+                    break
+            return min((first for first in found if first is not None), default=None)
 
         return await self._stable(self._raw, clustered.NEVER, clustered.FOREVER, read)
 
@@ -126,7 +133,7 @@ class DuckDBStore:
             return {}
 
         def read(cursor: Cursor) -> Columns:
-            source = self._raw.union("sid", _in(known), start_ns, end_ns)
+            source = self._raw.union("sid", list(known), start_ns, end_ns)
             return fetch(cursor, f"select sid, count(*) as n from ({source}) group by sid")
 
         got = await self._stable(self._raw, start_ns, end_ns, read)
@@ -195,6 +202,8 @@ class DuckDBStore:
             await self._engine.write(lambda transaction: table.make(transaction, new))
         for piece in pieces:
             await self._engine.write(sealing.move(table, piece, edge_ns))
+        if pieces:
+            await self._engine.write(partial(sealing.measure, table))
 
     async def _seal(self, table: Clustered, part: int) -> None:
         steps = await self._engine.read(lambda cursor: list(sealing.seal_steps(table, part, cursor)))
@@ -213,27 +222,17 @@ class DuckDBStore:
             table.create(transaction)
             newest = table.load(transaction)
             if table is self._raw:
-                found = zip(newest.sid.tolist(), newest.ts.tolist(), newest.values[0].tolist(), strict=True)
-                self._latest = {
-                    self._names.name(sid): Reading(self._names.name(sid), ts, value)
-                    for sid, ts, value in found
-                }
+                self._newest = Newest()
+                self._newest.renew(newest)
 
     def _codes(self, transaction: Transaction, kind: str, names: Sequence[str], codes: Int32) -> Int32:
         """The id of each name that a row has; -1 for the others, which get none."""
-        used = np.unique(codes)
+        seen = np.zeros(len(names), bool)
+        seen[codes] = True
+        used = np.flatnonzero(seen)
         ids = np.full(len(names), -1, np.int32)
         ids[used] = self._names.ids(transaction, kind, [names[code] for code in used.tolist()])
         return ids
-
-    def _renew(self, newest: Rows) -> None:
-        for sid, ts, value in zip(
-            newest.sid.tolist(), newest.ts.tolist(), newest.values[0].tolist(), strict=True
-        ):
-            name = self._names.name(sid)
-            known = self._latest.get(name)
-            if known is None or known.time_ns <= ts:
-                self._latest[name] = Reading(name, ts, value)
 
     async def _put(self, table: Clustered, times: Int64, bulk: bool, work: Callable[[Transaction], T]) -> T:
         if not bulk:
@@ -254,7 +253,7 @@ class DuckDBStore:
             table,
             start_ns,
             end_ns,
-            lambda cursor: fetch(cursor, table.union(columns, _in(known), start_ns, end_ns)),
+            lambda cursor: fetch(cursor, table.union(columns, list(known), start_ns, end_ns)),
         )
         return got if len(got["sid"]) else None
 
@@ -289,15 +288,15 @@ class DuckDBStore:
         newest = self._raw.recount(transaction, gone)
 
         def renew() -> None:
-            for sid in gone:
-                self._latest.pop(self._names.name(sid), None)
-            self._renew(newest)
+            self._newest.forget(gone)
+            self._newest.renew(newest)
 
         transaction.on_commit(renew)
 
 
-def _in(sids: Iterable[int]) -> str:
-    return f"sid in ({', '.join(map(str, sids))})"
+def _first_of(cursor: Cursor, table: str) -> int | None:
+    first: int | None = cursor.execute(f"select min(ts) from {table}").fetchall()[0][0]
+    return first
 
 
 def _series(got: Columns, values: Sequence[str]) -> Iterator[tuple[int, Int64, tuple[Float64, ...]]]:

@@ -49,19 +49,20 @@ class Names:
 
     def ids(self, transaction: Transaction, kind: str, names: Sequence[str]) -> Int32:
         """An id a name; new names get one that holds once the transaction is committed."""
+        known = self._ids
+        found = [known.get((kind, name), -1) for name in names]
         fresh: dict[tuple[str, str], int] = {}
-        ids = np.empty(len(names), np.int32)
-        for at, name in enumerate(names):
-            key = (kind, name)
-            known = self._ids.get(key)
-            ids[at] = fresh.setdefault(key, len(self._names) + len(fresh)) if known is None else known
+        if -1 in found:
+            for at, name in enumerate(names):
+                if found[at] < 0:
+                    found[at] = fresh.setdefault((kind, name), len(self._names) + len(fresh))
         if fresh:
             transaction.cursor.executemany(
                 "insert into series values (?, ?, ?, null, null, null)",
                 [[sid, k, name] for (k, name), sid in fresh.items()],
             )
             transaction.on_commit(lambda: self._adopt(fresh))
-        return ids
+        return np.array(found, np.int32)
 
     def tag(self, transaction: Transaction, tags: Mapping[str, SensorTags]) -> None:
         """Keep the tags of sensors that are in the tables, where they changed."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -29,12 +29,20 @@ class Rows:
         """What DuckDB scans as a table."""
         return {"sid": self.sid, "ts": self.ts, **dict(zip(names, self.values, strict=True))}
 
+    @staticmethod
+    def concat(parts: Sequence[Rows]) -> Rows:
+        """All rows, in order."""
+        return Rows(
+            np.concatenate([part.sid for part in parts]),
+            np.concatenate([part.ts for part in parts]),
+            tuple(np.concatenate(columns) for columns in zip(*(part.values for part in parts), strict=True)),
+        )
+
     def distinct(self) -> Rows:
         """Sorted by (sid, ts); of rows with one identity the last one stands."""
-        order = _order(self.sid, self.ts)
-        rows = self if order is None else self.take(order)
-        if len(rows) < 2:
-            return rows
+        if _rising(self.sid, self.ts):
+            return self
+        rows = self.take(_order(self.sid, self.ts))
         last = np.ones(len(rows), bool)
         np.logical_or(rows.sid[1:] != rows.sid[:-1], rows.ts[1:] != rows.ts[:-1], out=last[:-1])
         return rows if last.all() else rows.take(last)
@@ -43,33 +51,50 @@ class Rows:
         """The rows of each partition of time, number and rows, oldest first."""
         if not len(self):
             return
-        part = self.ts // part_ns
-        first, last = int(part.min()), int(part.max())
+        first, last = int(self.ts.min()) // part_ns, int(self.ts.max()) // part_ns
         if first == last:
             yield first, self
             return
-        for number in np.unique(part).tolist():
-            yield number, self.take(part == number)
+        for number in parts_of(self.ts, part_ns):
+            low = number * part_ns
+            yield number, self.take((self.ts >= low) & (self.ts < low + part_ns))
+
+    def edges(self) -> npt.NDArray[np.intp]:
+        """Where each series begins, and the end; the rows must be distinct."""
+        inner = np.flatnonzero(self.sid[1:] != self.sid[:-1]) + 1
+        return np.concatenate(([0], inner, [len(self)])) if len(self) else np.zeros(1, np.intp)
 
     def newest(self) -> Rows:
         """The last row of each series; the rows must be distinct."""
-        if not len(self):
-            return self
-        return self.take(np.flatnonzero(np.append(self.sid[1:] != self.sid[:-1], True)))
+        return self.take(self.edges()[1:] - 1)
+
+    def oldest(self) -> Rows:
+        """The first row of each series; the rows must be distinct."""
+        return self.take(self.edges()[:-1])
 
 
-def _order(sid: Int32, ts: Int64) -> npt.NDArray[np.intp] | None:
-    """What sorts the rows by (sid, ts), stably; None where they are already."""
-    if _sorted(sid, ts):
-        return None
+def parts_of(times: Int64, part_ns: int) -> list[int]:
+    """Numbers of the partitions that hold these times."""
+    if not len(times):
+        return []
+    first, last = int(times.min()) // part_ns, int(times.max()) // part_ns
+    if first == last:
+        return [first]
+    numbers: list[int] = np.unique(times // part_ns).tolist()
+    return numbers
+
+
+def _order(sid: Int32, ts: Int64) -> npt.NDArray[np.intp]:
+    """What sorts the rows by (sid, ts), stably."""
     # Sorting by small integers is a radix sort: most batches come sorted by time and need no more than this.
-    narrow = sid.astype(np.uint16) if len(sid) and sid.max() < 1 << 16 else sid
+    narrow: npt.NDArray[np.uint16] | Int32 = sid.astype(np.uint16) if sid.max() < 1 << 16 else sid
     order = np.argsort(narrow, kind="stable")
-    if _sorted(sid[order], ts[order]):
-        return order
-    return np.lexsort((ts, sid))
+    sorted_sid, sorted_ts = sid[order], ts[order]
+    falling = (sorted_sid[1:] == sorted_sid[:-1]) & (sorted_ts[1:] < sorted_ts[:-1])
+    return np.lexsort((ts, sid)) if falling.any() else order
 
 
-def _sorted(sid: Int32, ts: Int64) -> bool:
-    up, same = sid[1:] > sid[:-1], sid[1:] == sid[:-1]
-    return bool(np.all(up | (same & (ts[1:] >= ts[:-1]))))
+def _rising(sid: Int32, ts: Int64) -> bool:
+    """Whether the rows are sorted by (sid, ts) with each identity once."""
+    up = sid[1:] > sid[:-1]
+    return bool(np.all(up | ((sid[1:] == sid[:-1]) & (ts[1:] > ts[:-1]))))

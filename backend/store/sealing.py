@@ -54,7 +54,7 @@ def moves(
     for part in np.unique(got["part"]).tolist():
         here = got["part"] == part
         sids, counts = got["sid"][here], got["n"][here]
-        if counts.sum() >= least or (part + 1) * width <= over_ns:
+        if counts.sum() >= MOVE_ROWS or (part + 1) * width <= over_ns:
             found += cut(part, sids.tolist(), counts.tolist())
     return found
 
@@ -95,6 +95,12 @@ def _note_moved_heads(table: Clustered, transaction: Transaction, chosen: str) -
         f"select sid, max(ts) as ts, arg_max({value}, ts) as value from {table.hot} where {chosen} group by sid",
     )
     table.note_heads(transaction, Rows(got["sid"], got["ts"], (got["value"],)))
+
+
+def measure(table: Clustered, transaction: Transaction) -> None:
+    """Learn what is left in the hot table, so that reads of the past need not look there."""
+    span = table.measure_hot(transaction.cursor)
+    transaction.on_commit(lambda: setattr(table, "hot_span", span))
 
 
 def needs_seal(table: Clustered, part: int, over_ns: int) -> bool:

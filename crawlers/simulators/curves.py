@@ -110,7 +110,8 @@ def _panels(sensor: Sensor, words: str, context: Context) -> Shape | None:
     if not _has(words, "net(work)?[0-9]", "sol[0-9]", "solar", "panel", "string", "pv"):
         return None
     unit = symbol(sensor.unit)
-    good = 0.96 + 0.04 * _own(sensor, context, "panel")
+    network = re.match(r"[a-z]+[0-9]+", sensor.name)
+    good = 0.92 + 0.08 * fraction(context.seed, f"panel/{network[0] if network else sensor.name}")
     part = 0.5 if _has(words, "string", "sol[0-9]") else 1.0
     watts: Curve = lambda day: good * part * day.sun * (PANEL_W / 1_000.0)  # noqa: E731
     volts: Curve = lambda day: np.where(day.sun > 2.0, 318.0 + 12.0 * np.log1p(day.sun / 40.0), day.sun)  # noqa: E731

@@ -32,7 +32,7 @@ from crawlers.simulators.arduino_posters import Card
 from crawlers.simulators.encoding import prints_text
 from crawlers.simulators.faults import cards
 from crawlers.simulators.model import DataCentreModel
-from crawlers.snmp import parse_oid
+from crawlers.snmp_plan import parse_oid
 
 log = logging.getLogger(__name__)
 
@@ -137,6 +137,7 @@ class SimulatedFleet:
         self._open.push_async_callback(client.aclose)
         for card in self.cards:
             task = asyncio.create_task(card.run(client, self._url), name=card.name)
+            task.add_done_callback(_say_why)
             self._open.push_async_callback(_cancelled, task)
 
     async def run(self) -> None:
@@ -230,6 +231,11 @@ def _modbus_units(inventory: Inventory) -> Mapping[tuple[str, int], list[modbus_
 
 async def _shutdown(server: ModbusTcpServer) -> None:
     await server.shutdown()  # type: ignore[no-untyped-call]
+
+
+def _say_why(task: asyncio.Task[None]) -> None:
+    if not task.cancelled() and (error := task.exception()) is not None:
+        log.error("simulated card %s ended", task.get_name(), exc_info=error)
 
 
 async def _cancelled(task: asyncio.Task[None]) -> None:

@@ -51,6 +51,8 @@ class ServerLoad:
 
     def utilisation(self, servers: Int64, t_s: Float64) -> Float64:
         """(n,) indices of servers and (m,) seconds give (n, m) in 0 to 1. Jobs take some seconds to start and stop."""
+        if not len(servers) or not len(t_s):
+            return np.zeros((len(servers), len(t_s)))
         length = self._slot[servers][:, None]
         shifted = t_s[None, :] + self._offset[servers][:, None]
         slot = np.floor_divide(shifted, length)

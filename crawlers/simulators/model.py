@@ -87,12 +87,11 @@ class DataCentreModel:
     def _physical(self, rows: npt.NDArray[np.intp], times: Int64) -> Float64:
         out = np.empty((len(rows), len(times)))
         plug = np.array([self._shapes[row] is None for row in rows.tolist()], bool)
-        for number, part in _by_day(times):
-            t_s = times[part] / NS_PER_SECOND
-            if plug.any():
-                out[plug, part] = self._plug_watts(rows[plug], t_s)
-            if not plug.all():
-                out[~plug, part] = self._interpolated(rows[~plug], number, t_s)
+        t_s = times / NS_PER_SECOND
+        if plug.any():
+            out[plug] = self._plug_watts(rows[plug], t_s)
+        if not plug.all():
+            out[~plug] = self._interpolated(rows[~plug], times, t_s)
         noise = uniform(self._seeds[rows][:, None], (times // NS_PER_SECOND)[None, :])
         noise *= 2.0
         noise -= 1.0
@@ -109,7 +108,18 @@ class DataCentreModel:
         watts *= self._plug_share[rows][:, None]
         return watts
 
-    def _interpolated(self, rows: npt.NDArray[np.intp], number: int, t_s: Float64) -> Float64:
+    def _interpolated(self, rows: npt.NDArray[np.intp], times: Int64, t_s: Float64) -> Float64:
+        numbers = times // DAY_NS
+        if len(times) and numbers.min() == numbers.max():
+            return self._within(rows, int(numbers[0]), t_s)
+        out = np.empty((len(rows), len(times)))
+        for number in np.unique(numbers).tolist():
+            there = numbers == number
+            out[:, there] = self._within(rows, number, t_s[there])
+        return out
+
+    def _within(self, rows: npt.NDArray[np.intp], number: int, t_s: Float64) -> Float64:
+        """Between the grid points of one day."""
         matrix = self._matrix(number)[self._place[rows]]
         place = (t_s - number * 86_400.0) / STEP_S
         index = place.astype(np.intp)
@@ -175,15 +185,3 @@ def _servers(inventory: Inventory, plugs: dict[str, str]) -> list[str]:
     """Everything on a plug that the description does not call a switch."""
     switches = {e.name for rack in inventory.site.racks for e in rack.equipment if e.type == "switch"}
     return [at for at in dict.fromkeys(plugs.values()) if at not in switches]
-
-
-def _by_day(times: Int64) -> Iterator[tuple[int, slice | Bools]]:
-    """The UTC days that times lie in, and which of them lie in each; cheap where they are in order."""
-    numbers = times // DAY_NS
-    if not len(times):
-        return
-    if numbers[0] == numbers[-1] and numbers.min() == numbers.max():
-        yield int(numbers[0]), slice(None)
-        return
-    for number in np.unique(numbers).tolist():
-        yield number, numbers == number

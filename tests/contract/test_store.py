@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import math
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from dataclasses import fields
@@ -199,6 +200,17 @@ async def test_a_large_batch_and_what_overlaps_it(bench: Bench) -> None:
         assert await one.latest() == {"a": Reading("a", T0 + 90_000 * S, 0.25)}
 
 
+async def test_writes_side_by_side(store: TimeSeriesStore) -> None:
+    batches = [readings(*((sensor, T0 + at * S, float(at)) for sensor in "abc")) for at in range(20)]
+    written = await asyncio.gather(
+        *(store.write(batch) for batch in batches), *(store.write(b) for b in batches)
+    )
+    assert sum(len(one.late) for one in written) >= 60
+    assert await content(store, *"abc") == {
+        sensor: [(T0 + at * S, float(at)) for at in range(20)] for sensor in "abc"
+    }
+
+
 # -- reading -----------------------------------------------------------------------------------------------------
 
 
@@ -393,8 +405,23 @@ async def test_aggregates_are_exact(
         await store.close()
 
 
+async def test_several_windows_at_once(store: TimeSeriesStore) -> None:
+    rng = np.random.default_rng(3)
+    for sensor, step in (("a", S), ("b", 7 * S), ("c", 61 * S)):
+        await store.write(second_by_second(sensor, rng.normal(20, 3, 2 * 86_400 * S // step), step=step))
+    groups = {"c": ["c"], "all": ["a", "b", "c"], "a": ["a"], "nobody": ["x"], "ab": ["b", "a"]}
+    many = await store.aggregate_many(groups, WINDOWS, T0, T0 + DAY)
+    assert set(many) == set(WINDOWS)
+    for window in WINDOWS:
+        same(many[window], await store.aggregate(groups, window, T0, T0 + DAY))
+        assert many[window].by_series()["all"].count.sum() == 86_400 + 12_343 + 1_417
+    assert await store.aggregate_many(groups, (), T0, T0 + DAY) == {}
+    nothing = await store.aggregate_many(groups, WINDOWS, T0, T0)
+    assert {len(buckets) for buckets in nothing.values()} == {0}
+
+
 async def test_squares_keep_their_digits_far_from_zero(store: TimeSeriesStore) -> None:
-    values = 1e3 + np.random.default_rng(7).normal(0, 0.01, 3600)
+    values = 1e6 + np.random.default_rng(7).normal(0, 0.01, 3600)
     await store.write(second_by_second("a", values))
     got = await store.aggregate({"a": ["a"]}, Window.H1, T0, T0 + HOUR)
     assert got.m2[0] == pytest.approx(np.sum((values - values.mean()) ** 2), rel=1e-9)

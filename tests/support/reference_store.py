@@ -18,15 +18,15 @@ Row = tuple[float, ...]
 
 def statistics(values: np.ndarray) -> Row:
     """count, sum, m2, min, max, median of at least one value."""
-    mean = values.mean()
-    return (
-        float(len(values)),
-        float(values.sum()),
-        float(((values - mean) ** 2).sum()),
-        float(values.min()),
-        float(values.max()),
-        float(np.median(values)),
-    )
+    n = len(values)
+    if n == 1:
+        value = float(values[0])
+        return 1.0, value, 0.0, value, value, value
+    ordered = np.sort(values)
+    total = float(ordered.sum())
+    m2 = float(np.square(ordered - total / n).sum())
+    median = (ordered[(n - 1) // 2] + ordered[n // 2]) / 2
+    return float(n), total, m2, float(ordered[0]), float(ordered[-1]), float(median)
 
 
 def by_window(points: Points, window: Window) -> Iterator[tuple[int, np.ndarray]]:

@@ -6,6 +6,7 @@ import asyncio
 import contextlib
 import logging
 import resource
+import shutil
 import sqlite3
 import subprocess
 import sys
@@ -38,7 +39,7 @@ def some(start: int, rows: int) -> Readings:
 
 
 def size_on_disk(folder: Path) -> int:
-    return sum(p.stat().st_size for p in folder.iterdir())
+    return sum(p.stat().st_size for p in folder.iterdir() if p.suffix != ".reserve")
 
 
 async def drain(spool: SqliteSpool) -> list[int]:
@@ -196,3 +197,45 @@ async def test_what_was_acknowledged_survives_sigkill(tmp_path: Path) -> None:
     async with opened(path) as spool:
         assert spool.depth == 500
         assert await drain(spool) == list(range(500))
+
+
+# A disk of its own, 24 MB large, that nothing outside the process sees.
+SMALL_DISK = ("unshare", "--user", "--map-root-user", "--mount", "sh", "-c")
+ON_SMALL_DISK = 'mount -t tmpfs -o size=24m tmpfs "$1" && exec "$2" -c "$3" "$1"'
+
+FILLS_ITS_DISK = """
+import asyncio, os, sys
+sys.path.insert(0, ".")
+from pathlib import Path
+from backend.core.errors import SpoolFull
+from tests.unit.ingest.test_ingest_spool import drain, opened, some
+
+async def main(folder):
+    (folder / "of another").write_bytes(bytes(4_000_000))
+    async with opened(folder / "spool.db", 1 << 30) as spool:
+        kept = 0
+        try:
+            while True:
+                await spool.append(some(kept, 1000))
+                kept += 1000
+        except SpoolFull:
+            assert os.statvfs(folder).f_bavail == 0
+        assert set(await drain(spool)) >= set(range(kept)), "it drains while the disk is full"
+        await spool.append(some(0, 1000))
+        assert spool.depth == 1000
+
+asyncio.run(main(Path(sys.argv[1])))
+"""
+
+
+@pytest.mark.skipif(
+    not shutil.which("unshare")
+    or subprocess.run([*SMALL_DISK, "mount -t tmpfs tmpfs /mnt"], capture_output=True).returncode != 0,
+    reason="needs the right to make a small disk of its own",
+)
+def test_a_full_disk_still_drains_and_then_takes_again(tmp_path: Path) -> None:
+    arguments = ["sh", str(tmp_path), sys.executable, FILLS_ITS_DISK]
+    done = subprocess.run(
+        [*SMALL_DISK, ON_SMALL_DISK, *arguments], capture_output=True, text=True, timeout=60
+    )
+    assert done.returncode == 0, done.stderr

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import asyncio
+from collections.abc import AsyncIterator, Mapping
+from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -10,10 +13,14 @@ import pytest
 from backend.core.bucket import SeriesKind
 from backend.core.clock import ManualClock
 from backend.core.errors import TransientError
-from backend.core.ports import DirtyWindow
+from backend.core.ports import DirtyWindow, TimeSeriesStore
 from backend.core.reading import Points, Readings
 from backend.core.windows import NS_PER_SECOND, WINDOWS, Window
+from backend.db.engine import Database
+from backend.db.migrate import migrate
+from backend.db.rollup_state import SqlRollupState
 from backend.rollups.engine import RollupEngine
+from backend.store.duckdb import DuckDBStore
 from tests.support.memory_rollup_state import MemoryRollupState
 from tests.support.reference_store import ReferenceStore
 from tests.support.rollup_day import DEFINITIONS, END, HOUR, START, compare, readings_of, simulate
@@ -24,13 +31,17 @@ POINTS = simulate()
 
 
 class Bench:
-    """An engine over the reference store, with its clock."""
+    """An engine over a store that a test can take down, with its clock."""
 
-    def __init__(self, now: int = END) -> None:
-        self.store = ReferenceStore()
-        self.state = MemoryRollupState()
-        self.clock = ManualClock(now)
-        self.engine = RollupEngine(self.store, self.state, DEFINITIONS, self.clock, DELAY_S)
+    def __init__(self, store: TimeSeriesStore) -> None:
+        self.store: Any = Fallible(store)
+        self.clock = ManualClock(END)
+        self.start_over(MemoryRollupState())
+
+    def start_over(self, state: MemoryRollupState) -> None:
+        """A new engine, as after a restart."""
+        self.state = state
+        self.engine = RollupEngine(self.store, state, DEFINITIONS, self.clock, DELAY_S)
 
     def ends(self) -> Mapping[Window, int]:
         return {w: w.floor(self.clock.now_ns() - DELAY) for w in WINDOWS}
@@ -40,6 +51,32 @@ class Bench:
         readings = readings_of(points)
         await self.store.write(readings)
         await self.engine.on_late(readings)
+
+
+class Fallible:
+    """Passes calls on to a store, or fails like one that cannot be reached while `down`."""
+
+    def __init__(self, store: TimeSeriesStore) -> None:
+        self._store = store
+        self.down = False
+
+    def __getattr__(self, name: str) -> Any:
+        if self.down:
+            raise TransientError("the store is down")
+        return getattr(self._store, name)
+
+
+BOTH = pytest.mark.parametrize("bench", ["reference", "duckdb"], indirect=True)
+"""Over the plain store too, which can only be right; elsewhere the real one does."""
+
+
+@pytest.fixture
+async def bench(request: pytest.FixtureRequest) -> AsyncIterator[Bench]:
+    reference = getattr(request, "param", "duckdb") == "reference"
+    store = ReferenceStore() if reference else DuckDBStore(":memory:", readers=2)
+    await store.open()
+    yield Bench(store)
+    await store.close()
 
 
 def cut(points: Mapping[str, Points], start: int, end: int) -> dict[str, Points]:
@@ -59,8 +96,8 @@ def without(p: Points, rows: slice) -> Points:
     return Points(np.delete(p.times, rows), np.delete(p.values, rows))
 
 
-async def test_bulk_history_is_rolled_up_exactly() -> None:
-    bench = Bench()
+@BOTH
+async def test_bulk_history_is_rolled_up_exactly(bench: Bench) -> None:
     await bench.write(POINTS)
     report = await bench.engine.step()
     assert report.watermarks == bench.ends()
@@ -68,10 +105,10 @@ async def test_bulk_history_is_rolled_up_exactly() -> None:
     assert (await bench.engine.step()).rows == 0
 
 
-async def test_many_small_steps_give_the_same_as_one() -> None:
+async def test_many_small_steps_give_the_same_as_one(bench: Bench) -> None:
     start, end = START, START + 2 * HOUR + 7 * 60 * NS_PER_SECOND  # over midnight
     points = cut(POINTS, start, end)
-    bench = Bench(start)
+    bench.clock.set(start)
     now = start
     rng = np.random.default_rng(1)
     while now < end:
@@ -86,8 +123,7 @@ async def test_many_small_steps_give_the_same_as_one() -> None:
     await compare(bench.store, points, bench.ends())
 
 
-async def test_a_window_waits_for_its_end_and_the_delay() -> None:
-    bench = Bench()
+async def test_a_window_waits_for_its_end_and_the_delay(bench: Bench) -> None:
     await bench.write(POINTS)
     edge = Window.H1.ceil(START)
     bench.clock.set(edge + DELAY - 1)
@@ -103,8 +139,8 @@ async def test_a_window_waits_for_its_end_and_the_delay() -> None:
     await compare(bench.store, POINTS, bench.ends())
 
 
-async def test_downtime_leaves_no_hole() -> None:
-    bench = Bench(START + HOUR)
+async def test_downtime_leaves_no_hole(bench: Bench) -> None:
+    bench.clock.set(START + HOUR)
     await bench.write(POINTS)
     await bench.engine.step()
     bench.store.down = True
@@ -113,13 +149,13 @@ async def test_downtime_leaves_no_hole() -> None:
         await bench.engine.step()
     bench.store.down = False
     bench.clock.set(END)
-    again = RollupEngine(bench.store, bench.state, DEFINITIONS, bench.clock, DELAY_S)
-    await again.step()
+    bench.start_over(bench.state)
+    await bench.engine.step()
     await compare(bench.store, POINTS, bench.ends())
 
 
-async def test_nothing_is_marked_while_the_store_was_down() -> None:
-    bench = Bench(START + HOUR)
+async def test_nothing_is_marked_while_the_store_was_down(bench: Bench) -> None:
+    bench.clock.set(START + HOUR)
     await bench.write(cut(POINTS, START, START + HOUR))
     await bench.engine.step()
     bench.store.down = True
@@ -133,8 +169,8 @@ async def test_nothing_is_marked_while_the_store_was_down() -> None:
     await compare(bench.store, cut(POINTS, START, START + 4 * HOUR), bench.ends())
 
 
-async def test_late_readings_are_healed_up_the_tree() -> None:
-    bench = Bench()
+@BOTH
+async def test_late_readings_are_healed_up_the_tree(bench: Bench) -> None:
     rng = np.random.default_rng(2)
     on_time, late = {}, {}
     for name, p in POINTS.items():
@@ -152,9 +188,8 @@ async def test_late_readings_are_healed_up_the_tree() -> None:
     await compare(bench.store, POINTS, bench.ends())
 
 
-async def test_a_sensor_that_comes_back_after_hours_is_healed() -> None:
+async def test_a_sensor_that_comes_back_after_hours_is_healed(bench: Bench) -> None:
     """Its readings are newer than all it had, and late all the same."""
-    bench = Bench()
     rest = {name: p for name, p in POINTS.items() if name != "plug_1"}
     await bench.write(rest | cut({"plug_1": POINTS["plug_1"]}, START, START + HOUR))
     await bench.engine.step()
@@ -163,8 +198,7 @@ async def test_a_sensor_that_comes_back_after_hours_is_healed() -> None:
     await compare(bench.store, POINTS, bench.ends())
 
 
-async def test_a_value_written_again_is_healed() -> None:
-    bench = Bench()
+async def test_a_value_written_again_is_healed(bench: Bench) -> None:
     await bench.write(POINTS)
     await bench.engine.step()
     p = POINTS["battery"]
@@ -175,8 +209,7 @@ async def test_a_value_written_again_is_healed() -> None:
     await compare(bench.store, POINTS | {"battery": Points(p.times, values)}, bench.ends())
 
 
-async def test_history_older_than_the_first_window_is_healed() -> None:
-    bench = Bench()
+async def test_history_older_than_the_first_window_is_healed(bench: Bench) -> None:
     await bench.write(cut(POINTS, START + 10 * HOUR, END))
     await bench.engine.step()
     await bench.write(cut(POINTS, START, START + 10 * HOUR))
@@ -188,9 +221,9 @@ async def test_history_older_than_the_first_window_is_healed() -> None:
     await compare(bench.store, POINTS, bench.ends())
 
 
-async def test_a_late_reading_does_not_fill_a_window_that_is_still_open() -> None:
+async def test_a_late_reading_does_not_fill_a_window_that_is_still_open(bench: Bench) -> None:
     now = Window.H1.ceil(START) + 30 * 60 * NS_PER_SECOND
-    bench = Bench(now)
+    bench.clock.set(now)
     here = cut(POINTS, START, now)
     p, late = here["plug_1"], slice(-900, -600)
     await bench.write(here | {"plug_1": without(p, late)})
@@ -216,12 +249,10 @@ class CrashingState(MemoryRollupState):
         await super().clear_dirty(windows)  # type: ignore[arg-type]
 
 
-async def test_a_crash_between_writing_and_clearing_loses_nothing() -> None:
-    bench = Bench()
-    bench.state = CrashingState()
-    bench.engine = RollupEngine(bench.store, bench.state, DEFINITIONS, bench.clock, DELAY_S)
+async def test_a_crash_between_writing_and_clearing_loses_nothing(bench: Bench) -> None:
+    bench.start_over(CrashingState())
     late = cut(POINTS, START + 20 * HOUR, START + 21 * HOUR)
-    await bench.write(cut(POINTS, START, START + 20 * HOUR) | {})
+    await bench.write(cut(POINTS, START, START + 20 * HOUR))
     await bench.write(cut(POINTS, START + 21 * HOUR, END))
     await bench.engine.step()
     await bench.write(late)
@@ -233,8 +264,7 @@ async def test_a_crash_between_writing_and_clearing_loses_nothing() -> None:
     await compare(bench.store, POINTS, bench.ends())
 
 
-async def test_a_mark_set_while_healing_survives() -> None:
-    bench = Bench()
+async def test_a_mark_set_while_healing_survives(bench: Bench) -> None:
     p = POINTS["probe"]
     await bench.write({"probe": without(p, slice(3, 5))})
     await bench.engine.step()
@@ -249,7 +279,7 @@ async def test_a_mark_set_while_healing_survives() -> None:
             await bench.engine.on_late(late)
         await written(*args)  # type: ignore[arg-type]
 
-    bench.store.write_buckets = write_buckets  # type: ignore[method-assign]
+    bench.store.write_buckets = write_buckets
     await bench.engine.heal()
     assert await bench.state.dirty(10)
     await bench.engine.heal()
@@ -258,8 +288,9 @@ async def test_a_mark_set_while_healing_survives() -> None:
 
 
 @pytest.mark.parametrize("window", [Window.S30, Window.M1, Window.D1])
-async def test_a_reading_that_arrives_while_its_window_is_rolled_up_is_not_lost(window: Window) -> None:
-    bench = Bench()
+async def test_a_reading_that_arrives_while_its_window_is_rolled_up_is_not_lost(
+    bench: Bench, window: Window
+) -> None:
     p = POINTS["probe"]
     await bench.write({"probe": without(p, slice(5, 6))})
     aggregate = bench.store.aggregate
@@ -268,18 +299,36 @@ async def test_a_reading_that_arrives_while_its_window_is_rolled_up_is_not_lost(
     async def read_then_arrive(groups: object, at: Window, start: int, end: int) -> object:
         found = await aggregate(groups, at, start, end)  # type: ignore[arg-type]
         if late and at is window:
-            await bench.store.write(late[0])
-            await bench.engine.on_late(late.pop())
+            arrived = late.pop()
+            await bench.store.write(arrived)
+            await bench.engine.on_late(arrived)
         return found
 
-    bench.store.aggregate = read_then_arrive  # type: ignore[method-assign, assignment]
+    bench.store.aggregate = read_then_arrive
     await bench.engine.step()
     await bench.engine.heal()
     await compare(bench.store, {"probe": p}, bench.ends())
 
 
-async def test_recompute_forgets_what_is_gone_from_the_raw_readings() -> None:
-    bench = Bench()
+async def test_a_step_gets_its_turn_between_two_days_of_healing(bench: Bench) -> None:
+    await bench.write({"probe": POINTS["probe"]})
+    bench.clock.set(END - HOUR)
+    await bench.engine.step()
+    await bench.state.mark_dirty(
+        [DirtyWindow("probe", d, d + Window.D1.ns) for d in Window.D1.starts(START, END)]
+    )
+    bench.clock.set(END)
+    healing = asyncio.create_task(bench.engine.heal())
+    stepping = asyncio.create_task(bench.engine.step())
+    await stepping
+    assert not healing.done()
+    await healing
+    assert not await bench.state.dirty(1)
+    await compare(bench.store, {"probe": POINTS["probe"]}, bench.ends())
+
+
+@BOTH
+async def test_recompute_forgets_what_is_gone_from_the_raw_readings(bench: Bench) -> None:
     await bench.write(POINTS)
     await bench.engine.step()
     a, b = START + 7 * HOUR, START + 8 * HOUR
@@ -300,8 +349,7 @@ async def test_recompute_forgets_what_is_gone_from_the_raw_readings() -> None:
     assert (kept.coverage == 0).all()
 
 
-async def test_years_of_silence_cost_little() -> None:
-    bench = Bench(END)
+async def test_years_of_silence_cost_little(bench: Bench) -> None:
     p = POINTS["probe"]
     old = Points(p.times[:5] - 30 * 365 * Window.D1.ns, p.values[:5])
     await bench.write({"probe": Points(np.r_[old.times, p.times], np.r_[old.values, p.values])})
@@ -314,8 +362,7 @@ async def test_years_of_silence_cost_little() -> None:
     assert len(nodes) == (bench.ends()[Window.S30] - Window.S30.ceil(START)) // Window.S30.ns
 
 
-async def test_before_the_first_reading_nothing_happens() -> None:
-    bench = Bench()
+async def test_before_the_first_reading_nothing_happens(bench: Bench) -> None:
     assert (await bench.engine.step()).rows == 0
     assert (await bench.engine.heal()).healed == 0
     assert (await bench.engine.recompute(START, END)).rows == 0
@@ -324,8 +371,7 @@ async def test_before_the_first_reading_nothing_happens() -> None:
     assert not await bench.state.dirty(1)
 
 
-async def test_marks_of_sensors_no_longer_described_go() -> None:
-    bench = Bench()
+async def test_marks_of_sensors_no_longer_described_go(bench: Bench) -> None:
     await bench.write(cut(POINTS, START, START + HOUR))
     await bench.engine.step()
     await bench.state.mark_dirty([DirtyWindow("gone", Window.S30.floor(START), Window.S30.ceil(START))])
@@ -333,10 +379,39 @@ async def test_marks_of_sensors_no_longer_described_go() -> None:
     assert not await bench.state.dirty(1)
 
 
-async def test_a_clock_set_back_undoes_nothing() -> None:
-    bench = Bench()
+async def test_a_clock_set_back_undoes_nothing(bench: Bench) -> None:
     await bench.write(POINTS)
     await bench.engine.step()
     bench.clock.set(END - 2 * HOUR)
     assert (await bench.engine.step()).rows == 0
     assert await bench.state.watermark(Window.S30) == Window.S30.floor(END - DELAY)
+
+
+async def test_a_restart_goes_on_where_the_files_say(tmp_path: Path) -> None:
+    """Engine, store and state anew over the same files, twice, with late readings marked before the second."""
+    url = f"sqlite:///{tmp_path / 'state.db'}"
+    clock = ManualClock(START + 3 * HOUR)
+    late = cut({"plug_1": POINTS["plug_1"]}, START + HOUR, START + 2 * HOUR)
+    on_time = dict(POINTS)
+    p = POINTS["plug_1"]
+    here = (p.times < START + HOUR) | (p.times >= START + 2 * HOUR)
+    on_time["plug_1"] = Points(p.times[here], p.values[here])
+    for arriving, until in (
+        (cut(on_time, START, START + 3 * HOUR), START + 3 * HOUR),
+        (cut(on_time, START + 3 * HOUR, END) | {"probe": POINTS["probe"]}, END),
+        (late, END + HOUR),
+    ):
+        clock.set(until)
+        await migrate(url)
+        database, store = Database(url), DuckDBStore(tmp_path / "series.duckdb", readers=2)
+        await store.open()
+        engine = RollupEngine(store, SqlRollupState(database), DEFINITIONS, clock, DELAY_S)
+        readings = readings_of(arriving)
+        await store.write(readings)
+        await engine.on_late(readings)
+        await engine.step()
+        if arriving is late:
+            assert (await engine.heal()).healed
+            await compare(store, POINTS, {w: w.floor(until - DELAY) for w in WINDOWS})
+        await store.close()
+        await database.close()

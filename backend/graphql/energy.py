@@ -1,0 +1,103 @@
+"""The energy trees, asked once or watched."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncGenerator
+from contextlib import aclosing
+from typing import Annotated
+
+import strawberry
+
+from backend.graphql.context import Info
+from backend.graphql.enums import Tree
+from backend.graphql.fields import NOT_GIVEN, given, optional_id, query, subscription
+from backend.graphql.scalars import TimeNs
+from backend.queries.energy import TreeState
+from backend.queries.watch import watch_tree
+
+
+@strawberry.type(description="A node of an energy tree with the sum over the sensors at or below it.")
+class EnergyNode:
+    id: strawberry.ID = strawberry.field(description="Id, unique in its tree.")
+    name: str = strawberry.field(description="Name for people.")
+    parent: strawberry.ID | None = strawberry.field(
+        description="Id of the parent; null for the root of this answer."
+    )
+    target: strawberry.ID | None = strawberry.field(
+        description="The sensor of a leaf; null for an inner node."
+    )
+    watts: float | None = strawberry.field(
+        description="Sum in W over the sensors that report: a lower bound where coverage is under 1; null if none does."
+    )
+    coverage: float = strawberry.field(description="Share of the sensors that report, 0 to 1.")
+    sensors_expected: int = strawberry.field(description="How many sensors are at or below the node.")
+    sensors_reporting: int = strawberry.field(description="How many of them report.")
+    missing: list[strawberry.ID] = strawberry.field(description="Names of the sensors that do not report.")
+
+
+@strawberry.type(description="An energy tree at a moment, as a flat list: link nodes by `parent`.")
+class EnergyTree:
+    at: TimeNs = strawberry.field(description="The moment; of the past, the start of the 30 s window.")
+    nodes: list[EnergyNode] = strawberry.field(description="Nodes, parents before children.")
+
+
+TreeArgument = Annotated[Tree, strawberry.argument(description="Which tree.")]
+RootArgument = Annotated[
+    strawberry.ID | None,
+    strawberry.argument(
+        name="root", description="Only this node and what is below it; null is the whole tree."
+    ),
+]
+
+
+def to_tree(state: TreeState) -> EnergyTree:
+    return EnergyTree(
+        at=TimeNs(state.at_ns),
+        nodes=[
+            EnergyNode(
+                id=strawberry.ID(n.id),
+                name=n.name,
+                parent=optional_id(n.parent),
+                target=optional_id(n.target),
+                watts=n.watts,
+                coverage=n.coverage,
+                sensors_expected=n.sensors_expected,
+                sensors_reporting=n.sensors_reporting,
+                missing=list(n.missing),  # type: ignore[arg-type]
+            )
+            for n in state.nodes
+        ],
+    )
+
+
+@strawberry.type
+class EnergyQuery:
+    @query(
+        "What every node of a tree draws or gives, in W: now from last values, in the past from 30 s roll-ups."
+    )
+    async def energy_tree(
+        self,
+        info: Info,
+        tree: TreeArgument = Tree.CONSUMPTION,
+        root_id: RootArgument = NOT_GIVEN,
+        at: Annotated[
+            TimeNs | None, strawberry.argument(description="A moment in the past; null is now.")
+        ] = NOT_GIVEN,
+    ) -> EnergyTree:
+        energy = info.context.queries.energy
+        below, moment = given(root_id), given(at)
+        if moment is None:
+            return to_tree(energy.now(tree.value, below))
+        return to_tree(await energy.at(tree.value, below, moment))
+
+
+@strawberry.type
+class EnergySubscription:
+    @subscription("An energy tree: at once, then whenever it has changed, at most once a second.")
+    async def energy_tree(
+        self, info: Info, tree: TreeArgument = Tree.CONSUMPTION, root_id: RootArgument = NOT_GIVEN
+    ) -> AsyncGenerator[EnergyTree, None]:
+        queries = info.context.queries
+        async with aclosing(watch_tree(queries.energy, queries.bus, tree.value, given(root_id))) as states:
+            async for state in states:
+                yield to_tree(state)

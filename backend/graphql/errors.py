@@ -1,0 +1,77 @@
+"""What a client learns of a failure: all of what it can mend, nothing of what it cannot."""
+
+from __future__ import annotations
+
+import logging
+import secrets
+from collections.abc import Iterator
+from typing import Final
+
+from graphql import ExecutionResult as CoreResult
+from graphql import GraphQLError
+from strawberry.extensions import SchemaExtension
+from strawberry.types import ExecutionResult
+
+from backend.core.errors import TransientError, UserError
+
+log = logging.getLogger("seduce.graphql")
+
+BAD_INPUT: Final = "BAD_USER_INPUT"
+UNAVAILABLE: Final = "UNAVAILABLE"
+INTERNAL: Final = "INTERNAL"
+_UNAVAILABLE_MESSAGE = "The data cannot be reached now; nothing is lost. Try again in a moment."
+
+
+def _root_cause(error: GraphQLError) -> BaseException | None:
+    """The exception behind an error; values that a scalar refused are wrapped more than once."""
+    cause: BaseException | None = error.original_error
+    while isinstance(cause, GraphQLError):
+        cause = cause.original_error
+    return cause
+
+
+def describe(error: GraphQLError) -> GraphQLError:
+    """The error as a client may see it; what is unexpected gets an id and is logged under it once."""
+    if error.extensions and "code" in error.extensions:
+        return error
+    cause = _root_cause(error)
+    if cause is None:  # the document's own faults: syntax, validation, limits
+        return _with(error, error.message, {"code": BAD_INPUT})
+    if isinstance(cause, UserError):
+        return _with(error, str(cause), {"code": BAD_INPUT})
+    if isinstance(cause, TransientError):
+        log.debug("A query could not reach its data: %s", cause)  # who lost it has logged the loss
+        return _with(error, _UNAVAILABLE_MESSAGE, {"code": UNAVAILABLE})
+    error_id = secrets.token_hex(4)
+    path = ".".join(map(str, error.path or ()))
+    log.error("Unexpected error %s at %s", error_id, path or "the query", exc_info=cause)
+    return _with(
+        error,
+        f"Unexpected error {error_id}. It is logged under this id; an operator can look it up.",
+        {"code": INTERNAL, "id": error_id},
+    )
+
+
+def _with(error: GraphQLError, message: str, extensions: dict[str, str]) -> GraphQLError:
+    return GraphQLError(
+        message,
+        nodes=error.nodes,
+        source=error.source,
+        positions=error.positions,
+        path=error.path,
+        extensions={**(error.extensions or {}), **extensions},
+    )
+
+
+def replace_errors(result: object) -> None:
+    """Describe the errors of a result in place."""
+    if isinstance(result, (CoreResult, ExecutionResult)) and result.errors:
+        result.errors = [describe(e) for e in result.errors]
+
+
+class DescribeStream(SchemaExtension):
+    """Describes the errors of every result of a stream, before it leaves."""
+
+    def on_stream_result(self, result: object) -> Iterator[None]:
+        replace_errors(result)
+        yield

@@ -1,0 +1,38 @@
+"""Small helpers that keep resolvers typed."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, TypeVar, cast
+
+import strawberry
+
+F = TypeVar("F", bound=Callable[..., Any])
+T = TypeVar("T")
+
+NOT_GIVEN: Any = strawberry.UNSET
+"""Default of an optional argument: the schema shows none, and null means the same."""
+
+
+def given(value: T | None) -> T | None:
+    """The argument, None where it was left out."""
+    return None if value is strawberry.UNSET else value
+
+
+def query(description: str) -> Callable[[F], F]:
+    """A field with a resolver."""
+    return cast("Callable[[F], F]", strawberry.field(description=description))
+
+
+def subscription(description: str) -> Callable[[F], F]:
+    """A field whose resolver is an asynchronous generator."""
+    return cast("Callable[[F], F]", strawberry.subscription(description=description))
+
+
+def member(value: str, description: str) -> str:
+    """A member of an enumeration with its description."""
+    return cast("str", strawberry.enum_value(value, description=description))
+
+
+def optional_id(value: str | None) -> strawberry.ID | None:
+    return None if value is None else strawberry.ID(value)

@@ -1,0 +1,42 @@
+"""The schema: puts the domains together, and nothing else."""
+
+from __future__ import annotations
+
+import strawberry
+from strawberry.extensions import ParserCache, ValidationCache
+from strawberry.schema.config import StrawberryConfig
+
+from backend.graphql.energy import EnergyQuery, EnergySubscription
+from backend.graphql.errors import DescribeStream
+from backend.graphql.execution import Schema
+from backend.graphql.limits import Cost, NoIntrospection, Shape, Tokens
+from backend.graphql.overview import OverviewQuery
+from backend.graphql.plain import PlainExecutor
+from backend.graphql.racks import RackQuery
+from backend.graphql.readings import ReadingSubscription
+from backend.graphql.room import RoomQuery
+from backend.graphql.scalars import SCALARS
+from backend.graphql.sensors import SensorQuery
+from backend.graphql.series import SeriesQuery
+
+
+@strawberry.type(description="What can be asked.")
+class Query(SensorQuery, SeriesQuery, EnergyQuery, RackQuery, RoomQuery, OverviewQuery):
+    pass
+
+
+@strawberry.type(description="What can be watched, over graphql-transport-ws.")
+class Subscription(ReadingSubscription, EnergySubscription):
+    pass
+
+
+def build_schema(*, introspection: bool = True) -> Schema:
+    """The schema with its limits; `introspection` False hides it from `__schema` and `__type`."""
+    extensions = [DescribeStream, Tokens, Shape, Cost, ParserCache, ValidationCache]
+    return Schema(
+        Query,
+        subscription=Subscription,
+        execution_context_class=PlainExecutor,
+        config=StrawberryConfig(scalar_map=SCALARS, disable_field_suggestions=not introspection),
+        extensions=extensions if introspection else [NoIntrospection, *extensions],
+    )

@@ -1,0 +1,26 @@
+"""How far each window is rolled up, asked of the database only when it may have changed."""
+
+from __future__ import annotations
+
+from backend.core.clock import Clock
+from backend.core.ports import RollupState
+from backend.core.windows import Window
+
+
+class Marks:
+    """Watermarks. One that is at the newest complete window cannot move before the next window ends."""
+
+    def __init__(self, state: RollupState, clock: Clock) -> None:
+        self._state = state
+        self._clock = clock
+        self._newest: dict[Window, int] = {}
+
+    async def end(self, window: Window) -> int | None:
+        """End of the newest window that is rolled up, ns; None before the first."""
+        kept = self._newest.get(window)
+        if kept is not None and kept == window.floor(self._clock.now_ns()):
+            return kept
+        mark = await self._state.watermark(window)
+        if mark is not None:
+            self._newest[window] = mark
+        return mark

@@ -1,0 +1,59 @@
+"""All query services, built once from the ports."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from backend.core.clock import Clock
+from backend.core.ports import Bus, LastValuesView, RollupState, TimeSeriesStore
+from backend.inventory.model import Inventory
+from backend.queries.energy import EnergyService
+from backend.queries.history import History
+from backend.queries.live import Live
+from backend.queries.marks import Marks
+from backend.queries.overview import OverviewService
+from backend.queries.racks import RackService
+from backend.queries.sensors import SensorService
+from backend.queries.series import SeriesService
+from backend.settings import Settings
+
+
+@dataclass(frozen=True, slots=True)
+class Queries:
+    """What the API answers from."""
+
+    clock: Clock
+    live: Live
+    bus: Bus
+    sensors: SensorService
+    series: SeriesService
+    energy: EnergyService
+    racks: RackService
+    overview: OverviewService
+
+    @classmethod
+    def build(
+        cls,
+        inventory: Inventory,
+        store: TimeSeriesStore,
+        state: RollupState,
+        bus: Bus,
+        last_values: LastValuesView,
+        clock: Clock,
+        settings: Settings,
+    ) -> Queries:
+        live = Live(last_values, inventory.sensors, settings.live_max_age_s)
+        sensors = SensorService(inventory, live, clock)
+        marks = Marks(state, clock)
+        energy = EnergyService(inventory, live, store, marks, clock)
+        history = History(store, marks, clock)
+        return cls(
+            clock=clock,
+            live=live,
+            bus=bus,
+            sensors=sensors,
+            series=SeriesService(inventory, sensors, store, marks, clock),
+            energy=energy,
+            racks=RackService(inventory, live, clock),
+            overview=OverviewService(inventory, live, sensors, energy, history, clock, settings),
+        )

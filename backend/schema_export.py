@@ -1,0 +1,24 @@
+"""Writes schema.graphql: `python -m backend.schema_export [FILE]`."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+from backend.graphql.schema import build_schema
+
+HEADER = "# Written by `python -m backend.schema_export`; do not edit.\n\n"
+
+
+def sdl() -> str:
+    """The schema in the schema definition language."""
+    return HEADER + build_schema().as_str() + "\n"
+
+
+def main() -> None:
+    target = Path(sys.argv[1]) if len(sys.argv) > 1 else Path("schema.graphql")
+    target.write_text(sdl(), encoding="utf-8")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,66 @@
+"""Listens, serves until it is told to stop, and says where. Shared by `seduce serve` and `seduce demo`."""
+
+from __future__ import annotations
+
+import asyncio
+import socket
+
+import uvicorn
+from starlette.applications import Starlette
+
+from backend.core.errors import PermanentError
+from backend.ingest.door import Doors
+from backend.settings import Settings
+
+
+def listen(settings: Settings) -> socket.socket:
+    """The bound socket, taken before anything else: a port in use is told at once. Raises `PermanentError`."""
+    # asyncio turns Nagle's algorithm off only where the protocol is named; with it small answers wait for 40 ms.
+    listener = socket.socket(socket.AF_INET, socket.SOCK_STREAM, socket.IPPROTO_TCP)
+    listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    try:
+        listener.bind((settings.host, settings.port))
+    except OSError as cause:
+        listener.close()
+        raise PermanentError(
+            f"port {settings.port} of {settings.host} cannot be had ({cause.strerror}); choose another with SEDUCE_PORT"
+        ) from cause
+    return listener
+
+
+def serve(app: Starlette, listener: socket.socket, greeting: str) -> int:
+    """Until SIGINT or SIGTERM. Returns 0, or 1 where the start failed (the log says why)."""
+    # Pushes skip routing and middleware: a thousand a second come in, and none of it is for them.
+    front = Doors(app.state.doors, app)
+    config = uvicorn.Config(
+        front,
+        log_level="warning",
+        access_log=False,
+        proxy_headers=False,
+        server_header=False,
+        lifespan="on",
+        # Fanned-out messages are encoded once; compressing every copy would cost more than all the rest.
+        ws_per_message_deflate=False,
+        timeout_graceful_shutdown=3,
+    )
+    server = _Server(config, greeting)
+    try:
+        asyncio.run(server.serve(sockets=[listener]))
+    except KeyboardInterrupt:
+        pass
+    finally:
+        listener.close()
+    return 0 if server.started else 1
+
+
+class _Server(uvicorn.Server):
+    """Says where it serves once it does."""
+
+    def __init__(self, config: uvicorn.Config, greeting: str) -> None:
+        super().__init__(config)
+        self._greeting = greeting
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        await super().startup(sockets)
+        if self.started:
+            print(self._greeting, flush=True)

@@ -1,0 +1,112 @@
+import {
+  Client,
+  type CombinedError,
+  fetchExchange,
+  subscriptionExchange,
+  type AnyVariables,
+  type TypedDocumentNode,
+} from '@urql/core';
+import { createClient, type FormattedExecutionResult, type Sink } from 'graphql-ws';
+import { connection } from '../live/connection.svelte';
+import { clock } from '../live/clock.svelte';
+
+/** Why a request failed, in words for the reader; `offline` when the server could not be reached at all. */
+export class ApiError extends Error {
+  constructor(
+    message: string,
+    readonly offline: boolean,
+  ) {
+    super(message);
+  }
+}
+
+/** Pings keep proxies from closing a quiet socket; an unanswered one means the line is dead. */
+const PING_EVERY_MS = 8_000;
+const PONG_WITHIN_MS = 5_000;
+
+function socketUrl(): string {
+  return `${location.protocol === 'https:' ? 'wss' : 'ws'}://${location.host}/graphql`;
+}
+
+let pongDue: ReturnType<typeof setTimeout> | undefined;
+
+const socket = createClient({
+  url: socketUrl,
+  keepAlive: PING_EVERY_MS,
+  lazyCloseTimeout: 5_000,
+  retryAttempts: Infinity,
+  shouldRetry: () => true,
+  retryWait: (retries) => connection.waitToRetry(retries),
+  on: {
+    connecting: () => connection.connecting(),
+    connected: () => connection.connected(),
+    ping: (received) => {
+      if (!received) pongDue = setTimeout(() => socket.terminate(), PONG_WITHIN_MS);
+    },
+    pong: (received) => {
+      if (received) clearTimeout(pongDue);
+    },
+    closed: () => {
+      clearTimeout(pongDue);
+      connection.closed();
+    },
+  },
+});
+
+const client = new Client({
+  url: '/graphql',
+  preferGetMethod: false,
+  exchanges: [
+    subscriptionExchange({
+      forwardSubscription: (request) => ({
+        subscribe: (sink) => ({
+          // The two libraries write one type in two ways.
+          unsubscribe: socket.subscribe({ ...request, query: request.query ?? '' }, sink as Sink<FormattedExecutionResult>),
+        }),
+      }),
+    }),
+    fetchExchange,
+  ],
+  fetch: async (input, init) => {
+    const asked = Date.now();
+    const response = await fetch(input, init);
+    clock.calibrate(response.headers.get('date'), asked, Date.now());
+    return response;
+  },
+});
+
+function explain(error: CombinedError): ApiError {
+  if (error.networkError) {
+    const status = (error.response as Response | undefined)?.status;
+    if (status === undefined) return new ApiError('The server cannot be reached.', true);
+    if (status === 401 || status === 403) return new ApiError('Reading needs an account: log in first.', false);
+    return new ApiError(`The server answered with status ${status}.`, status >= 502);
+  }
+  return new ApiError(error.graphQLErrors.map((e) => e.message).join(' ') || 'The server gave no reason.', false);
+}
+
+/** Ask once. Rejects with `ApiError`. */
+export async function ask<Data, Variables extends AnyVariables>(
+  document: TypedDocumentNode<Data, Variables>,
+  variables: Variables,
+): Promise<Data> {
+  const result = await client.query(document, variables, { requestPolicy: 'network-only' }).toPromise();
+  if (result.error) throw explain(result.error);
+  if (!result.data) throw new ApiError('The server sent nothing.', false);
+  connection.answered();
+  return result.data;
+}
+
+/** Watch until the returned function is called. A lost line comes back by itself and is subscribed again. */
+export function watch<Data, Variables extends AnyVariables>(
+  document: TypedDocumentNode<Data, Variables>,
+  variables: Variables,
+  next: (data: Data) => void,
+  failed: (error: ApiError) => void = () => undefined,
+): () => void {
+  const { unsubscribe } = client.subscription(document, variables).subscribe((result) => {
+    if (result.error) failed(explain(result.error));
+    else if (result.data) next(result.data);
+  });
+  return unsubscribe;
+}

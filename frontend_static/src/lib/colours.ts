@@ -1,0 +1,26 @@
+/** How many colours the palette has (tokens `--series-1` …); beyond them the dash varies. */
+const PALETTE = 8;
+const DASHES: readonly (readonly number[])[] = [[], [8, 4], [2, 3]];
+
+/** The look of the n-th series of a chart. */
+export function look(index: number): { colour: string; dash: readonly number[] } {
+  return {
+    colour: `--series-${(index % PALETTE) + 1}`,
+    dash: DASHES[Math.floor(index / PALETTE) % DASHES.length] ?? [],
+  };
+}
+
+/** Tokens as plain colours, for what is drawn on a canvas; asked through an element, because each holds a light and a dark one. */
+export function resolveColour(host: HTMLElement, colour: string): string {
+  const probe = document.createElement('span');
+  probe.style.color = colour.startsWith('--') ? `var(${colour})` : colour;
+  host.append(probe);
+  const value = getComputedStyle(probe).color;
+  probe.remove();
+  return value;
+}
+
+/** The same colour, thinner; `colour` as `resolveColour` gives it. */
+export function thin(colour: string, alpha: number): string {
+  return colour.replace(/^rgb\((.+)\)$/, `rgba($1, ${alpha})`);
+}

@@ -1,0 +1,99 @@
+import { describe, expect, it } from 'vitest';
+import type { EnergyNodeData } from '../api/types';
+import { GROUP, placeFlow, planFlow, rowsOf, sourcesToUses, treeFlow } from './flow';
+import { openToFit, TreeShape } from './tree';
+
+function node(id: string, parent: string | null, watts: number | null, more: Partial<EnergyNodeData> = {}): EnergyNodeData {
+  return { id, name: id.toUpperCase(), parent, target: null, watts, coverage: 1, sensorsExpected: 1, sensorsReporting: 1, missing: [], ...more };
+}
+
+const nodes = [
+  node('root', null, 1000, { sensorsExpected: 6, sensorsReporting: 5 }),
+  node('it', 'root', 800, { sensorsExpected: 5, sensorsReporting: 4 }),
+  node('cool', 'root', 200, { target: 'inrow' }),
+  node('a', 'it', 400, { target: 'a_pdu-Z1.10' }),
+  node('b', 'it', 385, { target: 'b_pdu-Z1.10' }),
+  node('c', 'it', 10, { target: 'c_pdu-Z1.10' }),
+  node('d', 'it', 5, { target: 'd_pdu-Z1.10' }),
+  node('e', 'it', null, { target: 'e_pdu-Z1.10', sensorsReporting: 0 }),
+];
+const shape = new TreeShape(nodes);
+const byId = new Map(nodes.map((n) => [n.id, n]));
+const watts = (id: string) => byId.get(id)?.watts ?? null;
+const flow = (open: Set<string>, smallest: number) => treeFlow(planFlow(shape, open, watts, smallest), shape, open, byId, 'consumption');
+
+describe('the flow of a tree', () => {
+  it('groups small flows, and says what the group lacks', () => {
+    const graph = flow(new Set(['root', 'it']), 20);
+    expect(graph.nodes.map((n) => n.id)).toEqual(['root', 'it', 'a', 'b', `${GROUP}it`, 'cool']);
+    const group = graph.nodes.find((n) => n.id === `${GROUP}it`);
+    expect(group).toMatchObject({ label: '3 others', watts: 15, partial: '2 of 3 plugs', choosable: false });
+  });
+
+  it('shows what was grouped once the group is opened', () => {
+    const ids = flow(new Set(['root', 'it', `${GROUP}it`]), 20).nodes.map((n) => n.id);
+    expect(ids).toEqual(['root', 'it', 'a', 'b', 'c', 'd', 'e', 'cool']);
+  });
+
+  it('does not group a single small flow', () => {
+    expect(flow(new Set(['root']), 300).nodes.map((n) => n.id)).toEqual(['root', 'it', 'cool']);
+  });
+
+  it('says plugs only where all meters are plugs', () => {
+    const graph = flow(new Set(['root']), 0);
+    expect(graph.nodes[0]?.partial).toBe('5 of 6 meters');
+    expect(graph.nodes[1]?.partial).toBe('4 of 5 plugs');
+  });
+
+  it('keeps the watts of a node that nothing reports for as unknown, not zero', () => {
+    expect(flow(new Set(['root', 'it']), 0).nodes.find((n) => n.id === 'e')?.watts).toBeNull();
+  });
+});
+
+describe('placing', () => {
+  const box = { width: 900, height: 500, labels: 150, padding: 20, bar: 9 };
+
+  it('gives bars heights in proportion to their watts, without overlap in a column', () => {
+    const { nodes: placed } = placeFlow(flow(new Set(['root', 'it']), 0), box);
+    const height = (id: string) => placed.find((n) => n.id === id)?.height ?? 0;
+    expect(height('a') / height('b')).toBeCloseTo(400 / 385, 3);
+    expect(height('it') / height('root')).toBeCloseTo(0.8, 2);
+    for (const x of new Set(placed.map((n) => n.x))) {
+      const column = placed.filter((n) => n.x === x);
+      column.slice(1).forEach((n, i) => expect(n.y).toBeGreaterThanOrEqual((column[i]?.y ?? 0) + (column[i]?.height ?? 0)));
+    }
+  });
+
+  it('draws nothing where there is no room or nothing to draw', () => {
+    expect(placeFlow({ nodes: [], links: [] }, box).nodes).toEqual([]);
+    expect(placeFlow(flow(new Set(), 0), { ...box, width: 0 }).nodes).toEqual([]);
+  });
+});
+
+describe('from sources to uses', () => {
+  const uses = flow(new Set(['root']), 0);
+  const production = (watts: number) => [node('sun', null, watts), node('panels', 'sun', watts)];
+
+  it('lets the grid cover what is not made here', () => {
+    const graph = sourcesToUses(uses, production(300));
+    expect(graph.nodes.find((n) => n.id === 'grid')?.watts).toBe(700);
+  });
+
+  it('sends on no more than is drawn when more is made', () => {
+    const graph = sourcesToUses(uses, production(4000));
+    const into = graph.links.filter((l) => l.target === 'root').reduce((sum, l) => sum + l.watts, 0);
+    expect(into).toBeCloseTo(1000, 9);
+  });
+});
+
+describe('what is open at first', () => {
+  it('always opens the root', () => expect(openToFit(shape, watts, 1).open).toContain('root'));
+
+  it('opens as much as there is room for', () => {
+    expect([...openToFit(shape, watts, 10).open]).toEqual(['root', 'it']);
+    const { open, smallest } = openToFit(shape, watts, 4);
+    expect(rowsOf(planFlow(shape, open, watts, smallest))).toBeLessThanOrEqual(4);
+  });
+
+  it('has nothing to open in an empty tree', () => expect(openToFit(new TreeShape([]), () => null, 10).open.size).toBe(0));
+});

@@ -1,0 +1,41 @@
+import type { Component } from 'svelte';
+import Overview from '../views/Overview.svelte';
+import { paths } from './router.svelte';
+
+// Pages take `name` or nothing at all; no one type of component covers both.
+export type View = Component<any>;
+type Loader = () => Promise<{ default: View }>;
+
+/** Pages other than the overview come when they are asked for. */
+const PAGES: readonly { match: RegExp; load: Loader }[] = [
+  { match: new RegExp(`^${paths.energy}$`), load: () => import('../views/EnergyTree.svelte') },
+  { match: new RegExp(`^${paths.sensors}$`), load: () => import('../views/Sensors.svelte') },
+  { match: new RegExp(`^${paths.sensors}/(.+)$`), load: () => import('../views/Sensor.svelte') },
+];
+
+export interface Found {
+  readonly view: View;
+  /** What the address names: a sensor, for one. */
+  readonly name: string;
+  /** Equal keys are one page; another key mounts it anew. */
+  readonly key: string;
+}
+
+/** The page of a path, at once if it is the overview. */
+export function find(path: string): Found | Promise<Found> {
+  const clean = path.length > 1 ? path.replace(/\/$/, '') : path;
+  if (clean === paths.overview) return { view: Overview, name: '', key: clean };
+  for (const page of PAGES) {
+    const match = page.match.exec(clean);
+    if (match) return page.load().then((m) => ({ view: m.default, name: decode(match[1] ?? ''), key: clean }));
+  }
+  return import('../views/NotFound.svelte').then((m) => ({ view: m.default, name: clean, key: clean }));
+}
+
+function decode(text: string): string {
+  try {
+    return decodeURIComponent(text);
+  } catch {
+    return text;
+  }
+}

@@ -1,0 +1,38 @@
+export type Theme = 'system' | 'light' | 'dark';
+const KEY = 'theme';
+
+/** Light or dark: the system's wish unless the reader chose. */
+class ThemeChoice {
+  #choice = $state<Theme>('system');
+  #version = $state(0);
+
+  constructor() {
+    const chosen = document.documentElement.dataset.theme;
+    if (chosen === 'light' || chosen === 'dark') this.#choice = chosen;
+    matchMedia('(prefers-color-scheme: dark)').addEventListener('change', () => (this.#version += 1));
+  }
+
+  get choice(): Theme {
+    return this.#choice;
+  }
+
+  /** Changes whenever colours may have; what is drawn on a canvas follows it. */
+  get version(): number {
+    return this.#version;
+  }
+
+  choose(theme: Theme): void {
+    this.#choice = theme;
+    if (theme === 'system') delete document.documentElement.dataset.theme;
+    else document.documentElement.dataset.theme = theme;
+    try {
+      if (theme === 'system') localStorage.removeItem(KEY);
+      else localStorage.setItem(KEY, theme);
+    } catch {
+      // Storage may be forbidden; the choice then lasts as long as the page.
+    }
+    this.#version += 1;
+  }
+}
+
+export const theme = new ThemeChoice();

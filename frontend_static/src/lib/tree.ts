@@ -1,0 +1,112 @@
+import type { EnergyNodeData } from '../api/types';
+
+const PLUG = /_pdu-/;
+
+/** A tree's shape, apart from its watts: it changes only with the description of the data centre. */
+export class TreeShape {
+  readonly #children = new Map<string, string[]>();
+  readonly #parent = new Map<string, string | null>();
+  readonly #unplugged = new Set<string>();
+  readonly root: string | undefined;
+
+  constructor(nodes: readonly EnergyNodeData[]) {
+    for (const node of nodes) {
+      this.#parent.set(node.id, node.parent);
+      if (node.parent === null) this.root ??= node.id;
+      else this.#children.set(node.parent, [...(this.#children.get(node.parent) ?? []), node.id]);
+    }
+    for (const { id, target } of nodes) {
+      if (target === null || PLUG.test(target)) continue;
+      for (let at: string | null = id; at !== null; at = this.parent(at)) this.#unplugged.add(at);
+    }
+  }
+
+  /** What the sensors below a node are: plugs where all of them are outlets of a PDU. */
+  meterWord(id: string): string {
+    return this.#unplugged.has(id) ? 'meters' : 'plugs';
+  }
+
+  has(id: string): boolean {
+    return this.#parent.has(id);
+  }
+
+  children(id: string): readonly string[] {
+    return this.#children.get(id) ?? [];
+  }
+
+  parent(id: string): string | null {
+    return this.#parent.get(id) ?? null;
+  }
+
+  /** From the root down to the node's parent. */
+  ancestors(id: string): string[] {
+    const path: string[] = [];
+    for (let at = this.parent(id); at !== null; at = this.parent(at)) path.unshift(at);
+    return path;
+  }
+}
+
+/** Identity of a tree's shape: equal strings, equal shapes. */
+export function shapeKey(nodes: readonly EnergyNodeData[]): string {
+  return nodes.map((n) => `${n.id}<${n.parent ?? ''}`).join('|');
+}
+
+/** The shares of the whole below which a flow may be put in a group, tried in turn. */
+const SMALL = [0.01, 0.015, 0.02, 0.03];
+/** Grouping must not hide what matters: at least this share of a level's watts stays in sight. */
+const IN_SIGHT = 0.5;
+
+export interface Opening {
+  readonly open: Set<string>;
+  /** Watts below which flows go into a group. */
+  readonly smallest: number;
+}
+
+/** What to open so that about `room` rows are in sight, at most `deepest` levels: level by level, grouping small flows where that makes one more fit. */
+export function openToFit(shape: TreeShape, watts: (id: string) => number | null, room: number, deepest = Infinity): Opening {
+  let opening: Opening = { open: new Set(), smallest: 0 };
+  if (shape.root === undefined) return opening;
+  const whole = watts(shape.root) ?? 0;
+  let rows = 1;
+  let level = [shape.root];
+  for (let depth = 0; depth < deepest && level.length > 0; depth += 1) {
+    const inner = level.filter((id) => shape.children(id).length > 0);
+    const fits = SMALL.map((part) => part * whole).find((smallest) => {
+      const shown = inner.map((id) => inSight(shape.children(id), watts, smallest));
+      const more = shown.reduce((sum, s) => sum + s.rows - 1, 0);
+      const seen = shown.reduce((sum, s) => sum + s.watts, 0);
+      const all = inner.reduce((sum, id) => sum + (watts(id) ?? 0), 0);
+      return smallest >= opening.smallest && rows + more <= room && seen >= all * IN_SIGHT;
+    });
+    if (inner.length === 0 || (fits === undefined && opening.open.size > 0)) break;
+    const smallest = fits ?? (SMALL[0] ?? 0) * whole;
+    opening = { open: new Set([...opening.open, ...inner]), smallest };
+    rows += inner.reduce((sum, id) => sum + inSight(shape.children(id), watts, smallest).rows - 1, 0);
+    level = inner.flatMap((id) => shape.children(id).filter((c) => (watts(c) ?? 0) >= smallest));
+  }
+  return opening;
+}
+
+/** Rows that siblings take when the small ones share one, and the watts not in that one. */
+function inSight(ids: readonly string[], watts: (id: string) => number | null, smallest: number): { rows: number; watts: number } {
+  const great = ids.filter((id) => (watts(id) ?? 0) >= smallest);
+  const grouped = ids.length - great.length > 1;
+  const seen = grouped ? great : ids;
+  return { rows: seen.length + (grouped ? 1 : 0), watts: seen.reduce((sum, id) => sum + (watts(id) ?? 0), 0) };
+}
+
+/** Children as they stand below each other: the greatest first, silent ones last; ties keep the description's order. */
+export function byWatts(ids: readonly string[], watts: (id: string) => number | null): string[] {
+  return [...ids].sort((a, b) => (watts(b) ?? -1) - (watts(a) ?? -1));
+}
+
+/** "14 of 16 plugs", for a sum that lacks some. */
+export function partialText(node: Counts, word: string): string {
+  return `${node.sensorsReporting} of ${node.sensorsExpected} ${word}`;
+}
+
+export type Counts = Pick<EnergyNodeData, 'sensorsExpected' | 'sensorsReporting'>;
+
+export function isPartial(node: Counts): boolean {
+  return node.sensorsReporting < node.sensorsExpected;
+}

@@ -1,0 +1,67 @@
+import { type ApiError, watch } from '../api/client';
+import { ReadingsLive } from '../api/documents';
+import { connection } from './connection.svelte';
+import { oncePerFrame } from './frames';
+
+/** `time` in epoch milliseconds, `value` in the sensor's unit. */
+export interface LiveReading {
+  readonly time: number;
+  readonly value: number;
+}
+
+/** The newest reading of each watched sensor. Thousands of them cost one reactive signal. */
+export class LiveReadings {
+  #readings = new Map<string, LiveReading>();
+  #version = $state(0);
+  #error = $state.raw<ApiError | null>(null);
+
+  /** Reading it in a template follows every change. */
+  get version(): number {
+    return this.#version;
+  }
+
+  get error(): ApiError | null {
+    return this.#error;
+  }
+
+  latest(sensor: string): LiveReading | undefined {
+    void this.#version;
+    return this.#readings.get(sensor);
+  }
+
+  /** Take a reading that came with a page's first answer. */
+  seed(sensor: string, time: number, value: number): void {
+    const known = this.#readings.get(sensor);
+    if (!known || known.time < time) this.#readings.set(sensor, { time, value });
+  }
+
+  /** Readings of these sensors, of all if null. `each` gets every reading, even those a frame conflates. */
+  watch(sensors: string[] | null, each?: (sensor: string, time: number, value: number) => void): () => void {
+    let newest = 0;
+    const frame = oncePerFrame(() => {
+      connection.fresh(newest);
+      this.#version += 1;
+    });
+    const stop = watch(
+      ReadingsLive,
+      { sensors },
+      ({ readings }) => {
+        readings.sensors.forEach((sensor, i) => {
+          const time = readings.timestamps[i];
+          const value = readings.values[i];
+          if (time === undefined || value === null || value === undefined) return;
+          this.seed(sensor, time, value);
+          newest = Math.max(newest, time);
+          each?.(sensor, time, value);
+        });
+        this.#error = null;
+        if (newest > 0) frame.ask();
+      },
+      (error) => (this.#error = error),
+    );
+    return () => {
+      frame.cancel();
+      stop();
+    };
+  }
+}

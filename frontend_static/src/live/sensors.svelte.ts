@@ -1,0 +1,60 @@
+import { ApiError, ask } from '../api/client';
+import { SensorPage } from '../api/documents';
+import type { SensorData } from '../api/types';
+import { searchText } from '../lib/sensors';
+import { LiveReadings } from './readings.svelte';
+
+const PAGE = 1_000;
+
+export interface SensorRow {
+  readonly sensor: SensorData;
+  /** Lower case; what a search looks through. */
+  readonly text: string;
+}
+
+/** All sensors with their newest readings. They come page by page; the first page is shown while the rest is on its way. */
+export class LiveSensors {
+  readonly readings = new LiveReadings();
+  #rows = $state.raw<readonly SensorRow[]>([]);
+  #total = $state<number | null>(null);
+  #error = $state.raw<ApiError | null>(null);
+
+  get rows(): readonly SensorRow[] {
+    return this.#rows;
+  }
+
+  /** How many there are; null until the first page came. */
+  get total(): number | null {
+    return this.#total;
+  }
+
+  get error(): ApiError | null {
+    return this.#error;
+  }
+
+  load = async (): Promise<void> => {
+    this.#error = null;
+    const rows: SensorRow[] = [];
+    try {
+      for (let after: string | null = null, more = true; more; ) {
+        const { sensors }: Awaited<ReturnType<typeof page>> = await page(after);
+        for (const { node } of sensors.edges) {
+          rows.push({ sensor: node, text: searchText(node) });
+          if (node.latest) this.readings.seed(node.name, Date.parse(node.latest.time), node.latest.value);
+        }
+        this.#rows = [...rows];
+        this.#total = sensors.totalCount;
+        more = sensors.pageInfo.hasNextPage;
+        after = sensors.pageInfo.endCursor;
+      }
+    } catch (error) {
+      this.#error = error instanceof ApiError ? error : new ApiError(String(error), false);
+    }
+  };
+
+  watch(): () => void {
+    return this.readings.watch(null);
+  }
+}
+
+const page = (after: string | null) => ask(SensorPage, { first: PAGE, after });

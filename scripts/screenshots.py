@@ -1,0 +1,113 @@
+"""Photograph every page at both widths and in both themes; fail when a picture is blank.
+
+python scripts/screenshots.py http://127.0.0.1:8081 build/screenshots
+"""
+
+from __future__ import annotations
+
+import argparse
+import base64
+import os
+import sys
+from pathlib import Path
+
+from playwright.sync_api import Browser, Page, expect, sync_playwright
+
+PAGES = {
+    "overview": "/",
+    "energy": "/energy",
+    "energy-production": "/energy?tree=production",
+    "energy-tree": "/energy?view=tree",
+    "energy-chosen": "/energy?select=datacenter,hardware_cluster",
+    "sensors": "/sensor",
+}
+WIDTHS = {"desktop": (1440, 900), "phone": (390, 844)}
+THEMES = ("light", "dark")
+TALLEST = 2_000
+FEWEST_COLOURS = 24
+"""A drawn page has hundreds of colours by its smoothed text alone; an empty one has a handful."""
+
+COUNT_COLOURS = """async (data) => {
+  const image = new Image();
+  image.src = 'data:image/png;base64,' + data;
+  await image.decode();
+  const canvas = new OffscreenCanvas(image.width, image.height).getContext('2d');
+  canvas.drawImage(image, 0, 0);
+  const pixels = new Uint32Array(canvas.getImageData(0, 0, image.width, image.height).data.buffer);
+  return new Set(pixels).size;
+}"""
+
+
+def settle(page: Page) -> None:
+    """Wait until the page shows what it has: no skeleton, fonts there, charts drawn."""
+    page.wait_for_selector("main h1")
+    expect(page.locator(".bone, [aria-busy=true]")).to_have_count(0, timeout=15_000)
+    page.evaluate("document.fonts.ready.then(() => undefined)")
+    page.wait_for_timeout(1_200)
+
+
+def unroll(page: Page, width: int, height: int) -> None:
+    """Make the window as tall as the page, so that the bar at its foot stands at the foot of the picture."""
+    full = page.evaluate("document.documentElement.scrollHeight")
+    page.set_viewport_size({"width": width, "height": min(TALLEST, max(height, full))})
+    page.wait_for_timeout(400)
+
+
+def first_sensor(browser: Browser, base: str) -> str | None:
+    page = browser.new_page()
+    page.goto(f"{base}/sensor")
+    settle(page)
+    link = page.query_selector("main a[href^='/sensor/']")
+    href = link.get_attribute("href") if link else None
+    page.close()
+    return href
+
+
+def photograph(base: str, out: Path) -> list[str]:
+    """Take all pictures; the names of the blank ones."""
+    blank: list[str] = []
+    out.mkdir(parents=True, exist_ok=True)
+    with sync_playwright() as playwright:
+        executable = os.environ.get("SEDUCE_CHROMIUM", "/usr/bin/chromium")
+        browser = playwright.chromium.launch(executable_path=executable)
+        judge = browser.new_page()
+        pages = dict(PAGES)
+        if sensor := first_sensor(browser, base):
+            pages["sensor"] = sensor
+        for width, (w, h) in WIDTHS.items():
+            for theme in THEMES:
+                context = browser.new_context(
+                    viewport={"width": w, "height": h}, color_scheme=theme, device_scale_factor=1
+                )
+                page = context.new_page()
+                for name, path in pages.items():
+                    page.set_viewport_size({"width": w, "height": h})
+                    page.goto(base + path)
+                    settle(page)
+                    if width == "phone":
+                        unroll(page, w, h)
+                    picture = page.screenshot(path=out / f"{name}-{width}-{theme}.png")
+                    colours = judge.evaluate(COUNT_COLOURS, base64.b64encode(picture).decode())
+                    if colours < FEWEST_COLOURS:
+                        blank.append(f"{name}-{width}-{theme}")
+                context.close()
+        browser.close()
+    return blank
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("url", help="where the dashboard runs")
+    parser.add_argument("out", type=Path, help="directory for the pictures")
+    args = parser.parse_args()
+    blank = photograph(args.url.rstrip("/"), args.out)
+    for name in blank:
+        print(f"blank: {name}", file=sys.stderr)
+    print(f"pictures in {args.out}")
+    return 1 if blank else 0
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())

@@ -1,0 +1,52 @@
+from __future__ import annotations
+
+import pytest
+
+from crawlers.cli import main
+from crawlers.registry import build_devices, drivers
+from crawlers.selection import select
+from tests.devices.support import EXAMPLE, example
+
+
+def test_a_device_type_is_a_module_with_a_method() -> None:
+    assert set(drivers()) == {"snmp", "modbus", "socomec", "flukso"}
+
+
+def test_selection_by_pdu_and_by_bus() -> None:
+    sensors = example().sensors.values()
+    pdu = select(sensors, pdu="pdu-Z1.10")
+    assert len(pdu) == 12
+    assert {s.method for s in pdu} == {"snmp"}
+    bus = select(sensors, bus="inrow")
+    assert len(bus) == 20
+    assert {s.method for s in bus} == {"modbus"}
+    assert len(select(sensors, pdu="pdu-Z1.10", bus="inrow")) == 32
+    assert {s.method for s in select(sensors, methods=["flukso", "socomec"])} == {"flukso", "socomec"}
+    assert select(sensors, pdu="Z1.10", methods=["modbus"]) == []
+
+
+def test_what_cannot_be_polled_is_left_out_and_said(caplog: pytest.LogCaptureFixture) -> None:
+    from dataclasses import replace
+
+    sensors = list(example().sensors.values())
+    odd = replace(sensors[0], name="odd", method="telepathy")
+    devices = build_devices([odd, *select(sensors, pdu="pdu-Z1.10")])
+    assert len(devices) == 1
+    assert "no driver for method 'telepathy': 1 sensors are not read" in caplog.text
+
+
+def test_list_prints_what_can_be_read(capsys: pytest.CaptureFixture[str]) -> None:
+    at = ["--description", str(EXAMPLE), "--list"]
+    assert main(["snmp"], ["--pdu", "pdu-Z1.51", *at]) == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert lines[0] == "snmp     ecotype-1_pdu-Z1.51 pdu-Z1.51"
+    assert len(lines) == 13
+    assert main([], at) == 0
+    assert len(capsys.readouterr().out.splitlines()) == 217
+
+
+def test_a_wrong_choice_is_said_and_not_run(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["snmp"], ["--pdu", "nowhere", "--description", str(EXAMPLE)]) == 2
+    assert "no sensor matches" in capsys.readouterr().err
+    assert main([], ["--description", "/nowhere/at/all"]) == 2
+    assert "no such folder" in capsys.readouterr().err

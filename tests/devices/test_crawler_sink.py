@@ -1,0 +1,205 @@
+from __future__ import annotations
+
+import asyncio
+import logging
+
+import pytest
+
+from backend.core.errors import PermanentError, TransientError
+from backend.core.reading import Reading, Readings
+from crawlers.sink import BatchingSink, HttpSink, SpooledSink
+from tests.devices.support import Door, MemorySink, open_door
+
+
+def readings(*times: int, sensor: str = "a") -> Readings:
+    return Readings.of([Reading(sensor, t, float(t)) for t in times])
+
+
+class Refusing(MemorySink):
+    """Says what its script says, then takes everything."""
+
+    def __init__(self, *script: Exception) -> None:
+        super().__init__()
+        self.script = list(script)
+        self.tried: list[int] = []
+
+    async def push(self, readings: Readings) -> None:
+        self.tried.append(len(readings))
+        if self.script:
+            raise self.script.pop(0)
+        await super().push(readings)
+
+
+async def deliver(sink: BatchingSink, until: asyncio.Future[object]) -> None:
+    running = asyncio.create_task(sink.run())
+    await until
+    running.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await running
+
+
+async def test_what_all_devices_read_in_a_moment_is_one_push() -> None:
+    inner = MemorySink()
+    sink = BatchingSink(inner, window_s=0.01)
+    sink.put(readings(1, 2))
+    sink.put(readings(3, sensor="b"))
+    await deliver(sink, asyncio.ensure_future(inner.filled(3)))
+    assert len(inner.pushes) == 1
+    assert [r.time_ns for r in inner.rows] == [1, 2, 3]
+    assert (sink.pushed, sink.waiting) == (3, 0)
+
+
+async def test_what_is_not_acknowledged_is_pushed_again_in_order(caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level(logging.INFO, "crawlers.sink")
+    inner = Refusing(*[TransientError("away")] * 4)
+    sink = BatchingSink(inner, window_s=0.0, retry_s=0.001, push_rows=2)
+    for t in range(1, 8):
+        sink.put(readings(t))
+    await deliver(sink, asyncio.ensure_future(inner.filled(7)))
+    assert [r.time_ns for r in inner.rows] == list(range(1, 8))
+    assert max(inner.tried) == 2
+    said = [r.getMessage() for r in caplog.records]
+    assert said == [
+        "the ingest door is lost, readings are kept: away",
+        "the ingest door is back after 4 tries",
+    ]
+
+
+async def test_over_the_bound_the_oldest_go_and_are_counted() -> None:
+    sink = BatchingSink(Refusing(*[TransientError("away")] * 2), max_rows=5)
+    for t in range(1, 5):
+        sink.put(readings(t))
+    assert not await sink.deliver()
+    for t in range(5, 9):
+        sink.put(readings(t))
+    assert (sink.waiting, sink.dropped) == (5, 3)
+    assert not await sink.deliver()
+    assert await sink.deliver()
+    assert (sink.waiting, sink.pushed) == (0, 5)
+
+
+async def test_what_was_dropped_during_a_push_is_not_forgotten_twice() -> None:
+    class Slow(MemorySink):
+        async def push(self, readings: Readings) -> None:
+            for t in range(10, 14):
+                sink.put(readings_at(t))
+            await super().push(readings)
+
+    def readings_at(t: int) -> Readings:
+        return readings(t)
+
+    inner = Slow()
+    sink = BatchingSink(inner, max_rows=3)
+    sink.put(readings(1))
+    sink.put(readings(2))
+    assert await sink.deliver()
+    assert sink.waiting == 3
+    assert [r.time_ns for r in Readings.concat(list(sink._kept))] == [11, 12, 13]
+
+
+async def test_a_batch_that_the_door_calls_wrong_does_not_stop_the_rest() -> None:
+    inner = Refusing(PermanentError("no such columns"))
+    sink = BatchingSink(inner, window_s=0.0, push_rows=1)
+    sink.put(readings(1))
+    sink.put(readings(2))
+    await deliver(sink, asyncio.ensure_future(inner.filled(1)))
+    assert [r.time_ns for r in inner.rows] == [2]
+    assert sink.dropped == 1
+
+
+async def test_on_cancellation_what_was_read_is_offered_a_last_time() -> None:
+    inner = MemorySink()
+    sink = BatchingSink(inner, window_s=3600)
+    running = asyncio.create_task(sink.run())
+    sink.put(readings(1))
+    await asyncio.sleep(0)
+    running.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await running
+    assert len(inner.rows) == 1
+
+
+async def test_the_http_sink_pushes_columns() -> None:
+    async with open_door(Door()) as door:
+        sink = HttpSink(f"http://127.0.0.1:{door.port}/")
+        await sink.push(Readings.concat([readings(1, 2), readings(3, sensor="b")]))
+        await sink.close()
+    assert door.taken == [{"sensors": ["a", "a", "b"], "times": [1, 2, 3], "values": [1.0, 2.0, 3.0]}]
+
+
+@pytest.mark.parametrize("status", [503, 500, 429, 401, 408])
+async def test_the_http_sink_takes_refusals_that_may_end_for_transient(status: int) -> None:
+    async with open_door(Door([status])) as door:
+        sink = HttpSink(f"http://127.0.0.1:{door.port}")
+        with pytest.raises(TransientError, match=str(status)):
+            await sink.push(readings(1))
+        await sink.push(readings(1))
+        await sink.close()
+    assert len(door.taken) == 1
+
+
+async def test_the_http_sink_tells_a_wrong_batch_from_a_lost_door() -> None:
+    async with open_door(Door([400])) as door:
+        sink = HttpSink(f"http://127.0.0.1:{door.port}")
+        with pytest.raises(PermanentError, match="400"):
+            await sink.push(readings(1))
+    with pytest.raises(TransientError):
+        await sink.push(readings(1))
+    await sink.close()
+
+
+async def test_what_the_door_finds_too_large_goes_in_halves_and_in_order() -> None:
+    async with open_door(Door(max_rows=3)) as door:
+        sink = HttpSink(f"http://127.0.0.1:{door.port}")
+        await sink.push(readings(*range(1, 11)))
+        await sink.close()
+    assert [t for taken in door.taken for t in taken["times"]] == list(range(1, 11))
+
+
+async def test_rejected_readings_are_named_once(caplog: pytest.LogCaptureFixture) -> None:
+    reply = b'{"status":"success","rejected":[{"index":0,"sensor":"a","reason":"unknown sensor"}]}'
+    async with open_door(Door(reply=reply)) as door:
+        sink = HttpSink(f"http://127.0.0.1:{door.port}")
+        await sink.push(readings(1))
+        await sink.push(readings(2))
+        await sink.close()
+    said = [r.getMessage() for r in caplog.records]
+    assert said == ["the ingest door rejects readings of a: unknown sensor"]
+
+
+class ListSpool:
+    """A spool in memory: what matters here is what is forgotten, and when."""
+
+    def __init__(self) -> None:
+        self.kept: list[Readings] = []
+        self.forgotten = 0
+
+    async def append(self, readings: Readings) -> None:
+        self.kept.append(readings)
+
+    async def peek(self, max_rows: int) -> tuple[int, Readings]:
+        if self.forgotten == len(self.kept):
+            await asyncio.Event().wait()
+        return self.forgotten + 1, self.kept[self.forgotten]
+
+    async def forget(self, mark: int) -> None:
+        self.forgotten = mark
+
+    @property
+    def depth(self) -> int:
+        return sum(map(len, self.kept[self.forgotten :]))
+
+
+async def test_a_spooled_sink_forgets_only_what_the_door_acknowledged() -> None:
+    spool, inner = ListSpool(), Refusing(TransientError("away"), TransientError("away"))
+    sink = SpooledSink(inner, spool, retry_s=0.001)
+    await sink.push(readings(1))
+    await sink.push(readings(2))
+    assert spool.depth == 2
+    running = asyncio.create_task(sink.run())
+    await inner.filled(2)
+    running.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await running
+    assert [r.time_ns for r in inner.rows] == [1, 2]
+    assert inner.tried == [1, 1, 1, 1]

@@ -1,0 +1,60 @@
+"""`make demo`, from the first start to the second."""
+
+from __future__ import annotations
+
+import re
+import time
+from pathlib import Path
+
+import httpx
+import pytest
+
+from tests.support.demo import ROOT, Demo
+
+QUERY = """
+query($from: DateTime!) {
+  overview { consumption { value coverage } sensorsReporting sensorsTotal }
+  series(nodes: ["datacenter"], from: $from, window: M1) { timestamps values }
+  sensor(name: "ecotype-1_pdu-Z1.10") { latest { ageSeconds } }
+}
+"""
+
+
+def ask(demo: Demo, hours: float) -> dict[str, object]:
+    since = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(time.time() - hours * 3600))
+    body = {"query": QUERY, "variables": {"from": since}}
+    answer = httpx.post(f"{demo.url}/graphql", json=body, timeout=30).json()
+    assert "errors" not in answer, answer
+    data: dict[str, object] = answer["data"]
+    return data
+
+
+@pytest.mark.slow
+def test_it_starts_with_a_past_stops_cleanly_and_goes_on_where_it_stopped(tmp_path: Path) -> None:
+    first = Demo(tmp_path, days=0.1)
+    data = ask(first, 2.4)
+    assert data["overview"]["consumption"]["value"] > 1000
+    past = data["series"][0]
+    measured = [t for t, v in zip(past["timestamps"], past["values"], strict=True) if v is not None]
+    assert len(measured) > 2.2 * 60, "most of the history is rolled up when the page opens"
+    assert first.interrupt() == 0, "".join(first.log)
+    assert not any("Traceback" in line for line in first.log), "".join(first.log)
+
+    second = Demo(tmp_path, days=0.1)
+    try:
+        assert not any("Making history" in line for line in second.log)
+        again = ask(second, 2.4)["series"][0]
+        kept = dict(zip(again["timestamps"], again["values"], strict=True))
+        was = dict(zip(past["timestamps"], past["values"], strict=True))
+        for time_ms in measured[5:-5]:
+            assert kept[time_ms] == was[time_ms]
+    finally:
+        assert second.interrupt() == 0, "".join(second.log)
+
+
+def test_the_notebook_snippet_of_the_readme_runs(base_url: str, capsys: pytest.CaptureFixture[str]) -> None:
+    [snippet] = re.findall(r"```python\n(.*?)```", (ROOT / "README.md").read_text(), flags=re.DOTALL)
+    exec(compile(snippet.replace("http://127.0.0.1:8081", base_url), "README.md", "exec"), {})
+    printed = capsys.readouterr().out
+    assert re.fullmatch(r"\d+ readings in W\n", printed)
+    assert int(printed.split()[0]) > 60

@@ -1,0 +1,42 @@
+"""A real server on a free port of loopback, in the test's own event loop."""
+
+from __future__ import annotations
+
+import asyncio
+import socket
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import Any
+
+import uvicorn
+
+
+@asynccontextmanager
+async def serving(app: Any, **options: Any) -> AsyncIterator[str]:
+    """Yields `127.0.0.1:port`. The application's lifespan runs around the block."""
+    # asyncio switches Nagle's algorithm off only for sockets that are said to be TCP.
+    with socket.socket(socket.AF_INET, socket.SOCK_STREAM, socket.IPPROTO_TCP) as listener:
+        listener.bind(("127.0.0.1", 0))
+        config = uvicorn.Config(app, log_level="warning", access_log=False, lifespan="on", **options)
+        server = uvicorn.Server(config)
+        server.install_signal_handlers = lambda: None  # type: ignore[attr-defined]
+        started = asyncio.Event()
+        whole = server.startup
+
+        async def startup(*args: Any, **kwargs: Any) -> None:
+            await whole(*args, **kwargs)
+            started.set()
+
+        server.startup = startup  # type: ignore[method-assign]
+        task = asyncio.create_task(server._serve([listener]))
+        waiting = asyncio.create_task(started.wait())
+        try:
+            await asyncio.wait({task, waiting}, return_when=asyncio.FIRST_COMPLETED)
+            if task.done():
+                await task
+                raise RuntimeError("the server ended before it had started")
+            yield f"127.0.0.1:{listener.getsockname()[1]}"
+        finally:
+            waiting.cancel()
+            server.should_exit = True
+            await task
