@@ -80,7 +80,12 @@ class InfluxDBStore:
     async def aggregate(
         self, groups: Mapping[str, Sequence[str]], window: Window, start_ns: int, end_ns: int
     ) -> Buckets:
-        return await self._in(self._readers, lambda: self._reads.aggregate(groups, window, start_ns, end_ns))
+        return (await self.aggregate_many(groups, (window,), start_ns, end_ns))[window]
+
+    async def aggregate_many(
+        self, groups: Mapping[str, Sequence[str]], windows: Sequence[Window], start_ns: int, end_ns: int
+    ) -> Mapping[Window, Buckets]:
+        return await self._in(self._readers, lambda: self._reads.aggregate(groups, windows, start_ns, end_ns))
 
     async def write_buckets(self, kind: SeriesKind, window: Window, buckets: Buckets) -> None:
         await self._in(

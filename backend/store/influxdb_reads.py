@@ -14,7 +14,7 @@ from backend.store import influxdb_ql as ql
 from backend.store.influxdb_columns import Run, runs, words
 from backend.store.influxdb_lines import RAW, TAG_OF, tags_of_key, unescape
 from backend.store.influxdb_server import Server
-from backend.store.influxdb_statistics import Summary, joined, summarise, summarise_one
+from backend.store.influxdb_windows import Piece, joined, summarised
 
 T = TypeVar("T")
 
@@ -26,8 +26,6 @@ HELD_ROWS: Final = 2_000_000
 
 NAMES: Final = 100
 """Names a query lists. Servers take time by the square of their number."""
-
-SENSORS_AT_ONCE: Final = 500
 
 REACHES_NS: Final = (3_600 * NS_PER_SECOND, 30 * 86_400 * NS_PER_SECOND)
 """How far back newest readings are looked for before all of time is: an old server opens every week it has for that."""
@@ -91,17 +89,24 @@ class Reads:
         return [(tags, np.concatenate(times)) for tags, times in found.items()]
 
     def aggregate(
-        self, groups: Mapping[str, Sequence[str]], window: Window, start_ns: int, end_ns: int
-    ) -> Buckets:
+        self, groups: Mapping[str, Sequence[str]], windows: Sequence[Window], start_ns: int, end_ns: int
+    ) -> dict[Window, Buckets]:
         """Summarised here from raw readings: servers need several times longer for it than for handing them out."""
-        at_once = min(SENSORS_AT_ONCE, max(1, HELD_ROWS // window.seconds))
-        parts: list[tuple[int, Summary]] = []
-        for batch in _batches(list(enumerate(groups.values())), at_once):
+        pieces: dict[Window, list[Piece]] = {window: [] for window in windows}
+        widest = max((window.seconds for window in windows), default=1)
+        for batch in _batches(list(enumerate(groups.values())), max(1, HELD_ROWS // widest)):
             sensors = list(dict.fromkeys(name for _, group in batch for name in group))
-            windows = max(1, PAGE_ROWS // (max(1, len(sensors)) * window.seconds))
-            for a, b in slices(start_ns, end_ns, windows * window.ns):
-                parts += self._summaries(batch, sensors, window, a, b)
-        return joined(tuple(groups), parts)
+            step = max(1, HELD_ROWS // (max(1, len(sensors)) * widest)) * widest * NS_PER_SECOND
+            for a, b in slices(start_ns, end_ns, step) if windows else ():
+                found = self.raw(sensors, a, b)
+                read = [
+                    (code, [found[n] for n in dict.fromkeys(group) if n in found]) for code, group in batch
+                ]
+                for window in windows:
+                    piece = summarised(read, window)
+                    if piece is not None:
+                        pieces[window].append(piece)
+        return {window: joined(tuple(groups), pieces[window]) for window in windows}
 
     def buckets(
         self, kind: SeriesKind, names: Sequence[str], window: Window, start_ns: int, end_ns: int
@@ -195,32 +200,6 @@ class Reads:
             name = unescape(tags_of_key(run.tags).get(tag, "")) if tag else tables[run.name]
             if name in wanted:
                 yield name, run
-
-    def _summaries(
-        self,
-        batch: Sequence[tuple[int, Sequence[str]]],
-        sensors: Sequence[str],
-        window: Window,
-        start_ns: int,
-        end_ns: int,
-    ) -> Iterator[tuple[int, Summary]]:
-        found = self.raw(sensors, start_ns, end_ns)
-        one = end_ns - start_ns == window.ns
-        starts = {} if one else {name: p.times - p.times % window.ns for name, p in found.items()}
-        values = {name: p.values for name, p in found.items()}
-        del found
-        for code, group in batch:
-            here = [name for name in dict.fromkeys(group) if name in values]
-            if here and one:
-                yield code, summarise_one(np.concatenate([values[name] for name in here]), start_ns)
-            elif here:
-                yield (
-                    code,
-                    summarise(
-                        np.concatenate([values[name] for name in here]),
-                        np.concatenate([starts[name] for name in here]),
-                    ),
-                )
 
 
 def _points(pieces: Sequence[Run]) -> Points:
