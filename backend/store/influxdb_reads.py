@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Final, TypeVar
 
 import numpy as np
@@ -43,7 +44,7 @@ class Reads:
 
     def raw(self, sensors: Sequence[str], start_ns: int, end_ns: int) -> dict[str, Points]:
         pieces: dict[str, list[Run]] = {}
-        for name, run in self._pages((RAW,), "sensor", sensors, "value", start_ns, end_ns, NS_PER_SECOND):
+        for name, run in self._pages(_Where("sensor", "value"), sensors, start_ns, end_ns, NS_PER_SECOND):
             pieces.setdefault(name, []).append(run)
         return {name: _points(pieces[name]) for name in sensors if name in pieces}
 
@@ -112,9 +113,8 @@ class Reads:
         self, kind: SeriesKind, names: Sequence[str], window: Window, start_ns: int, end_ns: int
     ) -> Buckets:
         what = ", ".join(map(ql.identifier, FIELDS))
-        tag = TAG_OF.get(kind)
-        tables = {measurement(kind, name, window): name for name in names}
-        pages = self._pages(tuple(tables), tag, names, what, start_ns, end_ns, window.ns)
+        where = _Where(TAG_OF.get(kind), what, lambda name: measurement(kind, name, window))
+        pages = self._pages(where, names, start_ns, end_ns, window.ns)
         code_of = {name: code for code, name in enumerate(names)}
         found = sorted(((code_of[name], run) for name, run in pages), key=lambda piece: piece[0])
         if not found:
@@ -133,73 +133,78 @@ class Reads:
         self, what: str, names: Sequence[str], start_ns: int | None, end_ns: int | None
     ) -> Iterator[tuple[str, Run]]:
         """One row a sensor."""
+        where = _Where("sensor", what)
         for chunk in _chunks(names, self._names_at_once(len(names))):
-            listed = chunk if len(chunk) <= NAMES else None
-            asked = ql.select(
-                what, [RAW], tag="sensor", names=listed, start_ns=start_ns, end_ns=end_ns, by="sensor"
-            )
-            yield from self._named(asked, "sensor", chunk, {}, 1)
+            yield from self._ask(where, chunk, start_ns, end_ns)
+
+    def _pages(
+        self, where: _Where, names: Sequence[str], start_ns: int, end_ns: int, step_ns: int
+    ) -> Iterator[tuple[str, Run]]:
+        """Rows of series, of each in pieces that follow each other. Rows are taken to be `step_ns` apart."""
+        if start_ns >= end_ns:
+            return
+        names = list(dict.fromkeys(names))
+        fit = max(1, PAGE_ROWS * step_ns // (end_ns - start_ns))
+        whole = where.tag == "sensor" and fit >= len(names)
+        for chunk in _chunks(names, min(max(10, fit), self._names_at_once(len(names)) if whole else NAMES)):
+            share = PAGE_ROWS // len(chunk)
+            for name, run in self._ask(where, chunk, start_ns, end_ns, share):
+                yield name, run
+                limit, last = share, run
+                while len(last.times) >= limit:  # there may be more: the rest of this series, on its own
+                    limit = PAGE_ROWS
+                    more = list(self._ask(where, [name], int(last.times[-1]) + 1, end_ns, limit))
+                    if not more:
+                        break
+                    ((_, last),) = more
+                    yield name, last
 
     def _names_at_once(self, asked: int) -> int:
         return asked if asked > NAMES and 2 * asked >= self.known_sensors else NAMES
 
-    def _pages(
+    def _ask(
         self,
-        tables: Sequence[str],
-        tag: str | None,
+        where: _Where,
         names: Sequence[str],
-        what: str,
-        start_ns: int,
-        end_ns: int,
-        step_ns: int,
+        start_ns: int | None,
+        end_ns: int | None,
+        limit: int | None = None,
     ) -> Iterator[tuple[str, Run]]:
-        """Rows of series, of each in pieces that follow each other. Rows are taken to be `step_ns` apart.
-
-        Without a `tag` each of the `names` is a table of its own.
-        """
-        names = list(dict.fromkeys(names))
-        if start_ns >= end_ns:
-            return
-        fit = max(1, PAGE_ROWS * step_ns // (end_ns - start_ns))
-        most = self._names_at_once(len(names)) if tag == "sensor" and fit >= len(names) else NAMES
-        fields = what.count(",") + 1
-
-        def page(chunk: Sequence[str], since_ns: int, limit: int) -> Iterator[tuple[str, Run]]:
-            here = tables if tag else [table for table, name in named.items() if name in chunk]
-            listed = chunk if len(chunk) <= NAMES else None
-            asked = ql.select(
-                what, here, tag=tag, names=listed, start_ns=since_ns, end_ns=end_ns, by=tag or "", limit=limit
-            )
-            return self._named(asked, tag, chunk, named, fields)
-
-        named = {} if tag else dict(zip(tables, names, strict=True))
-        for chunk in _chunks(names, min(max(10, fit), most)):
-            share = PAGE_ROWS // len(chunk)
-            for name, run in page(chunk, start_ns, share):
-                yield name, run
-                limit = share
-                while len(run.times) >= limit:
-                    limit = PAGE_ROWS
-                    more = list(page([name], int(run.times[-1]) + 1, limit))
-                    if not more:
-                        break
-                    ((_, run),) = more
-                    yield name, run
-
-    def _named(
-        self,
-        asked: ql.Statement,
-        tag: str | None,
-        names: Sequence[str],
-        tables: Mapping[str, str],
-        fields: int,
-    ) -> Iterator[tuple[str, Run]]:
-        """The series of an answer by their names, those that were asked for."""
+        """One query: the named series that have rows, at most `limit` rows of each. More than `NAMES`: all are asked for."""
+        tables = where.tables(names)
+        asked = ql.select(
+            where.what,
+            list(tables),
+            tag=where.tag,
+            names=names if len(names) <= NAMES else None,
+            start_ns=start_ns,
+            end_ns=end_ns,
+            by=where.tag or "",
+            limit=limit,
+        )
         wanted = set(names)
-        for run in runs(self._server.read(asked), fields):
-            name = unescape(tags_of_key(run.tags).get(tag, "")) if tag else tables[run.name]
+        for run in runs(self._server.read(asked), where.fields):
+            tags = tags_of_key(run.tags)
+            name = unescape(tags.get(where.tag, "")) if where.tag else tables[run.name]
             if name in wanted:
                 yield name, run
+
+
+@dataclass(frozen=True, slots=True)
+class _Where:
+    """Fields of the series of a kind: those under the values of a tag of one table, or without a tag in a table each."""
+
+    tag: str | None
+    what: str
+    table: Callable[[str], str] = lambda name: RAW
+
+    @property
+    def fields(self) -> int:
+        return self.what.count(",") + 1
+
+    def tables(self, names: Sequence[str]) -> dict[str, str]:
+        """The tables of these series, and the name of a series in each."""
+        return {self.table(name): name for name in names}
 
 
 def _points(pieces: Sequence[Run]) -> Points:

@@ -21,6 +21,7 @@ dir = "{folder}/data"
 wal-dir = "{folder}/wal"
 [http]
 bind-address = "127.0.0.1:{http}"
+auth-enabled = {auth}
 log-enabled = false
 [monitor]
 store-enabled = false
@@ -32,15 +33,18 @@ _fresh = count()
 class InfluxServer:
     """Debian's InfluxDB (1.6). It can be stopped and started again over the same files, at the same address."""
 
-    def __init__(self, program: str, folder: Path) -> None:
+    def __init__(self, program: str, folder: Path, *, auth: bool = False) -> None:
         self._program, self._folder = program, folder
         rpc, self._port = _free_port(), _free_port()
         self._config = folder / "influxdb.conf"
-        self._config.write_text(_CONFIG.format(folder=folder, rpc=rpc, http=self._port))
+        self._config.write_text(
+            _CONFIG.format(folder=folder, rpc=rpc, http=self._port, auth=str(auth).lower())
+        )
         self._process: subprocess.Popen[bytes] | None = None
 
-    def url(self, database: str) -> str:
-        return f"influxdb+http://127.0.0.1:{self._port}/{database}"
+    def url(self, database: str, user: str = "") -> str:
+        """`user` is name:password, if the server wants to know."""
+        return f"influxdb+http://{user and user + '@'}127.0.0.1:{self._port}/{database}"
 
     def start(self) -> None:
         with (self._folder / "log").open("ab") as log:

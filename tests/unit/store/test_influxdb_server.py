@@ -7,6 +7,8 @@ from collections.abc import AsyncIterator, Iterator
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
+from urllib.parse import urlencode
+from urllib.request import Request, urlopen
 
 import numpy as np
 import pytest
@@ -244,6 +246,37 @@ def test_writes_are_tried_again_where_that_may_help(answers: list[Answer], error
                 server.write(["sensors,sensor=a value=1.0 1"], "s")
         server.close()
     assert left == []
+
+
+async def test_users_of_a_server_that_wants_to_know_them(tmp_path: Path) -> None:
+    influxd = InfluxServer(need("influxd", "influxdb"), tmp_path, auth=True)
+    influxd.start()
+    try:
+        root = Server(Address.parse(influxd.url("data%20base", "root:t0p%20secret")), timeout_s=10)
+        with pytest.raises(PermanentError, match="create admin user"):
+            root.connect()
+        with urlopen(first_admin(influxd)) as done:
+            assert done.status == 200
+        root.run(("CREATE USER joe WITH PASSWORD 'pass'; GRANT ALL ON \"data base\" TO joe", {}))
+        store = InfluxDBStore(influxd.url("data%20base", "joe:pass"))
+        await store.write(readings(("a", T0, 1.0), ("a", T0 + S, 2.0)))
+        await store.delete(["a"], T0, T0 + S)
+        assert (await store.raw(["a"], T0, T0 + DAY))["a"].values.tolist() == [2.0]
+        await store.close()
+        stranger = InfluxDBStore(influxd.url("data%20base", "joe:s3cret"))
+        with pytest.raises(PermanentError, match="answered 401: authorization failed") as told:
+            await stranger.open()
+        assert "s3cret" not in str(told.value)
+        await stranger.close()
+        root.close()
+    finally:
+        influxd.stop()
+
+
+def first_admin(influxd: InfluxServer) -> Request:
+    base = Address.parse(influxd.url("any")).base
+    form = urlencode({"q": "CREATE USER root WITH PASSWORD 't0p secret' WITH ALL PRIVILEGES"})
+    return Request(f"{base}/query", form.encode())
 
 
 # -- when it goes away ---------------------------------------------------------------------------------------------
