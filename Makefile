@@ -42,8 +42,8 @@ format: .venv/.dev ## Put the source in order
 schema: .venv/.dev ## Write schema.graphql from the code
 	@$(BIN)/python -m backend.schema_export
 
-screenshots: .venv/.dev ## Pictures of every page of a running demo, into docs/pictures
-	@$(BIN)/python scripts/screenshots.py $(ARGS)
+screenshots: .venv/.dev ## Pictures of every page of a running demo, into build/pictures
+	@$(BIN)/python scripts/screenshots.py $(or $(ARGS),http://127.0.0.1:8081 build/pictures)
 
 clean: ## Remove what was installed and built; the demo's data in var/ stays
 	rm -rf .venv frontend_static/node_modules frontend_static/dist .mypy_cache .ruff_cache .pytest_cache

@@ -4,106 +4,35 @@ from __future__ import annotations
 
 import asyncio
 import math
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
+from collections.abc import Callable
 from dataclasses import fields
-from pathlib import Path
 
 import numpy as np
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from backend.core.bucket import Buckets, SeriesKind
 from backend.core.ports import SensorTags, TimeSeriesStore
 from backend.core.reading import Reading, Readings
-from backend.core.windows import NS_PER_SECOND, WINDOWS, Window
-from backend.store.duckdb import DuckDBStore
-from backend.store.influxdb import InfluxDBStore
-from tests.support import influx
-
-S = NS_PER_SECOND
-T0 = 1_700_006_400 * S  # a midnight
-HOUR, DAY = 3600 * S, 86_400 * S
-ALWAYS = (-(1 << 62), 1 << 62)
-
-Open = Callable[[], Awaitable[TimeSeriesStore]]
-
-
-class Bench:
-    """A store under test, and a way to close it and open it again."""
-
-    def __init__(self, make: Callable[[], TimeSeriesStore]) -> None:
-        self._make = make
-        self.store = make()
-
-    async def now_and_reopened(self) -> AsyncIterator[TimeSeriesStore]:
-        """The store as it is, then as it comes back."""
-        yield self.store
-        yield await self.reopen()
-
-    async def reopen(self) -> TimeSeriesStore:
-        await self.store.close()
-        self.store = self._make()
-        await self.store.open()
-        return self.store
-
-
-Make = Callable[[], TimeSeriesStore]
-
-
-def duckdb(request: pytest.FixtureRequest, folder: Path) -> Make:
-    return lambda: DuckDBStore(folder / "series.duckdb", memory_limit="200MB", threads=1)
-
-
-def influxdb(request: pytest.FixtureRequest, folder: Path) -> Make:
-    server, name = request.getfixturevalue("influxdb"), influx.fresh_name()
-    return lambda: InfluxDBStore(server.url(name))
-
-
-def influxdb2(request: pytest.FixtureRequest, folder: Path) -> Make:
-    where = influx.version_2()
-    assert where is not None
-    (url, org, token), name = where, influx.fresh_name()
-    return lambda: InfluxDBStore(f"influxdb+{url}/{name}", org=org, token=token)
-
-
-# How each implementation is made over a folder of its own; making it twice over one folder is the same store.
-IMPLEMENTATIONS = [duckdb, influxdb, *([influxdb2] if influx.version_2() else [])]
-
-
-@pytest.fixture(params=IMPLEMENTATIONS, ids=lambda implementation: implementation.__name__)
-def make_bench(
-    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
-) -> Callable[[], Bench]:
-    return lambda: Bench(request.param(request, tmp_path_factory.mktemp("store")))
-
-
-@pytest.fixture
-async def bench(make_bench: Callable[[], Bench]) -> AsyncIterator[Bench]:
-    bench = make_bench()
-    await bench.store.open()
-    yield bench
-    await bench.store.close()
-
-
-@pytest.fixture
-def store(bench: Bench) -> TimeSeriesStore:
-    return bench.store
-
-
-def readings(*rows: tuple[str, int, float]) -> Readings:
-    return Readings.of(Reading(*row) for row in rows)
-
-
-def second_by_second(sensor: str, values: Sequence[float], start: int = T0, step: int = S) -> Readings:
-    times = start + np.arange(len(values), dtype=np.int64) * step
-    return Readings((sensor,), np.zeros(len(values), np.int32), times, np.asarray(values, np.float64))
-
-
-async def content(store: TimeSeriesStore, *sensors: str) -> dict[str, list[tuple[int, float]]]:
-    found = await store.raw(sensors, *ALWAYS)
-    return {s: list(zip(p.times.tolist(), p.values.tolist(), strict=True)) for s, p in found.items()}
-
+from backend.core.windows import WINDOWS, Window
+from tests.support.store_cases import (
+    ALWAYS,
+    DAY,
+    HOUR,
+    ONE_BY_ONE,
+    ROWS,
+    T0,
+    Bench,
+    S,
+    assert_buckets,
+    buckets_of,
+    content,
+    expected_buckets,
+    readings,
+    same,
+    second_by_second,
+)
 
 # -- writing -----------------------------------------------------------------------------------------------------
 
@@ -325,60 +254,6 @@ async def test_delete_of_everything_old(bench: Bench, maintained: bool) -> None:
 # -- aggregation -------------------------------------------------------------------------------------------------
 
 
-def summary(values: Sequence[float]) -> tuple[float, ...]:
-    """count, sum, m2, min, max, median, the slow and sure way."""
-    mean = math.fsum(values) / len(values)
-    m2 = math.fsum((v - mean) ** 2 for v in values)
-    return (len(values), math.fsum(values), m2, min(values), max(values), float(np.median(values)))
-
-
-def expected_buckets(
-    rows: Mapping[str, Mapping[int, float]],
-    groups: Mapping[str, Sequence[str]],
-    window: Window,
-    start: int,
-    end: int,
-) -> dict[tuple[str, int], tuple[float, ...]]:
-    found: dict[tuple[str, int], list[float]] = {}
-    for group, sensors in groups.items():
-        for sensor in set(sensors):
-            for time, value in rows.get(sensor, {}).items():
-                if start <= time < end:
-                    found.setdefault((group, window.floor(time)), []).append(value)
-    return {key: summary(values) for key, values in found.items()}
-
-
-def assert_buckets(got: Buckets, expected: Mapping[tuple[str, int], tuple[float, ...]]) -> None:
-    keys = [
-        (got.names[code], start) for code, start in zip(got.codes.tolist(), got.starts.tolist(), strict=True)
-    ]
-    assert sorted(keys) == sorted(expected)
-    assert len(set(keys)) == len(keys)
-    order = list(zip(got.codes.tolist(), got.starts.tolist(), strict=True))
-    assert order == sorted(order)
-    for at, key in enumerate(keys):
-        count, total, m2, low, high, median = expected[key]
-        scale = max(abs(low), abs(high))
-        assert (got.count[at], got.min[at], got.max[at]) == (count, low, high)
-        assert got.reported[at] == count and math.isnan(got.expected[at])
-        assert got.sum[at] == pytest.approx(total, rel=1e-9, abs=1e-12 * scale * count)
-        assert got.median[at] == pytest.approx(median, rel=1e-12, abs=1e-15 * scale)
-        # The deviations themselves carry the rounding of the values they are taken from.
-        assert got.m2[at] == pytest.approx(
-            m2, rel=1e-9, abs=count * (1e-14 * scale) ** 2 + 1e-14 * scale * math.sqrt(count * m2)
-        )
-
-
-TIMES = st.integers(0, 4 * 86_400).map(lambda s: T0 + s * S) | st.integers(0, 3 * DAY).map(lambda t: T0 + t)
-VALUES = st.floats(-1e4, 1e4, allow_nan=False).map(lambda v: v if abs(v) > 1e-6 else 0.0) | st.integers(
-    -50, 50
-).map(float)
-ROWS = st.lists(st.tuples(st.sampled_from("abcd"), TIMES, VALUES), min_size=1, max_size=60)
-ONE_BY_ONE = settings(
-    max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
-)
-
-
 @ONE_BY_ONE
 @given(rows=ROWS, window=st.sampled_from(WINDOWS), span=st.tuples(st.integers(0, 3), st.integers(1, 5)))
 async def test_aggregates_are_exact(
@@ -447,32 +322,6 @@ async def test_one_reading_makes_a_bucket(store: TimeSeriesStore) -> None:
 # -- roll-ups ----------------------------------------------------------------------------------------------------
 
 
-def buckets_of(rows: Mapping[str, Mapping[int, float]]) -> Buckets:
-    """Made-up buckets: every statistic of series s at time t is a number of its own; NaN makes an empty one."""
-    flat = [(code, t, v) for code, times in enumerate(rows.values()) for t, v in sorted(times.items())]
-    value = np.array([v for *_, v in flat], np.float64)
-    empty = np.isnan(value)
-    count = np.where(empty, 0.0, 2.0 + np.floor(np.abs(value)))
-    return Buckets(
-        tuple(rows),
-        np.array([code for code, *_ in flat], np.int32),
-        np.array([t for _, t, _ in flat], np.int64),
-        count,
-        *(value + k for k in range(1, 6)),
-        expected=count + 7,
-        reported=np.where(empty, 0.0, count + 6),
-    )
-
-
-def same(got: Buckets, expected: Buckets) -> None:
-    assert tuple(got.names) == tuple(expected.names)
-    for field in fields(got)[1:]:
-        np.testing.assert_array_equal(
-            getattr(got, field.name), getattr(expected, field.name), err_msg=field.name
-        )
-        assert getattr(got, field.name).dtype == getattr(expected, field.name).dtype
-
-
 @pytest.mark.parametrize("window", WINDOWS)
 async def test_roll_ups_come_back_as_they_were(bench: Bench, window: Window) -> None:
     kept = buckets_of({"b": {T0: 1.0, T0 + window.ns: math.nan}, "a": {T0: 3.0}})
@@ -520,8 +369,7 @@ async def test_empty_roll_ups_replace_and_are_replaced(store: TimeSeriesStore, w
         columns = (np.array([v], np.float64) for v in (count, *statistics))
         return Buckets(("n",), np.zeros(1, np.int32), np.array([T0]), *columns)
 
-    nan = math.nan
-    empty = row(0, *[nan] * 5, 3, 0)
+    empty = row(0, *[math.nan] * 5, 3, 0)
     one = row(1, 7.5, 0, 7.5, 7.5, 7.5, 3, 2)
     many = row(3, 9, 2, 2, 4, 3, 3, 3)
     for bucket in (many, empty, one, many, one, empty, empty, many):
@@ -543,75 +391,3 @@ async def test_the_interval_of_roll_ups_is_that_of_their_starts(store: TimeSerie
         got = await store.buckets(SeriesKind.SENSOR, names, Window.M1, start, end)
         assert (len(got), tuple(got.names)) == (0, tuple(names))
     await store.write_buckets(SeriesKind.SENSOR, Window.M1, Buckets.empty(("a",)))
-
-
-# -- house-keeping -----------------------------------------------------------------------------------------------
-
-WRITE = st.tuples(st.just("write"), st.lists(st.tuples(st.sampled_from("abc"), TIMES, VALUES), max_size=20))
-ROLL = st.tuples(st.just("roll"), st.lists(st.tuples(st.sampled_from("abc"), TIMES, VALUES), max_size=20))
-MAINTAIN = st.tuples(st.just("maintain"), st.integers(0, 5 * 24).map(lambda h: T0 + h * HOUR))
-DELETE = st.tuples(
-    st.just("delete"), st.tuples(st.none() | st.lists(st.sampled_from("abc"), max_size=2), TIMES, TIMES)
-)
-REOPEN = st.tuples(st.just("reopen"), st.none())
-
-
-async def compare(
-    store: TimeSeriesStore, raw: dict[str, dict[int, float]], rolled: dict[str, dict[int, float]]
-) -> None:
-    raw = {sensor: rows for sensor, rows in raw.items() if rows}
-    assert await content(store, *"abc") == {sensor: sorted(rows.items()) for sensor, rows in raw.items()}
-    assert await store.latest() == {s: Reading(s, max(rows), rows[max(rows)]) for s, rows in raw.items()}
-    assert await store.count([*"abc"], *ALWAYS) == {sensor: len(rows) for sensor, rows in raw.items()}
-    assert await store.first_time() == min((min(rows) for rows in raw.values()), default=None)
-    groups = {"a": ["a"], "bc": ["b", "c"]}
-    got = await store.aggregate(groups, Window.H1, T0, T0 + 5 * DAY)
-    assert_buckets(got, expected_buckets(raw, groups, Window.H1, T0, T0 + 5 * DAY))
-    same(
-        await store.buckets(SeriesKind.TYPE, [*"abc"], Window.S30, *ALWAYS),
-        buckets_of({sensor: rolled.get(sensor, {}) for sensor in "abc"}),
-    )
-
-
-@settings(ONE_BY_ONE, max_examples=20)
-@given(steps=st.lists(WRITE | ROLL | MAINTAIN | DELETE | REOPEN, min_size=3, max_size=10))
-async def test_any_history_reads_like_a_dictionary(
-    make_bench: Callable[[], Bench], steps: list[tuple[str, object]]
-) -> None:
-    bench = make_bench()
-    await bench.store.open()
-    raw: dict[str, dict[int, float]] = {}
-    rolled: dict[str, dict[int, float]] = {}
-    try:
-        for step in steps:
-            match step:
-                case ("write", rows):
-                    before = {sensor: max(kept, default=ALWAYS[0]) for sensor, kept in raw.items()}
-                    written = await bench.store.write(readings(*rows))
-                    latest = {(sensor, time): value for sensor, time, value in rows}
-                    assert written.rows == len(latest)
-                    assert {(r.sensor, r.time_ns): r.value for r in written.late} == {
-                        key: value for key, value in latest.items() if key[1] <= before.get(key[0], ALWAYS[0])
-                    }
-                    for sensor, time, value in rows:
-                        raw.setdefault(sensor, {})[time] = value
-                case ("roll", rows):
-                    new: dict[str, dict[int, float]] = {}
-                    for sensor, time, value in rows:
-                        new.setdefault(sensor, {})[Window.S30.floor(time)] = value
-                    await bench.store.write_buckets(SeriesKind.TYPE, Window.S30, buckets_of(new))
-                    rolled = {s: rolled.get(s, {}) | new.get(s, {}) for s in "abc"}
-                case ("maintain", now):
-                    await bench.store.maintain(now)
-                case ("delete", (sensors, start, end)):
-                    await bench.store.delete(sensors, start, end)
-                    for sensor in raw if sensors is None else set(sensors) & raw.keys():
-                        raw[sensor] = {t: v for t, v in raw[sensor].items() if not start <= t < end}
-                case ("reopen", _):
-                    await bench.reopen()
-        await compare(bench.store, raw, rolled)
-        await bench.store.maintain(T0 + 9 * DAY)
-        await compare(bench.store, raw, rolled)
-        await compare(await bench.reopen(), raw, rolled)
-    finally:
-        await bench.store.close()
