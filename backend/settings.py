@@ -7,6 +7,8 @@ from pathlib import Path
 from pydantic import Field, SecretStr
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
+from backend.core.errors import UserError
+
 
 class Settings(BaseSettings):
     """What an operator can choose. docs/settings.md lists the same names; a test compares."""
@@ -90,3 +92,14 @@ class Settings(BaseSettings):
         default=0.9, ge=0, le=1, description="Coverage below which PUE is withheld, 0 to 1."
     )
     log_level: str = Field(default="INFO", description="Least severe level that is logged.")
+
+    def key_for_ingest(self) -> str:
+        """The device key to send to the door, empty where none is set. Raises `UserError` where its file cannot be read."""
+        if not self.ingest_key_file:
+            return self.ingest_key.get_secret_value()
+        try:
+            return Path(self.ingest_key_file).read_text().strip()
+        except (OSError, UnicodeDecodeError) as cause:
+            raise UserError(
+                f"SEDUCE_INGEST_KEY_FILE={self.ingest_key_file} cannot be read: {cause}"
+            ) from cause
