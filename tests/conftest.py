@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import os
 import shutil
+from collections.abc import Iterator
 
 import pytest
+
+from tests.support.influx import InfluxServer
 
 
 def need(program: str, package: str) -> str:
@@ -26,3 +29,11 @@ def need(program: str, package: str) -> str:
 @pytest.fixture(scope="session")
 def chromium() -> str:
     return need("chromium", "chromium")
+
+
+@pytest.fixture(scope="session")
+def influxdb(tmp_path_factory: pytest.TempPathFactory) -> Iterator[InfluxServer]:
+    server = InfluxServer(need("influxd", "influxdb"), tmp_path_factory.mktemp("influxdb"))
+    server.start()
+    yield server
+    server.stop()

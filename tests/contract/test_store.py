@@ -363,6 +363,20 @@ async def test_the_last_roll_up_wins(store: TimeSeriesStore) -> None:
     same(got, buckets_of(rows))
 
 
+@pytest.mark.parametrize("window", WINDOWS)
+async def test_empty_roll_ups_replace_and_are_replaced(store: TimeSeriesStore, window: Window) -> None:
+    def row(count: float, *statistics: float) -> Buckets:
+        columns = (np.array([v], np.float64) for v in (count, *statistics))
+        return Buckets(("n",), np.zeros(1, np.int32), np.array([T0]), *columns)
+
+    empty = row(0, *[math.nan] * 5, 3, 0)
+    one = row(1, 7.5, 0, 7.5, 7.5, 7.5, 3, 2)
+    many = row(3, 9, 2, 2, 4, 3, 3, 3)
+    for bucket in (many, empty, one, many, one, empty, empty, many):
+        await store.write_buckets(SeriesKind.NODE, window, bucket)
+        same(await store.buckets(SeriesKind.NODE, ["n"], window, T0, T0 + window.ns), bucket)
+
+
 async def test_the_interval_of_roll_ups_is_that_of_their_starts(store: TimeSeriesStore) -> None:
     rows = {"a": {T0 + k * 60 * S: float(k) for k in range(10)}}
     await store.write_buckets(SeriesKind.SENSOR, Window.M1, buckets_of(rows))
