@@ -186,14 +186,23 @@ def open_store(settings: Settings) -> TimeSeriesStore:
 
         # As in other database URLs: three slashes before a relative path, four before an absolute one.
         return DuckDBStore(Path(path.removeprefix("/")))
-    raise PermanentError(f"SEDUCE_STORE_URL={url!r}: expected duckdb:///path")
+    if scheme in ("influxdb+http", "influxdb+https"):
+        from backend.store.influxdb import InfluxDBStore
+
+        return InfluxDBStore(url)
+    # The rest of the URL may hold a password.
+    raise PermanentError(
+        f"SEDUCE_STORE_URL begins with {scheme!r}: expected duckdb:///path, influxdb+http://… or influxdb+https://…"
+    )
 
 
 def open_bus(settings: Settings) -> Bus:
     """The bus that `bus_url` names. Raises `PermanentError` for one that is not known."""
     if settings.bus_url.startswith("memory://"):
         return MemoryBus()
-    raise PermanentError(f"SEDUCE_BUS_URL={settings.bus_url!r}: expected memory://")
+    raise PermanentError(
+        f"SEDUCE_BUS_URL begins with {settings.bus_url.partition(':')[0]!r}: expected memory://"
+    )
 
 
 @asynccontextmanager
@@ -203,8 +212,13 @@ async def _open(wiring: _Wiring, alongside: Alongside | None) -> AsyncIterator[N
     async with AsyncExitStack() as stack:
         await migrate(wiring.database_url)
         stack.push_async_callback(wiring.database.close)
-        await services.store.open()
         stack.push_async_callback(services.store.close)
+        try:
+            await services.store.open()
+        except (
+            TransientError
+        ) as error:  # it connects by itself once the server is there; until then readings wait
+            log.error("the store cannot be reached, readings are kept in the spool: %s", error)
         await wiring.spool.open()
         stack.push_async_callback(wiring.spool.close)
         await stack.enter_async_context(_running(services.last_values.run(), "last values"))
