@@ -27,7 +27,9 @@ class Settings(BaseSettings):
         default=Path("var"), description="Folder for the spool and, by default, the databases."
     )
     store_url: str = Field(
-        default="", description="Time series store; empty means duckdb:///<data_dir>/series.duckdb."
+        default="",
+        description="Time series store: duckdb:///path, influxdb+http://user:password@host:8086/database (1.x) or "
+        "influxdb+http://host:8086/bucket?org=…&token=… (2.x); empty means series.duckdb in data_dir.",
     )
     database_url: str = Field(default="", description="Relational database; empty means SQLite in data_dir.")
     bus_url: str = Field(default="memory://", description="Live bus: memory:// or redis://host:port/db.")

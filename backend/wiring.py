@@ -155,7 +155,7 @@ def open_store(settings: Settings) -> TimeSeriesStore:
         return InfluxDBStore(url)
     # The URL itself may hold a password.
     raise PermanentError(
-        f"SEDUCE_STORE_URL names {scheme!r}: expected duckdb:///path or influxdb+http://host:port/database"
+        f"SEDUCE_STORE_URL begins with {scheme!r}: expected duckdb:///path, influxdb+http://… or influxdb+https://…"
     )
 
 
@@ -168,7 +168,7 @@ def open_bus(settings: Settings) -> Bus:
         from backend.bus.redis import RedisBus
 
         return RedisBus(settings.bus_url)
-    raise PermanentError(f"SEDUCE_BUS_URL names {scheme!r}: expected memory:// or redis://host:port/db")
+    raise PermanentError(f"SEDUCE_BUS_URL begins with {scheme!r}: expected memory:// or redis://host:port/db")
 
 
 def refuse_one_process_parts(settings: Settings, process: str) -> None:
