@@ -57,7 +57,7 @@ class BatchingSink:
         while self.waiting > self._max_rows and len(self._kept) > 1:
             lost = self._forget_oldest()
             if not self.dropped:
-                log.error("readings are dropped, oldest first: %d wait for the ingest door", self.waiting)
+                log.error("readings are dropped, oldest first: %d wait in memory", self.waiting)
             self.dropped += lost
         self._filled.set()
 
@@ -91,7 +91,7 @@ class BatchingSink:
         except TransientError as error:
             self._failures += 1
             if self._failures == 1:
-                log.warning("the ingest door is lost, readings are kept: %s", error)
+                log.warning("readings are not taken and wait in memory: %s", error)
             return False
         except PermanentError as error:
             log.error("the ingest door refused %d readings, they are dropped: %s", rows, error)
@@ -99,7 +99,7 @@ class BatchingSink:
         else:
             self.pushed += rows
         if self._failures:
-            log.warning("the ingest door is back after %d tries", self._failures)
+            log.warning("readings are taken again after %d tries", self._failures)
         self._failures = 0
         while self._kept and self._first < mark:  # some may have been dropped meanwhile
             self._forget_oldest()

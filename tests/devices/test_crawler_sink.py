@@ -60,8 +60,8 @@ async def test_what_is_not_acknowledged_is_pushed_again_in_order(caplog: pytest.
     assert max(inner.tried) == 2
     said = [r.getMessage() for r in caplog.records]
     assert said == [
-        "the ingest door is lost, readings are kept: away",
-        "the ingest door is back after 4 tries",
+        "readings are not taken and wait in memory: away",
+        "readings are taken again after 4 tries",
     ]
 
 

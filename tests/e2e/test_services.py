@@ -53,6 +53,7 @@ CRAWLERS, FULL = (ALL, "modbus_crawler_entech") if LONG else (FEW, "pdu_crawlers
 KILLED = "sensors_crawler"
 STORE_DOWN_S, CUT_S, CALM_S = (30.0, 20.0, 8.0) if LONG else (3.0, 6.0, 0.5)
 PUSHER_ROWS = 20
+DOOR_LOST, DOOR_BACK = "the ingest door is lost", "the ingest door is back"
 SPOOL_FULL, SPOOL_ROOM = "the spool takes no readings", "the spool takes readings again"
 
 
@@ -203,19 +204,21 @@ async def faults(site: Site) -> None:
     await asyncio.to_thread(site.redis.start)
     await asyncio.sleep(CALM_S)
 
-    full, was_full = site.services[FULL], site.services[FULL].said(SPOOL_FULL)
     await site.toll.cut()
     cut = asyncio.get_running_loop().time()
-    await full.says(SPOOL_FULL, was_full + 1)
-    await site.services[KILLED].kill()
+    full = site.services[FULL]
+    await full.says(SPOOL_FULL, full.said(SPOOL_ROOM) + 1)
+    doomed = site.services[KILLED]
+    await doomed.says(DOOR_LOST, doomed.said(DOOR_BACK) + 1)
+    await doomed.kill()
     site_keeps(site, KILLED)
-    await site.services[KILLED].start()
+    await doomed.start()
     await asyncio.sleep(max(0.0, cut + CUT_S - asyncio.get_running_loop().time()))
     await site.toll.mend()
     await ledger.grown_by(100)
     await ingest.kill()  # in the middle of what is being made up for
     await ingest.start()
-    await full.says(SPOOL_ROOM, was_full + 1)
+    await full.says(SPOOL_ROOM, full.said(SPOOL_FULL))
     await ledger.grown_by(1000)
     await asyncio.sleep(CALM_S)
 
