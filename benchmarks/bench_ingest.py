@@ -156,7 +156,7 @@ async def load(port: int, connections: int, rows: int, seconds: float) -> None:
     pushers = [Pusher(request(rows, i), latencies) for i in range(connections)]
     for p in pushers:
         await loop.create_connection(lambda p=p: p, "127.0.0.1", port)
-    while not latencies:  # the whole dashboard takes some seconds to start
+    while not latencies:  # noqa: ASYNC110  the whole dashboard takes some seconds to start
         await asyncio.sleep(0.05)
     await asyncio.sleep(0.5)  # warm up
     latencies.clear()
