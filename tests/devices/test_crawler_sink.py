@@ -269,3 +269,15 @@ async def test_what_waited_is_forwarded_at_a_bounded_rate(monkeypatch: pytest.Mo
     await asyncio.wait_for(sink.settled(), 5)
     running.cancel()
     assert pauses == [0.05] * 4  # none once nothing waits: what is new goes at once
+
+
+async def test_what_piled_up_before_a_small_spool_goes_in_by_parts() -> None:
+    spool, inner = SmallSpool(4), MemorySink()
+    spooled = SpooledSink(inner, spool)
+    sink = BatchingSink(spooled, window_s=0.0, retry_s=0.001)
+    for t in range(20):
+        sink.put(readings(t))
+    forwarding = asyncio.create_task(spooled.run())
+    await deliver(sink, asyncio.ensure_future(inner.filled(20)))
+    forwarding.cancel()
+    assert [r.time_ns for r in inner.rows] == list(range(20))
