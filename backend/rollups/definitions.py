@@ -6,10 +6,11 @@ Users know these as continuous queries; `queries` lists them under those names.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Final, Protocol
 
 from backend.core.bucket import SeriesKind, measurement
+from backend.core.quantity import watts_per
 from backend.core.tree import Tree
 from backend.core.windows import WINDOWS, Window
 
@@ -25,6 +26,9 @@ class SensorInfo(Protocol):
 
     @property
     def sensor_type(self) -> str: ...
+
+    @property
+    def unit(self) -> str: ...
 
     @property
     def period_s(self) -> float: ...
@@ -51,12 +55,14 @@ class Definitions:
     types     sensor type -> the sensors that count in it
     nodes     tree node -> the distinct sensors at or below it; a node with none is not rolled up
     periods   any sensor named above -> seconds between two readings
+    weights   sensor -> what one of its unit counts in a node's sum, where that is not 1: 1000 for kW
     """
 
     sensors: tuple[str, ...]
     periods: Mapping[str, float]
     types: Mapping[str, tuple[str, ...]]
     nodes: Mapping[str, tuple[str, ...]]
+    weights: Mapping[str, float] = field(default_factory=dict)
 
     @classmethod
     def of(cls, sensors: Mapping[str, SensorInfo], trees: Iterable[Tree] = ()) -> Definitions:
@@ -79,6 +85,7 @@ class Definitions:
             {name: info.period_s for name, info in sensors.items()},
             {name: tuple(members) for name, members in types.items()},
             nodes,
+            {name: scale for name, info in sensors.items() if (scale := watts_per(info.unit) or 1.0) != 1.0},
         )
 
     def around(self, sensors: Iterable[str]) -> Definitions:
@@ -89,6 +96,7 @@ class Definitions:
             self.periods,
             {name: members for name, members in self.types.items() if not chosen.isdisjoint(members)},
             {name: below for name, below in self.nodes.items() if not chosen.isdisjoint(below)},
+            self.weights,
         )
 
     def expected(self, groups: Mapping[str, Sequence[str]], window: Window) -> Mapping[str, float]:
