@@ -15,6 +15,7 @@ from backend.queries.overview import OverviewService
 from backend.queries.racks import RackService
 from backend.queries.sensors import SensorService
 from backend.queries.series import SeriesService
+from backend.queries.usage import UsageService
 from backend.settings import Settings
 
 
@@ -28,6 +29,7 @@ class Queries:
     sensors: SensorService
     series: SeriesService
     energy: EnergyService
+    usage: UsageService
     racks: RackService
     overview: OverviewService
 
@@ -46,6 +48,7 @@ class Queries:
         sensors = SensorService(inventory, live, clock)
         marks = Marks(state, clock)
         energy = EnergyService(inventory, live, store, marks, clock)
+        usage = UsageService(inventory, sensors, store, marks, clock, energy)
         history = History(store, marks, clock)
         return cls(
             clock=clock,
@@ -54,6 +57,7 @@ class Queries:
             sensors=sensors,
             series=SeriesService(inventory, sensors, store, marks, clock),
             energy=energy,
+            usage=usage,
             racks=RackService(inventory, live, clock),
             overview=OverviewService(inventory, live, sensors, energy, history, clock, settings),
         )
