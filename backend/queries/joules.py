@@ -73,10 +73,6 @@ class Cells:
         )
 
 
-def starts_of(piece: Piece) -> Int64:
-    return np.arange(piece.size, dtype=np.int64) * piece.window.ns + piece.start_ns
-
-
 def of_nodes(buckets: Buckets, piece: Piece, sensors: Float64) -> Cells:
     """Each 30 s value of a node stands for its 30 s; a coarser window is the sum of those in it, exactly.
 
@@ -87,9 +83,7 @@ def of_nodes(buckets: Buckets, piece: Piece, sensors: Float64) -> Cells:
     nominal = sensors * piece.window.seconds / STEP_S
     share = _share(dense(buckets, piece, "reported", 0.0), dense(buckets, piece, "expected", nominal))
     covered = share * piece.window.seconds
-    return Cells(
-        piece.window, starts_of(piece), total * STEP_S, covered, np.zeros_like(covered), count * STEP_S
-    )
+    return Cells(piece.window, piece.starts, total * STEP_S, covered, np.zeros_like(covered), count * STEP_S)
 
 
 def of_sensors(buckets: Buckets, piece: Piece, periods: Float64, hold_s: float | None = None) -> Cells:
@@ -103,7 +97,7 @@ def of_sensors(buckets: Buckets, piece: Piece, periods: Float64, hold_s: float |
         return _held(piece, total, count, each, hold_s)
     covered = count * each
     energy = np.where(count > 0, total, 0.0) * each
-    return Cells(piece.window, starts_of(piece), energy, covered, np.zeros_like(covered), covered)
+    return Cells(piece.window, piece.starts, energy, covered, np.zeros_like(covered), covered)
 
 
 def _held(piece: Piece, total: Float64, count: Float64, each: Float64, limit_s: float) -> Cells:
@@ -122,7 +116,7 @@ def _held(piece: Piece, total: Float64, count: Float64, each: Float64, limit_s: 
     left = np.where(here, limit_s, limit_s - since)
     kept = np.where(last >= 0, np.clip(left, 0.0, room), 0.0)
     energy = mean * covered + np.take_along_axis(mean, source, axis=1) * kept
-    return Cells(piece.window, starts_of(piece), energy, covered, kept, covered + kept)
+    return Cells(piece.window, piece.starts, energy, covered, kept, covered + kept)
 
 
 def _readings(buckets: Buckets, piece: Piece, periods: Float64) -> tuple[Float64, Float64, Float64]:

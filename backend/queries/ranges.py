@@ -12,7 +12,7 @@ import numpy as np
 from backend.core import windows
 from backend.core.bucket import Buckets
 from backend.core.errors import UserError
-from backend.core.reading import Float64
+from backend.core.reading import Float64, Int64
 from backend.core.windows import NS_PER_SECOND, Window
 from backend.queries.marks import Marks
 
@@ -47,15 +47,25 @@ class Piece:
     def size(self) -> int:
         return (self.end_ns - self.start_ns) // self.window.ns
 
+    @property
+    def starts(self) -> Int64:
+        return np.arange(self.size, dtype=np.int64) * self.window.ns + self.start_ns
 
-async def known(what: str, start_ns: int, end_ns: int | None, now_ns: int, marks: Marks) -> Range:
-    """The range that a query names; None is now. Raises `UserError`, which names the query, where it is empty."""
+
+def ordered(what: str, start_ns: int, end_ns: int | None, now_ns: int) -> int:
+    """The end; None is now. Raises `UserError`, which names the query, where the range is empty."""
     end = now_ns if end_ns is None else end_ns
     if start_ns >= end:
         raise UserError(
             f"{what}(from:, to:): `from` {iso(start_ns)} is not before `to` {iso(end)}: "
             "give an earlier `from` or a later `to`."
         )
+    return end
+
+
+async def known(what: str, start_ns: int, end_ns: int | None, now_ns: int, marks: Marks) -> Range:
+    """The range that a query names. Raises `UserError` where it is empty."""
+    end = ordered(what, start_ns, end_ns, now_ns)
     mark = await marks.end(Window.S30)
     return Range(start_ns, end, start_ns if mark is None else max(start_ns, min(end, mark)))
 

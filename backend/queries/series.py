@@ -20,7 +20,7 @@ from backend.inventory.model import Inventory, Sensor
 from backend.queries.downsample import Columns, Grid, grid, merge, thin
 from backend.queries.energy import require_nodes
 from backend.queries.marks import Marks
-from backend.queries.ranges import MAX_POINTS, MAX_READ_ROWS, iso
+from backend.queries.ranges import MAX_POINTS, MAX_READ_ROWS, ordered
 from backend.queries.sensors import SensorService
 
 AUTO_RAW_ROWS = 1_000_000
@@ -132,12 +132,7 @@ class SeriesService:
         return answer
 
     def _interval(self, request: SeriesRequest) -> tuple[int, int]:
-        end = self._clock.now_ns() if request.end_ns is None else request.end_ns
-        if request.start_ns >= end:
-            raise UserError(
-                f"series(from:, to:): `from` {iso(request.start_ns)} is not before `to` {iso(end)}: "
-                "give an earlier `from` or a later `to`."
-            )
+        end = ordered("series", request.start_ns, request.end_ns, self._clock.now_ns())
         if not 1 <= request.max_points <= MAX_POINTS:
             raise UserError(f"series(maxPoints: {request.max_points}): expected 1 to {MAX_POINTS}.")
         return request.start_ns, end
