@@ -11,6 +11,7 @@ from dataclasses import dataclass, field, replace
 from typing import Final, Protocol
 
 from backend.core.bucket import SeriesKind, measurement
+from backend.core.quantity import watts_per
 from backend.core.tree import Tree
 from backend.core.windows import WINDOWS, Window
 
@@ -29,6 +30,9 @@ class SensorInfo(Protocol):
 
     @property
     def sensor_type(self) -> str: ...
+
+    @property
+    def unit(self) -> str: ...
 
     @property
     def period_s(self) -> float | None: ...
@@ -56,6 +60,7 @@ class Definitions:
     nodes     tree node -> the distinct sensors at or below it; a node with none is not rolled up
     periods   sensor -> seconds between two readings, where the description says so
     learned   the same, of sensors of which it does not
+    weights   sensor -> what one of its unit counts in a node's sum, where that is not 1: 1000 for kW
     """
 
     sensors: tuple[str, ...]
@@ -63,6 +68,7 @@ class Definitions:
     types: Mapping[str, tuple[str, ...]]
     nodes: Mapping[str, tuple[str, ...]]
     learned: Mapping[str, float] = field(default_factory=dict)
+    weights: Mapping[str, float] = field(default_factory=dict)
 
     @classmethod
     def of(cls, sensors: Mapping[str, SensorInfo], trees: Iterable[Tree] = ()) -> Definitions:
@@ -85,6 +91,9 @@ class Definitions:
             {name: info.period_s for name, info in sensors.items() if info.period_s is not None},
             {name: tuple(members) for name, members in types.items()},
             nodes,
+            weights={
+                name: scale for name, info in sensors.items() if (scale := watts_per(info.unit) or 1.0) != 1.0
+            },
         )
 
     def around(self, sensors: Iterable[str]) -> Definitions:
@@ -97,7 +106,9 @@ class Definitions:
             nodes={name: below for name, below in self.nodes.items() if not chosen.isdisjoint(below)},
         )
 
-    def only(self, sensors: Iterable[str] = (), types: Iterable[str] = (), nodes: Iterable[str] = ()) -> Definitions:
+    def only(
+        self, sensors: Iterable[str] = (), types: Iterable[str] = (), nodes: Iterable[str] = ()
+    ) -> Definitions:
         """The named series alone; names that are not defined are left out."""
         wanted, kinds, places = set(sensors), set(types), set(nodes)
         return replace(
@@ -122,7 +133,9 @@ class Definitions:
 
     def expected(self, groups: Mapping[str, Sequence[str]], window: Window) -> Mapping[str, float]:
         """How many readings a window of each group of sensors should have; NaN where one member's period is not known."""
-        return {name: sum(window.seconds / self.period(s) for s in members) for name, members in groups.items()}
+        return {
+            name: sum(window.seconds / self.period(s) for s in members) for name, members in groups.items()
+        }
 
     def queries(self) -> Sequence[ContinuousQuery]:
         """All roll-ups by the names users know, finest window first within a kind."""
