@@ -42,6 +42,7 @@ from backend.rest.health import health_routes
 from backend.rest.spa import DIST, SinglePage
 from backend.rollups.definitions import Definitions
 from backend.rollups.engine import RollupEngine
+from backend.rollups.retention import Keep
 from backend.settings import Settings
 from crawlers.registry import build_crawler
 from workers.runner import InProcessRunner
@@ -171,10 +172,23 @@ def _wire(settings: Settings, inventory: Inventory, chosen: Parts) -> _Wiring:
         last_values=last_values,
         ingest=ingest,
         rollups=rollups,
-        runner=InProcessRunner(SCHEDULE, bind(rollups, store, clock)),
+        runner=InProcessRunner(SCHEDULE, bind(rollups, store, clock, keep_of(settings))),
         queries=Queries.build(inventory, store, state, bus, last_values, clock, settings),
     )
     return _Wiring(services, spool, database, database_url)
+
+
+def keep_of(settings: Settings) -> Keep:
+    """How long what is kept, by the settings."""
+    return Keep(
+        settings.retention_raw_days,
+        {
+            Window.S30: settings.retention_30s_days,
+            Window.M1: settings.retention_1m_days,
+            Window.H1: settings.retention_1h_days,
+            Window.D1: settings.retention_1d_days,
+        },
+    )
 
 
 def open_store(settings: Settings) -> TimeSeriesStore:

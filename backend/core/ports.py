@@ -96,6 +96,10 @@ class TimeSeriesStore(Protocol):
         """Forget raw readings of the interval, of all sensors if none is named."""
         ...
 
+    async def delete_buckets(self, window: Window, end_ns: int) -> None:
+        """Forget the roll-ups of one window, of all kinds and series, that start before `end_ns`."""
+        ...
+
     async def maintain(self, now_ns: int) -> None:
         """House-keeping that may take long: seal, re-cluster, compact. Never changes what a read answers."""
         ...
@@ -231,12 +235,22 @@ class RollupState(Protocol):
 
     async def set_horizon(self, end_ns: int) -> None: ...
 
+    async def kept_from(self, window: Window | None) -> int | None:
+        """Roll-ups of the window (for None: raw readings) before it were deleted on purpose or are being so. None before the first."""
+        ...
+
+    async def set_kept_from(self, window: Window | None, start_ns: int) -> None: ...
+
     async def mark_dirty(self, windows: Sequence[DirtyWindow]) -> None:
         """Idempotent: a span is listed once, however often it is marked."""
         ...
 
     async def dirty(self, limit: int) -> Sequence[DirtyWindow]:
         """Newest start first."""
+        ...
+
+    async def oldest_dirty(self) -> int | None:
+        """The oldest start of all spans that are listed."""
         ...
 
     async def clear_dirty(self, windows: Sequence[DirtyWindow]) -> None:

@@ -147,7 +147,7 @@ class DuckDBStore:
             return
         async with self._house:
             if chosen is None:
-                await self._drop_parts(start_ns, end_ns)
+                await self._drop_parts(self._raw, start_ns, end_ns)
             await self._engine.write(lambda transaction: self._forget(transaction, chosen, start_ns, end_ns))
 
     # -- roll-ups --------------------------------------------------------------------------------------------------
@@ -183,6 +183,16 @@ class DuckDBStore:
             np.concatenate([starts for _, starts, _ in found]),
             *(np.concatenate([values[at] for *_, values in found]) for at in range(len(STATISTICS))),
         )
+
+    async def delete_buckets(self, window: Window, end_ns: int) -> None:
+        table = self._buckets[window]
+
+        def work(transaction: Transaction) -> None:
+            table.recount(transaction, table.delete(transaction, None, clustered.NEVER, end_ns))
+
+        async with self._house:
+            await self._drop_parts(table, clustered.NEVER, end_ns)
+            await self._engine.write(work)
 
     # -- house-keeping ---------------------------------------------------------------------------------------------
 
@@ -270,9 +280,8 @@ class DuckDBStore:
             if table.touched(start_ns, end_ns) == before:
                 return result
 
-    async def _drop_parts(self, start_ns: int, end_ns: int) -> None:
+    async def _drop_parts(self, table: Clustered, start_ns: int, end_ns: int) -> None:
         """Drop the partitions that lie in the interval as a whole."""
-        table = self._raw
         for part in table.touched(start_ns, end_ns):
             if start_ns <= part * table.part_ns and (part + 1) * table.part_ns <= end_ns:
                 state = table.parts[part]

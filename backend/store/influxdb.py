@@ -111,6 +111,10 @@ class InfluxDBStore:
         if start_ns < end_ns and (sensors is None or sensors):
             await self._in(self._writer, lambda: self._delete(sensors, start_ns, end_ns))
 
+    async def delete_buckets(self, window: Window, end_ns: int) -> None:
+        tables = f"^(measurement_downsample(_all)?|cq_.*)_{window}$"
+        await self._in(self._writer, lambda: self._server.run(ql.delete_before(tables, end_ns)))
+
     async def maintain(self, now_ns: int) -> None:
         """Nothing: the server compacts by itself, and readings are kept for ever."""
 

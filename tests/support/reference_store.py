@@ -136,6 +136,13 @@ class ReferenceStore:
             self._raw[name] = {t: v for t, v in rows.items() if not start_ns <= t < end_ns}
             self._sorted.pop(name, None)
 
+    async def delete_buckets(self, window: Window, end_ns: int) -> None:
+        self._reach()
+        for (_, at), kept in self._kept.items():
+            if at is window:
+                for key in [key for key in kept if key[1] < end_ns]:
+                    del kept[key]
+
     async def maintain(self, now_ns: int) -> None:
         self._reach()
 
