@@ -18,14 +18,16 @@ ROOTS = {
     "backend.demo",
     "backend.schema_export",
     "backend.serve",
+    "backend.transfer",
     "crawlers.__main__",
     "workers.app",
 }
 
 # The command starts the demo, and the demo the application: a root may be run by one that only adds to it.
 RUNS = {
-    "backend.cli": {"backend.app", "backend.demo", "backend.serve"},
+    "backend.cli": {"backend.app", "backend.demo", "backend.serve", "backend.transfer"},
     "backend.demo": {"backend.app", "backend.serve"},
+    "backend.transfer": {"backend.app"},
 }
 
 # room -> rooms of ours it may import (itself always)
@@ -35,12 +37,25 @@ ALLOWED: dict[str, set[str]] = {
     "backend.inventory": {"backend.core"},
     "backend.store": {"backend.core"},
     "backend.bus": {"backend.core"},
+    "backend.formats": {"backend.core"},
     "backend.ingest": {"backend.core"},
     "backend.rollups": {"backend.core"},
     "backend.db": {"backend.core"},
     "backend.queries": {"backend.core", "backend.inventory", "backend.settings"},
-    "backend.graphql": {"backend.core", "backend.inventory", "backend.settings", "backend.queries"},
-    "backend.rest": {"backend.core", "backend.inventory", "backend.settings", "backend.queries"},
+    "backend.graphql": {
+        "backend.core",
+        "backend.inventory",
+        "backend.settings",
+        "backend.queries",
+        "backend.formats",
+    },
+    "backend.rest": {
+        "backend.core",
+        "backend.inventory",
+        "backend.settings",
+        "backend.queries",
+        "backend.formats",
+    },
     "crawlers": {"backend.core", "backend.inventory"},
     "workers": {"backend.core", "backend.rollups"},
 }
@@ -54,6 +69,7 @@ DRIVERS = {
     "pysnmp": {"crawlers"},
     "pymodbus": {"crawlers"},
     "celery": {"workers"},
+    "pyarrow": {"backend.formats"},
 }
 
 

@@ -84,6 +84,10 @@ class TimeSeriesStore(Protocol):
         """Kept roll-ups whose start lies in the interval. `names` of the answer are those asked for."""
         ...
 
+    async def tags(self, sensors: Sequence[str] | None = None) -> Mapping[str, SensorTags]:
+        """What is kept beside each sensor, of all that the store knows if none is named; one without tags is absent."""
+        ...
+
     async def first_time(self) -> int | None:
         """Time of the oldest raw reading."""
         ...
