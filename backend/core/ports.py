@@ -262,7 +262,10 @@ class RollupState(Protocol):
     async def set_horizon(self, end_ns: int) -> None: ...
 
     async def kept_from(self, window: Window | None) -> int | None:
-        """Roll-ups of the window (for None: raw readings) before it were deleted on purpose or are being so. None before the first."""
+        """Roll-ups of the window (for None: raw readings) before it were deleted on purpose or are being so.
+
+        None before the first.
+        """
         ...
 
     async def set_kept_from(self, window: Window | None, start_ns: int) -> None: ...
