@@ -97,7 +97,9 @@ class Definitions:
             nodes={name: below for name, below in self.nodes.items() if not chosen.isdisjoint(below)},
         )
 
-    def only(self, sensors: Iterable[str] = (), types: Iterable[str] = (), nodes: Iterable[str] = ()) -> Definitions:
+    def only(
+        self, sensors: Iterable[str] = (), types: Iterable[str] = (), nodes: Iterable[str] = ()
+    ) -> Definitions:
         """The named series alone; names that are not defined are left out."""
         wanted, kinds, places = set(sensors), set(types), set(nodes)
         return replace(
@@ -120,9 +122,11 @@ class Definitions:
         """Seconds between two readings; NaN where that is not known."""
         return self.periods.get(sensor, self.learned.get(sensor, math.nan))
 
-    def expected(self, groups: Mapping[str, Sequence[str]], window: Window) -> Mapping[str, float]:
+    def expected(self, groups: Mapping[str, Sequence[str]], window: Window) -> dict[str, float]:
         """How many readings a window of each group of sensors should have; NaN where one member's period is not known."""
-        return {name: sum(window.seconds / self.period(s) for s in members) for name, members in groups.items()}
+        return {
+            name: sum(window.seconds / self.period(s) for s in members) for name, members in groups.items()
+        }
 
     def queries(self) -> Sequence[ContinuousQuery]:
         """All roll-ups by the names users know, finest window first within a kind."""
