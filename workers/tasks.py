@@ -24,7 +24,10 @@ def bind(rollups: RollupEngine, store: TimeSeriesStore, clock: Clock) -> Mapping
     async def heal() -> object:
         return await rollups.heal(HEAL_LIMIT)
 
+    async def learn_periods() -> object:
+        return await rollups.learn()
+
     async def maintain() -> None:
         await store.maintain(clock.now_ns())
 
-    return {"roll_up": roll_up, "heal": heal, "maintain": maintain}
+    return {"roll_up": roll_up, "heal": heal, "learn_periods": learn_periods, "maintain": maintain}

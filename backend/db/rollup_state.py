@@ -76,7 +76,10 @@ class SqlRollupState:
         columns = (table.kind, table.name, table.shape, table.expects, table.stale_ns, table.recompute)
         async with self._db.unit_of_work() as session:
             rows = await session.execute(select(*columns))
-            return [KeptSeries(SeriesKind(row[0]), *row[1:]) for row in rows.tuples()]
+            return [
+                KeptSeries(SeriesKind(kind), name, shape, expects, stale_ns, recompute)
+                for kind, name, shape, expects, stale_ns, recompute in rows
+            ]
 
     async def set_series(
         self, changed: Sequence[KeptSeries], removed: Sequence[tuple[SeriesKind, str]] = ()
