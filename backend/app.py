@@ -39,6 +39,7 @@ from backend.wiring import (
     build_door,
     build_rollups,
     draining,
+    keep_of,
     open_bus,
     open_doors,
     open_store,
@@ -183,7 +184,7 @@ def _wire(settings: Settings, chosen: Parts) -> _Wiring:
         **_web(base),
         ingest=door.ingest,
         rollups=rollups,
-        runner=InProcessRunner(SCHEDULE, bind(rollups, base.store, base.clock)),
+        runner=InProcessRunner(SCHEDULE, bind(rollups, base.store, base.clock, keep_of(base.settings))),
     )
     return _Wiring(services, base, door)
 

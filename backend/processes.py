@@ -31,6 +31,7 @@ from backend.wiring import (
     build_door,
     build_rollups,
     draining,
+    keep_of,
     open_doors,
     open_spool,
     opened,
@@ -99,7 +100,7 @@ def run_rollups(settings: Settings) -> int:
     refuse_one_process_parts(settings, "rollups")
     base = build_base(settings, Parts())
     rollups = build_rollups(base)
-    runner = InProcessRunner(SCHEDULE, bind(rollups, base.store, base.clock))
+    runner = InProcessRunner(SCHEDULE, bind(rollups, base.store, base.clock, keep_of(base.settings)))
 
     async def work() -> None:
         told = asyncio.Event()

@@ -83,6 +83,24 @@ class Settings(BaseSettings):
         ge=0,
         description="How long after its end a window waits for stragglers before it is rolled up, in seconds.",
     )
+    retention_raw_days: int = Field(
+        default=0,
+        ge=0,
+        description="Days that raw readings are kept; 0 keeps them for ever. None goes before it is rolled up, and its "
+        "roll-ups stay as they are.",
+    )
+    retention_30s_days: int = Field(
+        default=0, ge=0, description="Days that roll-ups of 30 s are kept; 0 keeps them for ever."
+    )
+    retention_1m_days: int = Field(
+        default=0, ge=0, description="Days that roll-ups of 1 min are kept; 0 keeps them for ever."
+    )
+    retention_1h_days: int = Field(
+        default=0, ge=0, description="Days that roll-ups of 1 h are kept; 0 keeps them for ever."
+    )
+    retention_1d_days: int = Field(
+        default=0, ge=0, description="Days that roll-ups of 1 d are kept; 0 keeps them for ever."
+    )
     live_max_age_s: float = Field(
         default=60.0, gt=0, description="Age in seconds at which a last value no longer counts as reporting."
     )

@@ -19,6 +19,7 @@ from backend.core.clock import Clock, SystemClock
 from backend.core.errors import PermanentError, TransientError
 from backend.core.ports import Bus, SensorTags, TimeSeriesStore, Written
 from backend.core.reading import Readings
+from backend.core.windows import Window
 from backend.db.engine import Database
 from backend.db.migrate import migrate
 from backend.db.rollup_state import SqlRollupState
@@ -33,6 +34,7 @@ from backend.rest.arduino import CardDoor
 from backend.rest.spa import DIST
 from backend.rollups.definitions import Definitions
 from backend.rollups.engine import RollupEngine
+from backend.rollups.retention import Keep
 from backend.settings import Settings
 
 log = logging.getLogger("seduce.app")
@@ -248,3 +250,16 @@ async def _patiently(name: str, begin: Callable[[], Awaitable[None]]) -> AsyncIt
 
     async with running(again(), f"waiting for the {name}"):
         yield
+
+
+def keep_of(settings: Settings) -> Keep:
+    """How long what is kept, by the settings."""
+    return Keep(
+        settings.retention_raw_days,
+        {
+            Window.S30: settings.retention_30s_days,
+            Window.M1: settings.retention_1m_days,
+            Window.H1: settings.retention_1h_days,
+            Window.D1: settings.retention_1d_days,
+        },
+    )

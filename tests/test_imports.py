@@ -19,6 +19,7 @@ ROOTS = {
     "backend.processes",
     "backend.schema_export",
     "backend.serve",
+    "backend.transfer",
     "backend.wiring",
     "crawlers.__main__",
     "crawlers.cli",
@@ -29,9 +30,17 @@ ROOTS = {
 # started as a program runs the command line that all crawlers share.
 RUNS = {
     "backend.app": {"backend.wiring"},
-    "backend.cli": {"backend.app", "backend.demo", "backend.processes", "backend.serve", "backend.wiring"},
+    "backend.cli": {
+        "backend.app",
+        "backend.demo",
+        "backend.processes",
+        "backend.serve",
+        "backend.transfer",
+        "backend.wiring",
+    },
     "backend.demo": {"backend.app", "backend.serve"},
     "backend.processes": {"backend.wiring"},
+    "backend.transfer": {"backend.app", "backend.wiring"},
     **{
         f"crawlers.{m}": {"crawlers.cli"}
         for m in ("__main__", "flukso", "modbus", "sensors", "snmp", "socomec")
@@ -45,12 +54,25 @@ ALLOWED: dict[str, set[str]] = {
     "backend.inventory": {"backend.core"},
     "backend.store": {"backend.core"},
     "backend.bus": {"backend.core"},
+    "backend.formats": {"backend.core"},
     "backend.ingest": {"backend.core"},
     "backend.rollups": {"backend.core"},
     "backend.db": {"backend.core"},
     "backend.queries": {"backend.core", "backend.inventory", "backend.settings"},
-    "backend.graphql": {"backend.core", "backend.inventory", "backend.settings", "backend.queries"},
-    "backend.rest": {"backend.core", "backend.inventory", "backend.settings", "backend.queries"},
+    "backend.graphql": {
+        "backend.core",
+        "backend.inventory",
+        "backend.settings",
+        "backend.queries",
+        "backend.formats",
+    },
+    "backend.rest": {
+        "backend.core",
+        "backend.inventory",
+        "backend.settings",
+        "backend.queries",
+        "backend.formats",
+    },
     "crawlers": {"backend.core", "backend.inventory"},
     "workers": {"backend.core", "backend.rollups"},
 }
@@ -64,6 +86,7 @@ DRIVERS = {
     "pysnmp": {"crawlers"},
     "pymodbus": {"crawlers"},
     "celery": {"workers"},
+    "pyarrow": {"backend.formats"},
 }
 
 

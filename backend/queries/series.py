@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields
-from datetime import UTC, datetime
 from enum import StrEnum
 
 import numpy as np
@@ -19,12 +18,11 @@ from backend.core.reading import Float64, Int64, Points
 from backend.core.windows import NS_PER_SECOND, Window
 from backend.inventory.model import Inventory, Sensor
 from backend.queries.downsample import Columns, Grid, grid, merge, thin
+from backend.queries.energy import require_nodes
 from backend.queries.marks import Marks
+from backend.queries.ranges import MAX_POINTS, MAX_READ_ROWS, ordered
 from backend.queries.sensors import SensorService
 
-MAX_POINTS = 200_000
-MAX_READ_ROWS = 5_000_000
-"""Rows one query may read from the store; above it a coarser window is needed."""
 AUTO_RAW_ROWS = 1_000_000
 """Rows up to which AUTO reads raw readings; above it takes 30 s windows, which answer sooner."""
 AUTO_ROWS = 200_000
@@ -109,7 +107,7 @@ class SeriesService:
     async def read(self, request: SeriesRequest) -> list[SeriesColumns]:
         """The sensors in the order asked for, then the nodes. Raises `UserError` for what cannot be answered."""
         sensors = self._sensors.require(request.sensors)
-        nodes = self._require_nodes(request.nodes)
+        nodes = require_nodes("series", request.nodes, self._leaves)
         start, end = self._interval(request)
         if not sensors and not nodes:
             raise UserError("series: neither `sensors` nor `nodes` are given: name at least one.")
@@ -133,23 +131,8 @@ class SeriesService:
             answer += await self._rolled(SeriesKind.NODE, dict.fromkeys(nodes, "W"), step, start, end)
         return answer
 
-    def _require_nodes(self, names: Sequence[str]) -> list[str]:
-        ids = [n if n in self._leaves else n.replace("-", "_") for n in dict.fromkeys(names)]
-        unknown = [n for n in ids if n not in self._leaves]
-        if unknown:
-            raise UserError(
-                f"series(nodes:): there is no node {', '.join(map(repr, unknown[:5]))}: "
-                "take ids from the query `energyTree`."
-            )
-        return ids
-
     def _interval(self, request: SeriesRequest) -> tuple[int, int]:
-        end = self._clock.now_ns() if request.end_ns is None else request.end_ns
-        if request.start_ns >= end:
-            raise UserError(
-                f"series(from:, to:): `from` {_iso(request.start_ns)} is not before `to` {_iso(end)}: "
-                "give an earlier `from` or a later `to`."
-            )
+        end = ordered("series", request.start_ns, request.end_ns, self._clock.now_ns())
         if not 1 <= request.max_points <= MAX_POINTS:
             raise UserError(f"series(maxPoints: {request.max_points}): expected 1 to {MAX_POINTS}.")
         return request.start_ns, end
@@ -285,7 +268,3 @@ def _fit(window: Window, start: int, end: int, max_points: int) -> _Step:
 
 def _points(start: int, end: int, step_ns: int) -> int:
     return -(-end // step_ns) - start // step_ns
-
-
-def _iso(time_ns: int) -> str:
-    return datetime.fromtimestamp(time_ns / NS_PER_SECOND, UTC).isoformat()

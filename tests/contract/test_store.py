@@ -112,6 +112,17 @@ async def test_tags_may_change(store: TimeSeriesStore) -> None:
     assert await content(store, "a") == {"a": [(T0, 1.0), (T0 + S, 2.0)]}
 
 
+async def test_the_last_tags_of_each_sensor_are_kept(bench: Bench) -> None:
+    first, second, third = SensorTags("x", "t", "W"), SensorTags("y", "t", "W"), SensorTags("z", "t", "°C")
+    said = {"a": first, "late": third, "unused": first}
+    await bench.store.write(readings(("a", T0, 1.0), ("bare", T0, 1.0)), said)
+    assert await bench.store.tags() == {"a": first}
+    await bench.store.write(readings(("a", T0 + S, 2.0), ("late", T0, 1.0)), {**said, "a": second})
+    async for store in bench.now_and_reopened():
+        assert await store.tags() == {"a": second, "late": third}
+        assert await store.tags(["late", "bare", "unheard of"]) == {"late": third}
+
+
 async def test_a_large_batch_and_what_overlaps_it(bench: Bench) -> None:
     store, n = bench.store, 60_000
     written = await store.write(second_by_second("a", np.arange(n)))
@@ -391,3 +402,33 @@ async def test_the_interval_of_roll_ups_is_that_of_their_starts(store: TimeSerie
         got = await store.buckets(SeriesKind.SENSOR, names, Window.M1, start, end)
         assert (len(got), tuple(got.names)) == (0, tuple(names))
     await store.write_buckets(SeriesKind.SENSOR, Window.M1, Buckets.empty(("a",)))
+
+
+@pytest.mark.parametrize("maintained", [False, True])
+async def test_roll_ups_of_one_window_are_forgotten_up_to_a_time(bench: Bench, maintained: bool) -> None:
+    rows = {name: {T0 + k * DAY: float(k) + 3 for k in range(40)} for name in ("a", "b_30s")}
+    for kind in SeriesKind:
+        for window in WINDOWS:
+            await bench.store.write_buckets(kind, window, buckets_of(rows))
+    await bench.store.write(readings(("a", T0, 1.0)))
+    if maintained:
+        await bench.store.maintain(T0 + 9000 * DAY)
+    edge = T0 + 25 * DAY
+    left = {name: {t: v for t, v in kept.items() if t >= edge} for name, kept in rows.items()}
+    await bench.store.delete_buckets(Window.M1, T0)
+    for forgotten in (Window.S30, Window.D1):
+        await bench.store.delete_buckets(forgotten, edge)
+    await bench.store.delete_buckets(Window.S30, edge - DAY)
+    async for one in bench.now_and_reopened():
+        for kind in SeriesKind:
+            for window in WINDOWS:
+                got = await one.buckets(kind, list(rows), window, *ALWAYS)
+                same(got, buckets_of(left if window in (Window.S30, Window.D1) else rows))
+        assert await content(one, "a") == {"a": [(T0, 1.0)]}
+    again = {"a": {T0 + DAY: 7.0}}
+    await bench.store.write_buckets(SeriesKind.TYPE, Window.D1, buckets_of(again))
+    got = await bench.store.buckets(SeriesKind.TYPE, ["a"], Window.D1, *ALWAYS)
+    same(got, buckets_of({"a": again["a"] | left["a"]}))
+    await bench.store.delete_buckets(Window.D1, ALWAYS[1])
+    assert len(await bench.store.buckets(SeriesKind.TYPE, ["a"], Window.D1, *ALWAYS)) == 0
+    assert len(await bench.store.buckets(SeriesKind.NODE, ["b_30s"], Window.D1, *ALWAYS)) == 0

@@ -29,6 +29,7 @@ class Info:
     sensor_type: str = "wattmeter"
     period_s: float | None = 10.0
     exclude_from_aggregation: bool = False
+    unit: str = "W"
     gaps: tuple[tuple[float, float], ...] = field(default=())
     """Hours after START in which it is silent."""
 
