@@ -112,6 +112,7 @@ class SeriesQuery:
             list[Statistic] | None, strawberry.argument(description="Which statistics to answer.")
         ] = [Statistic.MEAN],  # noqa: B006
     ) -> list[Series]:
+        wanted = frozenset(statistics or ())
         request = SeriesRequest(
             sensors=list(dict.fromkeys(sensors or ())),
             nodes=list(dict.fromkeys(nodes or ())),
@@ -119,6 +120,6 @@ class SeriesQuery:
             end_ns=given(to),
             window=WindowChoice((window or Window.AUTO).value),
             max_points=DEFAULT_MAX_POINTS if max_points is None else max_points,
+            statistics=[statistic.value for statistic in wanted],
         )
-        wanted = frozenset(statistics or ())
         return [_series(columns, wanted) for columns in await info.context.queries.series.read(request)]

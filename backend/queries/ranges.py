@@ -19,6 +19,8 @@ from backend.queries.marks import Marks
 MAX_READ_ROWS: Final = 5_000_000
 """Rows one query may read from the store; above it a shorter range or a coarser window is needed."""
 MAX_POINTS: Final = 200_000
+COUNTED: Final = ("count", "sum", "expected", "reported")
+"""Columns of roll-ups that means, energy and coverage need."""
 _BARS: Final = 24
 
 
