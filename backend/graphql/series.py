@@ -9,7 +9,7 @@ import strawberry
 
 from backend.graphql.context import Info
 from backend.graphql.enums import Statistic, Window
-from backend.graphql.fields import NOT_GIVEN, given, optional_id, query
+from backend.graphql.fields import NOT_GIVEN, given, optional_id, query, selects
 from backend.graphql.scalars import Float64Array, Int64Array, TimeNs, floats, milliseconds
 from backend.queries.series import SeriesColumns, SeriesRequest, WindowChoice
 
@@ -75,7 +75,7 @@ def _series(columns: SeriesColumns, wanted: Collection[Statistic]) -> Series:
         count=column(Statistic.COUNT),
         stddev=column(Statistic.STDDEV),
         median=column(Statistic.MEDIAN),
-        coverage=None if grid is None else floats(grid.coverage),
+        coverage=None if grid is None or grid.coverage is None else floats(grid.coverage),
     )
 
 
@@ -120,6 +120,6 @@ class SeriesQuery:
             end_ns=given(to),
             window=WindowChoice((window or Window.AUTO).value),
             max_points=DEFAULT_MAX_POINTS if max_points is None else max_points,
-            statistics=[statistic.value for statistic in wanted],
+            statistics=[*(s.value for s in wanted), *(["coverage"] if selects(info, "coverage") else [])],
         )
         return [_series(columns, wanted) for columns in await info.context.queries.series.read(request)]

@@ -81,20 +81,20 @@ class Grid:
     count: Float64
     stddev: Float64 | None
     median: Float64 | None
-    coverage: Float64
+    coverage: Float64 | None
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Columns:
     """The stored columns of many series on one grid: float64 (series, windows), NaN where nothing was read.
 
-    `count`, `sum`, `expected` and `reported` are always there, the others where they are wanted.
+    `count` and `sum` are always there, the others where they are wanted; `expected` and `reported` only together.
     """
 
     count: Float64
     sum: Float64
-    expected: Float64
-    reported: Float64
+    expected: Float64 | None = None
+    reported: Float64 | None = None
     m2: Float64 | None = None
     min: Float64 | None = None
     max: Float64 | None = None
@@ -131,8 +131,8 @@ def merge(columns: Columns, factor: int) -> Columns:
     return Columns(
         count=n,
         sum=total,
-        expected=fold(columns.expected).sum(-1),
-        reported=fold(columns.reported).sum(-1),
+        expected=None if columns.expected is None else fold(columns.expected).sum(-1),
+        reported=None if columns.reported is None else fold(columns.reported).sum(-1),
         m2=m2,
         min=None if columns.min is None else known(columns.min, np.min, np.inf),
         max=None if columns.max is None else known(columns.max, np.max, -np.inf),
@@ -144,9 +144,10 @@ def grid(columns: Columns, row: int, starts: Int64, step_ns: int) -> Grid:
     count, total = columns.count[row], columns.sum[row]
     with np.errstate(invalid="ignore", divide="ignore"):
         mean = total / np.where(count > 0, count, np.nan)
-        expected = columns.expected[row]
-        coverage = np.minimum(columns.reported[row] / np.where(expected > 0, expected, np.nan), 1.0)
-        stddev = None
+        coverage, stddev = None, None
+        if columns.expected is not None and columns.reported is not None:
+            expected = columns.expected[row]
+            coverage = np.minimum(columns.reported[row] / np.where(expected > 0, expected, np.nan), 1.0)
         if columns.m2 is not None:
             stddev = np.sqrt(columns.m2[row] / np.where(count > 1, count - 1, np.nan))
     return Grid(

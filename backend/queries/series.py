@@ -20,7 +20,7 @@ from backend.inventory.model import Inventory, Sensor
 from backend.queries.downsample import Columns, Grid, grid, merge, thin
 from backend.queries.energy import require_nodes
 from backend.queries.marks import Marks
-from backend.queries.ranges import COUNTED, MAX_POINTS, MAX_READ_ROWS, Piece, dense, ordered
+from backend.queries.ranges import MAX_POINTS, MAX_READ_ROWS, Piece, dense, ordered
 from backend.queries.sensors import SensorService
 
 AUTO_RAW_ROWS = 1_000_000
@@ -30,8 +30,14 @@ AUTO_ROWS = 200_000
 GAP_PERIODS = 5
 GAP_LEAST_NS = 10 * NS_PER_SECOND
 _IN_LOOP_ROWS = 200_000
-_NEEDS = {"min": "min", "max": "max", "stddev": "m2", "median": "median"}
-"""Columns of roll-ups that a statistic needs besides those that are always read."""
+_NEEDS = {
+    "min": ("min",),
+    "max": ("max",),
+    "stddev": ("m2",),
+    "median": ("median",),
+    "coverage": ("expected", "reported"),
+}
+"""Columns of roll-ups that a statistic needs besides count and sum."""
 _DAY = Window.D1
 _DIVISORS = {
     w: [n for n in range(1, _DAY.ns // w.ns + 1) if _DAY.ns // w.ns % n == 0] for w in windows.WINDOWS
@@ -59,7 +65,7 @@ class SeriesRequest:
     end_ns: int | None = None
     window: WindowChoice = WindowChoice.AUTO
     max_points: int = 2000
-    statistics: Collection[str] = ("mean", "min", "max", "sum", "count", "stddev", "median")
+    statistics: Collection[str] = ("mean", "min", "max", "sum", "count", "stddev", "median", "coverage")
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -183,10 +189,8 @@ class SeriesService:
         last = -(-end // step.ns) * step.ns
         last = first if mark is None else min(last, mark // step.ns * step.ns)
         piece = Piece(step.window, first, max(first, last))
-        wanted = [
-            *COUNTED,
-            *(_NEEDS[s] for s in statistics if s in _NEEDS and (s != "median" or step.factor == 1)),
-        ]
+        asked = (s for s in statistics if s != "median" or step.factor == 1)
+        wanted = ["count", "sum", *(column for s in asked for column in _NEEDS.get(s, ()))]
         if piece.size:
             buckets = await self._store.buckets(kind, names, step.window, first, last, wanted)
         else:
