@@ -9,7 +9,8 @@ from backend.db.base import Base
 
 
 class RollupMark(Base):
-    """A point in time that the roll-ups remember: the watermark of a window (`30s`, ...) or the `horizon`. ns UTC."""
+    """A point in time that the roll-ups remember: the watermark of a window (`30s`, ...), the `horizon`, or from
+    when on a length is kept (`kept_raw`, `kept_30s`, ...). ns UTC."""
 
     __tablename__ = "rollup_mark"
 

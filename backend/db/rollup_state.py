@@ -6,7 +6,7 @@ import secrets
 from collections.abc import Sequence
 from typing import Any, Final
 
-from sqlalchemy import bindparam, delete, select
+from sqlalchemy import bindparam, delete, func, select
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.orm import InstrumentedAttribute
 
@@ -37,6 +37,12 @@ class SqlRollupState:
     async def set_horizon(self, end_ns: int) -> None:
         await self._set_mark(_HORIZON, end_ns)
 
+    async def kept_from(self, window: Window | None) -> int | None:
+        return await self._mark(_kept(window))
+
+    async def set_kept_from(self, window: Window | None, start_ns: int) -> None:
+        await self._set_mark(_kept(window), start_ns)
+
     async def mark_dirty(self, windows: Sequence[DirtyWindow]) -> None:
         if not windows:
             return
@@ -53,6 +59,10 @@ class SqlRollupState:
         async with self._db.unit_of_work() as session:
             rows = await session.execute(select(*columns).order_by(*order).limit(limit))
             return [DirtyWindow(*row) for row in rows]
+
+    async def oldest_dirty(self) -> int | None:
+        async with self._db.unit_of_work() as session:
+            return await session.scalar(select(func.min(RollupDirty.start_ns)))
 
     async def clear_dirty(self, windows: Sequence[DirtyWindow]) -> None:
         if not windows:
@@ -87,3 +97,7 @@ class SqlRollupState:
         async with self._db.unit_of_work() as session:
             connection = await session.connection()
             await connection.execute(statement, rows)
+
+
+def _kept(window: Window | None) -> str:
+    return f"kept_{window.value if window else 'raw'}"

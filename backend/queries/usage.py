@@ -208,7 +208,7 @@ class UsageService:
         tiers = (Window.S30,) if fine else (Window.H1, Window.S30)
         pieces = await cut(start, end, tiers, self._marks, widen=Window.H1)
         check_rows("energy", len(names), pieces)
-        periods = np.array([self._described[n].period_s for n in names], np.float64)
+        periods = np.array([self._described[n].period_s or np.nan for n in names], np.float64)
         weights = np.array([watts_per(self._described[n].unit) or 1.0 for n in names], np.float64)
         for part in _chunks(pieces, len(names)):
             read = part if hold_s is None else _earlier(part, hold_s)

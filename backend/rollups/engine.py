@@ -21,11 +21,13 @@ from backend.core.reading import Readings
 from backend.core.windows import WINDOWS, Window, slices
 from backend.rollups.definitions import Definitions
 from backend.rollups.late import days, runs, spoiled
+from backend.rollups.retention import LENGTHS, Keep, edge
 from backend.rollups.roller import Roller
 
 log = logging.getLogger(__name__)
 
 DAY_NS: Final = Window.D1.ns
+BEGINNING: Final = -(1 << 62)
 SLICE_NS: Final[Mapping[Window, int]] = {
     Window.S30: 6 * Window.H1.ns,
     Window.M1: 6 * Window.H1.ns,
@@ -124,15 +126,50 @@ class RollupEngine:
                     rows += await self._again(self._defs, [(max(start_ns, day), min(end_ns, stop))], day)
         return Report(rows=rows)
 
+    async def retain(self, keep: Keep) -> Mapping[Window | None, int]:
+        """Delete raw readings (None) and roll-ups that were kept long enough.
+
+        Returns from where on each is kept now, if not all is.
+
+        What is deleted is noted first, and durably: from then on nothing before it is computed again, so that roll-ups
+        outlive their readings. Days are deleted whole, and none that is not yet rolled up or is marked dirty.
+        """
+        found: dict[Window | None, int] = {}
+        async with self._one_at_a_time:
+            marks = [await self._state.watermark(w) for w in WINDOWS]
+            rolled = [mark for mark in marks if mark is not None]
+            if len(rolled) < len(marks):
+                return found
+            for length in LENGTHS:
+                dirty = await self._state.oldest_dirty()
+                due = edge(keep.of(length), self._clock.now_ns(), min(rolled), dirty)
+                kept = await self._state.kept_from(length)
+                if due is not None and (kept is None or due > kept):
+                    await self._state.set_kept_from(length, due)
+                    kept = due
+                if kept is None or due is None:
+                    continue
+                found[length] = kept
+                # Also where nothing new is due: what was sent late, for a time that is gone already, goes too.
+                if length is None:
+                    await self._store.delete(None, BEGINNING, kept)
+                else:
+                    await self._store.delete_buckets(length, kept)
+        return found
+
     async def _again(self, definitions: Definitions, spans: Sequence[tuple[int, int]], day: int) -> int:
         """Recompute the windows of one day that hold the spans. Returns how many buckets were written.
 
-        What ends after its watermark is left out: the step will read it, late readings and all.
+        What ends after its watermark is left out: the step will read it, late readings and all. So is what can no longer be
+        computed: without the raw readings, or without the nodes' 30 s values, it would come out empty.
         """
+        kept = {length: await self._state.kept_from(length) or BEGINNING for length in LENGTHS}
+        if day < max(kept[None], kept[Window.S30]):
+            return 0
         roller = Roller(self._store, definitions, replacing=True)
         for window in WINDOWS:
             top = min(await self._state.watermark(window) or 0, day + DAY_NS)
-            for start, end in runs(spans, window, day, top):
+            for start, end in runs(spans, window, max(day, kept[window]), top):
                 await self._roll(roller, window, start, end)
         return roller.rows
 

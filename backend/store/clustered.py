@@ -31,8 +31,11 @@ FOREVER: Final = np.iinfo(np.int64).max
 BULK_ROWS: Final = 50_000
 """A batch of at least this many rows goes straight into the partitions."""
 
-EXACT_BRANCHES: Final = 32
-"""Up to this many runs of series and tables are asked for one by one."""
+BRANCH_VALUES: Final = 500_000
+"""Planning one more SELECT of a union takes as long as reading about this many values."""
+
+BLOCK_ROWS: Final = 122_880
+"""DuckDB's row group, the least it reads or skips by what it knows of a column."""
 
 MANY_RUNS: Final = 8
 
@@ -92,22 +95,35 @@ class Clustered:
 
     def touched(self, start_ns: int, end_ns: int) -> list[int]:
         """Existing partitions that may hold rows of [start_ns, end_ns), oldest first."""
+        return sorted(self._touched(start_ns, end_ns))
+
+    def _touched(self, start_ns: int, end_ns: int) -> dict[int, Part]:
         low, high = start_ns // self.part_ns, (end_ns - 1) // self.part_ns
-        return sorted(part for part in self.parts if low <= part <= high)
+        return {part: state for part, state in self.parts.items() if low <= part <= high}
 
     def union(self, columns: str, sids: Sequence[int], start_ns: int, end_ns: int) -> str:
         """A SELECT of rows of these series (ascending ids) over the tables the interval touches."""
         span = f"ts >= {start_ns} and ts < {end_ns}"
-        tables = [self.table(part) for part in self.touched(start_ns, end_ns)]
         runs = runs_of(sids)
-        if len(runs) * len(tables) <= EXACT_BRANCHES:
-            # A range is looked up block by block; `in` reads every column of all blocks that might match.
-            found = [f"from {table} where {within(*run)} and {span}" for run in runs for table in tables]
-        else:
-            found = [f"from {table} where {among(sids)} and {span}" for table in tables]
-        if not found or (self.hot_span[0] < end_ns and start_ns <= self.hot_span[1]):
-            found.append(f"from {self.hot} where {among(sids)} and {span}")
+        ranged: list[str] = []
+        listed: list[str] = []
+        for part, state in sorted(self._touched(start_ns, end_ns).items()):
+            (ranged if self._by_range(state, len(runs)) else listed).append(self.table(part))
+        if self.hot_span[0] < end_ns and start_ns <= self.hot_span[1]:
+            listed.append(self.hot)
+        # In this order the rows of sorted partitions come sorted by (sid, ts).
+        found = [f"from {table} where {within(*run)} and {span}" for run in runs for table in ranged]
+        found += [f"from {table} where {among(sids)} and {span}" for table in listed]
+        found = found or [f"from {self.hot} where false"]
         return " union all ".join(f"select {columns} {branch}" for branch in found)
+
+    def _by_range(self, part: Part, runs: int) -> bool:
+        """Whether to ask for each run of series alone.
+
+        A range is looked up block by block, but each costs planning; a list reads every column of all blocks that may match.
+        """
+        values = min(part.rows, 2 * BLOCK_ROWS * runs) * (2 + len(self.values))
+        return runs == 1 or values > runs * BRANCH_VALUES
 
     # -- start -----------------------------------------------------------------------------------------------------
 

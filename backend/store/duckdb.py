@@ -78,7 +78,8 @@ class DuckDBStore:
         def work(transaction: Transaction) -> Written:
             codes = self._codes(transaction, SENSOR, readings.names, readings.codes)
             if tags:
-                self._names.tag(transaction, tags)
+                here = (n for n, code in zip(readings.names, codes.tolist(), strict=True) if code >= 0)
+                self._names.tag(transaction, {name: tags[name] for name in here if name in tags})
             rows = Rows(codes[readings.codes], readings.times, (readings.values,)).distinct()
             late = rows.take(self._raw.put(transaction, rows, bulk))
             newest = rows.newest()
@@ -115,6 +116,9 @@ class DuckDBStore:
         job = Aggregation(self._raw.union, members, windows, start_ns, end_ns)
         return await self._stable(self._raw, start_ns, end_ns, lambda cursor: job.run(cursor, tuple(groups)))
 
+    async def tags(self, sensors: Sequence[str] | None = None) -> Mapping[str, SensorTags]:
+        return self._names.tags(sensors)
+
     async def first_time(self) -> int | None:
         def read(cursor: Cursor) -> int | None:
             found = [_first_of(cursor, self._raw.hot)]
@@ -147,7 +151,7 @@ class DuckDBStore:
             return
         async with self._house:
             if chosen is None:
-                await self._drop_parts(start_ns, end_ns)
+                await self._drop_parts(self._raw, start_ns, end_ns)
             await self._engine.write(lambda transaction: self._forget(transaction, chosen, start_ns, end_ns))
 
     # -- roll-ups --------------------------------------------------------------------------------------------------
@@ -186,6 +190,16 @@ class DuckDBStore:
         read = dict(zip(wanted, values, strict=True))
         nothing = np.broadcast_to(np.nan, len(starts))
         return Buckets(tuple(names), codes, starts, *(read.get(name, nothing) for name in STATISTICS))
+
+    async def delete_buckets(self, window: Window, end_ns: int) -> None:
+        table = self._buckets[window]
+
+        def work(transaction: Transaction) -> None:
+            table.recount(transaction, table.delete(transaction, None, clustered.NEVER, end_ns))
+
+        async with self._house:
+            await self._drop_parts(table, clustered.NEVER, end_ns)
+            await self._engine.write(work)
 
     # -- house-keeping ---------------------------------------------------------------------------------------------
 
@@ -273,9 +287,8 @@ class DuckDBStore:
             if table.touched(start_ns, end_ns) == before:
                 return result
 
-    async def _drop_parts(self, start_ns: int, end_ns: int) -> None:
+    async def _drop_parts(self, table: Clustered, start_ns: int, end_ns: int) -> None:
         """Drop the partitions that lie in the interval as a whole."""
-        table = self._raw
         for part in table.touched(start_ns, end_ns):
             if start_ns <= part * table.part_ns and (part + 1) * table.part_ns <= end_ns:
                 state = table.parts[part]

@@ -68,6 +68,24 @@ async def test_the_horizon_goes_both_ways_and_is_no_watermark(state: RollupState
     assert await state.watermark(Window.S30) is None
 
 
+async def test_what_is_kept_is_noted_a_length(state: RollupState) -> None:
+    lengths = (None, *WINDOWS)
+    assert [await state.kept_from(length) for length in lengths] == [None] * 5
+    for at, length in enumerate(lengths):
+        await state.set_kept_from(length, T + at)
+    await state.set_kept_from(None, T - 1)
+    assert [await state.kept_from(length) for length in lengths] == [T - 1, T + 1, T + 2, T + 3, T + 4]
+    assert [await state.watermark(w) for w in WINDOWS] == [None] * 4
+
+
+async def test_the_oldest_mark(state: RollupState) -> None:
+    assert await state.oldest_dirty() is None
+    await state.mark_dirty([window("a", 3), window("b", 1, 5), window("c", 2)])
+    assert await state.oldest_dirty() == T + S30
+    await state.clear_dirty([w for w in await state.dirty(9) if w.sensor == "b"])
+    assert await state.oldest_dirty() == T + 2 * S30
+
+
 async def test_dirty_is_newest_first_and_limited(state: RollupState) -> None:
     marks = [window("a", 1), window("b", 3), window("a", 2), window("b", 1, 4)]
     await state.mark_dirty(marks)

@@ -4,87 +4,35 @@ from __future__ import annotations
 
 import asyncio
 import math
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
+from collections.abc import Callable
 from dataclasses import fields
-from pathlib import Path
 
 import numpy as np
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from backend.core.bucket import Buckets, SeriesKind
 from backend.core.ports import SensorTags, TimeSeriesStore
 from backend.core.reading import Reading, Readings
-from backend.core.windows import NS_PER_SECOND, WINDOWS, Window
-from backend.store.duckdb import DuckDBStore
-
-S = NS_PER_SECOND
-T0 = 1_700_006_400 * S  # a midnight
-HOUR, DAY = 3600 * S, 86_400 * S
-ALWAYS = (-(1 << 62), 1 << 62)
-
-Open = Callable[[], Awaitable[TimeSeriesStore]]
-
-
-class Bench:
-    """A store under test, and a way to close it and open it again."""
-
-    def __init__(self, make: Callable[[], TimeSeriesStore]) -> None:
-        self._make = make
-        self.store = make()
-
-    async def now_and_reopened(self) -> AsyncIterator[TimeSeriesStore]:
-        """The store as it is, then as it comes back."""
-        yield self.store
-        yield await self.reopen()
-
-    async def reopen(self) -> TimeSeriesStore:
-        await self.store.close()
-        self.store = self._make()
-        await self.store.open()
-        return self.store
-
-
-# How each implementation is made over a folder of its own; making it twice over one folder is the same store.
-IMPLEMENTATIONS: dict[str, Callable[[Path], Callable[[], TimeSeriesStore]]] = {
-    "duckdb": lambda folder: lambda: DuckDBStore(folder / "series.duckdb", memory_limit="200MB", threads=1),
-}
-
-
-@pytest.fixture(params=IMPLEMENTATIONS)
-def make_bench(
-    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
-) -> Callable[[], Bench]:
-    return lambda: Bench(IMPLEMENTATIONS[request.param](tmp_path_factory.mktemp("store")))
-
-
-@pytest.fixture
-async def bench(make_bench: Callable[[], Bench]) -> AsyncIterator[Bench]:
-    bench = make_bench()
-    await bench.store.open()
-    yield bench
-    await bench.store.close()
-
-
-@pytest.fixture
-def store(bench: Bench) -> TimeSeriesStore:
-    return bench.store
-
-
-def readings(*rows: tuple[str, int, float]) -> Readings:
-    return Readings.of(Reading(*row) for row in rows)
-
-
-def second_by_second(sensor: str, values: Sequence[float], start: int = T0, step: int = S) -> Readings:
-    times = start + np.arange(len(values), dtype=np.int64) * step
-    return Readings((sensor,), np.zeros(len(values), np.int32), times, np.asarray(values, np.float64))
-
-
-async def content(store: TimeSeriesStore, *sensors: str) -> dict[str, list[tuple[int, float]]]:
-    found = await store.raw(sensors, *ALWAYS)
-    return {s: list(zip(p.times.tolist(), p.values.tolist(), strict=True)) for s, p in found.items()}
-
+from backend.core.windows import WINDOWS, Window
+from tests.support.store_cases import (
+    ALWAYS,
+    DAY,
+    HOUR,
+    ONE_BY_ONE,
+    ROWS,
+    T0,
+    Bench,
+    S,
+    assert_buckets,
+    buckets_of,
+    content,
+    expected_buckets,
+    readings,
+    same,
+    second_by_second,
+)
 
 # -- writing -----------------------------------------------------------------------------------------------------
 
@@ -162,6 +110,17 @@ async def test_tags_may_change(store: TimeSeriesStore) -> None:
     )
     await store.write(readings(("a", T0 + S, 2.0)), {"a": SensorTags("y", "t", "W")})
     assert await content(store, "a") == {"a": [(T0, 1.0), (T0 + S, 2.0)]}
+
+
+async def test_the_last_tags_of_each_sensor_are_kept(bench: Bench) -> None:
+    first, second, third = SensorTags("x", "t", "W"), SensorTags("y", "t", "W"), SensorTags("z", "t", "°C")
+    said = {"a": first, "late": third, "unused": first}
+    await bench.store.write(readings(("a", T0, 1.0), ("bare", T0, 1.0)), said)
+    assert await bench.store.tags() == {"a": first}
+    await bench.store.write(readings(("a", T0 + S, 2.0), ("late", T0, 1.0)), {**said, "a": second})
+    async for store in bench.now_and_reopened():
+        assert await store.tags() == {"a": second, "late": third}
+        assert await store.tags(["late", "bare", "unheard of"]) == {"late": third}
 
 
 async def test_a_large_batch_and_what_overlaps_it(bench: Bench) -> None:
@@ -306,60 +265,6 @@ async def test_delete_of_everything_old(bench: Bench, maintained: bool) -> None:
 # -- aggregation -------------------------------------------------------------------------------------------------
 
 
-def summary(values: Sequence[float]) -> tuple[float, ...]:
-    """count, sum, m2, min, max, median, the slow and sure way."""
-    mean = math.fsum(values) / len(values)
-    m2 = math.fsum((v - mean) ** 2 for v in values)
-    return (len(values), math.fsum(values), m2, min(values), max(values), float(np.median(values)))
-
-
-def expected_buckets(
-    rows: Mapping[str, Mapping[int, float]],
-    groups: Mapping[str, Sequence[str]],
-    window: Window,
-    start: int,
-    end: int,
-) -> dict[tuple[str, int], tuple[float, ...]]:
-    found: dict[tuple[str, int], list[float]] = {}
-    for group, sensors in groups.items():
-        for sensor in set(sensors):
-            for time, value in rows.get(sensor, {}).items():
-                if start <= time < end:
-                    found.setdefault((group, window.floor(time)), []).append(value)
-    return {key: summary(values) for key, values in found.items()}
-
-
-def assert_buckets(got: Buckets, expected: Mapping[tuple[str, int], tuple[float, ...]]) -> None:
-    keys = [
-        (got.names[code], start) for code, start in zip(got.codes.tolist(), got.starts.tolist(), strict=True)
-    ]
-    assert sorted(keys) == sorted(expected)
-    assert len(set(keys)) == len(keys)
-    order = list(zip(got.codes.tolist(), got.starts.tolist(), strict=True))
-    assert order == sorted(order)
-    for at, key in enumerate(keys):
-        count, total, m2, low, high, median = expected[key]
-        scale = max(abs(low), abs(high))
-        assert (got.count[at], got.min[at], got.max[at]) == (count, low, high)
-        assert got.reported[at] == count and math.isnan(got.expected[at])
-        assert got.sum[at] == pytest.approx(total, rel=1e-9, abs=1e-12 * scale * count)
-        assert got.median[at] == pytest.approx(median, rel=1e-12, abs=1e-15 * scale)
-        # The deviations themselves carry the rounding of the values they are taken from.
-        assert got.m2[at] == pytest.approx(
-            m2, rel=1e-9, abs=count * (1e-14 * scale) ** 2 + 1e-14 * scale * math.sqrt(count * m2)
-        )
-
-
-TIMES = st.integers(0, 4 * 86_400).map(lambda s: T0 + s * S) | st.integers(0, 3 * DAY).map(lambda t: T0 + t)
-VALUES = st.floats(-1e4, 1e4, allow_nan=False).map(lambda v: v if abs(v) > 1e-6 else 0.0) | st.integers(
-    -50, 50
-).map(float)
-ROWS = st.lists(st.tuples(st.sampled_from("abcd"), TIMES, VALUES), min_size=1, max_size=60)
-ONE_BY_ONE = settings(
-    max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
-)
-
-
 @ONE_BY_ONE
 @given(rows=ROWS, window=st.sampled_from(WINDOWS), span=st.tuples(st.integers(0, 3), st.integers(1, 5)))
 async def test_aggregates_are_exact(
@@ -394,7 +299,7 @@ async def test_several_windows_at_once(store: TimeSeriesStore) -> None:
     many = await store.aggregate_many(groups, WINDOWS, T0, T0 + DAY)
     assert set(many) == set(WINDOWS)
     for window in WINDOWS:
-        same(many[window], await store.aggregate(groups, window, T0, T0 + DAY))
+        same(many[window], await store.aggregate(groups, window, T0, T0 + DAY), 1e-12)
         assert many[window].by_series()["all"].count.sum() == 86_400 + 12_343 + 1_417
     assert await store.aggregate_many(groups, (), T0, T0 + DAY) == {}
     nothing = await store.aggregate_many(groups, WINDOWS, T0, T0)
@@ -426,27 +331,6 @@ async def test_one_reading_makes_a_bucket(store: TimeSeriesStore) -> None:
 
 
 # -- roll-ups ----------------------------------------------------------------------------------------------------
-
-
-def buckets_of(rows: Mapping[str, Mapping[int, float]], seed: float = 0.0) -> Buckets:
-    """Made-up buckets: every statistic of series s at time t is a number of its own."""
-    flat = [(code, t, v) for code, times in enumerate(rows.values()) for t, v in sorted(times.items())]
-    value = np.array([v for *_, v in flat], np.float64) + seed
-    return Buckets(
-        tuple(rows),
-        np.array([code for code, *_ in flat], np.int32),
-        np.array([t for _, t, _ in flat], np.int64),
-        *(value + k for k in range(8)),
-    )
-
-
-def same(got: Buckets, expected: Buckets) -> None:
-    assert tuple(got.names) == tuple(expected.names)
-    for field in fields(got)[1:]:
-        np.testing.assert_array_equal(
-            getattr(got, field.name), getattr(expected, field.name), err_msg=field.name
-        )
-        assert getattr(got, field.name).dtype == getattr(expected, field.name).dtype
 
 
 @pytest.mark.parametrize("window", WINDOWS)
@@ -503,6 +387,20 @@ async def test_the_last_roll_up_wins(store: TimeSeriesStore) -> None:
     same(got, buckets_of(rows))
 
 
+@pytest.mark.parametrize("window", WINDOWS)
+async def test_empty_roll_ups_replace_and_are_replaced(store: TimeSeriesStore, window: Window) -> None:
+    def row(count: float, *statistics: float) -> Buckets:
+        columns = (np.array([v], np.float64) for v in (count, *statistics))
+        return Buckets(("n",), np.zeros(1, np.int32), np.array([T0]), *columns)
+
+    empty = row(0, *[math.nan] * 5, 3, 0)
+    one = row(1, 7.5, 0, 7.5, 7.5, 7.5, 3, 2)
+    many = row(3, 9, 2, 2, 4, 3, 3, 3)
+    for bucket in (many, empty, one, many, one, empty, empty, many):
+        await store.write_buckets(SeriesKind.NODE, window, bucket)
+        same(await store.buckets(SeriesKind.NODE, ["n"], window, T0, T0 + window.ns), bucket)
+
+
 async def test_the_interval_of_roll_ups_is_that_of_their_starts(store: TimeSeriesStore) -> None:
     rows = {"a": {T0 + k * 60 * S: float(k) for k in range(10)}}
     await store.write_buckets(SeriesKind.SENSOR, Window.M1, buckets_of(rows))
@@ -519,73 +417,31 @@ async def test_the_interval_of_roll_ups_is_that_of_their_starts(store: TimeSerie
     await store.write_buckets(SeriesKind.SENSOR, Window.M1, Buckets.empty(("a",)))
 
 
-# -- house-keeping -----------------------------------------------------------------------------------------------
-
-WRITE = st.tuples(st.just("write"), st.lists(st.tuples(st.sampled_from("abc"), TIMES, VALUES), max_size=20))
-ROLL = st.tuples(st.just("roll"), st.lists(st.tuples(st.sampled_from("abc"), TIMES, VALUES), max_size=20))
-MAINTAIN = st.tuples(st.just("maintain"), st.integers(0, 5 * 24).map(lambda h: T0 + h * HOUR))
-DELETE = st.tuples(
-    st.just("delete"), st.tuples(st.none() | st.lists(st.sampled_from("abc"), max_size=2), TIMES, TIMES)
-)
-REOPEN = st.tuples(st.just("reopen"), st.none())
-
-
-async def compare(
-    store: TimeSeriesStore, raw: dict[str, dict[int, float]], rolled: dict[str, dict[int, float]]
-) -> None:
-    raw = {sensor: rows for sensor, rows in raw.items() if rows}
-    assert await content(store, *"abc") == {sensor: sorted(rows.items()) for sensor, rows in raw.items()}
-    assert await store.latest() == {s: Reading(s, max(rows), rows[max(rows)]) for s, rows in raw.items()}
-    assert await store.count([*"abc"], *ALWAYS) == {sensor: len(rows) for sensor, rows in raw.items()}
-    assert await store.first_time() == min((min(rows) for rows in raw.values()), default=None)
-    groups = {"a": ["a"], "bc": ["b", "c"]}
-    got = await store.aggregate(groups, Window.H1, T0, T0 + 5 * DAY)
-    assert_buckets(got, expected_buckets(raw, groups, Window.H1, T0, T0 + 5 * DAY))
-    same(
-        await store.buckets(SeriesKind.TYPE, [*"abc"], Window.S30, *ALWAYS),
-        buckets_of({sensor: rolled.get(sensor, {}) for sensor in "abc"}),
-    )
-
-
-@settings(ONE_BY_ONE, max_examples=20)
-@given(steps=st.lists(WRITE | ROLL | MAINTAIN | DELETE | REOPEN, min_size=3, max_size=10))
-async def test_any_history_reads_like_a_dictionary(
-    make_bench: Callable[[], Bench], steps: list[tuple[str, object]]
-) -> None:
-    bench = make_bench()
-    await bench.store.open()
-    raw: dict[str, dict[int, float]] = {}
-    rolled: dict[str, dict[int, float]] = {}
-    try:
-        for step in steps:
-            match step:
-                case ("write", rows):
-                    before = {sensor: max(kept, default=ALWAYS[0]) for sensor, kept in raw.items()}
-                    written = await bench.store.write(readings(*rows))
-                    latest = {(sensor, time): value for sensor, time, value in rows}
-                    assert written.rows == len(latest)
-                    assert {(r.sensor, r.time_ns): r.value for r in written.late} == {
-                        key: value for key, value in latest.items() if key[1] <= before.get(key[0], ALWAYS[0])
-                    }
-                    for sensor, time, value in rows:
-                        raw.setdefault(sensor, {})[time] = value
-                case ("roll", rows):
-                    new: dict[str, dict[int, float]] = {}
-                    for sensor, time, value in rows:
-                        new.setdefault(sensor, {})[Window.S30.floor(time)] = value
-                    await bench.store.write_buckets(SeriesKind.TYPE, Window.S30, buckets_of(new))
-                    rolled = {s: rolled.get(s, {}) | new.get(s, {}) for s in "abc"}
-                case ("maintain", now):
-                    await bench.store.maintain(now)
-                case ("delete", (sensors, start, end)):
-                    await bench.store.delete(sensors, start, end)
-                    for sensor in raw if sensors is None else set(sensors) & raw.keys():
-                        raw[sensor] = {t: v for t, v in raw[sensor].items() if not start <= t < end}
-                case ("reopen", _):
-                    await bench.reopen()
-        await compare(bench.store, raw, rolled)
-        await bench.store.maintain(T0 + 9 * DAY)
-        await compare(bench.store, raw, rolled)
-        await compare(await bench.reopen(), raw, rolled)
-    finally:
-        await bench.store.close()
+@pytest.mark.parametrize("maintained", [False, True])
+async def test_roll_ups_of_one_window_are_forgotten_up_to_a_time(bench: Bench, maintained: bool) -> None:
+    rows = {name: {T0 + k * DAY: float(k) + 3 for k in range(40)} for name in ("a", "b_30s")}
+    for kind in SeriesKind:
+        for window in WINDOWS:
+            await bench.store.write_buckets(kind, window, buckets_of(rows))
+    await bench.store.write(readings(("a", T0, 1.0)))
+    if maintained:
+        await bench.store.maintain(T0 + 9000 * DAY)
+    edge = T0 + 25 * DAY
+    left = {name: {t: v for t, v in kept.items() if t >= edge} for name, kept in rows.items()}
+    await bench.store.delete_buckets(Window.M1, T0)
+    for forgotten in (Window.S30, Window.D1):
+        await bench.store.delete_buckets(forgotten, edge)
+    await bench.store.delete_buckets(Window.S30, edge - DAY)
+    async for one in bench.now_and_reopened():
+        for kind in SeriesKind:
+            for window in WINDOWS:
+                got = await one.buckets(kind, list(rows), window, *ALWAYS)
+                same(got, buckets_of(left if window in (Window.S30, Window.D1) else rows))
+        assert await content(one, "a") == {"a": [(T0, 1.0)]}
+    again = {"a": {T0 + DAY: 7.0}}
+    await bench.store.write_buckets(SeriesKind.TYPE, Window.D1, buckets_of(again))
+    got = await bench.store.buckets(SeriesKind.TYPE, ["a"], Window.D1, *ALWAYS)
+    same(got, buckets_of({"a": again["a"] | left["a"]}))
+    await bench.store.delete_buckets(Window.D1, ALWAYS[1])
+    assert len(await bench.store.buckets(SeriesKind.TYPE, ["a"], Window.D1, *ALWAYS)) == 0
+    assert len(await bench.store.buckets(SeriesKind.NODE, ["b_30s"], Window.D1, *ALWAYS)) == 0

@@ -39,6 +39,14 @@ class MemoryRollupState:
         self._reach()
         self._marks["horizon"] = end_ns
 
+    async def kept_from(self, window: Window | None) -> int | None:
+        self._reach()
+        return self._marks.get(f"kept_{window}")
+
+    async def set_kept_from(self, window: Window | None, start_ns: int) -> None:
+        self._reach()
+        self._marks[f"kept_{window}"] = start_ns
+
     async def mark_dirty(self, windows: Sequence[DirtyWindow]) -> None:
         self._reach()
         for window in windows:
@@ -48,6 +56,10 @@ class MemoryRollupState:
         self._reach()
         newest = sorted(self._dirty, key=lambda w: (-w.start_ns, w.sensor, w.end_ns))[:limit]
         return [DirtyWindow(w.sensor, w.start_ns, w.end_ns, self._dirty[w]) for w in newest]
+
+    async def oldest_dirty(self) -> int | None:
+        self._reach()
+        return min((window.start_ns for window in self._dirty), default=None)
 
     async def clear_dirty(self, windows: Sequence[DirtyWindow]) -> None:
         self._reach()
