@@ -349,6 +349,19 @@ async def test_roll_ups_come_back_as_they_were(bench: Bench, window: Window) -> 
     )
 
 
+async def test_some_columns_of_roll_ups(store: TimeSeriesStore) -> None:
+    kept = buckets_of({"b": {T0: 1.0, T0 + 30 * S: 2.0}, "a": {T0: 3.0}})
+    await store.write_buckets(SeriesKind.NODE, Window.S30, kept)
+    got = await store.buckets(
+        SeriesKind.NODE, ["b", "a"], Window.S30, T0, T0 + DAY, columns=["sum", "reported"]
+    )
+    for field in fields(got)[1:]:
+        found, whole = getattr(got, field.name), getattr(kept, field.name)
+        assert found.dtype == whole.dtype
+        if field.name in ("codes", "starts", "sum", "reported") or not np.isnan(found).all():
+            np.testing.assert_array_equal(found, whole, err_msg=field.name)
+
+
 async def test_kinds_and_windows_are_apart(store: TimeSeriesStore) -> None:
     for kind in SeriesKind:
         for window in WINDOWS:
