@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import math
 from collections.abc import Callable
-from dataclasses import fields
+from dataclasses import fields, replace
 
 import numpy as np
 import pytest
@@ -375,6 +375,25 @@ async def test_empty_roll_ups_replace_and_are_replaced(store: TimeSeriesStore, w
     for bucket in (many, empty, one, many, one, empty, empty, many):
         await store.write_buckets(SeriesKind.NODE, window, bucket)
         same(await store.buckets(SeriesKind.NODE, ["n"], window, T0, T0 + window.ns), bucket)
+
+
+async def test_roll_ups_of_few_readings_come_back_to_the_last_bit(bench: Bench) -> None:
+    rng = np.random.default_rng(5)
+    values = np.concatenate(
+        [rng.normal(150, 30, 600), np.round(rng.normal(20, 3, 600), 1), [-0.5, 1e100] * 9]
+    )
+    times = T0 + np.sort(rng.choice(np.arange(3600 * 4), len(values), replace=False)) * S
+    await bench.store.write(Readings(("a",), np.zeros(len(values), np.int32), times, values))
+    for window in (Window.S30, Window.M1):
+        made = await bench.store.aggregate({"a": ["a"]}, window, T0, T0 + DAY)
+        assert {1.0, 2.0, 3.0} <= set(made.count.tolist())
+        odd = np.arange(len(made)) % 7 == 0  # what does not agree must come back too
+        for kept in (made, replace(made, median=made.median + odd, reported=made.reported + odd)):
+            await bench.store.write_buckets(SeriesKind.SENSOR, window, kept)
+            async for one in bench.now_and_reopened():
+                got = await one.buckets(SeriesKind.SENSOR, ["a"], window, T0, T0 + DAY)
+                same(got, kept)
+            await bench.store.maintain(T0 + 9000 * DAY)
 
 
 async def test_the_interval_of_roll_ups_is_that_of_their_starts(store: TimeSeriesStore) -> None:
