@@ -3,7 +3,7 @@
     python -m benchmarks.bench_peers [runs]
 
 The same 86,400 readings: ours as GraphQL columns, theirs by /api/v1/export, both as JSON over HTTP on loopback, from a process
-each. Ours holds the example data centre: a day of raw readings of 50 sensors and seven days of roll-ups of all. VictoriaMetrics is
+each. Ours holds the example data centre: a day of readings of 50 sensors, seven days of roll-ups of all. VictoriaMetrics is
 Debian's package; without it there is nothing to compare with, and that is said.
 """
 
@@ -238,7 +238,8 @@ def main() -> None:
         weeks(port, names, runs)
         peak, now = memory_mb(pid, "VmHWM"), memory_mb(pid, "VmRSS")
         print(
-            f"our server's memory: {started:.0f} MB at the start, {now:.0f} MB now, {peak:.0f} MB at most (goal: below {RSS_GOAL_MB})"
+            f"our server's memory: {started:.0f} MB at the start, {now:.0f} MB now, {peak:.0f} MB at most "
+            f"(goal: below {RSS_GOAL_MB})"
         )
 
 

@@ -27,7 +27,8 @@ def value(code: object, second: object) -> np.ndarray:
 @pytest.mark.slow
 @pytest.mark.timeout(300)
 async def test_ten_million_readings(bench: Bench) -> None:
-    # A server takes ten million lines of text in minutes, and has no tables of ours in which they could get lost: there 350,000 do.
+    # A server takes minutes for ten million lines of text, and has no tables of ours where some could get lost:
+    # some 350,000 do there.
     embedded = type(bench.store).__name__ == "DuckDBStore"
     names = tuple(f"sensor_{i:02}" for i in range(58 if embedded else 2))
     whole = len(names) * PER_DAY * DAYS
