@@ -9,6 +9,7 @@ from collections.abc import Iterator
 import pytest
 
 from tests.support.influx import InfluxServer
+from tests.support.redis import RedisServer
 
 
 def need(program: str, package: str) -> str:
@@ -34,6 +35,14 @@ def chromium() -> str:
 @pytest.fixture(scope="session")
 def influxdb(tmp_path_factory: pytest.TempPathFactory) -> Iterator[InfluxServer]:
     server = InfluxServer(need("influxd", "influxdb"), tmp_path_factory.mktemp("influxdb"))
+    server.start()
+    yield server
+    server.stop()
+
+
+@pytest.fixture(scope="session")
+def redis_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RedisServer]:
+    server = RedisServer(need("redis-server", "redis-server"), tmp_path_factory.mktemp("redis"))
     server.start()
     yield server
     server.stop()

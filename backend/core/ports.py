@@ -84,6 +84,10 @@ class TimeSeriesStore(Protocol):
         """Kept roll-ups whose start lies in the interval. `names` of the answer are those asked for."""
         ...
 
+    async def tags(self, sensors: Sequence[str] | None = None) -> Mapping[str, SensorTags]:
+        """What is kept beside each sensor, of all that the store knows if none is named; one without tags is absent."""
+        ...
+
     async def first_time(self) -> int | None:
         """Time of the oldest raw reading."""
         ...
@@ -165,20 +169,42 @@ class Spool(Protocol):
         ...
 
 
+class Subscription(Protocol):
+    """Batches of live readings, as they come."""
+
+    @property
+    def gaps(self) -> int:
+        """How often readings may have passed this subscriber by. It grows before the next batch is handed out, and one is,
+        empty if nothing came since: whoever must know everything reads the store again then. 0 for ever in one process."""
+        ...
+
+    def __aiter__(self) -> AsyncIterator[Readings]: ...
+
+    async def __anext__(self) -> Readings: ...
+
+
 class Bus(Protocol):
     """Live readings, from those who accept them to those who watch. At most once, newest value wins."""
+
+    @property
+    def connected(self) -> bool:
+        """Whether what is published arrives just now."""
+        ...
 
     async def publish(self, readings: Readings) -> None:
         """Never waits for a subscriber."""
         ...
 
-    def subscribe(
-        self, sensors: frozenset[str] | None = None
-    ) -> AbstractAsyncContextManager[AsyncIterator[Readings]]:
+    def subscribe(self, sensors: frozenset[str] | None = None) -> AbstractAsyncContextManager[Subscription]:
         """Batches of accepted readings, of the named sensors or of all, from the moment the context is entered.
 
-        A subscriber that falls behind gets the newest value of each sensor, in one batch, when it asks again.
+        A subscriber that falls behind gets the newest value of each sensor, in one batch, when it asks again. One that the
+        bus was cut off from hears of it by `gaps`, and goes on.
         """
+        ...
+
+    async def close(self) -> None:
+        """Let go of connections. Nobody subscribes any more."""
         ...
 
 
@@ -236,7 +262,10 @@ class RollupState(Protocol):
     async def set_horizon(self, end_ns: int) -> None: ...
 
     async def kept_from(self, window: Window | None) -> int | None:
-        """Where on purpose roll-ups of the window (for None: raw readings) begin: what was before is deleted or being so."""
+        """Roll-ups of the window (for None: raw readings) before it were deleted on purpose or are being so.
+
+        None before the first.
+        """
         ...
 
     async def set_kept_from(self, window: Window | None, start_ns: int) -> None: ...

@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields
-from datetime import UTC, datetime
 from enum import StrEnum
 
 import numpy as np
@@ -19,12 +18,11 @@ from backend.core.reading import Float64, Int64, Points
 from backend.core.windows import NS_PER_SECOND, Window
 from backend.inventory.model import Inventory, Sensor
 from backend.queries.downsample import Columns, Grid, grid, merge, thin
+from backend.queries.energy import require_nodes
 from backend.queries.marks import Marks
+from backend.queries.ranges import MAX_POINTS, MAX_READ_ROWS, ordered
 from backend.queries.sensors import SensorService
 
-MAX_POINTS = 200_000
-MAX_READ_ROWS = 5_000_000
-"""Rows one query may read from the store; above it a coarser window is needed."""
 AUTO_RAW_ROWS = 1_000_000
 """Rows up to which AUTO reads raw readings; above it takes 30 s windows, which answer sooner."""
 AUTO_ROWS = 200_000
@@ -109,7 +107,7 @@ class SeriesService:
     async def read(self, request: SeriesRequest) -> list[SeriesColumns]:
         """The sensors in the order asked for, then the nodes. Raises `UserError` for what cannot be answered."""
         sensors = self._sensors.require(request.sensors)
-        nodes = self._require_nodes(request.nodes)
+        nodes = require_nodes("series", request.nodes, self._leaves)
         start, end = self._interval(request)
         if not sensors and not nodes:
             raise UserError("series: neither `sensors` nor `nodes` are given: name at least one.")
@@ -133,39 +131,27 @@ class SeriesService:
             answer += await self._rolled(SeriesKind.NODE, dict.fromkeys(nodes, "W"), step, start, end)
         return answer
 
-    def _require_nodes(self, names: Sequence[str]) -> list[str]:
-        ids = [n if n in self._leaves else n.replace("-", "_") for n in dict.fromkeys(names)]
-        unknown = [n for n in ids if n not in self._leaves]
-        if unknown:
-            raise UserError(
-                f"series(nodes:): there is no node {', '.join(map(repr, unknown[:5]))}: "
-                "take ids from the query `energyTree`."
-            )
-        return ids
-
     def _interval(self, request: SeriesRequest) -> tuple[int, int]:
-        end = self._clock.now_ns() if request.end_ns is None else request.end_ns
-        if request.start_ns >= end:
-            raise UserError(
-                f"series(from:, to:): `from` {_iso(request.start_ns)} is not before `to` {_iso(end)}: "
-                "give an earlier `from` or a later `to`."
-            )
+        end = ordered("series", request.start_ns, request.end_ns, self._clock.now_ns())
         if not 1 <= request.max_points <= MAX_POINTS:
             raise UserError(f"series(maxPoints: {request.max_points}): expected 1 to {MAX_POINTS}.")
         return request.start_ns, end
 
     def _expected(self, kind: SeriesKind, name: str, window: Window) -> float:
-        """Reports a window should have: readings of a sensor, 30 s means of the sensors below a node."""
+        """Reports a window should have: readings of a sensor, 30 s means of the sensors below a node.
+
+        NaN for a sensor whose period the description does not say.
+        """
         if kind is SeriesKind.SENSOR:
             sensor = self._sensors.find(name)
-            return window.seconds / (sensor.period_s if sensor else 1.0)
+            return window.seconds / sensor.period_s if sensor and sensor.period_s else float("nan")
         return window.seconds / Window.S30.seconds * len(self._leaves[name])
 
     async def _raw(
         self, sensors: Sequence[Sensor], start: int, end: int, max_points: int
     ) -> list[SeriesColumns]:
         found = await self._store.raw([s.name for s in sensors], start, end)
-        gaps = {s.name: max(GAP_LEAST_NS, round(GAP_PERIODS * s.period_s * NS_PER_SECOND)) for s in sensors}
+        gaps = {s.name: max(GAP_LEAST_NS, round(GAP_PERIODS * s.poll_s * NS_PER_SECOND)) for s in sensors}
 
         def thinned() -> dict[str, Points]:
             return {name: thin(points, max_points, gaps[name]) for name, points in found.items()}
@@ -192,6 +178,7 @@ class SeriesService:
         if size:
             buckets = await self._store.buckets(kind, names, step.window, first, last)
             nominal = np.array([self._expected(kind, name, step.window) for name in names])
+            nominal = _learned(buckets, nominal)
             columns = merge(_on_grid(buckets, nominal, first, step.window.ns, size), step.factor)
         else:
             columns = Columns(*(np.empty((len(names), 0)) for _ in fields(Columns)))
@@ -204,6 +191,14 @@ class SeriesService:
                 SeriesColumns(sensor, node, unit, WindowChoice(step.window.value), starts, g.mean, g)
             )
         return answer
+
+
+def _learned(buckets: Buckets, nominal: Float64) -> Float64:
+    """`nominal` with what the description does not say taken from the newest bucket that knows; else it stays NaN."""
+    found = nominal.copy()
+    known = ~np.isnan(buckets.expected) & np.isnan(nominal)[buckets.codes]
+    found[buckets.codes[known]] = buckets.expected[known]  # of several the last stands
+    return found
 
 
 def _on_grid(buckets: Buckets, nominal: Float64, first: int, window_ns: int, size: int) -> Columns:
@@ -224,7 +219,7 @@ def _on_grid(buckets: Buckets, nominal: Float64, first: int, window_ns: int, siz
 
 
 def _raw_rows(sensors: Sequence[Sensor], start: int, end: int) -> float:
-    return sum((end - start) / NS_PER_SECOND / max(s.period_s, 0.1) for s in sensors)
+    return sum((end - start) / NS_PER_SECOND / max(s.poll_s, 0.1) for s in sensors)
 
 
 def _step(request: SeriesRequest, start: int, end: int, raw_rows: float | None) -> _Step | None:
@@ -273,7 +268,3 @@ def _fit(window: Window, start: int, end: int, max_points: int) -> _Step:
 
 def _points(start: int, end: int, step_ns: int) -> int:
     return -(-end // step_ns) - start // step_ns
-
-
-def _iso(time_ns: int) -> str:
-    return datetime.fromtimestamp(time_ns / NS_PER_SECOND, UTC).isoformat()

@@ -127,7 +127,9 @@ class RollupEngine:
         return Report(rows=rows)
 
     async def retain(self, keep: Keep) -> Mapping[Window | None, int]:
-        """Delete raw readings (None) and roll-ups that were kept long enough. Returns from where on each is kept.
+        """Delete raw readings (None) and roll-ups that were kept long enough.
+
+        Returns from where on each is kept now, if not all is.
 
         What is deleted is noted first, and durably: from then on nothing before it is computed again, so that roll-ups
         outlive their readings. Days are deleted whole, and none that is not yet rolled up or is marked dirty.

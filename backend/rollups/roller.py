@@ -30,7 +30,7 @@ class Roller:
         self._defs = definitions
         self._replacing = replacing
         self._leaves = tuple(dict.fromkeys(s for below in definitions.nodes.values() for s in below))
-        self._matrix = TreeMatrix(definitions.nodes, self._leaves)
+        self._matrix = TreeMatrix(definitions.nodes, self._leaves, definitions.weights)
         self._recent: list[NodeGrid] = []
         self.readings = 0
         """Readings that the finest windows rolled so far have summarised."""

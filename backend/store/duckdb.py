@@ -78,7 +78,8 @@ class DuckDBStore:
         def work(transaction: Transaction) -> Written:
             codes = self._codes(transaction, SENSOR, readings.names, readings.codes)
             if tags:
-                self._names.tag(transaction, tags)
+                here = (n for n, code in zip(readings.names, codes.tolist(), strict=True) if code >= 0)
+                self._names.tag(transaction, {name: tags[name] for name in here if name in tags})
             rows = Rows(codes[readings.codes], readings.times, (readings.values,)).distinct()
             late = rows.take(self._raw.put(transaction, rows, bulk))
             newest = rows.newest()
@@ -114,6 +115,9 @@ class DuckDBStore:
             return {window: Buckets.empty(tuple(groups)) for window in windows}
         job = Aggregation(self._raw.union, members, windows, start_ns, end_ns)
         return await self._stable(self._raw, start_ns, end_ns, lambda cursor: job.run(cursor, tuple(groups)))
+
+    async def tags(self, sensors: Sequence[str] | None = None) -> Mapping[str, SensorTags]:
+        return self._names.tags(sensors)
 
     async def first_time(self) -> int | None:
         def read(cursor: Cursor) -> int | None:

@@ -99,6 +99,9 @@ class InfluxDBStore:
             self._readers, lambda: self._reads.buckets(kind, names, window, start_ns, end_ns)
         )
 
+    async def tags(self, sensors: Sequence[str] | None = None) -> Mapping[str, SensorTags]:
+        return await self._in(self._writer, lambda: self._known_heads().tags_of(sensors))
+
     async def first_time(self) -> int | None:
         return await self._in(self._readers, self._reads.first_time)
 

@@ -113,6 +113,17 @@ async def test_tags_may_change(store: TimeSeriesStore) -> None:
     assert await content(store, "a") == {"a": [(T0, 1.0), (T0 + S, 2.0)]}
 
 
+async def test_the_last_tags_of_each_sensor_are_kept(bench: Bench) -> None:
+    first, second, third = SensorTags("x", "t", "W"), SensorTags("y", "t", "W"), SensorTags("z", "t", "°C")
+    said = {"a": first, "late": third, "unused": first}
+    await bench.store.write(readings(("a", T0, 1.0), ("bare", T0, 1.0)), said)
+    assert await bench.store.tags() == {"a": first}
+    await bench.store.write(readings(("a", T0 + S, 2.0), ("late", T0, 1.0)), {**said, "a": second})
+    async for store in bench.now_and_reopened():
+        assert await store.tags() == {"a": second, "late": third}
+        assert await store.tags(["late", "bare", "unheard of"]) == {"late": third}
+
+
 async def test_a_large_batch_and_what_overlaps_it(bench: Bench) -> None:
     store, n = bench.store, 60_000
     written = await store.write(second_by_second("a", np.arange(n)))
@@ -306,7 +317,7 @@ async def test_several_windows_at_once(store: TimeSeriesStore) -> None:
     many = await store.aggregate_many(groups, WINDOWS, T0, T0 + DAY)
     assert set(many) == set(WINDOWS)
     for window in WINDOWS:
-        same(many[window], await store.aggregate(groups, window, T0, T0 + DAY))
+        same(many[window], await store.aggregate(groups, window, T0, T0 + DAY), 1e-12)
         assert many[window].by_series()["all"].count.sum() == 86_400 + 12_343 + 1_417
     assert await store.aggregate_many(groups, (), T0, T0 + DAY) == {}
     nothing = await store.aggregate_many(groups, WINDOWS, T0, T0)

@@ -46,6 +46,7 @@ class ReferenceStore:
         self._raw: dict[str, dict[int, float]] = {}
         self._sorted: dict[str, Points] = {}
         self._kept: dict[tuple[SeriesKind, Window], dict[tuple[str, int], Row]] = {}
+        self._tags: dict[str, SensorTags] = {}
         self.down = False
 
     def _reach(self) -> None:
@@ -60,6 +61,7 @@ class ReferenceStore:
         self._reach()
         if not np.isfinite(readings.values).all():
             raise ValueError("a value is not finite")
+        self._tags |= {name: (tags or {})[name] for name in readings.names if name in (tags or {})}
         newest = {name: max(rows) for name, rows in self._raw.items() if rows}
         late = []
         for i, r in enumerate(readings):
@@ -121,6 +123,10 @@ class ReferenceStore:
         kept = self._kept.get((kind, window), {})
         rows = {key: row for key, row in kept.items() if key[0] in asked and start_ns <= key[1] < end_ns}
         return _buckets(tuple(names), rows)
+
+    async def tags(self, sensors: Sequence[str] | None = None) -> Mapping[str, SensorTags]:
+        self._reach()
+        return {n: t for n, t in self._tags.items() if sensors is None or n in sensors}
 
     async def first_time(self) -> int | None:
         self._reach()
