@@ -150,7 +150,7 @@ def open_store(settings: Settings) -> TimeSeriesStore:
         from backend.store.duckdb import DuckDBStore
 
         # As in other database URLs: three slashes before a relative path, four before an absolute one.
-        return DuckDBStore(Path(path.removeprefix("/")))
+        return DuckDBStore(Path(path.removeprefix("/")), memory_limit=f"{settings.store_memory_mb}MB")
     if scheme in ("influxdb+http", "influxdb+https"):
         from backend.store.influxdb import InfluxDBStore
 
