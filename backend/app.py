@@ -33,16 +33,20 @@ from backend.ingest.service import Ingest
 from backend.ingest.spool import SqliteSpool
 from backend.inventory.loader import load
 from backend.inventory.model import Inventory
+from backend.queries.export import ExportService
 from backend.queries.services import Queries
 from backend.rest.arduino import PATH as CARDS_PATH
 from backend.rest.arduino import CardDoor
 from backend.rest.explorer import explorer_routes
+from backend.rest.export import PATH as EXPORT_PATH
+from backend.rest.export import ExportDoor
 from backend.rest.headers import SecurityHeaders
 from backend.rest.health import health_routes
 from backend.rest.spa import DIST, SinglePage
 from backend.rollups.definitions import Definitions
 from backend.rollups.engine import RollupEngine
 from backend.settings import Settings
+from backend.stores import open_store
 from crawlers.registry import build_crawler
 from workers.runner import InProcessRunner
 from workers.schedule import SCHEDULE
@@ -177,18 +181,6 @@ def _wire(settings: Settings, inventory: Inventory, chosen: Parts) -> _Wiring:
     return _Wiring(services, spool, database, database_url)
 
 
-def open_store(settings: Settings) -> TimeSeriesStore:
-    """The store that `store_url` names. Raises `PermanentError` for one that is not known."""
-    url = settings.store_url or f"duckdb:///{settings.data_dir.resolve() / 'series.duckdb'}"
-    scheme, _, path = url.partition("://")
-    if scheme == "duckdb":
-        from backend.store.duckdb import DuckDBStore
-
-        # As in other database URLs: three slashes before a relative path, four before an absolute one.
-        return DuckDBStore(Path(path.removeprefix("/")))
-    raise PermanentError(f"SEDUCE_STORE_URL={url!r}: expected duckdb:///path")
-
-
 def open_bus(settings: Settings) -> Bus:
     """The bus that `bus_url` names. Raises `PermanentError` for one that is not known."""
     if settings.bus_url.startswith("memory://"):
@@ -242,6 +234,7 @@ def _routes(settings: Settings, services: Services, doors: Mapping[str, App], pa
         Route("/graphql", graphql),
         WebSocketRoute("/graphql", graphql),
         *[Route(path, door) for path, door in doors.items()],
+        Route(EXPORT_PATH, ExportDoor(ExportService(services.inventory.sensors, services.store))),
         *explorer_routes(schema.as_str() if settings.introspection else None, shown=settings.explorer),
         *health_routes(
             {"store": _store_check(services), "live": _live_check(services), "spool": _depth(services)}

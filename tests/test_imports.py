@@ -15,19 +15,24 @@ PACKAGES = ("backend", "crawlers", "workers")
 ROOTS = {
     "backend.app",
     "backend.cli",
+    "backend.console",
     "backend.demo",
+    "backend.exports",
+    "backend.imports",
     "backend.schema_export",
     "backend.serve",
-    "backend.transfer",
+    "backend.stores",
     "crawlers.__main__",
     "workers.app",
 }
 
 # The command starts the demo, and the demo the application: a root may be run by one that only adds to it.
 RUNS = {
-    "backend.cli": {"backend.app", "backend.demo", "backend.serve", "backend.transfer"},
+    "backend.app": {"backend.stores"},
+    "backend.cli": {"backend.app", "backend.demo", "backend.exports", "backend.imports", "backend.serve"},
     "backend.demo": {"backend.app", "backend.serve"},
-    "backend.transfer": {"backend.app"},
+    "backend.exports": {"backend.console", "backend.stores"},
+    "backend.imports": {"backend.console", "backend.stores"},
 }
 
 # room -> rooms of ours it may import (itself always)
