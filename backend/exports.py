@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import gzip
+import os
 import shlex
 import sys
 from collections.abc import Iterator
@@ -63,8 +64,13 @@ async def _export(settings: Settings, wanted: Export) -> int:
 def _target(file: Path | None) -> Iterator[BinaryIO]:
     """Where the export goes; a file is there as a whole or not at all."""
     if file is None:
-        yield sys.stdout.buffer
-        sys.stdout.buffer.flush()
+        try:
+            yield sys.stdout.buffer
+            sys.stdout.buffer.flush()
+        except (
+            BrokenPipeError
+        ):  # whoever read it has enough; nor must the interpreter's own flush fail at the end
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return
     part = file.with_name(f"{file.name}.part")
     try:
