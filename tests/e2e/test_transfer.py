@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import gzip
 import json
-import os
 import signal
 import subprocess
 import sys
@@ -89,8 +88,11 @@ def same_rollups(
 ) -> None:
     for key, buckets in wanted.items():
         assert len(buckets)
+        # A node that nothing reached has no row, or one that says so: docs/decisions/0003.
+        here, there = found[key].reported > 0, buckets.reported > 0
         for field in fields(Buckets):
             a, b = getattr(found[key], field.name), getattr(buckets, field.name)
+            a, b = (a, b) if field.name == "names" else (a[here], b[there])
             if field.name == "names":
                 assert a == b
             else:
@@ -161,7 +163,7 @@ def child(*arguments: object) -> subprocess.Popen[bytes]:
 
 @pytest.mark.parametrize("kind, packed", [(Format.LINE, True), (Format.PARQUET, False)])
 async def test_killed_in_the_midst_and_started_again(tmp_path: Path, kind: Format, packed: bool) -> None:
-    parts = [readings(DAY0, 2 * DAY, 0.5), readings(DAY0 + HOUR, HOUR, 5, seed=2)]
+    parts = [readings(DAY0, 2 * DAY, 1), readings(DAY0 + HOUR, HOUR, 5, seed=2)]
     changed = type(parts[0])(parts[0].names, parts[0].codes, parts[0].times, parts[0].values + 1)
     parts.append(changed.take(np.arange(0, len(changed), 7)))  # said again later, with another value
     file = tmp_path / f"export.{kind}"
@@ -262,21 +264,27 @@ async def test_what_cannot_be_read_is_told_and_the_rest_imported(
         await imported(tmp_path / "a", tmp_path / "good.csv")
 
 
+# What the kernel reports of a child counts its parent's memory too; this is the child's own.
+PEAK = """
+import re, sys
+from pathlib import Path
+from backend.cli import main
+code = main(sys.argv[1:])
+print(re.search(r"VmHWM:\\s+(\\d+)", Path("/proc/self/status").read_text())[1])
+sys.exit(code)
+"""
+
+
 def peak_mb(*arguments: object) -> float:
-    process = child(*arguments)
-    assert process.stderr is not None
-    said = process.stderr.read()
-    _, status, usage = os.wait4(process.pid, 0)
-    process.returncode = os.waitstatus_to_exitcode(status)
-    assert process.returncode == 0, said
-    return usage.ru_maxrss / 1024
+    done = subprocess.run(
+        [sys.executable, "-c", PEAK, *map(str, arguments)], cwd=ROOT, capture_output=True, check=True
+    )
+    return int(done.stdout) / 1024
 
 
 def test_a_million_readings_in_bounded_memory(tmp_path: Path) -> None:
     with gzip.open(tmp_path / "x.line.gz", "wb", 1) as file:
-        for day in range(
-            25
-        ):  # the file is written piece by piece as well: a child's peak begins with its parent's
+        for day in range(25):
             file.write(lines([readings(DAY0 + day * DAY, DAY, 8.64, seed=day)]))
     data = ("--data", tmp_path / "a", "--description", EXAMPLE, "--quiet")
     assert peak_mb("import", *data, tmp_path / "x.line.gz") < IMPORT_MB
