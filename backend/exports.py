@@ -51,7 +51,8 @@ async def _export(settings: Settings, wanted: Export) -> int:
         with _target(wanted.file) as out, bar_of("Exporting", plan.end_ns - plan.start_ns, shown) as bar:
             out.write(made.begin())
             async for end, readings in service.windows(plan):
-                out.write(await asyncio.to_thread(made.write, readings))
+                if len(readings):
+                    out.write(await asyncio.to_thread(made.write, readings))
                 rows += len(readings)
                 bar.update(end - plan.start_ns - bar.n)
             out.write(await asyncio.to_thread(made.end))
