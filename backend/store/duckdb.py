@@ -175,6 +175,9 @@ class DuckDBStore:
         if got is None:
             return Buckets.empty(tuple(names))
         code_of = {sid: code for code, name in enumerate(names) for sid in self._names.known(kind, [name])}
+        ready = _in_order(got, code_of)
+        if ready is not None:
+            return Buckets(tuple(names), ready, got["ts"], *(got[name] for name in STATISTICS))
         found = sorted(_series(got, STATISTICS), key=lambda series: code_of[series[0]])
         codes = np.repeat([code_of[sid] for sid, *_ in found], [len(starts) for _, starts, _ in found])
         return Buckets(
@@ -297,6 +300,16 @@ class DuckDBStore:
 def _first_of(cursor: Cursor, table: str) -> int | None:
     first: int | None = cursor.execute(f"select min(ts) from {table}").fetchall()[0][0]
     return first
+
+
+def _in_order(got: Columns, code_of: Mapping[int, int]) -> Int32 | None:
+    """The codes of the rows if they are sorted by code and time, as those of sealed partitions come; else None."""
+    to_code = np.zeros(max(code_of) + 1, np.int32)
+    to_code[list(code_of)] = list(code_of.values())
+    codes: Int32 = to_code[got["sid"]]
+    up = codes[1:] > codes[:-1]
+    sorted_ = up | ((codes[1:] == codes[:-1]) & (got["ts"][1:] > got["ts"][:-1]))
+    return codes if sorted_.all() else None
 
 
 def _series(got: Columns, values: Sequence[str]) -> Iterator[tuple[int, Int64, tuple[Float64, ...]]]:
