@@ -13,6 +13,7 @@ import asyncio
 import http.client
 import json
 import multiprocessing
+import os
 import shutil
 import socket
 import statistics
@@ -35,13 +36,15 @@ from backend.core.clock import ManualClock
 from backend.core.windows import NS_PER_SECOND, Window
 from backend.inventory.loader import load
 from backend.settings import Settings
-from benchmarks.bench_graphql import DAY_S, NOW_S, RAW_SENSORS, ROOT, iso, questions, raw_day, week_of
+from benchmarks.bench_graphql import DAY_S, NOW_S, RAW_SENSORS, ROOT, questions, raw_day, week_of
 from tests.support.serve import serving
 
 PROGRAM = "victoria-metrics"
 DAY_TITLE = "86,400 raw points of one sensor"
 WEEK_TITLES = ("10 sensors x 7 days, 168 points each", "10 sensors x 7 days, maxPoints 2,000")
 RSS_GOAL_MB = 400
+CLOCK_NS = (NOW_S + 10) * NS_PER_SECOND
+"""A little later than the last window, so that it counts as over."""
 
 
 # -- ours --------------------------------------------------------------------------------------------------------
@@ -50,9 +53,7 @@ RSS_GOAL_MB = 400
 async def fill(folder: Path) -> None:
     """Everything the server will have, sorted as it is after a night."""
     inventory = load(ROOT / "examples" / "datacenter")
-    app = create_app(
-        Settings(data_dir=folder), Parts(clock=ManualClock(NOW_S * NS_PER_SECOND), inventory=inventory)
-    )
+    app = create_app(Settings(data_dir=folder), Parts(clock=ManualClock(CLOCK_NS), inventory=inventory))
     names = list(inventory.sensors)
     async with serving(app):
         services = app.state.services
@@ -68,7 +69,7 @@ async def fill(folder: Path) -> None:
 
 
 async def serve(folder: Path, port: Connection, done: Event) -> None:
-    clock = ManualClock(NOW_S * NS_PER_SECOND)
+    clock = ManualClock(CLOCK_NS)
     app = create_app(Settings(data_dir=folder), Parts(clock=clock))
     async with serving(app) as address:
         port.send(int(address.rpartition(":")[2]))
@@ -108,12 +109,18 @@ def memory_mb(pid: int, field: str) -> float:
     return next(int(line.split()[1]) for line in text.splitlines() if line.startswith(field)) / 1024
 
 
+def cpu_ms(pid: int) -> float:
+    """CPU time a process has used; unlike a duration it says the same on a busy machine."""
+    fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+    return (int(fields[11]) + int(fields[12])) * 1e3 / os.sysconf("SC_CLK_TCK")
+
+
 # -- theirs ------------------------------------------------------------------------------------------------------
 
 
 @contextmanager
-def victoria_metrics(program: str, folder: Path) -> Iterator[int]:
-    """The port of a server of our own over an empty folder."""
+def victoria_metrics(program: str, folder: Path) -> Iterator[tuple[int, int]]:
+    """Process id and port of a server of our own over an empty folder."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port = int(probe.getsockname()[1])
@@ -125,7 +132,7 @@ def victoria_metrics(program: str, folder: Path) -> Iterator[int]:
             assert process.poll() is None, f"{PROGRAM} ended with {process.returncode}"
             assert time.monotonic() < until, f"{PROGRAM} did not come up"
             time.sleep(0.05)
-        yield port
+        yield process.pid, port
     finally:
         process.terminate()
         process.wait(30)
@@ -183,41 +190,42 @@ def timed(act: Callable[[], bytes]) -> tuple[float, bytes]:
     return (time.perf_counter() - start) * 1e3, answer
 
 
-def report(title: str, taken: list[float], answer: bytes) -> None:
-    print(
-        f"{title:52}{taken[0]:9.1f}{statistics.median(taken[1:]):9.1f}{min(taken[1:]):9.1f}{len(answer) / 1e3:10,.0f} kB"
-    )
+def report(title: str, taken: list[float], spent: float, answer: bytes) -> None:
+    figures = (taken[0], statistics.median(taken[1:]), min(taken[1:]), spent / len(taken))
+    print(f"{title:52}{''.join(f'{figure:9.1f}' for figure in figures)}{len(answer) / 1e3:10,.0f} kB")
 
 
-def compare(port: int, their_port: int, names: list[str], runs: int) -> float:
-    """Ours by theirs, asked in turn, so that whatever else the machine does strikes both."""
+def compare(our: tuple[int, int], their: tuple[int, int], names: list[str], runs: int) -> float:
+    """Ours by theirs, asked in turn, so that whatever else the machine does strikes both. `our` and `their`: process id, port."""
+    before = [cpu_ms(pid) for pid, _ in (our, their)]
     day = {"from": NOW_S - DAY_S, "to": NOW_S}
     path = f"/api/v1/export?match[]=sensors&start={day['from']}&end={day['to'] - 1}"
-    theirs_connection = connect(their_port)
-    mine = graphql(connect(port), questions(names)[DAY_TITLE])
+    theirs_connection = connect(their[1])
+    mine = graphql(connect(our[1]), questions(names)[DAY_TITLE])
     theirs = lambda: ask(theirs_connection, "GET", path)[1]  # noqa: E731
     taken: tuple[list[float], list[float]] = ([], [])
     for _ in range(runs + 1):
         (ms, answer), (their_ms, their_answer) = timed(mine), timed(theirs)
         taken[0].append(ms)
         taken[1].append(their_ms)
-    got, their = json.loads(answer)["data"]["series"][0], json.loads(their_answer)
-    assert got["values"] == their["values"]
+    spent = [cpu_ms(pid) - start for (pid, _), start in zip((our, their), before, strict=True)]
+    got = json.loads(answer)["data"]["series"][0]
+    assert got["values"] == json.loads(their_answer)["values"]
     assert len(got["values"]) == DAY_S
-    report(f"{DAY_TITLE}: ours", taken[0], answer)
-    report(f"{DAY_TITLE}: {PROGRAM}", taken[1], their_answer)
+    report(f"{DAY_TITLE}: ours", taken[0], spent[0], answer)
+    report(f"{DAY_TITLE}: {PROGRAM}", taken[1], spent[1], their_answer)
     return statistics.median(taken[0][1:]) / statistics.median(taken[1][1:])
 
 
-def weeks(port: int, names: list[str], runs: int) -> None:
+def weeks(pid: int, port: int, names: list[str], runs: int) -> None:
     connection = connect(port)
     for title in WEEK_TITLES:
-        taken = []
+        taken, before = [], cpu_ms(pid)
         for _ in range(runs + 1):
             ms, answer = timed(graphql(connection, questions(names)[title]))
             taken.append(ms)
         assert b'"errors"' not in answer, answer
-        report(title, taken, answer)
+        report(title, taken, cpu_ms(pid) - before, answer)
 
 
 def main() -> None:
@@ -226,16 +234,15 @@ def main() -> None:
     names = list(load(ROOT / "examples" / "datacenter").sensors)
     with tempfile.TemporaryDirectory() as folder, ours(Path(folder) / "ours") as (pid, port):
         started = memory_mb(pid, "VmRSS")
-        print(f"iso day {iso(NOW_S - DAY_S)}; ms, {runs} runs")
-        print(f"{'':52}{'first':>9}{'median':>9}{'least':>9}")
+        print(f"{f'ms, {runs} runs':52}{'first':>9}{'median':>9}{'least':>9}{'cpu':>9}")
         if program is None:
             print(f"not compared: {PROGRAM} is not installed (apt-get install {PROGRAM})")
         else:
-            with victoria_metrics(program, Path(folder) / "theirs") as their_port:
-                import_day(their_port, names[0])
-                ratio = compare(port, their_port, names, runs)
+            with victoria_metrics(program, Path(folder) / "theirs") as their:
+                import_day(their[1], names[0])
+                ratio = compare((pid, port), their, names, runs)
             print(f"ours / theirs: {ratio:.2f} (goal: at most 1)")
-        weeks(port, names, runs)
+        weeks(pid, port, names, runs)
         peak, now = memory_mb(pid, "VmHWM"), memory_mb(pid, "VmRSS")
         print(
             f"our server's memory: {started:.0f} MB at the start, {now:.0f} MB now, {peak:.0f} MB at most "
