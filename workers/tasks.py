@@ -28,7 +28,16 @@ def bind(rollups: RollupEngine, store: TimeSeriesStore, clock: Clock, keep: Keep
     async def retain() -> None:
         await rollups.retain(keep)
 
+    async def learn_periods() -> object:
+        return await rollups.learn()
+
     async def maintain() -> None:
         await store.maintain(clock.now_ns())
 
-    return {"roll_up": roll_up, "heal": heal, "retain": retain, "maintain": maintain}
+    return {
+        "roll_up": roll_up,
+        "heal": heal,
+        "learn_periods": learn_periods,
+        "retain": retain,
+        "maintain": maintain,
+    }

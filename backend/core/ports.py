@@ -255,6 +255,32 @@ class DirtyWindow:
     version: int = field(default=0, compare=False)
 
 
+@dataclass(frozen=True, slots=True)
+class KeptSeries:
+    """A rolled-up series as it was last described, and what of its history does not fit that yet.
+
+    shape      what its values are computed from, as a short text that changes with it
+    expects    the same for how many reports it expects
+    stale_ns   what is kept of windows that begin before it is still of another description; None where all fits
+    recompute  whether that concerns the values, or only `expected`
+    """
+
+    kind: SeriesKind
+    name: str
+    shape: str
+    expects: str
+    stale_ns: int | None = None
+    recompute: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class LearnedPeriod:
+    """Seconds between two readings of a sensor as its readings showed, and when that was looked at (ns)."""
+
+    period_s: float
+    at_ns: int
+
+
 class RollupState(Protocol):
     """What the roll-ups must remember over a restart."""
 
@@ -293,4 +319,22 @@ class RollupState(Protocol):
 
     async def clear_dirty(self, windows: Sequence[DirtyWindow]) -> None:
         """Forget marks as `dirty` handed them out; one that was marked again since stays."""
+        ...
+
+    async def series(self) -> Sequence[KeptSeries]:
+        """All series that were ever described and not removed, in no order."""
+        ...
+
+    async def set_series(
+        self, changed: Sequence[KeptSeries], removed: Sequence[tuple[SeriesKind, str]] = ()
+    ) -> None:
+        """Keep and remove series, all together or none."""
+        ...
+
+    async def periods(self) -> Mapping[str, LearnedPeriod]:
+        """Learned periods by sensor."""
+        ...
+
+    async def set_periods(self, periods: Mapping[str, LearnedPeriod]) -> None:
+        """Keep learned periods beside those of other sensors."""
         ...

@@ -131,7 +131,7 @@ class Definitions:
         """Seconds between two readings; NaN where that is not known."""
         return self.periods.get(sensor, self.learned.get(sensor, math.nan))
 
-    def expected(self, groups: Mapping[str, Sequence[str]], window: Window) -> Mapping[str, float]:
+    def expected(self, groups: Mapping[str, Sequence[str]], window: Window) -> dict[str, float]:
         """How many readings a window of each group of sensors should have; NaN where one member's period is not known."""
         return {
             name: sum(window.seconds / self.period(s) for s in members) for name, members in groups.items()

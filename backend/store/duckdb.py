@@ -18,9 +18,10 @@ from backend.core.errors import PermanentError
 from backend.core.ports import SensorTags, Written
 from backend.core.reading import Float64, Int32, Int64, Points, Reading, Readings
 from backend.core.windows import NS_PER_SECOND, Window
-from backend.store import clustered, names, sealing
+from backend.store import clustered, derived, names, sealing
 from backend.store.aggregate import Aggregation
 from backend.store.clustered import Clustered
+from backend.store.derived import STATISTICS
 from backend.store.engine import Columns, Cursor, Engine, Transaction, fetch
 from backend.store.names import SENSOR, Names
 from backend.store.newest import Newest
@@ -28,7 +29,6 @@ from backend.store.rows import Rows
 
 T = TypeVar("T")
 
-STATISTICS: Final = ("count", "sum", "m2", "min", "max", "median", "expected", "reported")
 PART_DAYS: Final = {Window.S30: 10, Window.M1: 30, Window.H1: 720, Window.D1: 7200}
 
 HOUR_NS: Final = 3_600 * NS_PER_SECOND
@@ -165,8 +165,8 @@ class DuckDBStore:
 
         def work(transaction: Transaction) -> None:
             codes = self._codes(transaction, kind, buckets.names, buckets.codes)
-            values = tuple(getattr(buckets, name) for name in STATISTICS)
-            table.put(transaction, Rows(codes[buckets.codes], buckets.starts, values).distinct(), bulk)
+            rows = Rows(codes[buckets.codes], buckets.starts, derived.kept(buckets))
+            table.put(transaction, rows.distinct(), bulk)
 
         await self._put(table, buckets.starts, bulk, work)
 
@@ -182,7 +182,7 @@ class DuckDBStore:
         table = self._buckets[window]
         wanted = [name for name in STATISTICS if columns is None or name in columns]
         known = self._names.known(kind, names)
-        got = await self._select(table, ", ".join(("sid", "ts", *wanted)), known, start_ns, end_ns)
+        got = await self._select(table, f"sid, ts, {derived.selected(wanted)}", known, start_ns, end_ns)
         if got is None:
             return Buckets.empty(tuple(names))
         code_of = {sid: code for code, name in enumerate(names) for sid in self._names.known(kind, [name])}
@@ -221,6 +221,7 @@ class DuckDBStore:
             await self._engine.write(sealing.move(table, piece, edge_ns))
         if pieces:
             await self._engine.write(partial(sealing.measure, table))
+            await self._engine.checkpoint()
 
     async def _seal(self, table: Clustered, part: int) -> None:
         steps = await self._engine.read(lambda cursor: list(sealing.seal_steps(table, part, cursor)))
@@ -229,6 +230,7 @@ class DuckDBStore:
                 await self._engine.write(step)
         finally:
             table.stage(None)
+        await self._engine.checkpoint()
 
     # -- inside ----------------------------------------------------------------------------------------------------
 
@@ -289,6 +291,7 @@ class DuckDBStore:
 
     async def _drop_parts(self, table: Clustered, start_ns: int, end_ns: int) -> None:
         """Drop the partitions that lie in the interval as a whole."""
+        dropped = False
         for part in table.touched(start_ns, end_ns):
             if start_ns <= part * table.part_ns and (part + 1) * table.part_ns <= end_ns:
                 state = table.parts[part]
@@ -298,6 +301,9 @@ class DuckDBStore:
                 except BaseException:
                     table.publish(part, state)
                     raise
+                dropped = True
+        if dropped:
+            await self._engine.checkpoint()
 
     def _forget(self, transaction: Transaction, sids: list[int] | None, start_ns: int, end_ns: int) -> None:
         gone = self._raw.delete(transaction, sids, start_ns, end_ns)

@@ -8,7 +8,8 @@ from pathlib import Path
 import pytest
 from sqlalchemy import text
 
-from backend.core.ports import DirtyWindow, RollupState
+from backend.core.bucket import SeriesKind
+from backend.core.ports import DirtyWindow, KeptSeries, LearnedPeriod, RollupState
 from backend.core.windows import NS_PER_SECOND, WINDOWS, Window
 from backend.db.engine import Database
 from backend.db.migrate import migrate
@@ -40,7 +41,7 @@ async def state(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator
     await migrate(url)
     database = Database(url)
     async with database.unit_of_work() as session:
-        for table in ("rollup_mark", "rollup_dirty"):
+        for table in ("rollup_mark", "rollup_dirty", "rollup_series", "learned_period"):
             await session.execute(text(f"DELETE FROM {table}"))
     yield SqlRollupState(database)
     await database.close()
@@ -131,3 +132,24 @@ async def test_names_may_hold_anything(state: RollupState) -> None:
     odd = DirtyWindow("a'; drop table rollup_dirty; -- é°", T, T + S30)
     await state.mark_dirty([odd])
     assert list(await state.dirty(1)) == [odd]
+
+
+async def test_series_are_kept_replaced_and_removed_together(state: RollupState) -> None:
+    assert list(await state.series()) == []
+    node = KeptSeries(SeriesKind.NODE, "root", "a", "", None, False)
+    sensor = KeptSeries(SeriesKind.SENSOR, "root", "", "10.0", T, False)
+    await state.set_series([node, sensor])
+    assert set(await state.series()) == {node, sensor}, "a name may be of several kinds"
+    changed = KeptSeries(SeriesKind.NODE, "root", "b", "", T, True)
+    await state.set_series([changed], [(SeriesKind.SENSOR, "root"), (SeriesKind.TYPE, "never there")])
+    assert list(await state.series()) == [changed]
+    await state.set_series([])
+    assert list(await state.series()) == [changed]
+
+
+async def test_learned_periods_stand_beside_each_other(state: RollupState) -> None:
+    assert await state.periods() == {}
+    await state.set_periods({"a": LearnedPeriod(10.0, T), "b": LearnedPeriod(0.5, T)})
+    await state.set_periods({"a": LearnedPeriod(1.0, T + S30)})
+    await state.set_periods({})
+    assert await state.periods() == {"a": LearnedPeriod(1.0, T + S30), "b": LearnedPeriod(0.5, T)}

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
+from backend.core.bucket import SeriesKind
 from backend.core.errors import TransientError
-from backend.core.ports import DirtyWindow
+from backend.core.ports import DirtyWindow, KeptSeries, LearnedPeriod
 from backend.core.windows import Window
 
 
@@ -17,6 +18,8 @@ class MemoryRollupState:
         self._marks: dict[str, int] = {}
         self._dirty: dict[DirtyWindow, int] = {}
         self._versions = itertools.count(1)
+        self._series: dict[tuple[SeriesKind, str], KeptSeries] = {}
+        self._periods: dict[str, LearnedPeriod] = {}
         self.down = False
 
     def _reach(self) -> None:
@@ -66,3 +69,23 @@ class MemoryRollupState:
         for window in windows:
             if self._dirty.get(window) == window.version:
                 del self._dirty[window]
+
+    async def series(self) -> Sequence[KeptSeries]:
+        self._reach()
+        return list(self._series.values())
+
+    async def set_series(
+        self, changed: Sequence[KeptSeries], removed: Sequence[tuple[SeriesKind, str]] = ()
+    ) -> None:
+        self._reach()
+        self._series.update({(one.kind, one.name): one for one in changed})
+        for key in removed:
+            self._series.pop(key, None)
+
+    async def periods(self) -> Mapping[str, LearnedPeriod]:
+        self._reach()
+        return dict(self._periods)
+
+    async def set_periods(self, periods: Mapping[str, LearnedPeriod]) -> None:
+        self._reach()
+        self._periods.update(periods)

@@ -108,6 +108,11 @@ class ReferenceStore:
                 rows[group, start] = (*statistics(values), np.nan, float(len(values)))
         return _buckets(tuple(groups), rows)
 
+    async def aggregate_many(
+        self, groups: Mapping[str, Sequence[str]], windows: Sequence[Window], start_ns: int, end_ns: int
+    ) -> Mapping[Window, Buckets]:
+        return {window: await self.aggregate(groups, window, start_ns, end_ns) for window in windows}
+
     async def write_buckets(self, kind: SeriesKind, window: Window, buckets: Buckets) -> None:
         self._reach()
         kept = self._kept.setdefault((kind, window), {})
