@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import TypeAlias
 
@@ -33,7 +33,8 @@ def described(definitions: Definitions) -> Mapping[Key, KeptSeries]:
         every = _digest(f"{member}={expects.get(member, '')}" for member in members)
         found.append(KeptSeries(SeriesKind.TYPE, name, _digest(members), every))
     found += [
-        KeptSeries(SeriesKind.NODE, name, _digest(below), "") for name, below in definitions.nodes.items()
+        KeptSeries(SeriesKind.NODE, name, _digest(_weighted(definitions, below)), "")
+        for name, below in definitions.nodes.items()
     ]
     return {(series.kind, series.name): series for series in found}
 
@@ -68,6 +69,13 @@ def _expects(definitions: Definitions, sensor: str) -> str:
         return str(definitions.periods[sensor])
     # How long a learned period is does not belong here: what changes from now on leaves the past as it was.
     return LEARNED if sensor in definitions.learned else UNKNOWN
+
+
+def _weighted(definitions: Definitions, below: Sequence[str]) -> Iterator[str]:
+    """A leaf's unit is part of a node's shape: in kW it counts a thousand times."""
+    for name in below:
+        weight = definitions.weights.get(name, 1.0)
+        yield name if weight == 1.0 else f"{name} x {weight:g}"
 
 
 def _digest(names: Iterable[str]) -> str:

@@ -6,6 +6,7 @@ import pytest
 
 from backend.core.bucket import SeriesKind
 from backend.core.windows import Window
+from backend.rollups.changes import described
 from backend.rollups.definitions import Definitions
 from tests.support.rollup_day import CONSUMPTION, DEFINITIONS, PRODUCTION, SENSORS, Info, tree
 
@@ -62,3 +63,14 @@ def test_leaves_in_kilowatts_weigh_a_thousand() -> None:
     found = Definitions.of({"plug": Info(unit="W"), "inverter": Info(unit="kW"), "valve": Info(unit="%")})
     assert found.weights == {"inverter": 1000.0}
     assert found.around(["inverter"]).weights == found.weights
+
+
+def test_another_unit_of_a_leaf_changes_the_nodes_above_it_and_nothing_else() -> None:
+    trees = (tree("root", {"root": ["a", "b"]}, {"a": "plug", "b": "fan"}),)
+    before, after = (
+        described(Definitions.of({"plug": Info(unit=unit), "fan": Info()}, trees)) for unit in ("W", "kW")
+    )
+    assert {name for (_, name), series in after.items() if before[series.kind, name] != series} == {
+        "root",
+        "a",
+    }
