@@ -321,5 +321,5 @@ async def test_what_was_promised_is_stored_once_whatever_breaks(tmp_path: Path) 
     assert not tracebacks
     print(
         f"{stored} readings stored, {len(site.ledger.kept)} of them promised in {site.ledger.answers} answers, "
-        f"{len(site.cards)} more by cards"
+        f"{len(site.cards)} of them to a card"
     )
