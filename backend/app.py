@@ -24,8 +24,11 @@ from backend.graphql.schema import build_schema
 from backend.graphql.server import GraphQLServer
 from backend.ingest.service import Ingest
 from backend.inventory.model import Inventory
+from backend.queries.export import ExportService
 from backend.queries.services import Queries
 from backend.rest.explorer import explorer_routes
+from backend.rest.export import PATH as EXPORT_PATH
+from backend.rest.export import ExportDoor
 from backend.rest.headers import SecurityHeaders
 from backend.rest.health import Check, health_routes
 from backend.rest.spa import SinglePage
@@ -40,9 +43,7 @@ from backend.wiring import (
     build_rollups,
     draining,
     keep_of,
-    open_bus,
     open_doors,
-    open_store,
     opened,
     running,
 )
@@ -58,8 +59,6 @@ __all__ = [
     "crawling",
     "create_app",
     "create_web",
-    "open_bus",
-    "open_store",
 ]
 
 MAX_BODY: Final = 2 * 1024 * 1024
@@ -241,6 +240,7 @@ def _routes(
         Route("/graphql", graphql),
         WebSocketRoute("/graphql", graphql),
         *[Route(path, door) for path, door in doors.items()],
+        Route(EXPORT_PATH, ExportDoor(ExportService(services.inventory.sensors, services.store))),
         *explorer_routes(schema.as_str() if settings.introspection else None, shown=settings.explorer),
         *health_routes({"store": _store_check(services), "live": _live_check(services), **checks}),
         Mount("/", SinglePage(page)),

@@ -31,6 +31,11 @@ class Settings(BaseSettings):
         description="Time series store: duckdb:///path, influxdb+http://user:password@host:8086/database (1.x) or "
         "influxdb+http://host:8086/bucket?org=…&token=… (2.x); empty means series.duckdb in data_dir.",
     )
+    store_memory_mb: int = Field(
+        default=256,
+        ge=64,
+        description="Memory in MB that the embedded store may keep; what needs more goes by way of the disk.",
+    )
     database_url: str = Field(default="", description="Relational database; empty means SQLite in data_dir.")
     bus_url: str = Field(default="memory://", description="Live bus: memory:// or redis://host:port/db.")
     ingest_host: str = Field(default="127.0.0.1", description="Address that `seduce ingest` listens on.")

@@ -36,6 +36,7 @@ from backend.rollups.definitions import Definitions
 from backend.rollups.engine import RollupEngine
 from backend.rollups.retention import Keep
 from backend.settings import Settings
+from backend.stores import open_store
 
 log = logging.getLogger("seduce.app")
 
@@ -140,25 +141,6 @@ def open_doors(settings: Settings, ingest: Ingest) -> Mapping[str, App]:
 
 def open_spool(settings: Settings, name: str) -> SqliteSpool:
     return SqliteSpool(settings.data_dir / name, settings.spool_max_mb * 1024 * 1024)
-
-
-def open_store(settings: Settings) -> TimeSeriesStore:
-    """The store that `store_url` names. Raises `PermanentError` for one that is not known."""
-    url = settings.store_url or f"duckdb:///{settings.data_dir.resolve() / 'series.duckdb'}"
-    scheme, _, path = url.partition("://")
-    if scheme == "duckdb":
-        from backend.store.duckdb import DuckDBStore
-
-        # As in other database URLs: three slashes before a relative path, four before an absolute one.
-        return DuckDBStore(Path(path.removeprefix("/")))
-    if scheme in ("influxdb+http", "influxdb+https"):
-        from backend.store.influxdb import InfluxDBStore
-
-        return InfluxDBStore(url)
-    # The URL itself may hold a password.
-    raise PermanentError(
-        f"SEDUCE_STORE_URL begins with {scheme!r}: expected duckdb:///path, influxdb+http://… or influxdb+https://…"
-    )
 
 
 def open_bus(settings: Settings) -> Bus:

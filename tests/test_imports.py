@@ -15,11 +15,14 @@ PACKAGES = ("backend", "crawlers", "workers")
 ROOTS = {
     "backend.app",
     "backend.cli",
+    "backend.console",
     "backend.demo",
+    "backend.exports",
+    "backend.imports",
     "backend.processes",
     "backend.schema_export",
     "backend.serve",
-    "backend.transfer",
+    "backend.stores",
     "backend.wiring",
     "crawlers.__main__",
     "crawlers.cli",
@@ -35,12 +38,15 @@ RUNS = {
         "backend.demo",
         "backend.processes",
         "backend.serve",
-        "backend.transfer",
+        "backend.exports",
+        "backend.imports",
         "backend.wiring",
     },
     "backend.demo": {"backend.app", "backend.serve"},
     "backend.processes": {"backend.wiring"},
-    "backend.transfer": {"backend.app", "backend.wiring"},
+    "backend.wiring": {"backend.stores"},
+    "backend.exports": {"backend.console", "backend.stores"},
+    "backend.imports": {"backend.console", "backend.stores"},
     **{
         f"crawlers.{m}": {"crawlers.cli"}
         for m in ("__main__", "flukso", "modbus", "sensors", "snmp", "socomec")

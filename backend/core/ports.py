@@ -79,9 +79,18 @@ class TimeSeriesStore(Protocol):
         ...
 
     async def buckets(
-        self, kind: SeriesKind, names: Sequence[str], window: Window, start_ns: int, end_ns: int
+        self,
+        kind: SeriesKind,
+        names: Sequence[str],
+        window: Window,
+        start_ns: int,
+        end_ns: int,
+        columns: Sequence[str] | None = None,
     ) -> Buckets:
-        """Kept roll-ups whose start lies in the interval. `names` of the answer are those asked for."""
+        """Kept roll-ups whose start lies in the interval. `names` of the answer are those asked for.
+
+        Where `columns` names those of count, sum, ... reported that are wanted, the others may be left NaN and read-only.
+        """
         ...
 
     async def tags(self, sensors: Sequence[str] | None = None) -> Mapping[str, SensorTags]:

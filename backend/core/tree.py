@@ -104,11 +104,17 @@ class TreeMatrix:
         if not self.nodes:
             none = np.empty((*values.shape[:-1], 0))
             return NodeSums((), none, none, none)
-        chosen = values[..., self._index]
-        if self._weights is not None:
-            chosen = chosen * self._weights
-        here: npt.NDArray[np.bool_] = ~np.isnan(chosen)
-        reporting = np.add.reduceat(here.astype(np.float64), self._starts, axis=-1)
-        total = np.add.reduceat(np.where(here, chosen, 0.0), self._starts, axis=-1)
+        # By sensor first: adding whole rows is several times faster than adding along them.
+        rows = np.ascontiguousarray(np.moveaxis(values, -1, 0))
+        here: npt.NDArray[np.bool_] = ~np.isnan(rows)
+        reporting = self._add(here.astype(np.float64))
+        total = self._add(np.where(here, rows, 0.0), self._weights)
         expected = np.broadcast_to(self.expected, total.shape)
         return NodeSums(self.nodes, np.where(reporting > 0, total, np.nan), reporting, expected)
+
+    def _add(self, rows: Float64, weights: Float64 | None = None) -> Float64:
+        """(sensors, ...) to (..., nodes)."""
+        chosen = rows[self._index]
+        if weights is not None:
+            chosen *= weights.reshape(-1, *([1] * (rows.ndim - 1)))
+        return np.moveaxis(np.add.reduceat(chosen, self._starts, axis=0), 0, -1)

@@ -12,7 +12,7 @@ from backend.core.reading import Float64, Int32, Int64, Readings
 from backend.core.windows import NS_PER_SECOND
 from backend.formats.report import Fault, shown
 
-BATCH_ROWS: Final = 500_000
+BATCH_ROWS: Final = 250_000
 """Rows at which a batch is handed on: stores like few large writes."""
 
 EARLIEST_NS: Final = 946_684_800 * NS_PER_SECOND

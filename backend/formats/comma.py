@@ -43,11 +43,11 @@ def header_of(line: bytes) -> Sequence[str]:
         ]
     except (UnicodeDecodeError, csv.Error):
         names = []
-    for needed in (("time",), ("value",), ("sensor", "tags")):
-        if sum(names.count(name) for name in needed) != 1:
-            raise UserError(
-                f"the first line of a CSV file names its columns: found {shown(line)}, expected time,sensor,value"
-            )
+    counts = {name: names.count(name) for name in ("time", "value", "sensor", "tags")}
+    if counts["time"] != 1 or counts["value"] != 1 or not counts["sensor"] + counts["tags"]:
+        raise UserError(
+            f"the first line of a CSV file names its columns: found {shown(line)}, expected time,sensor,value"
+        )
     if len(set(names)) < len(names):
         raise UserError(f"the first line names a column twice: {shown(line)}")
     return names
@@ -181,7 +181,7 @@ class CsvParser:
 
     def _sensor(self, said: Mapping[str, str]) -> int:
         """The code of a row's sensor. Raises Fault."""
-        if "tags" in said:
+        if said.get("tags"):
             said = _tags(said["tags"])
         name = said.get("sensor", "")
         return self.sensors.code(name, tags_of(said))
@@ -201,17 +201,17 @@ def iso_ns(text: str) -> int:
 
 
 def _tags(text: str) -> Mapping[str, str]:
-    """`k=v,k=v` as InfluxDB prints it, which escapes nothing: a piece without = belongs to the value before it."""
+    """`k=v,k=v`, escaped as a server answers it, or not, as its shell prints it: a piece without = belongs to the one before."""
     said: dict[str, str] = {}
     last = ""
-    for piece in text.split(","):
+    for piece in re.split(r"(?<!\\),", text):
         name, equals, value = piece.partition("=")
         if equals:
             last = name
             said[name] = value
         elif last:
             said[last] += "," + piece
-    return said
+    return {name: re.sub(r"\\([, =])", r"\1", value) for name, value in said.items()}
 
 
 def _number(text: str) -> float:

@@ -27,7 +27,7 @@ from backend.formats.tables import TableReader
 from backend.formats.text import batches
 
 STDIN: Final = "-"
-_HEAD: Final = 1 << 16
+_ENDS: Final = 1 << 16
 _HEADER: Final = 1 << 14
 
 
@@ -129,15 +129,17 @@ def _take(file: BinaryIO, most: int) -> bytes:
     return taken
 
 
-def identity(path: Path) -> str:
-    """What tells a file from others and from itself once it is changed, wherever it is moved to."""
-    size = path.stat().st_size
-    digest = hashlib.sha256(str(size).encode())
-    with path.open("rb") as file:
-        digest.update(file.read(_HEAD))
-        file.seek(max(0, size - _HEAD))
-        digest.update(file.read(_HEAD))
-    return digest.hexdigest()
+def identity(name: str) -> str | None:
+    """What tells a file from others and from itself once it is changed, wherever it is moved to; None for a stream."""
+    if name == STDIN or not Path(name).is_file():
+        return None
+    with unpacking(name), Path(name).open("rb") as file:
+        size = Path(name).stat().st_size
+        digest = hashlib.sha256(str(size).encode())
+        digest.update(file.read(_ENDS))
+        file.seek(max(0, size - _ENDS))
+        digest.update(file.read(_ENDS))
+        return digest.hexdigest()
 
 
 def read(source: Source, wanted: Wanted, tally: Tally, start: Mark) -> Iterator[Batch]:

@@ -57,7 +57,15 @@ def batches(file: BinaryIO, parser: Parser, tally: Tally, start: Mark) -> Iterat
     gathered: list[Rows] = []
     rows = noted = 0
     mark = start
-    for chunk in chunks(file, tally, start):
+    broken: Exception | None = None
+    found = chunks(file, tally, start)
+    while True:
+        try:
+            chunk = next(found, None)
+        except Exception as error:  # the file ends before its end: what came before it counts
+            broken, chunk = error, None
+        if chunk is None:
+            break
         for part in _parse(parser, chunk, tally):
             gathered.append(part)
             rows += len(part)
@@ -66,6 +74,8 @@ def batches(file: BinaryIO, parser: Parser, tally: Tally, start: Mark) -> Iterat
             yield _batch(parser.sensors, gathered, mark)
             gathered, rows, noted = [], 0, mark.position
     yield _batch(parser.sensors, gathered, mark)
+    if broken is not None:
+        raise broken
 
 
 def chunks(file: BinaryIO, tally: Tally, start: Mark) -> Iterator[Chunk]:

@@ -92,14 +92,16 @@ class _LineWriter(_Text):
 
 class _CsvWriter(_Text):
     def __init__(self, sensors: Sequence[str]) -> None:
-        super().__init__({name: f",{_quoted(name)}," for name in sensors})
+        super().__init__({name: f"Z,{_quoted(name)}," for name in sensors})
 
     def begin(self) -> bytes:
         return b"time,sensor,value\n"
 
     def _rows(self, heads: pa.Array, times: Int64, values: pa.Array) -> pa.Array:
-        dates = pa.array(times).cast(pa.timestamp("ns", "UTC")).cast(pa.string())
-        dates = pc.utf8_replace_slice(dates, 10, 11, "T")
+        # Without a zone: with one the library takes forty times as long.
+        dates = pc.binary_replace_slice(
+            pa.array(times).cast(pa.timestamp("ns")).cast(pa.string()), 10, 11, "T"
+        )
         return pc.binary_join_element_wise(dates, heads, values, "\n", "")
 
 

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from typing import Final
 
 import numpy as np
+import numpy.typing as npt
 
 from backend.core.bucket import Buckets
 from backend.core.reading import Float64, Int64
@@ -19,6 +20,8 @@ from backend.queries.ranges import Piece, dense
 STEP_S: Final = Window.S30.seconds
 PER_HOUR: Final = Window.H1.seconds // STEP_S
 JOULES_PER_KWH: Final = 3.6e6
+UNKNOWN_S: Final = 1.0
+"""Period of a sensor of which neither the description nor the roll-ups know one: how often it is asked."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -89,8 +92,9 @@ def of_nodes(buckets: Buckets, piece: Piece, sensors: Float64) -> Cells:
 def of_sensors(buckets: Buckets, piece: Piece, periods: Float64, hold_s: float | None = None) -> Cells:
     """Each reading stands for one period; for less in an hour that has more readings than it should.
 
-    `periods` float64 (series,) are seconds between two readings. The piece is of whole hours, or of 30 s from the begin of an
-    hour: what follows its end is not there yet. With `hold_s`, for which it must be of 30 s, gaps are bridged.
+    `periods` float64 (series,) are seconds between two readings, NaN where the description does not say: the newest window
+    that knows tells then. The piece is of whole hours, or of 30 s from the begin of an hour: what follows its end is not
+    there yet. With `hold_s`, for which it must be of 30 s, gaps are bridged.
     """
     total, count, each = _readings(buckets, piece, periods)
     if hold_s is not None:
@@ -122,16 +126,24 @@ def _held(piece: Piece, total: Float64, count: Float64, each: Float64, limit_s: 
 def _readings(buckets: Buckets, piece: Piece, periods: Float64) -> tuple[Float64, Float64, Float64]:
     """Sum and number of the readings of each window, and the seconds that one reading stands for."""
     seconds = piece.window.seconds
-    nominal = seconds / periods
     total, count = dense(buckets, piece, "sum", 0.0), dense(buckets, piece, "count", 0.0)
-    expected = dense(buckets, piece, "expected", nominal)
-    expected = np.where(expected > 0, expected, nominal[:, None])
+    expected = dense(buckets, piece, "expected", np.nan)
+    known = expected > 0
+    if not known.all():
+        expected = np.where(known, expected, _nominal(expected, known, seconds, periods)[:, None])
     if piece.window is not Window.S30:
         return total, count, seconds / np.maximum(expected, count)
     firsts = np.arange(0, piece.size, PER_HOUR)
     lengths = np.diff(firsts, append=piece.size)
     due = np.maximum(np.add.reduceat(expected, firsts, axis=1), np.add.reduceat(count, firsts, axis=1))
     return total, count, np.repeat(lengths * seconds / due, lengths, axis=1)
+
+
+def _nominal(expected: Float64, known: npt.NDArray[np.bool_], seconds: float, periods: Float64) -> Float64:
+    """Readings a window should have, one value a series: by the description, else by the newest window that knows."""
+    newest = expected.shape[1] - 1 - np.argmax(known[:, ::-1], axis=1)
+    learned = np.where(known.any(axis=1), expected[np.arange(len(expected)), newest], seconds / UNKNOWN_S)
+    return np.where(np.isnan(periods), learned, seconds / periods)
 
 
 def _share(reported: Float64, expected: Float64) -> Float64:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from itertools import pairwise
 from typing import Final
 
 import numpy as np
@@ -19,6 +20,8 @@ from backend.queries.marks import Marks
 MAX_READ_ROWS: Final = 5_000_000
 """Rows one query may read from the store; above it a shorter range or a coarser window is needed."""
 MAX_POINTS: Final = 200_000
+COUNTED: Final = ("count", "sum", "expected", "reported")
+"""Columns of roll-ups that means, energy and coverage need."""
 _BARS: Final = 24
 
 
@@ -75,24 +78,27 @@ async def cut(
 ) -> list[Piece]:
     """The windows that [start_ns, end_ns) touches, oldest first and without overlap, none beyond its watermark.
 
-    `tiers` are windows from coarse to fine, the last one S30: of each, those that lie in the range as a whole are taken; S30
-    fills up the edges, and reaches over them to the next edges of the window `widen`.
+    `tiers` are windows from coarse to fine: of each, those that lie in the range as a whole are taken, and the finest one fills
+    up the edges. Where the finest was deleted on purpose, the next one does. S30 reaches to the next edges of the window `widen`.
     """
     ends = {window: await marks.end(window) or 0 for window in tiers}
+    begins = {window: await marks.begin(window) for window in tiers}
+    edges = sorted({start_ns, end_ns, *(b for b in begins.values() if start_ns < b < end_ns)})
     pieces = []
-    for piece in _cut(start_ns, end_ns, tiers, ends):
-        if piece.window is Window.S30:
-            stop = min(widen.ceil(piece.end_ns), ends[Window.S30])
-            piece = Piece(Window.S30, widen.floor(piece.start_ns), stop)
-        if piece.size > 0:
-            pieces.append(piece)
+    for first, last in pairwise(edges):
+        for piece in _cut(first, last, [w for w in tiers if begins[w] <= first], ends):
+            edge = widen if piece.window is Window.S30 else piece.window
+            stop = min(edge.ceil(piece.end_ns), ends[piece.window])
+            whole = Piece(piece.window, edge.floor(piece.start_ns), stop)
+            if whole.size > 0:
+                pieces.append(whole)
     return pieces
 
 
 def _cut(start: int, end: int, tiers: Sequence[Window], ends: Mapping[Window, int]) -> list[Piece]:
-    window, *finer = tiers
-    if start >= end:
+    if start >= end or not tiers:
         return []
+    window, *finer = tiers
     if not finer:
         return [Piece(window, window.floor(start), window.ceil(end))]
     first, last = window.ceil(start), window.floor(min(end, ends[window]))

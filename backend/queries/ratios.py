@@ -16,7 +16,7 @@ from backend.core.windows import Window
 from backend.inventory.model import Inventory
 from backend.queries.history import Past
 from backend.queries.marks import Marks
-from backend.queries.ranges import Piece, bars, check_points, dense, ordered
+from backend.queries.ranges import COUNTED, Piece, bars, check_points, dense, ordered
 from backend.settings import Settings
 
 _WORDS: Final = {Window.S30: "30 seconds", Window.M1: "minute", Window.H1: "hour", Window.D1: "day"}
@@ -129,6 +129,6 @@ class RatioService:
 
     async def _past(self, names: tuple[str, str], window: Window, first: int, last: int) -> Past:
         piece = Piece(window, first, last)
-        found = await self._store.buckets(SeriesKind.NODE, names, window, first, last)
+        found = await self._store.buckets(SeriesKind.NODE, names, window, first, last, COUNTED)
         mean, expected, reported = (dense(found, piece, c, np.nan) for c in ("mean", "expected", "reported"))
         return Past(names, piece.starts, mean, expected, reported)

@@ -22,7 +22,7 @@ from backend.queries import joules
 from backend.queries.energy import EnergyService, require_nodes
 from backend.queries.joules import Bars
 from backend.queries.marks import Marks
-from backend.queries.ranges import Piece, Range, bars, check_points, check_rows, cut, known
+from backend.queries.ranges import COUNTED, Piece, Range, bars, check_points, check_rows, cut, known
 from backend.queries.sensors import SensorService
 
 MAX_HOLD_S: Final = 86_400.0
@@ -187,7 +187,9 @@ class UsageService:
         check_rows(what, len(nodes), pieces)
         sizes = np.array([len(self._leaves[node]) for node in nodes], np.float64)
         for part in _chunks(pieces, len(nodes)):
-            kept = await self._store.buckets(SeriesKind.NODE, nodes, part.window, part.start_ns, part.end_ns)
+            kept = await self._store.buckets(
+                SeriesKind.NODE, nodes, part.window, part.start_ns, part.end_ns, COUNTED
+            )
 
             def count(kept: Buckets = kept, part: Piece = part) -> None:
                 found.add(joules.of_nodes(kept, part, sizes).within(start, end))
@@ -206,12 +208,12 @@ class UsageService:
         tiers = (Window.S30,) if fine else (Window.H1, Window.S30)
         pieces = await cut(start, end, tiers, self._marks, widen=Window.H1)
         check_rows("energy", len(names), pieces)
-        periods = np.array([self._described[n].period_s for n in names], np.float64)
+        periods = np.array([self._described[n].period_s or np.nan for n in names], np.float64)
         weights = np.array([watts_per(self._described[n].unit) or 1.0 for n in names], np.float64)
         for part in _chunks(pieces, len(names)):
             read = part if hold_s is None else _earlier(part, hold_s)
             kept = await self._store.buckets(
-                SeriesKind.SENSOR, names, read.window, read.start_ns, read.end_ns
+                SeriesKind.SENSOR, names, read.window, read.start_ns, read.end_ns, COUNTED
             )
 
             def count(kept: Buckets = kept, read: Piece = read, part: Piece = part) -> None:

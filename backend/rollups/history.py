@@ -1,6 +1,6 @@
 """Makes the kept history fit a changed description: a day at a time, newest first, and only the series it touched.
 
-How far it came is kept after each day, so that it goes on there after a restart. Docs: docs/decisions/0004.
+How far it came is kept after each day, so that it goes on there after a restart. Docs: docs/decisions/0006.
 """
 
 from __future__ import annotations

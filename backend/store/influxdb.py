@@ -93,7 +93,13 @@ class InfluxDBStore:
         )
 
     async def buckets(
-        self, kind: SeriesKind, names: Sequence[str], window: Window, start_ns: int, end_ns: int
+        self,
+        kind: SeriesKind,
+        names: Sequence[str],
+        window: Window,
+        start_ns: int,
+        end_ns: int,
+        columns: Sequence[str] | None = None,
     ) -> Buckets:
         return await self._in(
             self._readers, lambda: self._reads.buckets(kind, names, window, start_ns, end_ns)

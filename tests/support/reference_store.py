@@ -121,7 +121,13 @@ class ReferenceStore:
         kept.update({(buckets.names[code], start): row for code, start, row in rows})
 
     async def buckets(
-        self, kind: SeriesKind, names: Sequence[str], window: Window, start_ns: int, end_ns: int
+        self,
+        kind: SeriesKind,
+        names: Sequence[str],
+        window: Window,
+        start_ns: int,
+        end_ns: int,
+        columns: Sequence[str] | None = None,
     ) -> Buckets:
         self._reach()
         asked = set(names)

@@ -157,6 +157,14 @@ INFLUX_CSV = [
         b'name,tags,time,value\nsensors,"location=a,b,sensor=fan,unit=W",1580000000000000000,12.5\n'
         b"name,tags,time,value\ncq_x_30s,,1580000000000000000,1\n"
     ),
+    (  # Debian's server, over HTTP
+        b'name,tags,time,value\nsensors,"location=a\\,b,sensor=fan,unit=W",1580000000000000000,12.5\n'
+        b"cq_x_30s,,1580000000000000000,1\n"
+    ),
+    (
+        b"name,tags,time,location,sensor,sensor_type,unit,value\n"
+        b'sensors,,1580000000000000000,"a,b",fan,,W,12.5\ncq_x_30s,,1580000000000000000,,,,,1\n'
+    ),
     (
         b"name,time,location,sensor,sensor_type,unit,value\n"
         b'sensors,2020-01-26T00:53:20Z,"a,b",fan,,W,12.5\ncq_x_30s,2020-01-26T00:53:20Z,,,,,1\n'

@@ -9,6 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from backend.core.bucket import SeriesKind
 from backend.core.errors import UserError
 from backend.core.windows import NS_PER_SECOND as S
 from backend.core.windows import Window
@@ -190,6 +191,36 @@ async def test_more_readings_than_described_do_not_count_twice() -> None:
     for window in (None, "30s"):
         found = await one(site, request(START, START + HOUR, window=window))
         assert (found.kwh, found.coverage) == (pytest.approx(0.1), pytest.approx(1.0))
+
+
+async def test_a_period_that_nobody_says_is_learned_from_the_roll_ups() -> None:
+    site = SmallSite()
+    await site.write("fan", range(START, NOON - HOUR, 10), [100.0] * 360)
+    await site.roll_up()
+    for window in (Window.S30, Window.H1):
+        kept = await site.store.buckets(SeriesKind.SENSOR, ["fan"], window, START * S, NOON * S)
+        expected = np.full(len(kept), window.seconds / 10)
+        await site.store.write_buckets(SeriesKind.SENSOR, window, kept.with_expected(expected))
+    object.__setattr__(site.inventory.sensors["fan"], "period_s", None)
+    for window in (None, "30s"):
+        found = await one(site, request(START, NOON, window=window))
+        assert (found.kwh, found.coverage) == (pytest.approx(0.1), 0.5)
+
+
+async def test_hours_fill_the_edges_where_the_30_s_windows_were_deleted() -> None:
+    site = await steady(fan=100.0, a_1=50.0)
+    site.clock.advance(2 * DAY)
+    midnight = (NOON // DAY + 1) * DAY * S
+    await site.state.set_kept_from(Window.S30, midnight)
+    await site.store.delete_buckets(Window.S30, midnight)
+    await site.write("fan", [NOON + 2 * DAY - 60], [1.0])
+    await site.roll_up()
+    asked = request(START + 900, NOON - 900, sensors=("fan",), nodes=("server_a",))
+    fan, server = await site.queries.usage.read(asked)
+    assert (fan.kwh, fan.coverage) == (pytest.approx(0.15), pytest.approx(1.0))
+    assert (server.kwh, server.coverage) == (pytest.approx(0.075), pytest.approx(0.5))
+    held = await one(site, replace(asked, nodes=(), policy=GapPolicy.HOLD))
+    assert held.kwh is None  # there is nothing to hold without the windows of 30 s
 
 
 async def test_a_tree_over_a_range() -> None:
