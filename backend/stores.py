@@ -19,8 +19,15 @@ def open_store(settings: Settings) -> TimeSeriesStore:
         from backend.store.duckdb import DuckDBStore
 
         # As in other database URLs: three slashes before a relative path, four before an absolute one.
-        return DuckDBStore(Path(path.removeprefix("/")))
-    raise PermanentError(f"SEDUCE_STORE_URL={url!r}: expected duckdb:///path")
+        return DuckDBStore(Path(path.removeprefix("/")), memory_limit=f"{settings.store_memory_mb}MB")
+    if scheme in ("influxdb+http", "influxdb+https"):
+        from backend.store.influxdb import InfluxDBStore
+
+        return InfluxDBStore(url)
+    # The URL itself may hold a password.
+    raise PermanentError(
+        f"SEDUCE_STORE_URL begins with {scheme!r}: expected duckdb:///path, influxdb+http://… or influxdb+https://…"
+    )
 
 
 @asynccontextmanager

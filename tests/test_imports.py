@@ -19,26 +19,44 @@ ROOTS = {
     "backend.demo",
     "backend.exports",
     "backend.imports",
+    "backend.processes",
     "backend.schema_export",
     "backend.serve",
     "backend.stores",
+    "backend.wiring",
     "crawlers.__main__",
+    "crawlers.cli",
     "workers.app",
 }
 
-# The command starts the demo, and the demo the application: a root may be run by one that only adds to it.
+# The command starts the demo, and the demo the application: a root may be run by one that only adds to it. A driver's module
+# started as a program runs the command line that all crawlers share.
 RUNS = {
-    "backend.app": {"backend.stores"},
-    "backend.cli": {"backend.app", "backend.demo", "backend.exports", "backend.imports", "backend.serve"},
+    "backend.app": {"backend.wiring"},
+    "backend.cli": {
+        "backend.app",
+        "backend.demo",
+        "backend.processes",
+        "backend.serve",
+        "backend.exports",
+        "backend.imports",
+        "backend.wiring",
+    },
     "backend.demo": {"backend.app", "backend.serve"},
+    "backend.processes": {"backend.wiring"},
+    "backend.wiring": {"backend.stores"},
     "backend.exports": {"backend.console", "backend.stores"},
     "backend.imports": {"backend.console", "backend.stores"},
+    **{
+        f"crawlers.{m}": {"crawlers.cli"}
+        for m in ("__main__", "flukso", "modbus", "sensors", "snmp", "socomec")
+    },
 }
 
 # room -> rooms of ours it may import (itself always)
 ALLOWED: dict[str, set[str]] = {
     "backend.core": set(),
-    "backend.settings": set(),
+    "backend.settings": {"backend.core"},
     "backend.inventory": {"backend.core"},
     "backend.store": {"backend.core"},
     "backend.bus": {"backend.core"},

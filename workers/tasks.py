@@ -8,6 +8,7 @@ from typing import TypeAlias
 from backend.core.clock import Clock
 from backend.core.ports import TimeSeriesStore
 from backend.rollups.engine import RollupEngine
+from backend.rollups.retention import Keep
 
 Task: TypeAlias = Callable[[], Awaitable[object]]
 
@@ -15,7 +16,7 @@ HEAL_LIMIT = 10_000
 """Dirty spans that one run of healing takes on, so that stepping gets its turn."""
 
 
-def bind(rollups: RollupEngine, store: TimeSeriesStore, clock: Clock) -> Mapping[str, Task]:
+def bind(rollups: RollupEngine, store: TimeSeriesStore, clock: Clock, keep: Keep) -> Mapping[str, Task]:
     """The tasks over these services, by the names of the schedule."""
 
     async def roll_up() -> object:
@@ -24,7 +25,19 @@ def bind(rollups: RollupEngine, store: TimeSeriesStore, clock: Clock) -> Mapping
     async def heal() -> object:
         return await rollups.heal(HEAL_LIMIT)
 
+    async def retain() -> None:
+        await rollups.retain(keep)
+
+    async def learn_periods() -> object:
+        return await rollups.learn()
+
     async def maintain() -> None:
         await store.maintain(clock.now_ns())
 
-    return {"roll_up": roll_up, "heal": heal, "maintain": maintain}
+    return {
+        "roll_up": roll_up,
+        "heal": heal,
+        "learn_periods": learn_periods,
+        "retain": retain,
+        "maintain": maintain,
+    }

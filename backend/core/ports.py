@@ -79,9 +79,18 @@ class TimeSeriesStore(Protocol):
         ...
 
     async def buckets(
-        self, kind: SeriesKind, names: Sequence[str], window: Window, start_ns: int, end_ns: int
+        self,
+        kind: SeriesKind,
+        names: Sequence[str],
+        window: Window,
+        start_ns: int,
+        end_ns: int,
+        columns: Sequence[str] | None = None,
     ) -> Buckets:
-        """Kept roll-ups whose start lies in the interval. `names` of the answer are those asked for."""
+        """Kept roll-ups whose start lies in the interval. `names` of the answer are those asked for.
+
+        Where `columns` names those of count, sum, ... reported that are wanted, the others may be left NaN and read-only.
+        """
         ...
 
     async def tags(self, sensors: Sequence[str] | None = None) -> Mapping[str, SensorTags]:
@@ -98,6 +107,10 @@ class TimeSeriesStore(Protocol):
 
     async def delete(self, sensors: Sequence[str] | None, start_ns: int, end_ns: int) -> None:
         """Forget raw readings of the interval, of all sensors if none is named."""
+        ...
+
+    async def delete_buckets(self, window: Window, end_ns: int) -> None:
+        """Forget the roll-ups of one window, of all kinds and series, that start before `end_ns`."""
         ...
 
     async def maintain(self, now_ns: int) -> None:
@@ -165,20 +178,42 @@ class Spool(Protocol):
         ...
 
 
+class Subscription(Protocol):
+    """Batches of live readings, as they come."""
+
+    @property
+    def gaps(self) -> int:
+        """How often readings may have passed this subscriber by. It grows before the next batch is handed out, and one is,
+        empty if nothing came since: whoever must know everything reads the store again then. 0 for ever in one process."""
+        ...
+
+    def __aiter__(self) -> AsyncIterator[Readings]: ...
+
+    async def __anext__(self) -> Readings: ...
+
+
 class Bus(Protocol):
     """Live readings, from those who accept them to those who watch. At most once, newest value wins."""
+
+    @property
+    def connected(self) -> bool:
+        """Whether what is published arrives just now."""
+        ...
 
     async def publish(self, readings: Readings) -> None:
         """Never waits for a subscriber."""
         ...
 
-    def subscribe(
-        self, sensors: frozenset[str] | None = None
-    ) -> AbstractAsyncContextManager[AsyncIterator[Readings]]:
+    def subscribe(self, sensors: frozenset[str] | None = None) -> AbstractAsyncContextManager[Subscription]:
         """Batches of accepted readings, of the named sensors or of all, from the moment the context is entered.
 
-        A subscriber that falls behind gets the newest value of each sensor, in one batch, when it asks again.
+        A subscriber that falls behind gets the newest value of each sensor, in one batch, when it asks again. One that the
+        bus was cut off from hears of it by `gaps`, and goes on.
         """
+        ...
+
+    async def close(self) -> None:
+        """Let go of connections. Nobody subscribes any more."""
         ...
 
 
@@ -220,6 +255,32 @@ class DirtyWindow:
     version: int = field(default=0, compare=False)
 
 
+@dataclass(frozen=True, slots=True)
+class KeptSeries:
+    """A rolled-up series as it was last described, and what of its history does not fit that yet.
+
+    shape      what its values are computed from, as a short text that changes with it
+    expects    the same for how many reports it expects
+    stale_ns   what is kept of windows that begin before it is still of another description; None where all fits
+    recompute  whether that concerns the values, or only `expected`
+    """
+
+    kind: SeriesKind
+    name: str
+    shape: str
+    expects: str
+    stale_ns: int | None = None
+    recompute: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class LearnedPeriod:
+    """Seconds between two readings of a sensor as its readings showed, and when that was looked at (ns)."""
+
+    period_s: float
+    at_ns: int
+
+
 class RollupState(Protocol):
     """What the roll-ups must remember over a restart."""
 
@@ -235,6 +296,15 @@ class RollupState(Protocol):
 
     async def set_horizon(self, end_ns: int) -> None: ...
 
+    async def kept_from(self, window: Window | None) -> int | None:
+        """Roll-ups of the window (for None: raw readings) before it were deleted on purpose or are being so.
+
+        None before the first.
+        """
+        ...
+
+    async def set_kept_from(self, window: Window | None, start_ns: int) -> None: ...
+
     async def mark_dirty(self, windows: Sequence[DirtyWindow]) -> None:
         """Idempotent: a span is listed once, however often it is marked."""
         ...
@@ -243,6 +313,28 @@ class RollupState(Protocol):
         """Newest start first."""
         ...
 
+    async def oldest_dirty(self) -> int | None:
+        """The oldest start of all spans that are listed."""
+        ...
+
     async def clear_dirty(self, windows: Sequence[DirtyWindow]) -> None:
         """Forget marks as `dirty` handed them out; one that was marked again since stays."""
+        ...
+
+    async def series(self) -> Sequence[KeptSeries]:
+        """All series that were ever described and not removed, in no order."""
+        ...
+
+    async def set_series(
+        self, changed: Sequence[KeptSeries], removed: Sequence[tuple[SeriesKind, str]] = ()
+    ) -> None:
+        """Keep and remove series, all together or none."""
+        ...
+
+    async def periods(self) -> Mapping[str, LearnedPeriod]:
+        """Learned periods by sensor."""
+        ...
+
+    async def set_periods(self, periods: Mapping[str, LearnedPeriod]) -> None:
+        """Keep learned periods beside those of other sensors."""
         ...

@@ -77,11 +77,24 @@ def dense(
     Rows of series that are not asked for are left out.
     """
     grid = np.full(((end_ns - start_ns) // step_ns, len(names)), np.nan)
-    position: Mapping[str, int] = {name: i for i, name in enumerate(names)}
-    columns = np.array([position.get(name, -1) for name in buckets.names], np.intp)[buckets.codes]
-    asked = columns >= 0
-    grid[(buckets.starts[asked] - start_ns) // step_ns, columns[asked]] = column[asked]
+    fill(grid, buckets, column, names, start_ns, step_ns)
     return grid
+
+
+def fill(
+    grid: Float64,
+    buckets: Buckets,
+    column: Float64,
+    names: Sequence[str],
+    start_ns: int,
+    step_ns: int = STEP_NS,
+) -> None:
+    """Put a column of `buckets` into a grid (windows, names) that begins at `start_ns`; other series are left out."""
+    position: Mapping[str, int] = {name: i for i, name in enumerate(names)}
+    edges = np.searchsorted(buckets.codes, np.arange(len(buckets.names) + 1)).tolist()
+    for name, a, b in zip(buckets.names, edges[:-1], edges[1:], strict=True):
+        if name in position and b > a:
+            grid[(buckets.starts[a:b] - start_ns) // step_ns, position[name]] = column[a:b]
 
 
 def as_buckets(grid: NodeGrid) -> Buckets:

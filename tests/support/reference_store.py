@@ -108,6 +108,11 @@ class ReferenceStore:
                 rows[group, start] = (*statistics(values), np.nan, float(len(values)))
         return _buckets(tuple(groups), rows)
 
+    async def aggregate_many(
+        self, groups: Mapping[str, Sequence[str]], windows: Sequence[Window], start_ns: int, end_ns: int
+    ) -> Mapping[Window, Buckets]:
+        return {window: await self.aggregate(groups, window, start_ns, end_ns) for window in windows}
+
     async def write_buckets(self, kind: SeriesKind, window: Window, buckets: Buckets) -> None:
         self._reach()
         kept = self._kept.setdefault((kind, window), {})
@@ -116,7 +121,13 @@ class ReferenceStore:
         kept.update({(buckets.names[code], start): row for code, start, row in rows})
 
     async def buckets(
-        self, kind: SeriesKind, names: Sequence[str], window: Window, start_ns: int, end_ns: int
+        self,
+        kind: SeriesKind,
+        names: Sequence[str],
+        window: Window,
+        start_ns: int,
+        end_ns: int,
+        columns: Sequence[str] | None = None,
     ) -> Buckets:
         self._reach()
         asked = set(names)
@@ -141,6 +152,13 @@ class ReferenceStore:
             rows = self._raw.get(name, {})
             self._raw[name] = {t: v for t, v in rows.items() if not start_ns <= t < end_ns}
             self._sorted.pop(name, None)
+
+    async def delete_buckets(self, window: Window, end_ns: int) -> None:
+        self._reach()
+        for (_, at), kept in self._kept.items():
+            if at is window:
+                for key in [key for key in kept if key[1] < end_ns]:
+                    del kept[key]
 
     async def maintain(self, now_ns: int) -> None:
         self._reach()

@@ -76,7 +76,7 @@ class SyntheticStore(ReferenceStore):
         for name in sensors:
             sensor = self.curves.sensors.get(name)
             if sensor is not None and name not in found:
-                step = max(1, round(sensor.period_s))
+                step = max(1, round(sensor.poll_s))
                 t_s = np.arange(-(-start_ns // NS_PER_SECOND), -(-stop // NS_PER_SECOND), step)
                 t_s = t_s[self.curves.reports(sensor, t_s)]
                 if len(t_s):
@@ -88,7 +88,7 @@ class SyntheticStore(ReferenceStore):
         t_s = starts[:, None] / NS_PER_SECOND + offsets
         values = self.curves.value(sensor, t_s)
         here = self.curves.reports(sensor, t_s.ravel()).reshape(t_s.shape).all(1)
-        count = np.where(here, window.seconds / sensor.period_s, 0.0)
+        count = np.where(here, window.seconds / sensor.poll_s, 0.0)
         found = {
             "count": count,
             "sum": values.mean(1) * count,
@@ -97,7 +97,7 @@ class SyntheticStore(ReferenceStore):
             "max": values.max(1),
             "median": np.median(values, axis=1),
             "reported": count,
-            "expected": np.full(len(starts), window.seconds / sensor.period_s),
+            "expected": np.full(len(starts), window.seconds / sensor.poll_s),
         }
         for name in ("sum", "m2", "min", "max", "median"):
             found[name] = np.where(here, found[name], np.nan)
@@ -124,11 +124,17 @@ class SyntheticStore(ReferenceStore):
         }
 
     async def buckets(
-        self, kind: SeriesKind, names: Sequence[str], window: Window, start_ns: int, end_ns: int
+        self,
+        kind: SeriesKind,
+        names: Sequence[str],
+        window: Window,
+        start_ns: int,
+        end_ns: int,
+        columns: Sequence[str] | None = None,
     ) -> Buckets:
         stop = min(end_ns, window.floor(self.clock.now_ns()))
         starts = np.arange(window.ceil(start_ns), stop, window.ns, dtype=np.int64)
-        columns = {
+        found = {
             c: [np.empty(0)] for c in ("count", "sum", "m2", "min", "max", "median", "expected", "reported")
         }
         codes = []
@@ -139,7 +145,7 @@ class SyntheticStore(ReferenceStore):
                 one = self._one(self.curves.sensors[name], window, starts)
             codes.append(np.full(len(starts), code, np.int32))
             for column, values in one.items():
-                columns[column].append(values)
+                found[column].append(values)
         empty = Buckets.empty(names)
         if not codes:
             return empty
@@ -147,7 +153,7 @@ class SyntheticStore(ReferenceStore):
             empty,
             codes=np.concatenate(codes),
             starts=np.tile(starts, len(names)),
-            **{column: np.concatenate(parts) for column, parts in columns.items()},
+            **{column: np.concatenate(parts) for column, parts in found.items()},
         )
 
     def now(self) -> Readings:

@@ -127,7 +127,7 @@ def test_what_is_not_said_has_a_default(small: Path) -> None:
     probe = sensors["28b8fb2909000003"]
     assert (probe.location, probe.unit, probe.sensor_type) == ("room exterior", "celsius", "temperature")
     assert (sensors["feed"].sensor_type, sensors["feed"].unit) == ("wattmeter", "W")
-    assert (sensors["feed"].period_s, sensors["server-1_pdu-B"].period_s) == (1.0, 0.5)
+    assert (sensors["feed"].period_s, sensors["server-1_pdu-B"].period_s) == (None, 0.5)
     assert sensors["water_in"].tags == ("inside_temperature", "12")
 
 
@@ -358,7 +358,9 @@ def test_check_says_what_is_there_or_what_is_wrong(small: Path, broken: bool) ->
         lambda line: "7 sensors" in line,
         lambda line: "snmp 2" in line and "temperature_push 2" in line,
         lambda line: "datacenter: 5 nodes, 3 leaves, 1 aside" in line,
-        lambda line: "note: consumption: summed as watts" in line and "server-1_pdu-B (kW)" in line,
+        lambda line: (
+            "note: consumption: counted in watts" in line and "server-1_pdu-B (kW, as 1000 W)" in line
+        ),
     ]
     for is_wanted in wanted:
         assert any(map(is_wanted, lines)), text
