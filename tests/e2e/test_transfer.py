@@ -44,7 +44,7 @@ from tests.support.history import (
 
 HOUR, DAY = 3600, 86_400
 ROOT = EXAMPLE.parents[1]
-IMPORT_MB = 450
+IMPORT_MB = 500
 """Bound of an import's memory, whatever the size of the file; libraries alone take about half of it."""
 
 
