@@ -19,6 +19,11 @@ PAGES = {
     "energy-production": "/energy?tree=production",
     "energy-tree": "/energy?view=tree",
     "energy-chosen": "/energy?select=datacenter,hardware_cluster",
+    "measurements": "/measurements?nodes=datacenter,overall_production&range=24h",
+    "measurements-none": "/measurements",
+    "racks": "/racks",
+    "room": "/room",
+    "room-temperature": "/room?show=temperature",
     "sensors": "/sensor",
 }
 WIDTHS = {"desktop": (1440, 900), "phone": (390, 844)}

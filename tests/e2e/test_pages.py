@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
+import json
 import re
+import shutil
+import subprocess
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
+from datetime import datetime
 from pathlib import Path
 from urllib.parse import parse_qs, urlsplit
 
@@ -22,6 +27,11 @@ PATHS = {
     "energy as a tree": "/energy?view=tree",
     "production": "/energy?tree=production",
     "nodes chosen": "/energy?select=datacenter",
+    "measurements, none chosen": "/measurements",
+    "measurements": "/measurements?nodes=datacenter,overall_production",
+    "racks": "/racks",
+    "room": "/room",
+    "room by temperature": "/room?show=temperature",
     "sensors": "/sensor",
     "no such page": "/nowhere",
 }
@@ -61,6 +71,17 @@ def first_sensor(browser: Browser, base_url: str) -> str:
 
 def query(page: Page) -> dict[str, list[str]]:
     return parse_qs(urlsplit(page.url).query)
+
+
+def query_of(link: Locator) -> dict[str, list[str]]:
+    return parse_qs(urlsplit(link.get_attribute("href") or "").query)
+
+
+def span_of(page: Page) -> tuple[float, float]:
+    """The fixed span in the address, in seconds since the epoch."""
+    asked = query(page)
+    start, end = (datetime.fromisoformat(asked[key][0]).timestamp() for key in ("from", "to"))
+    return start, end
 
 
 def violations(page: Page) -> list[str]:
@@ -191,6 +212,203 @@ def test_the_table_is_searched_and_walked_by_keyboard(browser: Browser, base_url
         last = page.locator(f"tr[data-row='{total - 1}'] a").inner_text()
         page.keyboard.press("Enter")
         expect(page.locator("h1")).to_have_text(last)
+
+
+def chips(page: Page) -> Locator:
+    return page.locator("section.chart li", has=page.get_by_role("button", name="Remove"))
+
+
+def test_a_rack_is_charted_by_keyboard_and_a_link_keeps_it(browser: Browser, base_url: str) -> None:
+    with opened(browser, f"{base_url}/measurements") as page:
+        page.keyboard.press("/")
+        box = page.get_by_role("combobox")
+        expect(box).to_be_focused()
+        box.fill("Z1.1 thermometers")
+        expect(page.get_by_role("option").first).to_contain_text("Z1.1, all thermometers")
+        page.keyboard.press("Enter")
+        expect(page.get_by_role("option", selected=True).first).to_be_visible()
+        probes = len(query(page)["sensors"][0].split(","))
+        assert probes > 10
+        box.fill("datacenter")
+        page.get_by_role("option").filter(has_text="Data centre").first.click()
+        page.keyboard.press("Escape")
+        expect(page.locator("section.chart")).to_have_count(2)
+        expect(chips(page)).to_have_count(probes + 1)
+        for chart in page.locator("section.chart").all():
+            assert drawn(chart.locator("canvas"))
+        page.reload()
+        settle(page)
+        expect(chips(page)).to_have_count(probes + 1)
+        chips(page).first.get_by_role("button").click()
+        expect(chips(page)).to_have_count(probes)
+
+
+def test_sensors_are_found_by_the_server_and_unknown_ones_are_said(browser: Browser, base_url: str) -> None:
+    with opened(browser, f"{base_url}/measurements?sensors=nothing-like-it") as page:
+        expect(page.get_by_text("Not in the description: nothing-like-it.")).to_be_visible()
+        page.get_by_role("button", name="Take them away").click()
+        expect(page.get_by_text("Nothing is charted yet")).to_be_visible()
+        page.get_by_role("combobox").fill("wattmeter ecotype-37")
+        found = page.get_by_role("option").filter(has_text="ecotype-37_pdu")
+        expect(found).to_have_count(2)
+        found.first.click()
+        expect(chips(page)).to_have_count(1)
+        expect(chips(page).locator("b")).to_contain_text("W")
+        assert query(page)["sensors"] == ["ecotype-37_pdu-Z1.10"]
+
+
+def test_charts_of_one_view_share_their_cursor_but_not_their_drags(browser: Browser, base_url: str) -> None:
+    with opened(browser, f"{base_url}/racks") as page:
+        probe = query_of(page.locator("a[data-row='Z1.1 30']"))["sensors"][0].split(",")[0]
+        page.goto(f"{base_url}/measurements?sensors={probe}&nodes=datacenter")
+        settle(page)
+        charts = page.locator(".u-over")
+        expect(charts).to_have_count(2)
+        box = charts.first.bounding_box()
+        assert box
+        page.mouse.move(box["x"] + box["width"] * 0.4, box["y"] + 50)
+        other = page.locator(".u-over .u-cursor-x").nth(1)
+        expect(other).not_to_have_css("transform", "none")
+        expect(other).not_to_have_css("transform", re.compile(r"matrix\(1, 0, 0, 1, -10, 0\)"))
+        before = page.evaluate("history.length")
+        page.mouse.down()
+        page.mouse.move(box["x"] + box["width"] * 0.6, box["y"] + 60, steps=5)
+        page.mouse.up()
+        page.wait_for_url(re.compile(r"from=.*to="))
+        assert page.evaluate("history.length") == before + 1
+        # Shift and drag pans: as long a span, further back.
+        first = span_of(page)
+        zoomed = page.url
+        page.keyboard.down("Shift")
+        page.mouse.down()
+        page.mouse.move(box["x"] + box["width"] * 0.9, box["y"] + 60, steps=5)
+        page.mouse.up()
+        page.keyboard.up("Shift")
+        page.wait_for_url(lambda url: url != zoomed)
+        second = span_of(page)
+        assert second[0] < first[0]
+        assert abs((second[1] - second[0]) - (first[1] - first[0])) <= 2
+
+
+def test_the_navigator_moves_the_span_and_comes_back_to_now(browser: Browser, base_url: str) -> None:
+    with opened(browser, f"{base_url}/measurements?nodes=datacenter&range=1h") as page:
+        window = page.get_by_role("slider", name="The span that is shown")
+        window.focus()
+        page.keyboard.press("ArrowLeft")
+        page.wait_for_url(re.compile(r"from=.*to="))
+        assert abs(span_of(page)[1] - span_of(page)[0] - 3600) <= 1
+        box = window.bounding_box()
+        assert box
+        middle = box["x"] + box["width"] / 2
+        page.mouse.move(middle, box["y"] + 20)
+        page.mouse.down()
+        page.mouse.move(middle + 2_000, box["y"] + 20, steps=4)
+        page.mouse.up()
+        page.wait_for_url(lambda url: "from=" not in url)
+
+
+def test_the_request_of_a_chart_runs_as_it_stands(browser: Browser, base_url: str) -> None:
+    with opened(browser, f"{base_url}/measurements?nodes=datacenter&range=1h") as page:
+        page.get_by_text("As query, Python, curl").click()
+        text = page.get_by_role("tabpanel")
+        ask = {"query": text.inner_text()}
+        series = page.request.post(f"{base_url}/graphql", data=ask).json()["data"]["series"]
+        assert series[0]["node"] == "datacenter"
+        assert len(series[0]["values"]) > 10
+        page.get_by_role("tab", name="Python").click()
+        ran = subprocess.run(
+            [sys.executable, "-c", text.inner_text()], capture_output=True, text=True, timeout=30, check=True
+        )
+        assert ran.stdout.startswith("datacenter W")
+        page.get_by_role("tab", name="Python").press("ArrowRight")
+        expect(page.get_by_role("tab", name="curl")).to_be_focused()
+        expect(text).to_contain_text("--data-binary")
+        if shutil.which("curl"):
+            ran = subprocess.run(
+                ["sh", "-c", text.inner_text()], capture_output=True, text=True, timeout=30, check=True
+            )
+            assert json.loads(ran.stdout)["data"]["series"][0]["unit"] == "W"
+        with page.expect_download() as saved:
+            page.get_by_role("button", name="Save as CSV").click()
+        assert Path(saved.value.path()).read_text().startswith("time,series,unit,value,min,max,coverage\n")
+
+
+def test_a_row_of_a_rack_tells_its_pair_and_opens_it(browser: Browser, base_url: str) -> None:
+    with opened(browser, f"{base_url}/racks") as page:
+        row = page.locator("a[data-row='Z1.1 30']")
+        row.hover()
+        expect(page.locator(".told")).to_contain_text("Z1.1, U30")
+        expect(page.locator(".told")).to_contain_text(re.compile(r"Difference\s*\+\d+\.\d K"))
+        cell = row.locator(".back")
+        assert (cell.evaluate("e => getComputedStyle(e).backgroundColor")).startswith("rgb(")
+        row.focus()
+        page.keyboard.press("ArrowDown")
+        expect(page.locator("a[data-row='Z1.1 28']")).to_be_focused()
+        page.keyboard.press("ArrowRight")
+        expect(page.locator("a[data-row='Z1.2 28']")).to_be_focused()
+        page.keyboard.press("Enter")
+        expect(page.locator("h1")).to_have_text("Measurements")
+        assert len(query(page)["sensors"][0].split(",")) == 2
+        expect(chips(page)).to_have_count(2)
+
+
+def test_on_a_phone_a_touch_tells_before_it_goes(browser: Browser, base_url: str) -> None:
+    with opened(browser, f"{base_url}/racks", "phone") as page:
+        page.locator("a[data-row='Z1.1 30']").click()
+        expect(page.locator(".told")).to_contain_text("Z1.1, U30")
+        page.get_by_role("link", name="Chart both").click()
+        expect(page.locator("h1")).to_have_text("Measurements")
+
+
+def test_plan_and_list_are_in_step(browser: Browser, base_url: str) -> None:
+    with opened(browser, f"{base_url}/room") as page:
+        rows = page.get_by_role("list", name="Rows of equipment").get_by_role("listitem")
+        rows.nth(1).get_by_role("link").first.focus()
+        name = rows.nth(1).locator(".name").inner_text()
+        expect(page.locator(".plan .pointed .name")).to_have_text(name)
+        marks = page.locator(".plan .place.told")
+        marks.first.hover()
+        expect(page.locator("li.pointed")).to_have_count(1)
+        page.get_by_role("button", name="Temperature").click()
+        expect(page.locator(".plan .heat").first).to_be_visible()
+        marks.first.click()
+        expect(page.locator("h1")).to_have_text("Sensors")
+        settle(page)
+        shown = int(page.locator("table").get_attribute("aria-rowcount") or 0) - 1
+        assert 0 < shown < 100
+        assert "array" in query(page)
+
+
+def test_a_phone_has_the_rest_behind_more(browser: Browser, base_url: str) -> None:
+    with opened(browser, base_url, "phone") as page:
+        bar = page.get_by_role("navigation", name="Pages")
+        expect(bar.get_by_role("listitem")).to_have_count(5)
+        bar.get_by_role("button", name="More").click()
+        sheet = page.get_by_role("dialog", name="More pages")
+        expect(sheet.get_by_role("button", name="Theme:")).to_be_visible()
+        assert violations(page) == []
+        page.keyboard.press("Escape")
+        expect(sheet).to_be_hidden()
+        bar.get_by_role("button", name="More").click()
+        sheet.get_by_role("link", name="Room").click()
+        expect(page.locator("h1")).to_have_text("Room")
+        expect(sheet).to_be_hidden()
+
+
+@pytest.mark.parametrize("path", ["/measurements?nodes=datacenter", "/racks", "/room"])
+def test_the_newer_pages_say_what_failed_and_try_again(browser: Browser, base_url: str, path: str) -> None:
+    context = browser.new_context()
+    page = context.new_page()
+    page.route("**/graphql", lambda route: route.abort())
+    page.goto(base_url + path)
+    alert = page.get_by_role("alert").first
+    expect(alert).to_contain_text("The server cannot be reached.")
+    page.unroute("**/graphql")
+    while page.get_by_role("alert").count() > 0:
+        page.get_by_role("alert").first.get_by_role("button").click()
+        page.wait_for_timeout(300)
+    settle(page)
+    context.close()
 
 
 def test_a_chosen_theme_stays(browser: Browser, base_url: str) -> None:

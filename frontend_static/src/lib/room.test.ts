@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import type { SensorData } from '../api/types';
-import { arrayNow, measures, percent, type RoomArrayData, widthOf } from './room';
+import { arrayNow, measures, percent, type RoomArrayData, widest, widthOf } from './room';
 
 const sensor = (name: string, type: string, unit: string): [string, SensorData] => [
   name,
@@ -18,6 +18,12 @@ describe('a row of equipment', () => {
 
   it('stands where the description says, if that is a place', () => {
     expect(['82.5%', '30', '120%', 'left', ''].map(percent)).toEqual([82.5, 30, null, null, null]);
+  });
+
+  it('does not cover its neighbour', () => {
+    const near = [{ x: 10, y: 50, width: 1 }, { x: 15, y: 50, width: 0.6 }];
+    expect(widest(near, 1.5)).toBeCloseTo(0.06);
+    expect(widest(near.slice(0, 1), 1.5)).toBeCloseTo(0.14);
   });
 
   it('has an area as large as its watts', () => {

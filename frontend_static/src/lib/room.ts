@@ -49,6 +49,22 @@ export function percent(text: string): number | null {
   return value >= 0 && value <= 100 ? value : null;
 }
 
+const MOST_SHARE = 0.14;
+const SHARE_STEP = 0.01;
+
+/** How wide the widest mark may be, as a share of the plan's width, so that no two cover each other; in steps, so that they do not all breathe with every reading. */
+export function widest(marks: readonly { x: number; y: number; width: number }[], aspect: number): number {
+  let most = MOST_SHARE;
+  marks.forEach((a, i) => {
+    for (const b of marks.slice(i + 1)) {
+      const apart = Math.hypot(a.x - b.x, (a.y - b.y) / aspect) / 100;
+      const half = (a.width + b.width) / 2;
+      if (half > 0 && apart > 0) most = Math.min(most, apart / half);
+    }
+  });
+  return Math.max(SHARE_STEP, Math.floor(most / SHARE_STEP) * SHARE_STEP);
+}
+
 /** How wide a mark is as a share of the widest: its area is its watts. */
 export function widthOf(watts: number | null, most: number): number {
   return most > 0 ? Math.sqrt(Math.max(0, watts ?? 0) / most) : 0;
