@@ -15,12 +15,13 @@ from starlette.middleware import Middleware
 from starlette.middleware.trustedhost import TrustedHostMiddleware
 from starlette.routing import BaseRoute, Mount, Route, WebSocketRoute
 
+from backend.bus.board import MemoryCounters, MemoryHealthBoard
 from backend.bus.last_values import LastValues
 from backend.bus.memory import MemoryBus
 from backend.core.asgi import App
 from backend.core.clock import Clock, SystemClock
 from backend.core.errors import PermanentError, TransientError
-from backend.core.ports import Bus, RollupState, SensorTags, TimeSeriesStore, Written
+from backend.core.ports import Bus, Counters, HealthBoard, RollupState, SensorTags, TimeSeriesStore, Written
 from backend.core.reading import Readings
 from backend.core.windows import Window
 from backend.db.engine import Database
@@ -29,6 +30,8 @@ from backend.db.rollup_state import SqlRollupState
 from backend.graphql.schema import build_schema
 from backend.graphql.server import GraphQLServer
 from backend.ingest.door import IngestDoor
+from backend.ingest.health_door import PATH as HEALTH_PATH
+from backend.ingest.health_door import HealthDoor
 from backend.ingest.service import Ingest
 from backend.ingest.spool import SqliteSpool
 from backend.inventory.loader import load
@@ -43,10 +46,12 @@ from backend.rest.spa import DIST, SinglePage
 from backend.rollups.definitions import Definitions
 from backend.rollups.engine import RollupEngine
 from backend.settings import Settings
+from crawlers.health import report_for_ever
 from crawlers.registry import build_crawler
 from workers.runner import InProcessRunner
 from workers.schedule import SCHEDULE
 from workers.tasks import bind
+from workers.unresponsive import Unresponsive, heard_live
 
 log = logging.getLogger("seduce.app")
 
@@ -54,6 +59,7 @@ INGEST_PATH: Final = "/ingest"
 MAX_BODY: Final = 2 * 1024 * 1024
 LOOPBACK: Final = ("127.0.0.1", "localhost")
 READY_TIMEOUT_S: Final = 10.0
+IN_PROCESS: Final = "in the web process"
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,6 +77,8 @@ class Services:
     rollups: RollupEngine
     runner: InProcessRunner
     queries: Queries
+    board: HealthBoard
+    counters: Counters
 
 
 Alongside: TypeAlias = Callable[[Services], AbstractAsyncContextManager[object]]
@@ -115,6 +123,7 @@ def create_app(
     doors: dict[str, App] = {
         INGEST_PATH: IngestDoor(services.ingest.accept_columns),
         CARDS_PATH: CardDoor(services.ingest),
+        HEALTH_PATH: HealthDoor(services.board, services.clock),
     }
     app = Starlette(
         routes=_routes(settings, services, doors, chosen.page),
@@ -131,7 +140,8 @@ def create_app(
 async def crawling(services: Services) -> AsyncIterator[None]:
     """The crawlers of all described devices, in this process."""
     crawler = build_crawler(services.inventory, services.ingest, services.clock)
-    async with _running(crawler.run(), "crawlers"):
+    telling = report_for_ever(crawler, IN_PROCESS, services.board, services.clock)
+    async with _running(crawler.run(), "crawlers"), _running(telling, "health of devices"):
         yield
 
 
@@ -161,6 +171,9 @@ def _wire(settings: Settings, inventory: Inventory, chosen: Parts) -> _Wiring:
     tags = {n: SensorTags(s.location, s.sensor_type, s.unit) for n, s in inventory.sensors.items()}
     ingest = Ingest(spool, store, bus, tags, clock=clock, on_written=[mark_late], set_aside=spool.set_aside)
     last_values = LastValues(bus, tuple(inventory.sensors), seed=store.latest)
+    board, counters = open_board(settings, clock)
+    temperatures = {n: s.period_s for n, s in inventory.sensors.items() if s.sensor_type == "temperature"}
+    unresponsive = Unresponsive(temperatures, heard_live(last_values), counters, clock)
     services = Services(
         settings=settings,
         clock=clock,
@@ -171,8 +184,10 @@ def _wire(settings: Settings, inventory: Inventory, chosen: Parts) -> _Wiring:
         last_values=last_values,
         ingest=ingest,
         rollups=rollups,
-        runner=InProcessRunner(SCHEDULE, bind(rollups, store, clock)),
-        queries=Queries.build(inventory, store, state, bus, last_values, clock, settings),
+        runner=InProcessRunner(SCHEDULE, bind(rollups, store, clock, unresponsive)),
+        queries=Queries.build(inventory, store, state, bus, last_values, clock, settings, board, counters),
+        board=board,
+        counters=counters,
     )
     return _Wiring(services, spool, database, database_url)
 
@@ -194,6 +209,15 @@ def open_bus(settings: Settings) -> Bus:
     if settings.bus_url.startswith("memory://"):
         return MemoryBus()
     raise PermanentError(f"SEDUCE_BUS_URL={settings.bus_url!r}: expected memory://")
+
+
+def open_board(settings: Settings, clock: Clock) -> tuple[HealthBoard, Counters]:
+    """Health of devices and errors of sensors: on Redis where the live bus is, else in memory."""
+    if settings.bus_url.startswith(("redis://", "rediss://")):
+        from backend.bus.redis_board import RedisCounters, RedisHealthBoard
+
+        return RedisHealthBoard(settings.bus_url, clock), RedisCounters(settings.bus_url)
+    return MemoryHealthBoard(clock), MemoryCounters()
 
 
 @asynccontextmanager

@@ -8,6 +8,7 @@ import contextlib
 import logging
 import os
 import signal
+import socket
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -16,6 +17,7 @@ from backend.core.clock import SystemClock
 from backend.core.errors import UserError
 from backend.inventory.loader import load
 from backend.inventory.model import Sensor
+from crawlers.health import HttpBoard, report_for_ever
 from crawlers.registry import build_crawler
 from crawlers.selection import select
 from crawlers.sink import HttpSink
@@ -64,7 +66,7 @@ def main(methods: Sequence[str] = (), argv: Sequence[str] | None = None) -> int:
     except UserError as error:
         sys.stderr.write(f"{error}\n")
         return 2
-    wanted = [*methods, *options.method]
+    options.method = wanted = [*methods, *options.method]
     sensors = select(inventory.sensors.values(), options.pdu, options.sensor_bus, wanted)
     if options.list:
         sys.stdout.write(listing(sensors))
@@ -79,13 +81,24 @@ def main(methods: Sequence[str] = (), argv: Sequence[str] | None = None) -> int:
 
 async def _run(sensors: Sequence[Sensor], options: argparse.Namespace) -> None:
     # The ingest door wants a key where it is open to more than loopback.
-    sink = HttpSink(options.url, os.environ.get("SEDUCE_INGEST_KEY", ""))
+    key = os.environ.get("SEDUCE_INGEST_KEY", "")
+    sink, board = HttpSink(options.url, key), HttpBoard(options.url, key)
     tuning = {"snmp": {"per_get": options.group_calls_factor, "bulk": options.mode == "bulk"}}
     crawler = build_crawler(sensors, sink, SystemClock(), tuning=tuning)
     task = asyncio.create_task(crawler.run())
+    telling = asyncio.create_task(report_for_ever(crawler, _called(options), board, SystemClock()))
     loop = asyncio.get_running_loop()
     for number in (signal.SIGINT, signal.SIGTERM):
         loop.add_signal_handler(number, task.cancel)
     with contextlib.suppress(asyncio.CancelledError):
         await task
+    telling.cancel()
+    await asyncio.gather(telling, return_exceptions=True)
     await sink.close()
+    await board.close()
+
+
+def _called(options: argparse.Namespace) -> str:
+    """What this process is called where the health of its devices is shown: its options, machine and number."""
+    chosen = [*options.method, options.pdu, options.sensor_bus]
+    return f"{' '.join(filter(None, chosen)) or 'all'} on {socket.gethostname()}, process {os.getpid()}"

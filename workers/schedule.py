@@ -9,5 +9,6 @@ SCHEDULE: Final[Mapping[str, float]] = {
     "roll_up": 10.0,
     "heal": 30.0,
     "maintain": 3_600.0,
+    "detect_unresponsive_temperature_sensors": 20.0,
 }
 """Task name -> seconds from one start to the next."""

@@ -8,6 +8,7 @@ from typing import TypeAlias
 from backend.core.clock import Clock
 from backend.core.ports import TimeSeriesStore
 from backend.rollups.engine import RollupEngine
+from workers.unresponsive import Unresponsive
 
 Task: TypeAlias = Callable[[], Awaitable[object]]
 
@@ -15,7 +16,9 @@ HEAL_LIMIT = 10_000
 """Dirty spans that one run of healing takes on, so that stepping gets its turn."""
 
 
-def bind(rollups: RollupEngine, store: TimeSeriesStore, clock: Clock) -> Mapping[str, Task]:
+def bind(
+    rollups: RollupEngine, store: TimeSeriesStore, clock: Clock, unresponsive: Unresponsive
+) -> Mapping[str, Task]:
     """The tasks over these services, by the names of the schedule."""
 
     async def roll_up() -> object:
@@ -27,4 +30,9 @@ def bind(rollups: RollupEngine, store: TimeSeriesStore, clock: Clock) -> Mapping
     async def maintain() -> None:
         await store.maintain(clock.now_ns())
 
-    return {"roll_up": roll_up, "heal": heal, "maintain": maintain}
+    return {
+        "roll_up": roll_up,
+        "heal": heal,
+        "maintain": maintain,
+        "detect_unresponsive_temperature_sensors": unresponsive.detect,
+    }

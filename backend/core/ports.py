@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from typing import Protocol
 
 from backend.core.bucket import Buckets, SeriesKind
+from backend.core.health import DeviceHealth, SensorErrors
 from backend.core.reading import Float64, Int64, Points, Reading, Readings
 from backend.core.windows import Window
 
@@ -241,4 +242,32 @@ class RollupState(Protocol):
 
     async def clear_dirty(self, windows: Sequence[DirtyWindow]) -> None:
         """Forget marks as `dirty` handed them out; one that was marked again since stays."""
+        ...
+
+
+class HealthBoard(Protocol):
+    """Where crawlers tell how their devices fare, and where it is read, in this process or another."""
+
+    async def report(self, devices: Sequence[DeviceHealth]) -> None:
+        """Takes the place of what was reported of the devices of these names."""
+        ...
+
+    async def devices(self) -> Sequence[DeviceHealth]:
+        """What was reported last of each device, by name; one that nobody has reported for an hour is forgotten."""
+        ...
+
+
+class Counters(Protocol):
+    """Errors of sensors, counted until somebody resets them."""
+
+    async def count(self, sensors: Sequence[str], at_ns: int) -> None:
+        """One more error of each."""
+        ...
+
+    async def errors(self) -> Sequence[SensorErrors]:
+        """All sensors with errors, by name."""
+        ...
+
+    async def reset(self, sensors: Sequence[str] | None = None) -> None:
+        """Forget the errors of these sensors, of all if none is named."""
         ...

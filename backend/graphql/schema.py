@@ -6,6 +6,7 @@ import strawberry
 from strawberry.extensions import ParserCache, ValidationCache
 from strawberry.schema.config import StrawberryConfig
 
+from backend.graphql.devices import DeviceQuery, DeviceSubscription
 from backend.graphql.energy import EnergyQuery, EnergySubscription
 from backend.graphql.errors import DescribeStream
 from backend.graphql.execution import Schema
@@ -21,12 +22,12 @@ from backend.graphql.series import SeriesQuery
 
 
 @strawberry.type(description="What can be asked.")
-class Query(SensorQuery, SeriesQuery, EnergyQuery, RackQuery, RoomQuery, OverviewQuery):
+class Query(SensorQuery, SeriesQuery, EnergyQuery, RackQuery, RoomQuery, OverviewQuery, DeviceQuery):
     pass
 
 
 @strawberry.type(description="What can be watched, over graphql-transport-ws.")
-class Subscription(ReadingSubscription, EnergySubscription):
+class Subscription(ReadingSubscription, EnergySubscription, DeviceSubscription):
     pass
 
 
