@@ -27,6 +27,7 @@ from backend.core.windows import Window
 from backend.db.engine import Database
 from backend.db.migrate import migrate
 from backend.db.rollup_state import SqlRollupState
+from backend.graphql.execution import Schema
 from backend.graphql.schema import build_schema
 from backend.graphql.server import GraphQLServer
 from backend.ingest.door import IngestDoor
@@ -36,12 +37,15 @@ from backend.ingest.service import Ingest
 from backend.ingest.spool import SqliteSpool
 from backend.inventory.loader import load
 from backend.inventory.model import Inventory
+from backend.metrics import operations, readings
+from backend.metrics.text import CONTENT_TYPE, Metrics
 from backend.queries.services import Queries
 from backend.rest.arduino import PATH as CARDS_PATH
 from backend.rest.arduino import CardDoor
 from backend.rest.explorer import explorer_routes
 from backend.rest.headers import SecurityHeaders
 from backend.rest.health import health_routes
+from backend.rest.metrics import metrics_route
 from backend.rest.spa import DIST, SinglePage
 from backend.rollups.definitions import Definitions
 from backend.rollups.engine import RollupEngine
@@ -261,6 +265,7 @@ def _tell(task: asyncio.Task[None]) -> None:
 
 def _routes(settings: Settings, services: Services, doors: Mapping[str, App], page: Path) -> list[BaseRoute]:
     schema = build_schema(introspection=settings.introspection)
+    numbers = _metrics(services, schema)
     graphql = GraphQLServer(schema, services.queries, explorer=settings.explorer)
     return [
         Route("/graphql", graphql),
@@ -270,8 +275,27 @@ def _routes(settings: Settings, services: Services, doors: Mapping[str, App], pa
         *health_routes(
             {"store": _store_check(services), "live": _live_check(services), "spool": _depth(services)}
         ),
+        metrics_route(numbers.render, CONTENT_TYPE),
         Mount("/", SinglePage(page)),
     ]
+
+
+def _metrics(services: Services, schema: Schema) -> Metrics:
+    """What this process can tell of itself; other processes have pages of their own."""
+    devices = services.queries.devices
+    return Metrics(
+        [
+            readings.ingest(services.ingest.counters, lambda: services.ingest.depth),
+            readings.rollups(services.state, services.clock),
+            readings.live(
+                services.last_values, lambda: getattr(services.bus, "subscribers", 0), services.clock
+            ),
+            operations.devices(devices.all, devices.sensor_errors),
+            operations.graphql(schema.operations, lambda: schema.fan_out.runs),
+            operations.tasks(services.runner.runs),
+            operations.process(),
+        ]
+    )
 
 
 def _middleware(settings: Settings) -> list[Middleware]:

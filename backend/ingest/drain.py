@@ -10,6 +10,7 @@ from typing import Final, Protocol
 import numpy as np
 
 from backend.core.errors import PermanentError, SpoolFull, TransientError
+from backend.core.measure import Timing
 from backend.core.ports import SensorTags, Spool, TimeSeriesStore, Written
 from backend.core.reading import Readings
 
@@ -29,6 +30,7 @@ class Tally(Protocol):
     drained: int
     late: int
     set_aside: int
+    store_writes: Timing
 
 
 class StoreRefusesAll(Exception):
@@ -82,7 +84,8 @@ class Drain:
 
     async def write(self, readings: Readings, tags: Mapping[str, SensorTags]) -> Written:
         """To the store and the hooks. Errors of the store and `TransientError` of a hook pass through."""
-        written = await self._store.write(readings, tags)
+        with self._tally.store_writes.measured():
+            written = await self._store.write(readings, tags)
         for hook in self._hooks:
             try:
                 await hook(readings, written)
