@@ -7,6 +7,9 @@ PYTHON ?= $(shell for p in python3.11 python3.12 python3.13 python3; do \
 BIN := .venv/bin
 FRONTEND_SOURCES := $(shell find frontend_static -path '*/node_modules' -prune -o -path '*/dist' -prune -o -type f -print 2>/dev/null)
 
+# command:package
+TEST_PACKAGES := chromium:chromium pg_createcluster:postgresql influxd:influxdb redis-server:redis-server snmpd:snmpd
+
 .PHONY: help demo test test-python test-frontend check bench format schema screenshots clean
 
 help: ## List what can be made
@@ -16,7 +19,7 @@ demo: .venv/.runtime frontend_static/dist/index.html ## A simulated data centre,
 	@exec $(BIN)/seduce demo $(ARGS)
 
 test: .venv/.dev frontend_static/dist/index.html ## All tests, real servers and a real browser included
-	@scripts/debian.sh chromium:chromium pg_createcluster:postgresql
+	@scripts/debian.sh $(TEST_PACKAGES)
 	@$(MAKE) --no-print-directory test-frontend test-python
 
 test-frontend: frontend_static/node_modules/.installed

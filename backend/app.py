@@ -1,10 +1,9 @@
-"""The web process: every part built from the settings, opened and closed in order, behind one port."""
+"""The dashboard, behind one port: all of it in one process, or the web process beside others."""
 
 from __future__ import annotations
 
 import asyncio
-import logging
-from collections.abc import AsyncIterator, Callable, Coroutine, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,41 +14,42 @@ from starlette.middleware import Middleware
 from starlette.middleware.trustedhost import TrustedHostMiddleware
 from starlette.routing import BaseRoute, Mount, Route, WebSocketRoute
 
-from backend.bus.board import MemoryCounters, MemoryHealthBoard
 from backend.bus.last_values import LastValues
-from backend.bus.memory import MemoryBus
 from backend.core.asgi import App
-from backend.core.clock import Clock, SystemClock
+from backend.core.clock import Clock
 from backend.core.errors import PermanentError, TransientError
-from backend.core.ports import Bus, Counters, HealthBoard, RollupState, SensorTags, TimeSeriesStore, Written
-from backend.core.reading import Readings
+from backend.core.ports import Bus, Counters, HealthBoard, RollupState, TimeSeriesStore
 from backend.core.windows import Window
-from backend.db.engine import Database
-from backend.db.migrate import migrate
-from backend.db.rollup_state import SqlRollupState
 from backend.graphql.execution import Schema
 from backend.graphql.schema import build_schema
 from backend.graphql.server import GraphQLServer
-from backend.ingest.door import IngestDoor
-from backend.ingest.health_door import PATH as HEALTH_PATH
-from backend.ingest.health_door import HealthDoor
 from backend.ingest.service import Ingest
-from backend.ingest.spool import SqliteSpool
-from backend.inventory.loader import load
 from backend.inventory.model import Inventory
 from backend.metrics import operations, readings
-from backend.metrics.text import CONTENT_TYPE, Metrics
+from backend.metrics.text import CONTENT_TYPE, Collector, Metrics
 from backend.queries.services import Queries
-from backend.rest.arduino import PATH as CARDS_PATH
-from backend.rest.arduino import CardDoor
 from backend.rest.explorer import explorer_routes
 from backend.rest.headers import SecurityHeaders
-from backend.rest.health import health_routes
+from backend.rest.health import Check, health_routes
 from backend.rest.metrics import metrics_route
-from backend.rest.spa import DIST, SinglePage
-from backend.rollups.definitions import Definitions
+from backend.rest.spa import SinglePage
 from backend.rollups.engine import RollupEngine
 from backend.settings import Settings
+from backend.wiring import (
+    Base,
+    Door,
+    Parts,
+    build_base,
+    build_door,
+    build_rollups,
+    draining,
+    open_bus,
+    open_doors,
+    open_store,
+    opened,
+    running,
+    temperatures,
+)
 from crawlers.health import report_for_ever
 from crawlers.registry import build_crawler
 from workers.runner import InProcessRunner
@@ -57,9 +57,17 @@ from workers.schedule import SCHEDULE
 from workers.tasks import bind
 from workers.unresponsive import Unresponsive, heard_live
 
-log = logging.getLogger("seduce.app")
+__all__ = [
+    "Parts",
+    "Services",
+    "WebServices",
+    "crawling",
+    "create_app",
+    "create_web",
+    "open_bus",
+    "open_store",
+]
 
-INGEST_PATH: Final = "/ingest"
 MAX_BODY: Final = 2 * 1024 * 1024
 LOOPBACK: Final = ("127.0.0.1", "localhost")
 READY_TIMEOUT_S: Final = 10.0
@@ -67,8 +75,8 @@ IN_PROCESS: Final = "in the web process"
 
 
 @dataclass(frozen=True, slots=True)
-class Services:
-    """The running parts, for whoever shares the process: the demo, and tests."""
+class WebServices:
+    """The running parts of whatever answers questions."""
 
     settings: Settings
     clock: Clock
@@ -77,12 +85,18 @@ class Services:
     state: RollupState
     bus: Bus
     last_values: LastValues
-    ingest: Ingest
-    rollups: RollupEngine
-    runner: InProcessRunner
     queries: Queries
     board: HealthBoard
     counters: Counters
+
+
+@dataclass(frozen=True, slots=True)
+class Services(WebServices):
+    """All running parts, for whoever shares the one process: the demo, and tests."""
+
+    ingest: Ingest
+    rollups: RollupEngine
+    runner: InProcessRunner
 
 
 Alongside: TypeAlias = Callable[[Services], AbstractAsyncContextManager[object]]
@@ -90,33 +104,17 @@ Alongside: TypeAlias = Callable[[Services], AbstractAsyncContextManager[object]]
 begin, left when they have ended."""
 
 
-@dataclass(frozen=True, slots=True)
-class Parts:
-    """Parts to use in place of those that the settings name."""
-
-    clock: Clock | None = None
-    inventory: Inventory | None = None
-    store: TimeSeriesStore | None = None
-    bus: Bus | None = None
-    page: Path = DIST
-
-
 def create_app(
     settings: Settings, parts: Parts | None = None, alongside: Alongside | None = None
 ) -> Starlette:
-    """The application. Its parts are `app.state.services` and open with the lifespan.
+    """Everything in one process. Its parts are `app.state.services` and open with the lifespan.
 
     `app.state.doors` are the push routes by path, for a server that wants to skip routing and middleware for them.
 
     Raises `DescriptionError` with all faults of the description, `PermanentError` for a setting that cannot be.
     """
-    if not settings.public_read:
-        raise PermanentError(
-            "SEDUCE_PUBLIC_READ=false: reads by log-in only are not there yet; leave it true"
-        )
     chosen = parts or Parts()
-    inventory = chosen.inventory or load(settings.description_dir)
-    wiring = _wire(settings, inventory, chosen)
+    wiring = _wire(settings, chosen)
     services = wiring.services
 
     @asynccontextmanager
@@ -124,19 +122,30 @@ def create_app(
         async with _open(wiring, alongside):
             yield
 
-    doors: dict[str, App] = {
-        INGEST_PATH: IngestDoor(services.ingest.accept_columns),
-        CARDS_PATH: CardDoor(services.ingest),
-        HEALTH_PATH: HealthDoor(services.board, services.clock),
-    }
-    app = Starlette(
-        routes=_routes(settings, services, doors, chosen.page),
-        middleware=_middleware(settings),
-        lifespan=lifespan,
-        max_body_size=MAX_BODY,
-    )
+    doors = open_doors(wiring.base, services.ingest)
+    checks = {"spool": _depth(services)}
+    more = [
+        readings.ingest(services.ingest.counters, lambda: services.ingest.depth),
+        operations.tasks(services.runner.runs),
+    ]
+    app = _application(services, checks, doors, more, chosen.page, lifespan)
     app.state.services = services
-    app.state.doors = doors
+    return app
+
+
+def create_web(settings: Settings, parts: Parts | None = None) -> Starlette:
+    """Page and API over a store and a bus that other processes fill. As `create_app`, with `WebServices` and no doors."""
+    chosen = parts or Parts()
+    base = _build_base(settings, chosen)
+    services = WebServices(**_web(base))
+
+    @asynccontextmanager
+    async def lifespan(app: Starlette) -> AsyncIterator[None]:
+        async with opened(base), _live(services):
+            yield
+
+    app = _application(services, {}, {}, [], chosen.page, lifespan)
+    app.state.services = services
     return app
 
 
@@ -145,83 +154,70 @@ async def crawling(services: Services) -> AsyncIterator[None]:
     """The crawlers of all described devices, in this process."""
     crawler = build_crawler(services.inventory, services.ingest, services.clock)
     telling = report_for_ever(crawler, IN_PROCESS, services.board, services.clock)
-    async with _running(crawler.run(), "crawlers"), _running(telling, "health of devices"):
+    async with running(crawler.run(), "crawlers"), running(telling, "health of devices"):
         yield
 
 
 @dataclass(frozen=True, slots=True)
 class _Wiring:
     services: Services
-    spool: SqliteSpool
-    database: Database
-    database_url: str
+    base: Base
+    door: Door
 
 
-def _wire(settings: Settings, inventory: Inventory, chosen: Parts) -> _Wiring:
-    clock = chosen.clock or SystemClock()
-    settings.data_dir.mkdir(parents=True, exist_ok=True)
-    store = chosen.store or open_store(settings)
-    bus = chosen.bus or open_bus(settings)
-    database_url = settings.database_url or f"sqlite:///{settings.data_dir.resolve() / 'seduce.sqlite'}"
-    database = Database(database_url)
-    state = SqlRollupState(database)
-    spool = SqliteSpool(settings.data_dir / "spool.sqlite", settings.spool_max_mb * 1024 * 1024)
-    definitions = Definitions.of(inventory.sensors, (inventory.consumption, inventory.production))
-    rollups = RollupEngine(store, state, definitions, clock, settings.rollup_delay_s)
+def _build_base(settings: Settings, chosen: Parts) -> Base:
+    if not settings.public_read:
+        raise PermanentError(
+            "SEDUCE_PUBLIC_READ=false: reads by log-in only are not there yet; leave it true"
+        )
+    return build_base(settings, chosen)
 
-    async def mark_late(readings: Readings, _: Written) -> None:
-        await rollups.on_late(readings)
 
-    tags = {n: SensorTags(s.location, s.sensor_type, s.unit) for n, s in inventory.sensors.items()}
-    ingest = Ingest(spool, store, bus, tags, clock=clock, on_written=[mark_late], set_aside=spool.set_aside)
-    last_values = LastValues(bus, tuple(inventory.sensors), seed=store.latest)
-    board, counters = open_board(settings, clock)
-    temperatures = {n: s.period_s for n, s in inventory.sensors.items() if s.sensor_type == "temperature"}
-    unresponsive = Unresponsive(temperatures, heard_live(last_values), counters, clock)
-    services = Services(
-        settings=settings,
-        clock=clock,
-        inventory=inventory,
-        store=store,
-        state=state,
-        bus=bus,
-        last_values=last_values,
-        ingest=ingest,
-        rollups=rollups,
-        runner=InProcessRunner(SCHEDULE, bind(rollups, store, clock, unresponsive)),
-        queries=Queries.build(inventory, store, state, bus, last_values, clock, settings, board, counters),
-        board=board,
-        counters=counters,
+def _web(base: Base) -> dict[str, Any]:
+    """The fields of `WebServices`."""
+    last_values = LastValues(base.bus, tuple(base.inventory.sensors), seed=base.store.latest)
+    return {
+        "settings": base.settings,
+        "clock": base.clock,
+        "inventory": base.inventory,
+        "store": base.store,
+        "state": base.state,
+        "bus": base.bus,
+        "last_values": last_values,
+        "queries": Queries.build(
+            base.inventory,
+            base.store,
+            base.state,
+            base.bus,
+            last_values,
+            base.clock,
+            base.settings,
+            base.board,
+            base.counters,
+        ),
+        "board": base.board,
+        "counters": base.counters,
+    }
+
+
+def _wire(settings: Settings, chosen: Parts) -> _Wiring:
+    base = _build_base(settings, chosen)
+    rollups = build_rollups(base)
+    door = build_door(base, rollups)
+    web = _web(base)
+    unresponsive = Unresponsive(
+        temperatures(base.inventory.sensors.values()),
+        heard_live(web["last_values"]),
+        base.counters,
+        base.clock,
     )
-    return _Wiring(services, spool, database, database_url)
-
-
-def open_store(settings: Settings) -> TimeSeriesStore:
-    """The store that `store_url` names. Raises `PermanentError` for one that is not known."""
-    url = settings.store_url or f"duckdb:///{settings.data_dir.resolve() / 'series.duckdb'}"
-    scheme, _, path = url.partition("://")
-    if scheme == "duckdb":
-        from backend.store.duckdb import DuckDBStore
-
-        # As in other database URLs: three slashes before a relative path, four before an absolute one.
-        return DuckDBStore(Path(path.removeprefix("/")))
-    raise PermanentError(f"SEDUCE_STORE_URL={url!r}: expected duckdb:///path")
-
-
-def open_bus(settings: Settings) -> Bus:
-    """The bus that `bus_url` names. Raises `PermanentError` for one that is not known."""
-    if settings.bus_url.startswith("memory://"):
-        return MemoryBus()
-    raise PermanentError(f"SEDUCE_BUS_URL={settings.bus_url!r}: expected memory://")
-
-
-def open_board(settings: Settings, clock: Clock) -> tuple[HealthBoard, Counters]:
-    """Health of devices and errors of sensors: on Redis where the live bus is, else in memory."""
-    if settings.bus_url.startswith(("redis://", "rediss://")):
-        from backend.bus.redis_board import RedisCounters, RedisHealthBoard
-
-        return RedisHealthBoard(settings.bus_url, clock), RedisCounters(settings.bus_url)
-    return MemoryHealthBoard(clock), MemoryCounters()
+    services = Services(
+        **web,
+        ingest=door.ingest,
+        rollups=rollups,
+        runner=InProcessRunner(SCHEDULE, bind(rollups, base.store, base.clock, unresponsive)),
+    )
+    return _Wiring(services, base, door)
 
 
 @asynccontextmanager
@@ -229,16 +225,9 @@ async def _open(wiring: _Wiring, alongside: Alongside | None) -> AsyncIterator[N
     """Opens from the disk upwards and closes in the opposite order: who writes stops before what it writes to."""
     services = wiring.services
     async with AsyncExitStack() as stack:
-        await migrate(wiring.database_url)
-        stack.push_async_callback(wiring.database.close)
-        await services.store.open()
-        stack.push_async_callback(services.store.close)
-        await wiring.spool.open()
-        stack.push_async_callback(wiring.spool.close)
-        await stack.enter_async_context(_running(services.last_values.run(), "last values"))
-        with suppress(TimeoutError):  # without the bus there is no live view; all else works
-            await asyncio.wait_for(services.last_values.ready.wait(), READY_TIMEOUT_S)
-        await stack.enter_async_context(_running(services.ingest.run_drain(), "drain of the spool"))
+        await stack.enter_async_context(opened(wiring.base))
+        await stack.enter_async_context(_live(services))
+        await stack.enter_async_context(draining(wiring.door))
         if alongside is not None:
             await stack.enter_async_context(alongside(services))
         await stack.enter_async_context(services.runner)
@@ -246,56 +235,63 @@ async def _open(wiring: _Wiring, alongside: Alongside | None) -> AsyncIterator[N
 
 
 @asynccontextmanager
-async def _running(work: Coroutine[Any, Any, None], name: str) -> AsyncIterator[None]:
-    """Runs beside the block; a failure is logged at once and not at the end."""
-    task = asyncio.create_task(work, name=name)
-    task.add_done_callback(_tell)
-    try:
+async def _live(services: WebServices) -> AsyncIterator[None]:
+    async with running(services.last_values.run(), "last values"):
+        with suppress(TimeoutError):  # without the bus there is no live view; all else works
+            await asyncio.wait_for(services.last_values.ready.wait(), READY_TIMEOUT_S)
         yield
-    finally:
-        task.cancel()
-        await asyncio.gather(task, return_exceptions=True)
 
 
-def _tell(task: asyncio.Task[None]) -> None:
-    error = None if task.cancelled() else task.exception()
-    if error is not None:
-        log.critical("%s has stopped", task.get_name(), exc_info=error)
+def _application(
+    services: WebServices,
+    checks: Mapping[str, Check],
+    doors: Mapping[str, App],
+    more: Sequence[Collector],
+    page: Path,
+    lifespan: Callable[[Starlette], AbstractAsyncContextManager[None]],
+) -> Starlette:
+    app = Starlette(
+        routes=_routes(services.settings, services, checks, doors, more, page),
+        middleware=_middleware(services.settings),
+        lifespan=lifespan,
+        max_body_size=MAX_BODY,
+    )
+    app.state.doors = doors
+    return app
 
 
-def _routes(settings: Settings, services: Services, doors: Mapping[str, App], page: Path) -> list[BaseRoute]:
+def _routes(
+    settings: Settings,
+    services: WebServices,
+    checks: Mapping[str, Check],
+    doors: Mapping[str, App],
+    more: Sequence[Collector],
+    page: Path,
+) -> list[BaseRoute]:
     schema = build_schema(introspection=settings.introspection)
-    numbers = _metrics(services, schema)
+    numbers = Metrics([*_collectors(services, schema), *more])
     graphql = GraphQLServer(schema, services.queries, explorer=settings.explorer)
     return [
         Route("/graphql", graphql),
         WebSocketRoute("/graphql", graphql),
         *[Route(path, door) for path, door in doors.items()],
         *explorer_routes(schema.as_str() if settings.introspection else None, shown=settings.explorer),
-        *health_routes(
-            {"store": _store_check(services), "live": _live_check(services), "spool": _depth(services)}
-        ),
+        *health_routes({"store": _store_check(services), "live": _live_check(services), **checks}),
         metrics_route(numbers.render, CONTENT_TYPE),
         Mount("/", SinglePage(page)),
     ]
 
 
-def _metrics(services: Services, schema: Schema) -> Metrics:
-    """What this process can tell of itself; other processes have pages of their own."""
+def _collectors(services: WebServices, schema: Schema) -> list[Collector]:
+    """What any process that answers questions can tell of itself."""
     devices = services.queries.devices
-    return Metrics(
-        [
-            readings.ingest(services.ingest.counters, lambda: services.ingest.depth),
-            readings.rollups(services.state, services.clock),
-            readings.live(
-                services.last_values, lambda: getattr(services.bus, "subscribers", 0), services.clock
-            ),
-            operations.devices(devices.all, devices.sensor_errors),
-            operations.graphql(schema.operations, lambda: schema.fan_out.runs),
-            operations.tasks(services.runner.runs),
-            operations.process(),
-        ]
-    )
+    return [
+        readings.rollups(services.state, services.clock),
+        readings.live(services.last_values, lambda: services.bus.subscribers, services.clock),
+        operations.devices(devices.all, devices.sensor_errors),
+        operations.graphql(schema.operations, lambda: schema.fan_out.runs),
+        operations.process(),
+    ]
 
 
 def _middleware(settings: Settings) -> list[Middleware]:
@@ -310,7 +306,7 @@ def _middleware(settings: Settings) -> list[Middleware]:
     ]
 
 
-def _store_check(services: Services) -> Callable[[], Coroutine[Any, Any, object]]:
+def _store_check(services: WebServices) -> Check:
     async def check() -> object:
         marks = {w.value: await services.state.watermark(w) for w in Window}
         await services.store.latest([next(iter(services.inventory.sensors), "")])
@@ -319,16 +315,16 @@ def _store_check(services: Services) -> Callable[[], Coroutine[Any, Any, object]
     return check
 
 
-def _live_check(services: Services) -> Callable[[], Coroutine[Any, Any, object]]:
+def _live_check(services: WebServices) -> Check:
     async def check() -> object:
-        if not services.last_values.ready.is_set():
-            raise TransientError("the live bus is not heard yet")
+        if not services.last_values.ready.is_set() or not services.bus.connected:
+            raise TransientError("the live bus is not heard")
         return {"sensors": len(services.last_values.names)}
 
     return check
 
 
-def _depth(services: Services) -> Callable[[], Coroutine[Any, Any, object]]:
+def _depth(services: Services) -> Check:
     async def check() -> object:
         return {"readings_waiting": services.ingest.depth}
 

@@ -5,10 +5,11 @@ from __future__ import annotations
 import argparse
 import logging
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from pydantic import ValidationError
+from starlette.applications import Starlette
 
 from backend.core.errors import SeduceError
 from backend.settings import Settings
@@ -17,7 +18,16 @@ from backend.settings import Settings
 def main(argv: Sequence[str] | None = None) -> int:
     """Run one command and return its exit code: 0, or 1 for what the user can mend and was told."""
     args = _parser().parse_args(argv)
-    run = {"check": _check, "demo": _demo, "serve": _serve}[args.command]
+    run = {
+        "check": _check,
+        "demo": _demo,
+        "device-key": _device_key,
+        "ingest": _ingest,
+        "rollups": _rollups,
+        "serve": _serve,
+        "temperature-registerer": _registerer,
+        "web": _web,
+    }[args.command]
     try:
         return run(args)
     except ValidationError as error:
@@ -37,6 +47,14 @@ def _parser() -> argparse.ArgumentParser:
     check = commands.add_parser("check", help="read a description and print all its faults, or a summary")
     check.add_argument("folder", type=Path, metavar="DIR", help="the folder of the YAML files")
     commands.add_parser("serve", help="the dashboard in one process, crawlers included, as the settings say")
+    commands.add_parser("web", help="page and API alone, over a store and a bus that other processes fill")
+    commands.add_parser("ingest", help="the door for pushes alone: keeps, announces and stores readings")
+    commands.add_parser(
+        "temperature-registerer", help="the temperature cards' receiver, before the ingest door"
+    )
+    commands.add_parser("rollups", help="the periodic tasks alone")
+    key = commands.add_parser("device-key", help="make a key for a device that pushes")
+    key.add_argument("name", metavar="NAME", help="how the key is called in the settings")
     demo = commands.add_parser("demo", help="a simulated data centre, live in the browser")
     demo.add_argument("--days", type=_days, default=7.0, help="days of history made at the first start (7)")
     demo.add_argument("--port", type=int, help="port of the page; 0 takes a free one (8081)")
@@ -74,13 +92,57 @@ def _demo(args: argparse.Namespace) -> int:
 
 def _serve(_: argparse.Namespace) -> int:
     from backend.app import crawling, create_app
+
+    return _listen_and_serve(lambda s: create_app(s, alongside=crawling), "The dashboard is live at")
+
+
+def _web(_: argparse.Namespace) -> int:
+    from backend.app import create_web
+    from backend.wiring import refuse_one_process_parts
+
+    def create(settings: Settings) -> Starlette:
+        refuse_one_process_parts(settings, "web")
+        return create_web(settings)
+
+    return _listen_and_serve(create, "The dashboard is live at")
+
+
+def _ingest(_: argparse.Namespace) -> int:
+    from backend.processes import create_ingest
+
+    return _listen_and_serve(create_ingest, "Readings are taken at", "ingest")
+
+
+def _registerer(_: argparse.Namespace) -> int:
+    from backend.processes import create_registerer
+
+    return _listen_and_serve(create_registerer, "Temperature cards are taken at", "cards")
+
+
+def _rollups(_: argparse.Namespace) -> int:
+    from backend.processes import run_rollups
+
+    settings = Settings()
+    _log(settings)
+    return run_rollups(settings)
+
+
+def _device_key(args: argparse.Namespace) -> int:
+    from backend.ingest.keys import new_key
+
+    key, entry = new_key(args.name)
+    print(f"For the device, shown this once: {key}\nFor SEDUCE_DEVICE_KEYS or its file:  {entry}")
+    return 0
+
+
+def _listen_and_serve(create: Callable[[Settings], Starlette], greeting: str, process: str = "") -> int:
     from backend.serve import listen, serve
 
     settings = Settings()
     _log(settings)
-    listener = listen(settings)
-    url = f"http://{settings.host}:{listener.getsockname()[1]}"
-    return serve(create_app(settings, alongside=crawling), listener, f"The dashboard is live at {url}")
+    listener = listen(settings, process)
+    host, port = listener.getsockname()
+    return serve(create(settings), listener, f"{greeting} http://{host}:{port}")
 
 
 def _log(settings: Settings) -> None:

@@ -1,4 +1,4 @@
-"""Listens, serves until it is told to stop, and says where. Shared by `seduce serve` and `seduce demo`."""
+"""Listens, serves until it is told to stop, and says where. Shared by all that `seduce` serves."""
 
 from __future__ import annotations
 
@@ -13,17 +13,22 @@ from backend.ingest.door import Doors
 from backend.settings import Settings
 
 
-def listen(settings: Settings) -> socket.socket:
-    """The bound socket, taken before anything else: a port in use is told at once. Raises `PermanentError`."""
+def listen(settings: Settings, process: str = "") -> socket.socket:
+    """The bound socket, taken before anything else: a port in use is told at once. Raises `PermanentError`.
+
+    `process`: `ingest` or `cards` for the address that the settings give to those; else the page's.
+    """
+    prefix = f"{process}_" if process else ""
+    host, port = getattr(settings, f"{prefix}host"), getattr(settings, f"{prefix}port")
     # asyncio turns Nagle's algorithm off only where the protocol is named; with it small answers wait for 40 ms.
     listener = socket.socket(socket.AF_INET, socket.SOCK_STREAM, socket.IPPROTO_TCP)
     listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     try:
-        listener.bind((settings.host, settings.port))
+        listener.bind((host, port))
     except OSError as cause:
         listener.close()
         raise PermanentError(
-            f"port {settings.port} of {settings.host} cannot be had ({cause.strerror}); choose another with SEDUCE_PORT"
+            f"port {port} of {host} cannot be had ({cause.strerror}); choose another with SEDUCE_{prefix.upper()}PORT"
         ) from cause
     return listener
 

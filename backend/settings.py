@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from pydantic import Field
+from pydantic import Field, SecretStr
 from pydantic_settings import BaseSettings, SettingsConfigDict
+
+from backend.core.errors import UserError
 
 
 class Settings(BaseSettings):
@@ -25,10 +27,44 @@ class Settings(BaseSettings):
         default=Path("var"), description="Folder for the spool and, by default, the databases."
     )
     store_url: str = Field(
-        default="", description="Time series store; empty means duckdb:///<data_dir>/series.duckdb."
+        default="",
+        description="Time series store: duckdb:///path, influxdb+http://user:password@host:8086/database (1.x) or "
+        "influxdb+http://host:8086/bucket?org=…&token=… (2.x); empty means series.duckdb in data_dir.",
     )
     database_url: str = Field(default="", description="Relational database; empty means SQLite in data_dir.")
     bus_url: str = Field(default="memory://", description="Live bus: memory:// or redis://host:port/db.")
+    ingest_host: str = Field(default="127.0.0.1", description="Address that `seduce ingest` listens on.")
+    ingest_port: int = Field(
+        default=8082, ge=0, le=65535, description="Port of `seduce ingest`; 0 takes a free one."
+    )
+    cards_host: str = Field(
+        default="127.0.0.1", description="Address that `seduce temperature-registerer` listens on."
+    )
+    cards_port: int = Field(
+        default=8080,
+        ge=0,
+        le=65535,
+        description="Port of `seduce temperature-registerer`; 0 takes a free one.",
+    )
+    ingest_url: str = Field(
+        default="http://127.0.0.1:8081",
+        description="The ingest door, for crawlers and card receivers that are processes of their own: the address of "
+        "`seduce serve` or of `seduce ingest`.",
+    )
+    ingest_key: SecretStr = Field(
+        default=SecretStr(""), description="Device key that those send to the door; better in a file."
+    )
+    ingest_key_file: str = Field(default="", description="File that holds the device key they send.")
+    device_keys: str = Field(
+        default="",
+        description="Keys the ingest door takes, as name:hash separated by commas (`seduce device-key NAME` makes one). "
+        "Without any, only loopback may push.",
+    )
+    device_keys_file: str = Field(default="", description="File of such keys, name:hash a line.")
+    card_networks: str = Field(
+        default="127.0.0.0/8,::1/128",
+        description="Networks whose temperature cards may push without a key (cards cannot send one), separated by commas.",
+    )
     allowed_hosts: str = Field(
         default="",
         description="Names by which browsers may address the server, separated by commas; empty means "
@@ -58,3 +94,14 @@ class Settings(BaseSettings):
         default=0.9, ge=0, le=1, description="Coverage below which PUE is withheld, 0 to 1."
     )
     log_level: str = Field(default="INFO", description="Least severe level that is logged.")
+
+    def key_for_ingest(self) -> str:
+        """The device key to send to the door, empty where none is set. Raises `UserError` where its file cannot be read."""
+        if not self.ingest_key_file:
+            return self.ingest_key.get_secret_value()
+        try:
+            return Path(self.ingest_key_file).read_text().strip()
+        except (OSError, UnicodeDecodeError) as cause:
+            raise UserError(
+                f"SEDUCE_INGEST_KEY_FILE={self.ingest_key_file} cannot be read: {cause}"
+            ) from cause

@@ -1,4 +1,8 @@
-"""The command line that all crawler processes share: which sensors, from which description, to which door."""
+"""The command line that all crawler processes share: which sensors, from which description, to which door.
+
+The device key comes from the environment or a file (SEDUCE_INGEST_KEY, SEDUCE_INGEST_KEY_FILE), never from the command line,
+which everybody on the machine can read.
+"""
 
 from __future__ import annotations
 
@@ -10,20 +14,31 @@ import os
 import signal
 import socket
 import sys
-from collections.abc import Sequence
+from collections.abc import AsyncIterator, Sequence
 from pathlib import Path
+from typing import Final
+
+from pydantic import ValidationError
 
 from backend.core.clock import SystemClock
-from backend.core.errors import UserError
+from backend.core.errors import SeduceError
+from backend.core.ports import Sink
+from backend.ingest.spool import SqliteSpool
 from backend.inventory.loader import load
 from backend.inventory.model import Sensor
+from backend.settings import Settings
 from crawlers.health import HttpBoard, report_for_ever
 from crawlers.registry import build_crawler
 from crawlers.selection import select
-from crawlers.sink import HttpSink
+from crawlers.sink import HttpSink, Policy, SpooledSink
+
+log = logging.getLogger(__name__)
+
+LAST_PUSH_S: Final = 3.0
+"""How long a process that was told to end still forwards; what is left waits in the spool for the next start."""
 
 
-def parser(prog: str) -> argparse.ArgumentParser:
+def parser(prog: str, settings: Settings) -> argparse.ArgumentParser:
     of = argparse.ArgumentParser(
         prog=prog, description="Read devices and push what they say to the ingest door."
     )
@@ -42,15 +57,45 @@ def parser(prog: str) -> argparse.ArgumentParser:
     of.add_argument(
         "--description",
         type=Path,
-        default=Path(os.environ.get("SEDUCE_DESCRIPTION_DIR", "examples/datacenter")),
+        default=settings.description_dir,
         help="folder of the YAML files (SEDUCE_DESCRIPTION_DIR)",
     )
     of.add_argument(
         "--url",
-        default=os.environ.get("SEDUCE_INGEST_URL", "http://127.0.0.1:8081"),
-        help="the dashboard's address, whose /ingest takes readings (SEDUCE_INGEST_URL)",
+        default=settings.ingest_url,
+        help="address of the ingest door, whose /ingest takes readings (SEDUCE_INGEST_URL)",
+    )
+    of.add_argument(
+        "--spool",
+        type=Path,
+        metavar="DIR",
+        help="keep readings on disk until the door has them, in a folder of this process's own; without, in memory",
+    )
+    of.add_argument(
+        "--spool-max-mb", type=_megabytes, default=256, metavar="N", help="size of the spool (256)"
+    )
+    of.add_argument(
+        "--spool-policy",
+        type=Policy,
+        choices=list(Policy),
+        default=Policy.REFUSE,
+        help="when it is full: refuse new readings, which then wait in memory, or drop_oldest (refuse)",
+    )
+    of.add_argument(
+        "--replay-rate",
+        type=float,
+        default=20_000.0,
+        metavar="N",
+        help="readings a second that are forwarded at most when the door is back (20000)",
     )
     return of
+
+
+def _megabytes(text: str) -> float:
+    size = float(text)
+    if size <= 0:
+        raise argparse.ArgumentTypeError("more than 0")
+    return size
 
 
 def listing(sensors: Sequence[Sensor]) -> str:
@@ -58,15 +103,19 @@ def listing(sensors: Sequence[Sensor]) -> str:
     return "".join(f"{s.method:8} {s.name} {s.parent or ''}".rstrip() + "\n" for s in sensors)
 
 
-def main(methods: Sequence[str] = (), argv: Sequence[str] | None = None) -> int:
+def main(methods: Sequence[str] = (), argv: Sequence[str] | None = None, prog: str = "") -> int:
     """Run a crawler process until SIGINT or SIGTERM. `methods` are those of the module that was started."""
-    options = parser("python -m crawlers" + (f".{methods[0]}" if methods else "")).parse_args(argv)
     try:
+        settings = Settings()
+        prog = prog or "python -m crawlers" + (f".{methods[0]}" if methods else "")
+        options = parser(prog, settings).parse_args(argv)
         inventory = load(options.description)
-    except UserError as error:
+        key = settings.key_for_ingest()
+    except (SeduceError, ValidationError) as error:
         sys.stderr.write(f"{error}\n")
         return 2
-    options.method = wanted = [*methods, *options.method]
+    wanted = set(methods) & set(options.method) if methods and options.method else {*methods, *options.method}
+    options.method = sorted(wanted)
     sensors = select(inventory.sensors.values(), options.pdu, options.sensor_bus, wanted)
     if options.list:
         sys.stdout.write(listing(sensors))
@@ -74,31 +123,68 @@ def main(methods: Sequence[str] = (), argv: Sequence[str] | None = None) -> int:
     if not sensors:
         sys.stderr.write("no sensor matches; --list without other options shows what there is\n")
         return 2
-    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
-    asyncio.run(_run(sensors, options))
+    logging.basicConfig(level=settings.log_level, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
+    try:
+        asyncio.run(_run(sensors, options, key))
+    except SeduceError as error:
+        sys.stderr.write(f"{error}\n")
+        return 1
     return 0
 
 
-async def _run(sensors: Sequence[Sensor], options: argparse.Namespace) -> None:
-    # The ingest door wants a key where it is open to more than loopback.
-    key = os.environ.get("SEDUCE_INGEST_KEY", "")
-    sink, board = HttpSink(options.url, key), HttpBoard(options.url, key)
+async def _run(sensors: Sequence[Sensor], options: argparse.Namespace, key: str) -> None:
+    door, board = HttpSink(options.url, key), HttpBoard(options.url, key)
     tuning = {"snmp": {"per_get": options.group_calls_factor, "bulk": options.mode == "bulk"}}
-    crawler = build_crawler(sensors, sink, SystemClock(), tuning=tuning)
-    task = asyncio.create_task(crawler.run())
-    telling = asyncio.create_task(report_for_ever(crawler, _called(options), board, SystemClock()))
-    loop = asyncio.get_running_loop()
-    for number in (signal.SIGINT, signal.SIGTERM):
-        loop.add_signal_handler(number, task.cancel)
-    with contextlib.suppress(asyncio.CancelledError):
-        await task
-    telling.cancel()
-    await asyncio.gather(telling, return_exceptions=True)
-    await sink.close()
-    await board.close()
+    try:
+        async with _sink(door, options) as sink:
+            crawler = build_crawler(sensors, sink, SystemClock(), tuning=tuning)
+            kept = sink if isinstance(sink, SpooledSink) else None
+            telling = asyncio.create_task(
+                report_for_ever(crawler, _called(options), board, SystemClock(), kept), name="health"
+            )
+            task = asyncio.create_task(crawler.run())
+            loop = asyncio.get_running_loop()
+            for number in (signal.SIGINT, signal.SIGTERM):
+                loop.add_signal_handler(number, task.cancel)
+            with contextlib.suppress(asyncio.CancelledError):
+                await task
+            telling.cancel()
+            await asyncio.gather(telling, return_exceptions=True)
+    finally:
+        await board.close()
+        await door.close()
 
 
 def _called(options: argparse.Namespace) -> str:
     """What this process is called where the health of its devices is shown: its options, machine and number."""
     chosen = [*options.method, options.pdu, options.sensor_bus]
     return f"{' '.join(filter(None, chosen)) or 'all'} on {socket.gethostname()}, process {os.getpid()}"
+
+
+@contextlib.asynccontextmanager
+async def _sink(door: HttpSink, options: argparse.Namespace) -> AsyncIterator[Sink]:
+    """The door itself, or a spool before it."""
+    if options.spool is None:
+        yield door
+        return
+    spool = SqliteSpool(options.spool / "readings.sqlite", round(options.spool_max_mb * 1024 * 1024))
+    await spool.open()
+    sink = SpooledSink(door, spool, options.spool_policy, rows_a_second=options.replay_rate)
+    forwarding = asyncio.create_task(sink.run(), name="forwarding")
+    forwarding.add_done_callback(_tell)
+    try:
+        yield sink
+        with contextlib.suppress(TimeoutError):
+            await asyncio.wait_for(sink.settled(), LAST_PUSH_S)
+        if sink.depth:
+            log.warning("%d readings wait in the spool for the next start", sink.depth)
+    finally:
+        forwarding.cancel()
+        await asyncio.gather(forwarding, return_exceptions=True)
+        await spool.close()
+
+
+def _tell(task: asyncio.Task[None]) -> None:
+    error = None if task.cancelled() else task.exception()
+    if error is not None:
+        log.critical("%s has stopped", task.get_name(), exc_info=error)

@@ -43,7 +43,7 @@ class FluksoDevice:
     def __init__(self, ip: str, port: int, sensors: Sequence[Sensor]) -> None:
         self.name = device_name(METHOD, ip, port, (s.parent for s in sensors))
         self.sensors = tuple(s.name for s in sensors)
-        self.period_s = min(s.period_s for s in sensors)
+        self.period_s = min(s.poll_s for s in sensors)
         self.timeout_s = max(0.9 * self.period_s, 0.5)
         self._url = f"http://{ip}:{port}/sensor/"
         self._ids = {s.name: s.source.sensor_id for s in sensors if isinstance(s.source, FluksoSource)}
@@ -94,7 +94,7 @@ def devices(sensors: Sequence[Sensor]) -> list[Device]:
     meters: dict[tuple[str, int, float], list[Sensor]] = {}
     for sensor in sensors:
         assert isinstance(sensor.source, FluksoSource)
-        meters.setdefault((sensor.source.ip, sensor.source.port, sensor.period_s), []).append(sensor)
+        meters.setdefault((sensor.source.ip, sensor.source.port, sensor.poll_s), []).append(sensor)
     return [FluksoDevice(ip, port, group) for (ip, port, _), group in meters.items()]
 
 

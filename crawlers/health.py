@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from contextlib import suppress
 from typing import Final, Protocol
 
@@ -23,8 +23,18 @@ class Board(Protocol):
     async def report(self, devices: Sequence[DeviceHealth]) -> None: ...
 
 
-def health_of(crawler: Crawler, called: str, now_ns: int, spooled: int = 0) -> list[DeviceHealth]:
-    """How the crawler's devices fare now; `spooled` readings wait elsewhere than in its own sink."""
+class Kept(Protocol):
+    """What stands behind the crawler's own sink: readings that wait there, and that were given up."""
+
+    @property
+    def depth(self) -> int: ...
+
+    @property
+    def dropped(self) -> int: ...
+
+
+def health_of(crawler: Crawler, called: str, now_ns: int, kept: Kept | None = None) -> list[DeviceHealth]:
+    """How the crawler's devices fare now."""
     sink, sensors = crawler.sink, crawler.sensors
     return [
         DeviceHealth(
@@ -46,8 +56,8 @@ def health_of(crawler: Crawler, called: str, now_ns: int, spooled: int = 0) -> l
             next_attempt_ns=health.next_attempt_ns,
             latency_s=health.last_latency_s,
             last_error=health.last_error[:500],
-            waiting=sink.waiting + spooled,
-            dropped=sink.dropped,
+            waiting=sink.waiting + (kept.depth if kept else 0),
+            dropped=sink.dropped + (kept.dropped if kept else 0),
         )
         for name, health in crawler.health.items()
     ]
@@ -58,13 +68,13 @@ async def report_for_ever(
     called: str,
     board: Board,
     clock: Clock,
-    spooled: Callable[[], int] = lambda: 0,
+    kept: Kept | None = None,
     every_s: float = EVERY_S,
 ) -> None:
     """Until cancelled. A report that does not arrive is left out: the next one says all."""
     while True:
         with suppress(TransientError):  # whoever lost the door or the board has logged it
-            await board.report(health_of(crawler, called, clock.now_ns(), spooled()))
+            await board.report(health_of(crawler, called, clock.now_ns(), kept))
         await asyncio.sleep(every_s)
 
 

@@ -129,7 +129,7 @@ class ModbusDevice:
         self.method = method
         self.name = device_name(method, ip, port, (s.parent for s in sensors))
         self.sensors = tuple(f.sensor for f in fields)
-        self.period_s = min(s.period_s for s in sensors)
+        self.period_s = min(s.poll_s for s in sensors)
         self.timeout_s = max(0.9 * self.period_s, 0.5)
         self._blocks = list(plan(fields))
         self._address = (ip, port)
@@ -229,7 +229,7 @@ def devices(sensors: Sequence[Sensor]) -> list[Device]:
     servers: dict[tuple[str, int, float], list[Sensor]] = {}
     for sensor in sensors:
         assert isinstance(sensor.source, ModbusSource)
-        key = (sensor.source.ip, sensor.source.port, sensor.period_s)
+        key = (sensor.source.ip, sensor.source.port, sensor.poll_s)
         servers.setdefault(key, []).append(sensor)
     return [
         ModbusDevice(METHOD, ip, port, of, [field_of(s) for s in of]) for (ip, port, _), of in servers.items()

@@ -5,12 +5,13 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections import deque
+from enum import StrEnum
 
 import httpx
 import numpy as np
 import orjson
 
-from backend.core.errors import PermanentError, TransientError
+from backend.core.errors import PermanentError, SpoolFull, TransientError
 from backend.core.ports import Sink, Spool
 from backend.core.reading import Readings
 
@@ -115,11 +116,14 @@ class BatchingSink:
 
 
 class HttpSink:
-    """Pushes readings as JSON columns to `<url>/ingest`: {"sensors": [...], "times": [ns, ...], "values": [...]}."""
+    """Pushes readings as JSON columns to `<url>/ingest`: {"sensors": [...], "times": [ns, ...], "values": [...]}.
 
-    def __init__(self, url: str, key: str = "", timeout_s: float = 10.0) -> None:
+    `key` is this process's device key, if the door asks for one; `path` another route that takes the same.
+    """
+
+    def __init__(self, url: str, key: str = "", timeout_s: float = 10.0, path: str = "/ingest") -> None:
         headers = {"Content-Type": "application/json"} | ({"Authorization": f"Bearer {key}"} if key else {})
-        self._url = url.rstrip("/").removesuffix("/ingest") + "/ingest"
+        self._url = url.rstrip("/").removesuffix("/ingest") + path
         self._client = httpx.AsyncClient(headers=headers, timeout=timeout_s, trust_env=False)
         self._rejected: set[str] = set()
 
@@ -171,41 +175,101 @@ class HttpSink:
         await self._client.aclose()
 
 
-class SpooledSink:
-    """A sink that acknowledges when the readings are in a spool of its own, and forwards them from there.
+class Policy(StrEnum):
+    """What a full spool does."""
 
-    For a crawler on a machine that may lose both its network and its power.
+    REFUSE = "refuse"  # new readings wait in memory, as long as there is room
+    DROP_OLDEST = "drop_oldest"
+
+
+class SpooledSink:
+    """A sink that acknowledges when the readings are in a spool of its own, and forwards them from there, in order.
+
+    For a crawler on a machine that may lose both its network and its power. After a loss what waits is forwarded at no more than
+    `rows_a_second`, so that a door that comes back is not flooded by all crawlers at once. `dropped` counts readings that had to
+    go for newer ones, and those that the door called wrong.
     """
 
-    def __init__(self, sink: Sink, spool: Spool, push_rows: int = 20_000, retry_s: float = 1.0) -> None:
+    def __init__(
+        self,
+        sink: Sink,
+        spool: Spool,
+        policy: Policy = Policy.REFUSE,
+        push_rows: int = 2_000,
+        rows_a_second: float = 20_000.0,
+        retry_s: float = 0.5,
+        retry_limit_s: float = 5.0,
+    ) -> None:
         self._sink = sink
         self._spool = spool
+        self._policy = policy
         self._push_rows = push_rows
+        self._rows_a_second = rows_a_second
         self._retry_s = retry_s
-        self._lost = False
+        self._retry_limit_s = retry_limit_s
+        self._failures = 0
+        self._settled = asyncio.Condition()
+        self.dropped = 0
+
+    @property
+    def depth(self) -> int:
+        """Readings in the spool."""
+        return self._spool.depth
 
     async def push(self, readings: Readings) -> None:
-        await self._spool.append(readings)
+        """Returns when the readings are on disk. Raises `SpoolFull` where the policy is to refuse."""
+        while True:
+            try:
+                await self._spool.append(readings)
+                return
+            except SpoolFull:
+                if self._policy is Policy.REFUSE or not self._spool.depth:
+                    raise
+            await self._drop_oldest(len(readings))
 
     async def run(self) -> None:
-        """Forward, in order, until cancelled."""
+        """Forward until cancelled."""
         while True:
             mark, readings = await self._spool.peek(self._push_rows)
             while not await self._forwarded(readings):  # noqa: ASYNC110  nobody could set an event
-                await asyncio.sleep(self._retry_s)
+                await asyncio.sleep(
+                    min(self._retry_limit_s, self._retry_s * 2.0 ** min(self._failures - 1, 20))
+                )
             await self._spool.forget(mark)
+            async with self._settled:
+                self._settled.notify_all()
+            if self._spool.depth:
+                await asyncio.sleep(len(readings) / self._rows_a_second)
+
+    async def settled(self) -> None:
+        """Returns when the spool is empty; `run` must be running."""
+        async with self._settled:
+            await self._settled.wait_for(lambda: self._spool.depth == 0)
+
+    async def _drop_oldest(self, rows: int) -> None:
+        before = self._spool.depth
+        try:
+            # What is there may just have been forwarded: then there is room, and nothing to wait for.
+            mark, _ = await asyncio.wait_for(self._spool.peek(max(rows, self._push_rows)), 1.0)
+        except TimeoutError:
+            return
+        await self._spool.forget(mark)
+        if not self.dropped:
+            log.error("the spool is full: the oldest readings are dropped for new ones")
+        self.dropped += before - self._spool.depth
 
     async def _forwarded(self, readings: Readings) -> bool:
         try:
             await self._sink.push(readings)
         except TransientError as error:
-            if not self._lost:
+            self._failures += 1
+            if self._failures == 1:
                 log.warning("the ingest door is lost, readings stay in the spool: %s", error)
-            self._lost = True
             return False
         except PermanentError as error:
             log.error("the ingest door refused %d readings, they are dropped: %s", len(readings), error)
-        if self._lost:
+            self.dropped += len(readings)
+        if self._failures:
             log.warning("the ingest door is back, %d readings wait in the spool", self._spool.depth)
-        self._lost = False
+        self._failures = 0
         return True

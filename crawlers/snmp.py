@@ -30,7 +30,7 @@ class SnmpDevice:
         self._source = _source(sensors[0])
         self.name = device_name(METHOD, self._source.ip, self._source.port, (s.parent for s in sensors))
         self.sensors = tuple(s.name for s in sensors)
-        self.period_s = min(s.period_s for s in sensors)
+        self.period_s = min(s.poll_s for s in sensors)
         self.timeout_s = max(0.9 * self.period_s, 0.5)
         self._names: dict[Oid, list[str]] = {}
         for sensor in sensors:
@@ -70,7 +70,7 @@ def devices(sensors: Sequence[Sensor], per_get: int = GET_VARIABLES, bulk: bool 
     agents: dict[tuple[str, int, str, str, SnmpUser | None, float], list[Sensor]] = {}
     for sensor in sensors:
         source = _source(sensor)
-        key = (source.ip, source.port, source.version, source.community, source.user, sensor.period_s)
+        key = (source.ip, source.port, source.version, source.community, source.user, sensor.poll_s)
         agents.setdefault(key, []).append(sensor)
     return [SnmpDevice(group, per_get, bulk) for group in agents.values()]
 

@@ -26,7 +26,7 @@ def devices(sensors: Sequence[Sensor]) -> list[Device]:
     gateways: dict[tuple[str, int, float], list[Sensor]] = {}
     for sensor in sensors:
         assert isinstance(sensor.source, SocomecSource)
-        key = (sensor.source.ip, sensor.source.port, sensor.period_s)
+        key = (sensor.source.ip, sensor.source.port, sensor.poll_s)
         gateways.setdefault(key, []).append(sensor)
     return [
         ModbusDevice(METHOD, ip, port, of, [field_of(s) for s in of])

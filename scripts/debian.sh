@@ -4,6 +4,7 @@
 # What is missing is installed through apt where that is allowed (root, or sudo without a password). Else it is named, with
 # what to type, and the script still succeeds: whatever needs it is skipped with that reason. With CI set, that is a failure.
 set -eu
+PATH="$PATH:/usr/sbin:/sbin" # where servers stand; not everybody's PATH has it
 
 missing=""
 for pair in "$@"; do

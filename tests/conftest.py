@@ -4,8 +4,12 @@ from __future__ import annotations
 
 import os
 import shutil
+from collections.abc import Iterator
 
 import pytest
+
+from tests.support.influx import InfluxServer
+from tests.support.redis import RedisServer
 
 
 def need(program: str, package: str) -> str:
@@ -13,7 +17,8 @@ def need(program: str, package: str) -> str:
 
     Where it is missing the test is skipped with the reason; in CI that is a failure, since nothing may be skipped there.
     """
-    path = shutil.which(program)
+    # Servers stand in /usr/sbin, which not everybody's PATH has.
+    path = shutil.which(program, path=f"{os.environ.get('PATH', os.defpath)}:/usr/sbin:/sbin")
     if path is None:
         reason = f"{program} is not installed (apt-get install {package})"
         if os.environ.get("CI"):
@@ -25,3 +30,19 @@ def need(program: str, package: str) -> str:
 @pytest.fixture(scope="session")
 def chromium() -> str:
     return need("chromium", "chromium")
+
+
+@pytest.fixture(scope="session")
+def influxdb(tmp_path_factory: pytest.TempPathFactory) -> Iterator[InfluxServer]:
+    server = InfluxServer(need("influxd", "influxdb"), tmp_path_factory.mktemp("influxdb"))
+    server.start()
+    yield server
+    server.stop()
+
+
+@pytest.fixture(scope="session")
+def redis_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RedisServer]:
+    server = RedisServer(need("redis-server", "redis-server"), tmp_path_factory.mktemp("redis"))
+    server.start()
+    yield server
+    server.stop()

@@ -16,22 +16,32 @@ ROOTS = {
     "backend.app",
     "backend.cli",
     "backend.demo",
+    "backend.processes",
     "backend.schema_export",
     "backend.serve",
+    "backend.wiring",
     "crawlers.__main__",
+    "crawlers.cli",
     "workers.app",
 }
 
-# The command starts the demo, and the demo the application: a root may be run by one that only adds to it.
+# The command starts the demo, and the demo the application: a root may be run by one that only adds to it. A driver's module
+# started as a program runs the command line that all crawlers share.
 RUNS = {
-    "backend.cli": {"backend.app", "backend.demo", "backend.serve"},
+    "backend.app": {"backend.wiring"},
+    "backend.cli": {"backend.app", "backend.demo", "backend.processes", "backend.serve", "backend.wiring"},
     "backend.demo": {"backend.app", "backend.serve"},
+    "backend.processes": {"backend.wiring"},
+    **{
+        f"crawlers.{m}": {"crawlers.cli"}
+        for m in ("__main__", "flukso", "modbus", "sensors", "snmp", "socomec")
+    },
 }
 
 # room -> rooms of ours it may import (itself always)
 ALLOWED: dict[str, set[str]] = {
     "backend.core": set(),
-    "backend.settings": set(),
+    "backend.settings": {"backend.core"},
     "backend.inventory": {"backend.core"},
     "backend.store": {"backend.core"},
     "backend.bus": {"backend.core"},

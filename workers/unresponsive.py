@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Iterable, Mapping
 from typing import Final, TypeAlias
 
 from backend.core.clock import Clock
-from backend.core.ports import Counters, LastValuesView
+from backend.core.ports import Counters, LastValuesView, TimeSeriesStore
 from backend.core.windows import NS_PER_SECOND
 
 log = logging.getLogger(__name__)
@@ -63,5 +63,15 @@ def heard_live(view: LastValuesView) -> Heard:
 
     async def heard() -> Mapping[str, int]:
         return dict(zip(view.names, view.times().tolist(), strict=True))
+
+    return heard
+
+
+def heard_in(store: TimeSeriesStore, sensors: Iterable[str]) -> Heard:
+    """From the store, for a process that does not follow the bus."""
+    names = list(sensors)
+
+    async def heard() -> Mapping[str, int]:
+        return {name: reading.time_ns for name, reading in (await store.latest(names)).items()}
 
     return heard

@@ -27,6 +27,9 @@ class MemoryHealthBoard:
         self._devices = {n: d for n, d in self._devices.items() if d.reported_ns >= oldest}
         return [device for _, device in sorted(self._devices.items())]
 
+    async def close(self) -> None:
+        """Nothing is held."""
+
 
 class MemoryCounters:
     """Errors of sensors since the process began."""
@@ -44,3 +47,6 @@ class MemoryCounters:
     async def reset(self, sensors: Sequence[str] | None = None) -> None:
         for sensor in list(self._errors) if sensors is None else sensors:
             self._errors.pop(sensor, None)
+
+    async def close(self) -> None:
+        """Nothing is held."""

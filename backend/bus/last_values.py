@@ -53,8 +53,12 @@ class LastValues:
                     if down:
                         log.info("the live bus is back")
                         down = False
+                    gaps = batches.gaps
                     async for batch in batches:
                         self.take(batch)
+                        if batches.gaps != gaps:
+                            gaps = batches.gaps
+                            await self._sow()
             except TransientError as error:
                 if not down:
                     log.error("the live bus is down, last values stand still: %s", error)
@@ -106,7 +110,7 @@ class LastValues:
         try:
             known = await self._seed()
         except TransientError as error:
-            log.warning("last values begin empty, the store is down: %s", error)
+            log.warning("last values go on without the past, the store is down: %s", error)
             return
         self.take(Readings.of(known.values()))
 

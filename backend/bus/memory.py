@@ -22,20 +22,36 @@ class MemoryBus:
     however far it falls behind.
     """
 
+    connected = True
+
     def __init__(self) -> None:
-        self._subscriptions: set[_Subscription] = set()
+        self._subscriptions: set[MemorySubscription] = set()
 
     async def publish(self, readings: Readings) -> None:
         """Never waits, not even for a turn of the event loop."""
+        self.offer(readings)
+
+    @property
+    def subscribers(self) -> int:
+        return len(self._subscriptions)
+
+    async def close(self) -> None:
+        """Nothing is held."""
+
+    def offer(self, readings: Readings) -> None:
+        """`publish`, for whoever is not a coroutine."""
         if len(readings):
             for subscription in self._subscriptions:
                 subscription.offer(readings)
 
+    def tell_gap(self) -> None:
+        """Tell all subscribers that readings passed them by; within one process none ever do."""
+        for subscription in self._subscriptions:
+            subscription.tell_gap()
+
     @asynccontextmanager
-    async def subscribe(
-        self, sensors: frozenset[str] | None = None
-    ) -> AsyncIterator[AsyncIterator[Readings]]:
-        subscription = _Subscription(sensors)
+    async def subscribe(self, sensors: frozenset[str] | None = None) -> AsyncIterator[MemorySubscription]:
+        subscription = MemorySubscription(sensors)
         self._subscriptions.add(subscription)
         try:
             yield subscription
@@ -43,10 +59,11 @@ class MemoryBus:
             self._subscriptions.discard(subscription)
 
 
-class _Subscription:
+class MemorySubscription:
     """What one subscriber has not taken yet."""
 
     def __init__(self, sensors: frozenset[str] | None) -> None:
+        self.gaps = 0
         self._sensors = sensors
         self._parts: list[Readings] = []
         self._rows = 0
@@ -69,7 +86,11 @@ class _Subscription:
             self._limit = max(_SLACK_ROWS, 4 * self._rows)
         self._arrived.set()
 
-    def __aiter__(self) -> AsyncIterator[Readings]:
+    def tell_gap(self) -> None:
+        self.gaps += 1
+        self._arrived.set()
+
+    def __aiter__(self) -> MemorySubscription:
         return self
 
     async def __anext__(self) -> Readings:
@@ -80,6 +101,8 @@ class _Subscription:
         return batch
 
     def _thinned(self) -> Readings:
+        if not self._parts:  # a gap, and nothing since
+            return Readings.empty()
         whole = self._parts[0] if len(self._parts) == 1 else Readings.concat(self._parts)
         return whole.newest()
 

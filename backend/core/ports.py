@@ -162,20 +162,47 @@ class Spool(Protocol):
         ...
 
 
+class Subscription(Protocol):
+    """Batches of live readings, as they come."""
+
+    @property
+    def gaps(self) -> int:
+        """How often readings may have passed this subscriber by. It grows before the next batch is handed out, and one is,
+        empty if nothing came since: whoever must know everything reads the store again then. 0 for ever in one process."""
+        ...
+
+    def __aiter__(self) -> AsyncIterator[Readings]: ...
+
+    async def __anext__(self) -> Readings: ...
+
+
 class Bus(Protocol):
     """Live readings, from those who accept them to those who watch. At most once, newest value wins."""
+
+    @property
+    def connected(self) -> bool:
+        """Whether what is published arrives just now."""
+        ...
+
+    @property
+    def subscribers(self) -> int:
+        """How many subscriptions there are in this process."""
+        ...
 
     async def publish(self, readings: Readings) -> None:
         """Never waits for a subscriber."""
         ...
 
-    def subscribe(
-        self, sensors: frozenset[str] | None = None
-    ) -> AbstractAsyncContextManager[AsyncIterator[Readings]]:
+    def subscribe(self, sensors: frozenset[str] | None = None) -> AbstractAsyncContextManager[Subscription]:
         """Batches of accepted readings, of the named sensors or of all, from the moment the context is entered.
 
-        A subscriber that falls behind gets the newest value of each sensor, in one batch, when it asks again.
+        A subscriber that falls behind gets the newest value of each sensor, in one batch, when it asks again. One that the
+        bus was cut off from hears of it by `gaps`, and goes on.
         """
+        ...
+
+    async def close(self) -> None:
+        """Let go of connections. Nobody subscribes any more."""
         ...
 
 
@@ -256,6 +283,8 @@ class HealthBoard(Protocol):
         """What was reported last of each device, by name; one that nobody has reported for an hour is forgotten."""
         ...
 
+    async def close(self) -> None: ...
+
 
 class Counters(Protocol):
     """Errors of sensors, counted until somebody resets them."""
@@ -271,3 +300,5 @@ class Counters(Protocol):
     async def reset(self, sensors: Sequence[str] | None = None) -> None:
         """Forget the errors of these sensors, of all if none is named."""
         ...
+
+    async def close(self) -> None: ...

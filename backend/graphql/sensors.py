@@ -127,7 +127,7 @@ def to_sensor(sensor: model.Sensor, service: SensorService) -> Sensor:
         parent=sensor.parent,
         tags=list(sensor.tags),
         info=sensor.info,
-        period_seconds=sensor.period_s,
+        period_seconds=sensor.poll_s,
         latest=None if latest is None else to_latest(latest),
         rack=None if probe is None else to_place(probe),
     )

@@ -11,7 +11,7 @@ import numpy as np
 
 from backend.core.errors import PermanentError, SpoolFull, TransientError
 from backend.core.measure import Timing
-from backend.core.ports import SensorTags, Spool, TimeSeriesStore, Written
+from backend.core.ports import SensorTags, Spool, Written
 from backend.core.reading import Readings
 
 log = logging.getLogger(__name__)
@@ -22,6 +22,14 @@ PAUSE_S: Final = 0.2
 
 _FIRST_DELAY_S: Final = 0.1
 _LONGEST_DELAY_S: Final = 10.0
+
+
+class Destination(Protocol):
+    """Where the spool is emptied to: a store, or the door of another process."""
+
+    async def write(self, readings: Readings, tags: Mapping[str, SensorTags] | None = None) -> Written:
+        """As `TimeSeriesStore.write`."""
+        ...
 
 
 class Tally(Protocol):
@@ -47,7 +55,7 @@ class Drain:
     def __init__(
         self,
         spool: Spool,
-        store: TimeSeriesStore,
+        store: Destination,
         tags_of: Callable[[Sequence[str]], Mapping[str, SensorTags]],
         tally: Tally,
         on_written: Sequence[Callable[[Readings, Written], Awaitable[None]]] = (),

@@ -14,10 +14,10 @@ import orjson
 from backend.core.clock import Clock, SystemClock
 from backend.core.errors import TransientError, UserError
 from backend.core.measure import Timing
-from backend.core.ports import Bus, Outcome, Rejection, SensorTags, Spool, TimeSeriesStore, Written
+from backend.core.ports import Bus, Outcome, Rejection, SensorTags, Spool, Written
 from backend.core.reading import Readings
 from backend.ingest import tolerant
-from backend.ingest.drain import Drain
+from backend.ingest.drain import Destination, Drain
 from backend.ingest.validate import Directory, Verdict, judge_cards, judge_columns, judge_readings
 
 log = logging.getLogger(__name__)
@@ -58,7 +58,7 @@ class Ingest:
     def __init__(
         self,
         spool: Spool,
-        store: TimeSeriesStore,
+        store: Destination,
         bus: Bus,
         known: Mapping[str, SensorTags],
         *,
@@ -103,14 +103,12 @@ class Ingest:
 
     async def accept_columns(self, body: bytes) -> Outcome:
         """A crawler's push as JSON columns. Raises UserError where the body is no such thing."""
-        try:
-            push = orjson.loads(body)
-        except orjson.JSONDecodeError:
-            try:
-                push = tolerant.loads(body)
-            except ValueError as error:
-                raise UserError(f"the body is not JSON: {error}") from error
-        return await self._take(judge_columns(self._directory, push, self._clock.now_ns()))
+        return await self._take(judge_columns(self._directory, _columns_of(body), self._clock.now_ns()))
+
+    async def accept_relayed(self, body: bytes) -> Outcome:
+        """As `accept_columns`, of another process that received cards: probes the description does not know are let in."""
+        push = _columns_of(body)
+        return await self._take(judge_columns(self._directory, push, self._clock.now_ns(), self._admit))
 
     async def accept_cards(self, body: bytes) -> Outcome:
         """A temperature card's push. Raises UserError where the body holds no element at all."""
@@ -188,3 +186,13 @@ class Ingest:
         if self._bus_down:
             log.info("the live bus is back")
         self._bus_down = False
+
+
+def _columns_of(body: bytes) -> object:
+    try:
+        return orjson.loads(body)
+    except orjson.JSONDecodeError:
+        try:
+            return tolerant.loads(body)
+        except ValueError as error:
+            raise UserError(f"the body is not JSON: {error}") from error

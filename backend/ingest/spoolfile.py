@@ -22,6 +22,7 @@ from backend.core.reading import Int32, Readings
 log = logging.getLogger(__name__)
 
 _PAGE = 4096
+_LEAST_PAGES = 12  # the tables and some hundred names take ten
 _SPARE_PAGES = 1024  # free pages kept for reuse: 4 MB
 _SLICE_PAGES = 512  # free pages given back at once: about a millisecond
 _SET_ASIDE_KEPT = 1000
@@ -70,7 +71,7 @@ class SpoolFile:
 
     def __init__(self, path: Path, max_bytes: int) -> None:
         self._path = path
-        self._max_pages = max(max_bytes // _PAGE, 64)
+        self._max_pages = max(max_bytes // _PAGE, _LEAST_PAGES)
         self._reserve = Reserve(path.with_name(path.name + ".reserve"))
         self._db: sqlite3.Connection | None = None
         self._next_id = 1

@@ -65,9 +65,12 @@ _NUMBERS: Final = frozenset({int, float})
 _INTEGERS: Final = frozenset({int})
 
 
-def judge_columns(directory: Directory, push: object, now_ns: int) -> Verdict:
+def judge_columns(
+    directory: Directory, push: object, now_ns: int, admit: Callable[[str], bool] | None = None
+) -> Verdict:
     """Judge `{"sensors": [...], "values": [...], "times": [ns or null, ...]}`; `times` may be absent.
 
+    With `admit`, names the description does not know are let in where they look like names and there is room for them.
     Raises UserError where it is not three columns of one length.
     """
     sensors, values, times = _columns(push)
@@ -78,7 +81,7 @@ def judge_columns(directory: Directory, push: object, now_ns: int) -> Verdict:
     except (KeyError, TypeError, OverflowError):
         clean = False
     if not clean:
-        return _judge_each(directory, sensors, values, times, now_ns)
+        return _judge_each(directory, sensors, values, times, now_ns, admit)
     stamps: Any
     if times is None:
         stamps = [now_ns] * len(codes)
@@ -90,7 +93,7 @@ def judge_columns(directory: Directory, push: object, now_ns: int) -> Verdict:
     ):
         stamps = times
     else:
-        return _judge_each(directory, sensors, values, times, now_ns)
+        return _judge_each(directory, sensors, values, times, now_ns, admit)
     readings = Readings(
         directory.names, np.array(codes, np.int32), np.array(stamps, np.int64), np.array(values, np.float64)
     )
@@ -118,22 +121,36 @@ def _judge_each(
     values: Sequence[object],
     times: Sequence[object] | None,
     now_ns: int,
+    admit: Callable[[str], bool] | None,
 ) -> Verdict:
-    codes, stamps, kept, rejected = [], [], [], []
+    names, stamps, kept, rejected = [], [], [], []
     for index, (sensor, value) in enumerate(zip(sensors, values, strict=True)):
-        code = directory.codes.get(sensor) if isinstance(sensor, str) else None
         time = times[index] if times is not None and times[index] is not None else now_ns
-        reason = Reason.UNKNOWN if code is None else _fault_of_value(value) or _fault_of_time(time, now_ns)
+        reason = (
+            _fault_of_name(directory, sensor, admit) or _fault_of_value(value) or _fault_of_time(time, now_ns)
+        )
         if reason is not None:
             rejected.append(Rejection(index, str(sensor)[:64], reason))
             continue
-        codes.append(code)
+        names.append(sensor)
         stamps.append(time)
         kept.append(value)
-    readings = Readings(
-        directory.names, np.array(codes, np.int32), np.array(stamps, np.int64), np.array(kept, np.float64)
-    )
+    if any(name not in directory.codes for name in names):
+        return Verdict(Readings.from_rows(names, stamps, kept), rejected)  # type: ignore[arg-type]
+    codes = np.array([directory.codes[name] for name in names], np.int32)  # type: ignore[index]
+    readings = Readings(directory.names, codes, np.array(stamps, np.int64), np.array(kept, np.float64))
     return Verdict(readings, rejected)
+
+
+def _fault_of_name(
+    directory: Directory, sensor: object, admit: Callable[[str], bool] | None
+) -> Reason | None:
+    if isinstance(sensor, str):
+        if sensor in directory.codes:
+            return None
+        if admit is not None and CARD_NAME.fullmatch(sensor):
+            return None if admit(sensor) else Reason.TOO_MANY
+    return Reason.UNKNOWN
 
 
 def _fault_of_value(value: object) -> Reason | None:

@@ -100,7 +100,10 @@ Source: TypeAlias = SnmpSource | ModbusSource | SocomecSource | FluksoSource | P
 
 @dataclass(frozen=True, slots=True)
 class Sensor:
-    """One sensor. `period_s` is how often a reading is expected; `group` the map of sensors.yaml it stands in."""
+    """One sensor. `group` is the map of sensors.yaml it stands in.
+
+    `period_s` is how often a reading is expected, in seconds; None where the description does not say.
+    """
 
     name: str
     sensor_type: str
@@ -113,7 +116,12 @@ class Sensor:
     info: str = ""
     tags: tuple[str, ...] = ()
     exclude_from_aggregation: bool = False
-    period_s: float = 1.0
+    period_s: float | None = None
+
+    @property
+    def poll_s(self) -> float:
+        """Seconds between two readings as long as nobody knows better: every second unless the description says else."""
+        return 1.0 if self.period_s is None else self.period_s
 
 
 @dataclass(frozen=True, slots=True)

@@ -187,7 +187,7 @@ def _sensor(key: str, group: str, item: Item, units: int) -> Sensor:
         info=item["info"].get(TEXT, ""),
         tags=item["tags"].texts(),
         exclude_from_aggregation=item["exclude_from_aggregation"].get(FLAG, False),
-        period_s=item["period"].get(POSITIVE, 1.0),
+        period_s=item["period"].get(POSITIVE, None),
     )
 
 

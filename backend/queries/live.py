@@ -19,7 +19,7 @@ _LAYOUTS = 256
 
 def silent_after_ns(sensor: Sensor, live_max_age_s: float) -> int:
     """Age in ns at which a sensor's last value no longer counts: five of its periods, and never under `live_max_age_s`."""
-    return round(max(live_max_age_s, PERIODS_UNTIL_SILENT * sensor.period_s) * NS_PER_SECOND)
+    return round(max(live_max_age_s, PERIODS_UNTIL_SILENT * sensor.poll_s) * NS_PER_SECOND)
 
 
 class Live:

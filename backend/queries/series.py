@@ -155,17 +155,20 @@ class SeriesService:
         return request.start_ns, end
 
     def _expected(self, kind: SeriesKind, name: str, window: Window) -> float:
-        """Reports a window should have: readings of a sensor, 30 s means of the sensors below a node."""
+        """Reports a window should have: readings of a sensor, 30 s means of the sensors below a node.
+
+        NaN for a sensor whose period the description does not say.
+        """
         if kind is SeriesKind.SENSOR:
             sensor = self._sensors.find(name)
-            return window.seconds / (sensor.period_s if sensor else 1.0)
+            return window.seconds / sensor.period_s if sensor and sensor.period_s else float("nan")
         return window.seconds / Window.S30.seconds * len(self._leaves[name])
 
     async def _raw(
         self, sensors: Sequence[Sensor], start: int, end: int, max_points: int
     ) -> list[SeriesColumns]:
         found = await self._store.raw([s.name for s in sensors], start, end)
-        gaps = {s.name: max(GAP_LEAST_NS, round(GAP_PERIODS * s.period_s * NS_PER_SECOND)) for s in sensors}
+        gaps = {s.name: max(GAP_LEAST_NS, round(GAP_PERIODS * s.poll_s * NS_PER_SECOND)) for s in sensors}
 
         def thinned() -> dict[str, Points]:
             return {name: thin(points, max_points, gaps[name]) for name, points in found.items()}
@@ -192,6 +195,7 @@ class SeriesService:
         if size:
             buckets = await self._store.buckets(kind, names, step.window, first, last)
             nominal = np.array([self._expected(kind, name, step.window) for name in names])
+            nominal = _learned(buckets, nominal)
             columns = merge(_on_grid(buckets, nominal, first, step.window.ns, size), step.factor)
         else:
             columns = Columns(*(np.empty((len(names), 0)) for _ in fields(Columns)))
@@ -204,6 +208,14 @@ class SeriesService:
                 SeriesColumns(sensor, node, unit, WindowChoice(step.window.value), starts, g.mean, g)
             )
         return answer
+
+
+def _learned(buckets: Buckets, nominal: Float64) -> Float64:
+    """`nominal` with what the description does not say taken from the newest bucket that knows; else it stays NaN."""
+    found = nominal.copy()
+    known = ~np.isnan(buckets.expected) & np.isnan(nominal)[buckets.codes]
+    found[buckets.codes[known]] = buckets.expected[known]  # of several the last stands
+    return found
 
 
 def _on_grid(buckets: Buckets, nominal: Float64, first: int, window_ns: int, size: int) -> Columns:
@@ -224,7 +236,7 @@ def _on_grid(buckets: Buckets, nominal: Float64, first: int, window_ns: int, siz
 
 
 def _raw_rows(sensors: Sequence[Sensor], start: int, end: int) -> float:
-    return sum((end - start) / NS_PER_SECOND / max(s.period_s, 0.1) for s in sensors)
+    return sum((end - start) / NS_PER_SECOND / max(s.poll_s, 0.1) for s in sensors)
 
 
 def _step(request: SeriesRequest, start: int, end: int, raw_rows: float | None) -> _Step | None:

@@ -28,13 +28,19 @@ async def watch_readings(
 ) -> AsyncGenerator[tuple[bool, Readings], None]:
     """(True, the newest reading of each sensor) once, then (False, a batch of what was accepted).
 
+    After a gap of the bus the whole is sent again.
+
     Raises `UserError` for a sensor or a type that does not exist.
     """
     chosen = _chosen(service, sensors, types)
     # Subscribed before the snapshot is taken: what arrives in between is in one or in both, never in neither.
     async with bus.subscribe(chosen) as batches:
         yield True, live.view.snapshot(chosen)
+        gaps = batches.gaps
         async for batch in batches:
+            if batches.gaps != gaps:
+                gaps = batches.gaps
+                yield True, live.view.snapshot(chosen)
             if len(batch):
                 yield False, batch
 

@@ -5,8 +5,9 @@ Users know these as continuous queries; `queries` lists them under those names.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from typing import Final, Protocol
 
 from backend.core.bucket import SeriesKind, measurement
@@ -21,13 +22,16 @@ WINDOWS_OF: Final[Mapping[SeriesKind, tuple[Window, ...]]] = {
 
 
 class SensorInfo(Protocol):
-    """What the roll-ups need to know of a sensor; `period_s` is how often a reading is expected, in seconds."""
+    """What the roll-ups need to know of a sensor.
+
+    `period_s` is how often a reading is expected, in seconds; None where that is to be learned.
+    """
 
     @property
     def sensor_type(self) -> str: ...
 
     @property
-    def period_s(self) -> float: ...
+    def period_s(self) -> float | None: ...
 
     @property
     def exclude_from_aggregation(self) -> bool: ...
@@ -50,18 +54,20 @@ class Definitions:
     sensors   the sensors that are rolled up themselves
     types     sensor type -> the sensors that count in it
     nodes     tree node -> the distinct sensors at or below it; a node with none is not rolled up
-    periods   any sensor named above -> seconds between two readings
+    periods   sensor -> seconds between two readings, where the description says so
+    learned   the same, of sensors of which it does not
     """
 
     sensors: tuple[str, ...]
     periods: Mapping[str, float]
     types: Mapping[str, tuple[str, ...]]
     nodes: Mapping[str, tuple[str, ...]]
+    learned: Mapping[str, float] = field(default_factory=dict)
 
     @classmethod
     def of(cls, sensors: Mapping[str, SensorInfo], trees: Iterable[Tree] = ()) -> Definitions:
         """Raises ValueError where two trees use one node id for different sensors, or name an unknown sensor."""
-        idle = [name for name, info in sensors.items() if not info.period_s > 0]
+        idle = [n for n, i in sensors.items() if i.period_s is not None and not i.period_s > 0]
         if idle:
             raise ValueError(f"the period of these sensors is not above 0 s: {', '.join(idle)}")
         types: dict[str, list[str]] = {}
@@ -76,7 +82,7 @@ class Definitions:
                     nodes[node] = below
         return cls(
             tuple(sensors),
-            {name: info.period_s for name, info in sensors.items()},
+            {name: info.period_s for name, info in sensors.items() if info.period_s is not None},
             {name: tuple(members) for name, members in types.items()},
             nodes,
         )
@@ -84,17 +90,42 @@ class Definitions:
     def around(self, sensors: Iterable[str]) -> Definitions:
         """The part that a change of these sensors touches: themselves, their types, the nodes above them."""
         chosen = set(sensors)
-        return Definitions(
-            tuple(name for name in self.sensors if name in chosen),
-            self.periods,
-            {name: members for name, members in self.types.items() if not chosen.isdisjoint(members)},
-            {name: below for name, below in self.nodes.items() if not chosen.isdisjoint(below)},
+        return replace(
+            self,
+            sensors=tuple(name for name in self.sensors if name in chosen),
+            types={name: members for name, members in self.types.items() if not chosen.isdisjoint(members)},
+            nodes={name: below for name, below in self.nodes.items() if not chosen.isdisjoint(below)},
         )
 
+    def only(
+        self, sensors: Iterable[str] = (), types: Iterable[str] = (), nodes: Iterable[str] = ()
+    ) -> Definitions:
+        """The named series alone; names that are not defined are left out."""
+        wanted, kinds, places = set(sensors), set(types), set(nodes)
+        return replace(
+            self,
+            sensors=tuple(name for name in self.sensors if name in wanted),
+            types={name: members for name, members in self.types.items() if name in kinds},
+            nodes={name: below for name, below in self.nodes.items() if name in places},
+        )
+
+    @property
+    def unsaid(self) -> tuple[str, ...]:
+        """The sensors whose period the description does not say."""
+        return tuple(name for name in self.sensors if name not in self.periods)
+
+    def knowing(self, learned: Mapping[str, float]) -> Definitions:
+        """With learned periods; what the description says outweighs them."""
+        return replace(self, learned={n: s for n, s in learned.items() if n not in self.periods})
+
+    def period(self, sensor: str) -> float:
+        """Seconds between two readings; NaN where that is not known."""
+        return self.periods.get(sensor, self.learned.get(sensor, math.nan))
+
     def expected(self, groups: Mapping[str, Sequence[str]], window: Window) -> Mapping[str, float]:
-        """How many readings a window of each group of sensors should have."""
+        """How many readings a window of each group of sensors should have; NaN where one member's period is not known."""
         return {
-            name: sum(window.seconds / self.periods[s] for s in members) for name, members in groups.items()
+            name: sum(window.seconds / self.period(s) for s in members) for name, members in groups.items()
         }
 
     def queries(self) -> Sequence[ContinuousQuery]:

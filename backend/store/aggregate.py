@@ -1,7 +1,9 @@
 """Buckets of raw readings: what is read at once, and how rows fall into groups and windows.
 
 Rows are read in pieces that fit the processor's cache, which is three times faster than in one piece, and every window
-asked for is computed from the piece while it is there.
+asked for is computed from the piece while it is there. A group of several series is read together with the groups of
+each of them alone, so that a row is read once for both. All windows are multiples of the finest one asked for: rows are
+brought into order by that one, and the runs of the others are runs of its runs.
 """
 
 # ruff: noqa: S608 (names and numbers in statements are our own; values travel as arrays)
@@ -10,8 +12,8 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, fields
-from itertools import pairwise
-from typing import Final
+from functools import partial
+from typing import Any, Final
 
 import numpy as np
 import numpy.typing as npt
@@ -20,7 +22,6 @@ from backend.core.bucket import Buckets
 from backend.core.reading import Float64, Int32, Int64
 from backend.core.windows import Window
 from backend.store.engine import Cursor, fetch
-from backend.store.rows import Rows
 from backend.store.summary import Summary, summarise
 
 PIECE_ROWS: Final = 250_000
@@ -33,9 +34,31 @@ Source = Callable[[str, Sequence[int], int, int], str]
 
 @dataclass(frozen=True, slots=True, eq=False)
 class _Piece:
+    """Buckets of a window, as runs of rows of one group each, in which starts ascend."""
+
     codes: Int32
     starts: Int64
     summary: Summary
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Rows:
+    """`number` is that of the finest window, counted from the start of the interval. Sorted by (series, number)."""
+
+    sid: Int32
+    number: Int32
+    values: Float64
+
+    def take(self, rows: npt.NDArray[np.intp]) -> _Rows:
+        return _Rows(self.sid[rows], self.number[rows], self.values[rows])
+
+
+@dataclass(frozen=True, slots=True)
+class _Batch:
+    """What is read together: the groups of several series, and the series of groups that hold no other."""
+
+    joint: tuple[int, ...]
+    sids: tuple[int, ...]
 
 
 class Aggregation:
@@ -56,22 +79,28 @@ class Aggregation:
         self._members = [sorted(set(group)) for group in members]
         self._windows = windows
         self._start, self._end = start_ns, end_ns
+        self._finest = min((window.ns for window in windows), default=1)
+        self._alone: dict[int, int] = {}
+        """Group of a series that is in it alone; a second such group of the same series counts as a joint one."""
+        self._joint: list[int] = []
+        for code, group in enumerate(self._members):
+            if len(group) == 1 and group[0] not in self._alone:
+                self._alone[group[0]] = code
+            elif group:
+                self._joint.append(code)
         self._rows: dict[int, int] = {}
+        self._found: dict[Window, list[_Piece]] = {window: [] for window in windows}
 
     def run(self, cursor: Cursor, names: Sequence[str]) -> Mapping[Window, Buckets]:
         """`names` are those of the groups."""
-        found: dict[Window, list[_Piece]] = {window: [] for window in self._windows}
-        if not self._windows:
-            return {}
-        self._rows = self._count(cursor)
+        self._found = {window: [] for window in self._windows}
+        self._rows = self._count(cursor) if self._windows else {}
+        done: set[int] = set()
         for batch in self._batches():
-            sids = sorted({sid for code in batch for sid in self._members[code]})
-            for start, end in self._spans(sids):
-                rows = self._read(cursor, sids, start, end)
-                if len(rows):
-                    for window in self._windows:
-                        found[window].append(self._summarise(rows, batch, window))
-        return {window: _join(names, pieces) for window, pieces in found.items()}
+            for start, end in self._spans(batch.sids):
+                self._take(cursor, batch, start, end, done)
+            done.update(batch.sids)
+        return {window: _join(names, pieces) for window, pieces in self._found.items()}
 
     def _count(self, cursor: Cursor) -> dict[int, int]:
         """Rows of each series that has any."""
@@ -82,95 +111,140 @@ class Aggregation:
         got = fetch(cursor, f"select sid, count(*) as n from ({source}) group by sid")
         return dict(zip(got["sid"].tolist(), got["n"].tolist(), strict=True))
 
-    def _batches(self) -> Iterator[list[int]]:
-        """Groups to be read together, in order; those without rows are left out."""
-        batch: list[int] = []
-        held: set[int] = set()
+    def _batches(self) -> Iterator[_Batch]:
+        """Everything that has rows, the series of joint groups first."""
+        rest = {sid for sid in self._alone if sid in self._rows}
+        for code in self._joint:
+            sids = tuple(sid for sid in self._members[code] if sid in self._rows)
+            if sids:
+                yield _Batch((code,), sids)
+                rest.difference_update(sids)
+        for some in self._pieces(sorted(rest)):
+            yield _Batch((), tuple(some))
+
+    def _pieces(self, sids: Sequence[int]) -> Iterator[list[int]]:
+        """Series to be read at once."""
+        some: list[int] = []
         rows = 0
-        for code, group in enumerate(self._members):
-            alive = {sid for sid in group if sid in self._rows}
-            if not alive:
-                continue
-            more = sum(self._rows[sid] for sid in alive - held)
-            if batch and rows + more > PIECE_ROWS:
-                yield batch
-                batch, held, rows = [], set(), 0
-                more = sum(self._rows[sid] for sid in alive)
-            batch.append(code)
-            held |= alive
-            rows += more
-        if batch:
-            yield batch
+        for sid in sids:
+            if some and rows + self._rows[sid] > PIECE_ROWS:
+                yield some
+                some, rows = [], 0
+            some.append(sid)
+            rows += self._rows[sid]
+        if some:
+            yield some
 
     def _spans(self, sids: Sequence[int]) -> Iterator[tuple[int, int]]:
         """The interval, cut at window edges where it holds too many rows at once."""
-        rows = sum(self._rows.get(sid, 0) for sid in sids)
+        rows = sum(self._rows[sid] for sid in sids)
         widest = max(window.ns for window in self._windows)
         step = max(1, (self._end - self._start) // widest * BATCH_ROWS // max(rows, 1)) * widest
         for start in range(self._start, self._end, step):
             yield start, min(start + step, self._end)
 
-    def _read(self, cursor: Cursor, sids: Sequence[int], start: int, end: int) -> Rows:
-        """Rows of these series, sorted by (sid, ts)."""
-        parts: list[Rows] = []
-        some: list[int] = []
-        expected = 0
-        for sid in sids:
-            some.append(sid)
-            expected += self._rows.get(sid, 0)
-            if expected >= PIECE_ROWS or sid == sids[-1]:
-                got = fetch(cursor, self._source("sid, ts, value", some, start, end))
-                parts.append(Rows(got["sid"], got["ts"], (got["value"],)).distinct())
-                some, expected = [], 0
-        return parts[0] if len(parts) == 1 else Rows.concat(parts)
+    def _take(self, cursor: Cursor, batch: _Batch, start: int, end: int, done: set[int]) -> None:
+        """Summarise a span of a batch; series that are `done` count in joint groups only."""
+        numbers: list[Int32] = []
+        values: list[Float64] = []
+        for sids in self._pieces(batch.sids):
+            rows = self._read(cursor, sids, start, end)
+            if not len(rows.sid):
+                continue
+            if batch.joint:
+                numbers.append(rows.number)
+                values.append(rows.values)
+            alone = [sid for sid in sids if sid in self._alone and sid not in done]
+            if alone:
+                self._summarise_alone(rows, alone, len(alone) == len(sids))
+        if numbers:
+            number, value = _by_number(np.concatenate(numbers), np.concatenate(values))
+            for code in batch.joint:
+                self._summarise(np.full(1, code, np.int32), None, number, value)
 
-    def _summarise(self, rows: Rows, batch: Sequence[int], window: Window) -> _Piece:
-        """`batch` are the groups, by code."""
-        per_group = (self._end - self._start) // window.ns
-        number = (rows.ts - self._start) // window.ns
-        values = rows.values[0]
-        edges = np.searchsorted(rows.sid, np.arange(int(rows.sid[-1]) + 2))
-        pairs = [
-            (at, int(edges[sid]), int(edges[sid + 1]))
-            for at, code in enumerate(batch)
-            for sid in self._members[code]
-            if sid < len(edges) - 1 and edges[sid] < edges[sid + 1]
-        ]
-        lengths = [stop - start for _, start, stop in pairs]
-        key = np.repeat(np.array([at * per_group for at, *_ in pairs], np.int64), lengths)
-        if sum(lengths) == len(rows) and all(a[2] == b[1] for a, b in pairwise(pairs)):
-            key += number
-        else:
-            chosen = np.concatenate([np.arange(start, stop) for _, start, stop in pairs])
-            key += number[chosen]
-            values = values[chosen]
-        key, values = _by_key(key, values)
-        first = np.flatnonzero(np.append(True, key[1:] != key[:-1]))
-        at, number = np.divmod(key[first], per_group)
-        codes = np.array(batch, np.int32)[at]
-        return _Piece(codes, self._start + number * window.ns, summarise(values, first))
+    def _read(self, cursor: Cursor, sids: Sequence[int], start: int, end: int) -> _Rows:
+        number = f"((ts - {self._start}) // {self._finest})::integer as number"
+        got = fetch(cursor, self._source(f"sid, {number}, value", sids, start, end))
+        return _sorted(_Rows(got["sid"], got["number"], got["value"]))
+
+    def _summarise_alone(self, rows: _Rows, alone: Sequence[int], everyone: bool) -> None:
+        if not everyone:
+            chosen = np.isin(rows.sid, np.array(alone, np.int32))
+            rows = rows.take(np.flatnonzero(chosen))
+        code_of = np.zeros(alone[-1] + 1, np.int32)
+        code_of[alone] = [self._alone[sid] for sid in alone]
+        if len(rows.sid):
+            self._summarise(code_of, rows.sid, rows.number, rows.values)
+
+    def _summarise(self, code_of: Int32, sid: Int32 | None, number: Int32, values: Float64) -> None:
+        """Buckets of sorted rows in every window; `code_of` gives the group by series, or for all where `sid` is None."""
+        turns = number[1:] != number[:-1]
+        if sid is not None:
+            turns |= sid[1:] != sid[:-1]
+        first = np.flatnonzero(np.concatenate(([True], turns)))
+        number = number[first]
+        group = np.broadcast_to(code_of, len(first)) if sid is None else code_of[sid[first]]
+        for window in self._windows:
+            own = number // np.int32(window.ns // self._finest)
+            begins = np.concatenate(([True], (own[1:] != own[:-1]) | (group[1:] != group[:-1])))
+            starts = self._start + own[begins].astype(np.int64) * window.ns
+            self._found[window].append(_Piece(group[begins], starts, summarise(values, first[begins])))
 
 
-def _by_key(key: Int64, values: Float64) -> tuple[Int64, Float64]:
-    """Both sorted by key."""
-    if np.all(key[1:] >= key[:-1]):
-        return key, values
+def _sorted(rows: _Rows) -> _Rows:
+    if _rising(rows.sid, rows.number):
+        return rows
+    # Most come in the order of time: a radix sort by series is then enough.
+    narrow: npt.NDArray[np.uint16] | Int32 = (
+        rows.sid.astype(np.uint16) if rows.sid.max() < 1 << 16 else rows.sid
+    )
+    found = rows.take(np.argsort(narrow, kind="stable"))
+    return found if _rising(found.sid, found.number) else rows.take(np.lexsort((rows.number, rows.sid)))
+
+
+def _rising(sid: Int32, number: Int32) -> bool:
+    same = sid[1:] == sid[:-1]
+    return bool(np.all(np.where(same, number[1:] >= number[:-1], sid[1:] > sid[:-1])))
+
+
+def _by_number(number: Int32, values: Float64) -> tuple[Int32, Float64]:
+    """Both sorted by number."""
     # Sixteen bits are sorted by radix.
-    narrow: npt.NDArray[np.unsignedinteger] | Int64 = key.astype(np.uint16) if key.max() < 1 << 16 else key
+    narrow: npt.NDArray[np.uint16] | Int32 = number.astype(np.uint16) if number.max() < 1 << 16 else number
     order = np.argsort(narrow, kind="stable")
-    return key[order], values[order]
+    return number[order], values[order]
+
+
+def _statistic(name: str, piece: _Piece) -> Float64:
+    column: Float64 = getattr(piece.summary, name)
+    return column
 
 
 def _join(names: Sequence[str], pieces: Sequence[_Piece]) -> Buckets:
+    """All pieces, sorted by (code, start)."""
     if not pieces:
         return Buckets.empty(tuple(names))
-    joined = {f.name: np.concatenate([getattr(p.summary, f.name) for p in pieces]) for f in fields(Summary)}
-    count = joined["count"]
+    runs: list[tuple[int, int, int, int, int]] = []
+    for at, piece in enumerate(pieces):
+        edges = np.flatnonzero(np.diff(piece.codes)) + 1
+        for a, b in zip([0, *edges.tolist()], [*edges.tolist(), len(piece.codes)], strict=True):
+            runs.append((int(piece.codes[a]), int(piece.starts[a]), at, a, b))
+    merged: list[tuple[int, int, int]] = []
+    for *_, at, a, b in sorted(runs):
+        if merged and merged[-1][0] == at and merged[-1][2] == a:
+            merged[-1] = (at, merged[-1][1], b)
+        else:
+            merged.append((at, a, b))
+
+    def column(of: Callable[[_Piece], npt.NDArray[Any]]) -> npt.NDArray[Any]:
+        return np.concatenate([of(pieces[at])[a:b] for at, a, b in merged])
+
+    joined = {f.name: column(partial(_statistic, f.name)) for f in fields(Summary)}
     return Buckets(
         tuple(names),
-        np.concatenate([piece.codes for piece in pieces]),
-        np.concatenate([piece.starts for piece in pieces]),
+        column(lambda p: p.codes),
+        column(lambda p: p.starts),
         **joined,
-        expected=np.full(len(count), np.nan),
-        reported=count,
+        expected=np.full(len(joined["count"]), np.nan),
+        reported=joined["count"],
     )

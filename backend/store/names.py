@@ -57,9 +57,12 @@ class Names:
                 if found[at] < 0:
                     found[at] = fresh.setdefault((kind, name), len(self._names) + len(fresh))
         if fresh:
-            transaction.cursor.executemany(
-                "insert into series values (?, ?, ?, null, null, null)",
-                [[sid, k, name] for (k, name), sid in fresh.items()],
+            # One statement for all: one a name takes half a millisecond each.
+            kinds, unnamed = zip(*fresh, strict=True)
+            transaction.cursor.execute(
+                "insert into series select unnest(?::integer[]), unnest(?::varchar[]), unnest(?::varchar[]), "
+                "null, null, null",
+                [list(fresh.values()), list(kinds), list(unnamed)],
             )
             transaction.on_commit(lambda: self._adopt(fresh))
         return np.array(found, np.int32)

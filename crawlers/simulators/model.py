@@ -49,7 +49,7 @@ class DataCentreModel:
         self._matrix = lru_cache(maxsize=4)(self._day_matrix)
 
     def period_ns(self, name: str) -> int:
-        return round(self.sensors[name].period_s * NS_PER_SECOND)
+        return round(self.sensors[name].poll_s * NS_PER_SECOND)
 
     def value(self, names: Sequence[str], times: Int64) -> Float64:
         """What a crawler reads: (n,) names and (m,) ns since the epoch give (n, m), in the sensors' units."""

@@ -10,11 +10,11 @@ from backend.core.ports import TimeSeriesStore
 from tests.support.store_cases import IMPLEMENTATIONS, Bench
 
 
-@pytest.fixture(params=IMPLEMENTATIONS)
+@pytest.fixture(params=IMPLEMENTATIONS, ids=lambda implementation: implementation.__name__)
 def make_bench(
     request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
 ) -> Callable[[], Bench]:
-    return lambda: Bench(IMPLEMENTATIONS[request.param](tmp_path_factory.mktemp("store")))
+    return lambda: Bench(request.param(request, tmp_path_factory.mktemp("store")))
 
 
 @pytest.fixture

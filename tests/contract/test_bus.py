@@ -3,24 +3,32 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 
 import pytest
 
 from backend.bus.memory import MemoryBus
+from backend.bus.redis import RedisBus
 from backend.core.ports import Bus
 from backend.core.reading import Reading, Readings
 
-IMPLEMENTATIONS = {"memory": MemoryBus}
+
+def on_redis(request: pytest.FixtureRequest) -> Bus:
+    return RedisBus(request.getfixturevalue("redis_server").url())
+
+
+IMPLEMENTATIONS: dict[str, Callable[[pytest.FixtureRequest], Bus]] = {
+    "memory": lambda _: MemoryBus(),
+    "redis": on_redis,
+}
 SOON = 5.0
 
 
 @pytest.fixture(params=IMPLEMENTATIONS)
 async def bus(request: pytest.FixtureRequest) -> AsyncIterator[Bus]:
-    bus = IMPLEMENTATIONS[request.param]()
+    bus = IMPLEMENTATIONS[request.param](request)
     yield bus
-    if hasattr(bus, "close"):
-        await bus.close()
+    await bus.close()
 
 
 def batch(*rows: tuple[str, int, float]) -> Readings:
@@ -98,3 +106,13 @@ async def test_leaving_ends_the_subscription(bus) -> None:
     done, _ = await asyncio.wait({waiting}, timeout=0.05)
     assert not done or waiting.result() is None
     waiting.cancel()
+
+
+async def test_without_a_loss_there_is_no_gap(bus) -> None:
+    assert bus.connected
+    async with bus.subscribe() as batches:
+        for i in range(1, 101):
+            await bus.publish(batch(("a", i, float(i))))
+        await collect(batches, lambda s: s.get("a", Reading("a", 0, 0)).time_ns == 100)
+        assert batches.gaps == 0
+    assert bus.connected

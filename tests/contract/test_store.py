@@ -288,7 +288,7 @@ async def test_several_windows_at_once(store: TimeSeriesStore) -> None:
     many = await store.aggregate_many(groups, WINDOWS, T0, T0 + DAY)
     assert set(many) == set(WINDOWS)
     for window in WINDOWS:
-        same(many[window], await store.aggregate(groups, window, T0, T0 + DAY))
+        same(many[window], await store.aggregate(groups, window, T0, T0 + DAY), 1e-12)
         assert many[window].by_series()["all"].count.sum() == 86_400 + 12_343 + 1_417
     assert await store.aggregate_many(groups, (), T0, T0 + DAY) == {}
     nothing = await store.aggregate_many(groups, WINDOWS, T0, T0)
@@ -361,6 +361,20 @@ async def test_the_last_roll_up_wins(store: TimeSeriesStore) -> None:
     rows = {name: rows[name] | again[name] for name in rows}
     got = await store.buckets(SeriesKind.SENSOR, ["a", "b"], Window.M1, T0 - HOUR, T0 + HOUR)
     same(got, buckets_of(rows))
+
+
+@pytest.mark.parametrize("window", WINDOWS)
+async def test_empty_roll_ups_replace_and_are_replaced(store: TimeSeriesStore, window: Window) -> None:
+    def row(count: float, *statistics: float) -> Buckets:
+        columns = (np.array([v], np.float64) for v in (count, *statistics))
+        return Buckets(("n",), np.zeros(1, np.int32), np.array([T0]), *columns)
+
+    empty = row(0, *[math.nan] * 5, 3, 0)
+    one = row(1, 7.5, 0, 7.5, 7.5, 7.5, 3, 2)
+    many = row(3, 9, 2, 2, 4, 3, 3, 3)
+    for bucket in (many, empty, one, many, one, empty, empty, many):
+        await store.write_buckets(SeriesKind.NODE, window, bucket)
+        same(await store.buckets(SeriesKind.NODE, ["n"], window, T0, T0 + window.ns), bucket)
 
 
 async def test_the_interval_of_roll_ups_is_that_of_their_starts(store: TimeSeriesStore) -> None:

@@ -51,6 +51,13 @@ def crawler(*devices: Switched) -> Crawler:
     return Crawler(devices, BatchingSink(MemorySink(), 0.001), SystemClock(), backoff, random.Random(1))
 
 
+class Behind:
+    """A spool behind the crawler."""
+
+    depth = 5
+    dropped = 2
+
+
 class Watched(MemoryHealthBoard):
     """A board on which one can wait for a report."""
 
@@ -104,10 +111,10 @@ async def test_a_crawler_reports_through_the_door_and_the_door_stamps() -> None:
     made = crawler(Switched("pdu"))
     async with serving(HealthDoor(board, clock)) as port:
         remote = HttpBoard(f"http://127.0.0.1:{port}/ingest")
-        await remote.report(health_of(made, "far away", 7, spooled=5))
+        await remote.report(health_of(made, "far away", 7, Behind()))
         [device] = await board.devices()
         assert (device.name, device.crawler, device.reported_ns) == ("pdu", "far away", NOW)
-        assert (device.state, device.waiting) == (DeviceState.STARTING, 5)
+        assert (device.state, device.waiting, device.dropped) == (DeviceState.STARTING, 5, 2)
         for body in (b"", b"nan", b"[]", b'{"devices": 3}', b'{"devices": [{"name": "x"}]}', b"[" * 100_000):
             answer = await exchange(port, post(PATH, body))
             assert (answer.status, answer.json["status"]) == (400, "failure"), body[:40]

@@ -162,7 +162,7 @@ def test_history_is_what_the_devices_would_have_said() -> None:
     rows = Readings.concat(chunks).by_sensor()
     assert set(rows) == set(EXAMPLE.sensors)
     for name, points in rows.items():
-        period = round(EXAMPLE.sensors[name].period_s * S)
+        period = round(EXAMPLE.sensors[name].poll_s * S)
         assert points.times.tolist() == list(range(-(-start // period) * period, stop, period))
         assert (points.values == MODEL.value([name], points.times)[0]).all()
 

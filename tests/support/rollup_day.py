@@ -27,7 +27,7 @@ HOUR = 3_600 * NS_PER_SECOND
 @dataclass(frozen=True)
 class Info:
     sensor_type: str = "wattmeter"
-    period_s: float = 10.0
+    period_s: float | None = 10.0
     exclude_from_aggregation: bool = False
     gaps: tuple[tuple[float, float], ...] = field(default=())
     """Hours after START in which it is silent."""
@@ -77,7 +77,7 @@ def simulate(seed: int = 0, start: int = START, end: int = END) -> dict[str, Poi
     for i, (name, info) in enumerate(SENSORS.items()):
         if name == "plug_silent":
             continue
-        times = np.arange(start + i * 37_000_000, end, round(info.period_s * 1e9), dtype=np.int64)
+        times = np.arange(start + i * 37_000_000, end, round((info.period_s or 1.0) * 1e9), dtype=np.int64)
         hours = (times - START) / HOUR
         here = np.ones(len(times), bool)
         for a, b in info.gaps:
@@ -125,7 +125,7 @@ def expect(
         if not there:
             continue
         every = Points(np.concatenate([p.times for p in there]), np.concatenate([p.values for p in there]))
-        due = sum(window.seconds / definitions.periods[m] for m in members)
+        due = sum(window.seconds / definitions.period(m) for m in members)
         for at, values in by_window(every, window):
             if start <= at < end:
                 rows[group, at] = (*statistics(values), due, float(len(values)))

@@ -17,6 +17,8 @@ from backend.core.ports import TimeSeriesStore
 from backend.core.reading import Reading, Readings
 from backend.core.windows import NS_PER_SECOND, Window
 from backend.store.duckdb import DuckDBStore
+from backend.store.influxdb import InfluxDBStore
+from tests.support import influx
 
 S = NS_PER_SECOND
 T0 = 1_700_006_400 * S  # a midnight
@@ -43,10 +45,27 @@ class Bench:
         return self.store
 
 
+Make = Callable[[], TimeSeriesStore]
+
+
+def duckdb(request: pytest.FixtureRequest, folder: Path) -> Make:
+    return lambda: DuckDBStore(folder / "series.duckdb", memory_limit="200MB", threads=1)
+
+
+def influxdb(request: pytest.FixtureRequest, folder: Path) -> Make:
+    server, name = request.getfixturevalue("influxdb"), influx.fresh_name()
+    return lambda: InfluxDBStore(server.url(name))
+
+
+def influxdb2(request: pytest.FixtureRequest, folder: Path) -> Make:
+    where = influx.version_2()
+    assert where is not None
+    (url, org, token), name = where, influx.fresh_name()
+    return lambda: InfluxDBStore(f"influxdb+{url}/{name}", org=org, token=token)
+
+
 # How each implementation is made over a folder of its own; making it twice over one folder is the same store.
-IMPLEMENTATIONS: dict[str, Callable[[Path], Callable[[], TimeSeriesStore]]] = {
-    "duckdb": lambda folder: lambda: DuckDBStore(folder / "series.duckdb", memory_limit="200MB", threads=1),
-}
+IMPLEMENTATIONS = [duckdb, influxdb, *([influxdb2] if influx.version_2() else [])]
 
 
 def readings(*rows: tuple[str, int, float]) -> Readings:
@@ -107,23 +126,30 @@ def assert_buckets(got: Buckets, expected: Mapping[tuple[str, int], tuple[float,
         )
 
 
-def buckets_of(rows: Mapping[str, Mapping[int, float]], seed: float = 0.0) -> Buckets:
-    """Made-up buckets: every statistic of series s at time t is a number of its own."""
+def buckets_of(rows: Mapping[str, Mapping[int, float]]) -> Buckets:
+    """Made-up buckets: every statistic of series s at time t is a number of its own; NaN makes an empty one."""
     flat = [(code, t, v) for code, times in enumerate(rows.values()) for t, v in sorted(times.items())]
-    value = np.array([v for *_, v in flat], np.float64) + seed
+    value = np.array([v for *_, v in flat], np.float64)
+    empty = np.isnan(value)
+    count = np.where(empty, 0.0, 2.0 + np.floor(np.abs(value)))
     return Buckets(
         tuple(rows),
         np.array([code for code, *_ in flat], np.int32),
         np.array([t for _, t, _ in flat], np.int64),
-        *(value + k for k in range(8)),
+        count,
+        *(value + k for k in range(1, 6)),
+        expected=count + 7,
+        reported=np.where(empty, 0.0, count + 6),
     )
 
 
-def same(got: Buckets, expected: Buckets) -> None:
+def same(got: Buckets, expected: Buckets, rounding: float = 0.0) -> None:
+    """`rounding` is by how much of themselves sums may differ, as when their terms are added in another order."""
     assert tuple(got.names) == tuple(expected.names)
     for field in fields(got)[1:]:
-        np.testing.assert_array_equal(
-            getattr(got, field.name), getattr(expected, field.name), err_msg=field.name
+        allowed = rounding if field.name in ("sum", "m2") else 0.0
+        np.testing.assert_allclose(
+            getattr(got, field.name), getattr(expected, field.name), rtol=allowed, atol=0, err_msg=field.name
         )
         assert getattr(got, field.name).dtype == getattr(expected, field.name).dtype
 

@@ -76,7 +76,7 @@ class SyntheticStore(ReferenceStore):
         for name in sensors:
             sensor = self.curves.sensors.get(name)
             if sensor is not None and name not in found:
-                step = max(1, round(sensor.period_s))
+                step = max(1, round(sensor.poll_s))
                 t_s = np.arange(-(-start_ns // NS_PER_SECOND), -(-stop // NS_PER_SECOND), step)
                 t_s = t_s[self.curves.reports(sensor, t_s)]
                 if len(t_s):
@@ -88,7 +88,7 @@ class SyntheticStore(ReferenceStore):
         t_s = starts[:, None] / NS_PER_SECOND + offsets
         values = self.curves.value(sensor, t_s)
         here = self.curves.reports(sensor, t_s.ravel()).reshape(t_s.shape).all(1)
-        count = np.where(here, window.seconds / sensor.period_s, 0.0)
+        count = np.where(here, window.seconds / sensor.poll_s, 0.0)
         found = {
             "count": count,
             "sum": values.mean(1) * count,
@@ -97,7 +97,7 @@ class SyntheticStore(ReferenceStore):
             "max": values.max(1),
             "median": np.median(values, axis=1),
             "reported": count,
-            "expected": np.full(len(starts), window.seconds / sensor.period_s),
+            "expected": np.full(len(starts), window.seconds / sensor.poll_s),
         }
         for name in ("sum", "m2", "min", "max", "median"):
             found[name] = np.where(here, found[name], np.nan)

@@ -127,7 +127,7 @@ def test_what_is_not_said_has_a_default(small: Path) -> None:
     probe = sensors["28b8fb2909000003"]
     assert (probe.location, probe.unit, probe.sensor_type) == ("room exterior", "celsius", "temperature")
     assert (sensors["feed"].sensor_type, sensors["feed"].unit) == ("wattmeter", "W")
-    assert (sensors["feed"].period_s, sensors["server-1_pdu-B"].period_s) == (1.0, 0.5)
+    assert (sensors["feed"].period_s, sensors["server-1_pdu-B"].period_s) == (None, 0.5)
     assert sensors["water_in"].tags == ("inside_temperature", "12")
 
 

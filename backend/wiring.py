@@ -1,0 +1,277 @@
+"""What the processes are put together from: the parts they share, made from the settings, opened and closed in order.
+
+`backend/app.py` makes the dashboard of them, in one process or as the web process; `backend/processes.py` the others.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Iterable, Mapping
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final
+
+from backend.bus.board import MemoryCounters, MemoryHealthBoard
+from backend.bus.memory import MemoryBus
+from backend.core.asgi import App
+from backend.core.clock import Clock, SystemClock
+from backend.core.errors import PermanentError, TransientError
+from backend.core.ports import Bus, Counters, HealthBoard, SensorTags, TimeSeriesStore, Written
+from backend.core.reading import Readings
+from backend.db.engine import Database
+from backend.db.migrate import migrate
+from backend.db.rollup_state import SqlRollupState
+from backend.ingest.door import IngestDoor
+from backend.ingest.health_door import PATH as HEALTH_PATH
+from backend.ingest.health_door import HealthDoor
+from backend.ingest.keys import Guard, Keys, Networks
+from backend.ingest.service import Ingest
+from backend.ingest.spool import SqliteSpool
+from backend.inventory.loader import load
+from backend.inventory.model import Inventory, Sensor
+from backend.rest.arduino import PATH as CARDS_PATH
+from backend.rest.arduino import CardDoor
+from backend.rest.spa import DIST
+from backend.rollups.definitions import Definitions
+from backend.rollups.engine import RollupEngine
+from backend.settings import Settings
+
+log = logging.getLogger("seduce.app")
+
+INGEST_PATH: Final = "/ingest"
+RELAY_PATH: Final = "/ingest/cards"
+"""Where a process that receives cards leaves what it has judged: as `/ingest`, and unknown probes are let in."""
+RETRY_S: Final = 2.0
+
+
+@dataclass(frozen=True, slots=True)
+class Parts:
+    """Parts to use in place of those that the settings name."""
+
+    clock: Clock | None = None
+    inventory: Inventory | None = None
+    store: TimeSeriesStore | None = None
+    bus: Bus | None = None
+    page: Path = DIST
+
+
+@dataclass(frozen=True, slots=True)
+class Base:
+    """What nearly every process stands on."""
+
+    settings: Settings
+    clock: Clock
+    inventory: Inventory
+    store: TimeSeriesStore
+    bus: Bus
+    database: Database
+    database_url: str
+    state: SqlRollupState
+    board: HealthBoard
+    counters: Counters
+
+
+@dataclass(frozen=True, slots=True)
+class Door:
+    """The one writer of raw readings, and the spool it keeps them in."""
+
+    ingest: Ingest
+    spool: SqliteSpool
+
+
+def build_base(settings: Settings, chosen: Parts) -> Base:
+    """Nothing is opened yet. Raises `DescriptionError` with all faults of the description, `PermanentError` for a setting."""
+    inventory = chosen.inventory or load(settings.description_dir)
+    settings.data_dir.mkdir(parents=True, exist_ok=True)
+    url = settings.database_url or f"sqlite:///{settings.data_dir.resolve() / 'seduce.sqlite'}"
+    database = Database(url)
+    clock = chosen.clock or SystemClock()
+    board, counters = open_board(settings, clock)
+    return Base(
+        settings=settings,
+        clock=clock,
+        inventory=inventory,
+        store=chosen.store or open_store(settings),
+        bus=chosen.bus or open_bus(settings),
+        database=database,
+        database_url=url,
+        state=SqlRollupState(database),
+        board=board,
+        counters=counters,
+    )
+
+
+def build_rollups(base: Base) -> RollupEngine:
+    inventory = base.inventory
+    definitions = Definitions.of(inventory.sensors, (inventory.consumption, inventory.production))
+    return RollupEngine(base.store, base.state, definitions, base.clock, base.settings.rollup_delay_s)
+
+
+def build_door(base: Base, rollups: RollupEngine) -> Door:
+    """`rollups` hears of what comes late; it need not run in this process."""
+
+    async def mark_late(readings: Readings, _: Written) -> None:
+        await rollups.on_late(readings)
+
+    spool = open_spool(base.settings, "spool.sqlite")
+    ingest = Ingest(
+        spool,
+        base.store,
+        base.bus,
+        tags_of(base.inventory),
+        clock=base.clock,
+        on_written=[mark_late],
+        set_aside=spool.set_aside,
+    )
+    return Door(ingest, spool)
+
+
+def tags_of(inventory: Inventory) -> dict[str, SensorTags]:
+    return {n: SensorTags(s.location, s.sensor_type, s.unit) for n, s in inventory.sensors.items()}
+
+
+def open_doors(base: Base, ingest: Ingest) -> Mapping[str, App]:
+    """The push routes by path, each with what it asks of a pusher. Raises `UserError` where the keys cannot be read."""
+    settings = base.settings
+    keys = Keys.load(settings.device_keys, settings.device_keys_file)
+    # Without keys nobody can be told from anybody: then only this machine is trusted.
+    crawlers = Networks.none() if len(keys) else Networks.loopback()
+    cards = Networks.parse(settings.card_networks)
+    return {
+        INGEST_PATH: Guard(IngestDoor(ingest.accept_columns), keys, crawlers),
+        RELAY_PATH: Guard(IngestDoor(ingest.accept_relayed), keys, crawlers),
+        CARDS_PATH: Guard(CardDoor(ingest), keys, cards),
+        HEALTH_PATH: Guard(HealthDoor(base.board, base.clock), keys, crawlers),
+    }
+
+
+def temperatures(sensors: Iterable[Sensor]) -> dict[str, float]:
+    """Temperature sensors, which are watched for silence, with their periods in seconds."""
+    return {s.name: s.poll_s for s in sensors if s.sensor_type == "temperature"}
+
+
+def open_spool(settings: Settings, name: str) -> SqliteSpool:
+    return SqliteSpool(settings.data_dir / name, settings.spool_max_mb * 1024 * 1024)
+
+
+def open_store(settings: Settings) -> TimeSeriesStore:
+    """The store that `store_url` names. Raises `PermanentError` for one that is not known."""
+    url = settings.store_url or f"duckdb:///{settings.data_dir.resolve() / 'series.duckdb'}"
+    scheme, _, path = url.partition("://")
+    if scheme == "duckdb":
+        from backend.store.duckdb import DuckDBStore
+
+        # As in other database URLs: three slashes before a relative path, four before an absolute one.
+        return DuckDBStore(Path(path.removeprefix("/")))
+    if scheme in ("influxdb+http", "influxdb+https"):
+        from backend.store.influxdb import InfluxDBStore
+
+        return InfluxDBStore(url)
+    # The URL itself may hold a password.
+    raise PermanentError(
+        f"SEDUCE_STORE_URL begins with {scheme!r}: expected duckdb:///path, influxdb+http://… or influxdb+https://…"
+    )
+
+
+def open_bus(settings: Settings) -> Bus:
+    """The bus that `bus_url` names. Raises `PermanentError` for one that is not known."""
+    scheme = settings.bus_url.partition("://")[0]
+    if scheme == "memory":
+        return MemoryBus()
+    if scheme in ("redis", "rediss", "unix"):
+        from backend.bus.redis import RedisBus
+
+        return RedisBus(settings.bus_url)
+    raise PermanentError(f"SEDUCE_BUS_URL begins with {scheme!r}: expected memory:// or redis://host:port/db")
+
+
+def open_board(settings: Settings, clock: Clock) -> tuple[HealthBoard, Counters]:
+    """Health of devices and errors of sensors: in Redis where the live bus is, else in memory."""
+    if settings.bus_url.startswith("memory:"):
+        return MemoryHealthBoard(clock), MemoryCounters()
+    from backend.bus.redis_board import RedisCounters, RedisHealthBoard
+
+    return RedisHealthBoard(settings.bus_url, clock), RedisCounters(settings.bus_url)
+
+
+def refuse_one_process_parts(settings: Settings, process: str) -> None:
+    """Raises `PermanentError` where the settings name a store or a bus that only one process can have."""
+    if not settings.store_url or settings.store_url.startswith("duckdb:"):
+        raise PermanentError(
+            f"seduce {process} shares the store with other processes, and DuckDB allows one only: "
+            "set SEDUCE_STORE_URL to an InfluxDB, or use `seduce serve`"
+        )
+    if settings.bus_url.startswith("memory:"):
+        raise PermanentError(
+            f"seduce {process} needs a live bus between processes: set SEDUCE_BUS_URL=redis://host:port/db, or use `seduce serve`"
+        )
+
+
+@asynccontextmanager
+async def opened(base: Base) -> AsyncIterator[None]:
+    """Database, store and bus. One that is away now is tried again in the background: readings are taken meanwhile."""
+    async with AsyncExitStack() as stack:
+        stack.push_async_callback(base.bus.close)
+        stack.push_async_callback(base.board.close)
+        stack.push_async_callback(base.counters.close)
+        stack.push_async_callback(base.database.close)
+        await stack.enter_async_context(_patiently("database", lambda: migrate(base.database_url)))
+        stack.push_async_callback(base.store.close)
+        await stack.enter_async_context(_patiently("store", base.store.open))
+        yield
+
+
+@asynccontextmanager
+async def draining(door: Door) -> AsyncIterator[None]:
+    """The spool is open, and what it holds goes to the store."""
+    await door.spool.open()
+    try:
+        async with running(door.ingest.run_drain(), "drain of the spool"):
+            yield
+    finally:
+        await door.spool.close()
+
+
+@asynccontextmanager
+async def running(work: Coroutine[Any, Any, None], name: str) -> AsyncIterator[None]:
+    """Runs beside the block; a failure is logged at once and not at the end."""
+    task = asyncio.create_task(work, name=name)
+    task.add_done_callback(_tell)
+    try:
+        yield
+    finally:
+        task.cancel()
+        await asyncio.gather(task, return_exceptions=True)
+
+
+def _tell(task: asyncio.Task[None]) -> None:
+    error = None if task.cancelled() else task.exception()
+    if error is not None:
+        log.critical("%s has stopped", task.get_name(), exc_info=error)
+
+
+@asynccontextmanager
+async def _patiently(name: str, begin: Callable[[], Awaitable[None]]) -> AsyncIterator[None]:
+    """Begins, or goes on trying beside the block."""
+    try:
+        await begin()
+    except TransientError as error:
+        log.error("the %s is not there yet: %s", name, error)
+    else:
+        yield
+        return
+
+    async def again() -> None:
+        while True:
+            await asyncio.sleep(RETRY_S)
+            try:
+                await begin()
+            except TransientError:
+                continue
+            log.info("the %s is there now", name)
+            return
+
+    async with running(again(), f"waiting for the {name}"):
+        yield

@@ -1,0 +1,9 @@
+"""`python -m crawlers.sensors`: the meters that are not outlets, Flukso and Socomec, in one process."""
+
+from __future__ import annotations
+
+if __name__ == "__main__":
+    from crawlers import flukso, socomec
+    from crawlers.cli import main
+
+    raise SystemExit(main([flukso.METHOD, socomec.METHOD], prog="python -m crawlers.sensors"))

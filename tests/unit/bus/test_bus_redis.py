@@ -1,0 +1,230 @@
+"""What only a bus over a network has: losses, and that they are told."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+from collections.abc import AsyncIterator, Mapping
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from backend.bus.last_values import LastValues
+from backend.bus.redis import CHANNEL, RedisBus
+from backend.bus.wire import Decoder, encode
+from backend.core.errors import PermanentError, TransientError
+from backend.core.reading import Reading, Readings
+from tests.support.redis import RedisServer
+
+SOON = 8.0
+
+
+def batch(*rows: tuple[str, int, float]) -> Readings:
+    return Readings.of([Reading(*row) for row in rows])
+
+
+@pytest.fixture
+async def buses(redis_server: RedisServer) -> AsyncIterator[tuple[RedisBus, RedisBus]]:
+    """Of the process that publishes, and of the one that listens."""
+    ours, theirs = RedisBus(redis_server.url()), RedisBus(redis_server.url())
+    yield ours, theirs
+    await ours.close()
+    await theirs.close()
+
+
+async def published(bus: RedisBus, readings: Readings) -> None:
+    """Until Redis has it."""
+    async with asyncio.timeout(SOON):
+        while True:
+            with contextlib.suppress(TransientError):
+                await bus.publish(readings)
+                return
+            await asyncio.sleep(0.05)
+
+
+async def next_of(batches) -> list[Reading]:
+    return list(await asyncio.wait_for(anext(batches), SOON))
+
+
+async def test_from_process_to_process(buses) -> None:
+    ours, theirs = buses
+    async with theirs.subscribe(frozenset({"b"})) as batches:
+        await ours.publish(batch(("a", 1, 1.0), ("b", 2, 2.5)))
+        assert await next_of(batches) == [Reading("b", 2, 2.5)]
+
+
+async def test_a_listener_that_was_cut_off_goes_on_and_knows_of_it(buses, redis_server, caplog) -> None:
+    caplog.set_level(logging.INFO, "backend.bus.redis")
+    ours, theirs = buses
+    async with theirs.subscribe() as batches:
+        await ours.publish(batch(("a", 1, 1.0)))
+        assert await next_of(batches) == [Reading("a", 1, 1.0)]
+        redis_server.hang_up("pubsub")
+        assert await next_of(batches) == []  # nothing came since, but it is told at once
+        assert batches.gaps == 1
+        await ours.publish(batch(("a", 2, 2.0)))
+        assert await next_of(batches) == [Reading("a", 2, 2.0)]
+        assert batches.gaps == 1
+    said = [r.levelname for r in caplog.records]
+    assert said == ["ERROR", "INFO"]
+
+
+async def test_what_the_publisher_could_not_send_is_a_gap_for_the_listener(buses, monkeypatch) -> None:
+    monkeypatch.setattr("backend.bus.redis._PAUSE_S", 3600)
+    ours, theirs = buses
+    async with theirs.subscribe() as batches:
+        await ours.publish(batch(("a", 1, 1.0)))
+        await next_of(batches)
+        ours._not_before = asyncio.get_running_loop().time() + 3600
+        with pytest.raises(TransientError):
+            await ours.publish(batch(("a", 2, 2.0)))
+        ours._not_before = 0.0
+        await ours.publish(batch(("a", 3, 3.0)))
+        assert await next_of(batches) == [Reading("a", 3, 3.0)]
+        assert batches.gaps == 1
+
+
+async def test_a_publisher_that_begins_anew_is_a_gap(buses, redis_server) -> None:
+    ours, theirs = buses
+    async with theirs.subscribe() as batches:
+        await ours.publish(batch(("a", 1, 1.0)))
+        await next_of(batches)
+        again = RedisBus(redis_server.url())
+        await again.publish(batch(("a", 2, 2.0)))
+        assert await next_of(batches) == [Reading("a", 2, 2.0)]
+        assert batches.gaps == 1
+        await again.close()
+
+
+async def test_redis_stopped_and_started_again(buses, redis_server) -> None:
+    ours, theirs = buses
+    async with theirs.subscribe() as batches:
+        await ours.publish(batch(("a", 1, 1.0)))
+        await next_of(batches)
+        redis_server.stop()
+        try:
+            with pytest.raises(TransientError, match=str(redis_server.port)):
+                await ours.publish(batch(("a", 2, 2.0)))
+            with pytest.raises(TransientError):
+                await ours.publish(batch(("a", 3, 3.0)))
+        finally:
+            redis_server.start()
+        assert await next_of(batches) == []
+        assert theirs.connected
+        await published(ours, batch(("a", 4, 4.0)))
+        assert await next_of(batches) == [Reading("a", 4, 4.0)]
+
+
+async def test_a_frozen_redis_holds_a_publisher_for_seconds_and_a_listener_notices(
+    buses, redis_server, monkeypatch
+) -> None:
+    monkeypatch.setattr("backend.bus.redis._QUIET_S", 0.2)
+    ours, theirs = buses
+    async with theirs.subscribe() as batches:
+        redis_server.freeze()
+        try:
+            async with asyncio.timeout(SOON):
+                with pytest.raises(TransientError):
+                    await ours.publish(batch(("a", 1, 1.0)))
+                while theirs.connected:
+                    await asyncio.sleep(0.02)
+        finally:
+            redis_server.thaw()
+        assert await next_of(batches) == []
+        assert batches.gaps == 1
+
+
+async def test_a_subscription_may_begin_before_redis_does(redis_server) -> None:
+    redis_server.stop()
+    bus = RedisBus(redis_server.url())
+    try:
+        async with bus.subscribe() as batches:
+            assert not bus.connected
+            redis_server.start()
+            assert await next_of(batches) == []
+            assert bus.connected
+            await published(bus, batch(("a", 1, 1.0)))
+            assert await next_of(batches) == [Reading("a", 1, 1.0)]
+    finally:
+        await bus.close()
+        if not redis_server._process:
+            redis_server.start()
+
+
+async def test_last_values_read_the_store_again_after_a_gap(buses, redis_server) -> None:
+    _, theirs = buses
+    known = {"a": Reading("a", 1, 1.0)}
+
+    async def seed() -> Mapping[str, Reading]:
+        return known
+
+    last = LastValues(theirs, ("a", "b"), seed)
+    following = asyncio.create_task(last.run())
+    await asyncio.wait_for(last.ready.wait(), SOON)
+    assert last.latest("a") == known["a"]
+    known = {"a": Reading("a", 5, 5.0), "b": Reading("b", 6, 6.0)}  # came while nobody listened
+    redis_server.hang_up("pubsub")
+    async with asyncio.timeout(SOON):
+        while last.latest("b") != known["b"]:
+            await asyncio.sleep(0.01)
+    assert last.latest("a") == known["a"]
+    following.cancel()
+
+
+async def test_garbage_on_the_channel_is_passed_over_and_said_once(buses, redis_server, caplog) -> None:
+    ours, theirs = buses
+    async with theirs.subscribe() as batches:
+        for _ in range(3):
+            redis_server.command("PUBLISH", f"{CHANNEL}:0", "hello")
+        await ours.publish(batch(("a", 1, 1.0)))
+        assert await next_of(batches) == [Reading("a", 1, 1.0)]
+    assert [r.levelname for r in caplog.records] == ["WARNING"]
+
+
+async def test_databases_of_one_server_do_not_mix(buses, redis_server) -> None:
+    ours, theirs = buses
+    other = RedisBus(redis_server.url(3))
+    async with theirs.subscribe() as batches:
+        await other.publish(batch(("x", 1, 1.0)))
+        await ours.publish(batch(("a", 1, 1.0)))
+        assert await next_of(batches) == [Reading("a", 1, 1.0)]
+    await other.close()
+
+
+def test_a_url_that_cannot_be_is_said() -> None:
+    with pytest.raises(PermanentError, match="live bus"):
+        RedisBus("http://127.0.0.1:6379")
+
+
+ROWS = st.lists(
+    st.tuples(st.sampled_from("abcdé"), st.integers(-(2**63), 2**63 - 1), st.floats(allow_nan=False)),
+    max_size=30,
+)
+
+
+@given(ROWS, st.integers(0, 2**63 - 1), st.integers(1, 2**63))
+def test_what_is_encoded_is_decoded(rows, publisher: int, number: int) -> None:
+    readings = batch(*rows)
+    message = Decoder().decode(encode(readings, publisher, number))
+    assert (message.publisher, message.number) == (publisher, number)
+    assert list(message.readings) == list(readings)
+
+
+@given(st.binary(max_size=200), st.integers(0, 200))
+def test_any_bytes_are_readings_or_a_value_error(noise: bytes, cut: int) -> None:
+    whole = encode(batch(("a", 1, 1.0), ("b", 2, 2.0)), 1, 1)
+    for data in (noise, whole[:cut], whole[:cut] + noise, b"SDR1" + noise):
+        with contextlib.suppress(ValueError):
+            Decoder().decode(data)
+
+
+def test_only_names_that_occur_are_sent_and_tables_are_shared() -> None:
+    names = tuple(f"sensor-{i}" for i in range(1000))
+    readings = Readings(names, np.array([5, 7], np.int32), np.array([1, 2], np.int64), np.array([1.0, 2.0]))
+    data = encode(readings, 1, 1)
+    assert len(data) < 100
+    decoder = Decoder()
+    assert decoder.decode(data).readings.names is decoder.decode(data).readings.names
