@@ -88,13 +88,14 @@ def build_base(settings: Settings, chosen: Parts) -> Base:
     url = settings.database_url or f"sqlite:///{settings.data_dir.resolve() / 'seduce.sqlite'}"
     database = Database(url)
     clock = chosen.clock or SystemClock()
+    bus = chosen.bus or open_bus(settings)
     board, counters = open_board(settings, clock)
     return Base(
         settings=settings,
         clock=clock,
         inventory=inventory,
         store=chosen.store or open_store(settings),
-        bus=chosen.bus or open_bus(settings),
+        bus=bus,
         database=database,
         database_url=url,
         state=SqlRollupState(database),
