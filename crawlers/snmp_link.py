@@ -6,15 +6,16 @@ import math
 from collections.abc import Sequence
 from typing import Any, Final, Protocol
 
+from pyasn1.error import PyAsn1Error
 from pyasn1.type import univ
 from pysnmp.error import PySnmpError
 from pysnmp.hlapi.v1arch import asyncio as light
 from pysnmp.hlapi.v3arch import asyncio as full
-from pysnmp.proto import rfc1905
+from pysnmp.proto import rfc1902, rfc1905
 
 from backend.core.errors import TransientError
 from backend.inventory.model import SnmpSource, SnmpUser
-from crawlers.snmp_plan import Answer, Bulk, Oid, Request, Value
+from crawlers.snmp_plan import Answer, Bulk, Count, Oid, Request, Value
 
 _AUTH: Final = {
     "md5": full.USM_AUTH_HMAC96_MD5,
@@ -31,6 +32,9 @@ _PRIV: Final = {
     "aes192": full.USM_PRIV_CFB192_AES,
     "aes256": full.USM_PRIV_CFB256_AES,
 }
+
+
+_COUNTER_BITS: Final = {rfc1902.Counter32.tagSet: 32, rfc1902.Counter64.tagSet: 64}
 
 
 class Link(Protocol):
@@ -131,6 +135,9 @@ def decode(value: Any) -> Value:
     if isinstance(value, rfc1905.NoSuchInstance | rfc1905.NoSuchObject | rfc1905.EndOfMibView):
         return "no such instance"
     try:
-        return float(int(value))
-    except (TypeError, ValueError):
+        number = int(value)
+    except (TypeError, ValueError, PyAsn1Error):
         return f"not a number: {type(value).__name__}"
+    if bits := _COUNTER_BITS.get(value.tagSet):
+        return Count(number, bits)
+    return float(number)
