@@ -18,7 +18,7 @@ from pymodbus.exceptions import ModbusException
 
 from backend.core.errors import PermanentError, TransientError, UserError
 from backend.inventory.model import CommandAction, CommandProperty, CommandTarget
-from crawlers import registers
+from crawlers import modbus_link, registers
 from crawlers.modbus import EXCEPTIONS
 
 log = logging.getLogger(__name__)
@@ -123,9 +123,7 @@ class Commands:
     @asynccontextmanager
     async def _line(self, target: CommandTarget) -> AsyncIterator[_Line]:
         async with self._locks.setdefault((target.ip, target.port), asyncio.Lock()):
-            client = AsyncModbusTcpClient(
-                target.ip, port=target.port, timeout=self._timeout_s, retries=0, reconnect_delay=0
-            )
+            client = modbus_link.client(target.ip, target.port, self._timeout_s, target.id)
             try:
                 if not await client.connect():
                     raise TransientError(f"{target.id}: no connection to {target.ip}:{target.port}")
