@@ -27,8 +27,11 @@ from backend.ingest.service import Ingest
 from backend.inventory.model import Inventory
 from backend.metrics import operations, readings
 from backend.metrics.text import CONTENT_TYPE, Collector, Metrics
+from backend.queries.export import ExportService
 from backend.queries.services import Queries
 from backend.rest.explorer import explorer_routes
+from backend.rest.export import PATH as EXPORT_PATH
+from backend.rest.export import ExportDoor
 from backend.rest.headers import SecurityHeaders
 from backend.rest.health import Check, health_routes
 from backend.rest.metrics import metrics_route
@@ -43,9 +46,8 @@ from backend.wiring import (
     build_door,
     build_rollups,
     draining,
-    open_bus,
+    keep_of,
     open_doors,
-    open_store,
     opened,
     running,
     temperatures,
@@ -64,8 +66,6 @@ __all__ = [
     "crawling",
     "create_app",
     "create_web",
-    "open_bus",
-    "open_store",
 ]
 
 MAX_BODY: Final = 2 * 1024 * 1024
@@ -215,7 +215,9 @@ def _wire(settings: Settings, chosen: Parts) -> _Wiring:
         **web,
         ingest=door.ingest,
         rollups=rollups,
-        runner=InProcessRunner(SCHEDULE, bind(rollups, base.store, base.clock, unresponsive)),
+        runner=InProcessRunner(
+            SCHEDULE, bind(rollups, base.store, base.clock, keep_of(base.settings), unresponsive)
+        ),
     )
     return _Wiring(services, base, door)
 
@@ -275,6 +277,7 @@ def _routes(
         Route("/graphql", graphql),
         WebSocketRoute("/graphql", graphql),
         *[Route(path, door) for path, door in doors.items()],
+        Route(EXPORT_PATH, ExportDoor(ExportService(services.inventory.sensors, services.store))),
         *explorer_routes(schema.as_str() if settings.introspection else None, shown=settings.explorer),
         *health_routes({"store": _store_check(services), "live": _live_check(services), **checks}),
         metrics_route(numbers.render, CONTENT_TYPE),

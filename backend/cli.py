@@ -22,6 +22,8 @@ def main(argv: Sequence[str] | None = None) -> int:
         "check": _check,
         "demo": _demo,
         "device-key": _device_key,
+        "export": _export,
+        "import": _import,
         "ingest": _ingest,
         "rollups": _rollups,
         "serve": _serve,
@@ -30,6 +32,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     }[args.command]
     try:
         return run(args)
+    except KeyboardInterrupt:
+        return 130
     except ValidationError as error:
         for fault in error.errors():
             name = "_".join(str(part) for part in fault["loc"]).upper()
@@ -61,7 +65,64 @@ def _parser() -> argparse.ArgumentParser:
     demo.add_argument("--data", type=Path, metavar="DIR", help="folder its data is kept in (var/demo)")
     demo.add_argument("--description", type=Path, metavar="DIR", help="another description to simulate")
     demo.add_argument("--seed", type=int, default=1, help="which weather, which jobs (1)")
+    _add_import(
+        commands.add_parser("import", help="readings from files into the store; the dashboard must not run")
+    )
+    _add_export(
+        commands.add_parser("export", help="readings of the store as a file; the dashboard must not run")
+    )
     return parser
+
+
+def _add_import(parser: argparse.ArgumentParser) -> None:
+    parser.description = (
+        "Files may be packed with gzip. An import that was cut short goes on where it stopped; "
+        "a file that was imported is passed over."
+    )
+    parser.add_argument("files", nargs="+", metavar="FILE", help="what to read; - is the standard input")
+    parser.add_argument(
+        "--format",
+        choices=["auto", "line", "csv", "arrow", "parquet"],
+        default="auto",
+        help="by name and content (auto)",
+    )
+    parser.add_argument(
+        "--precision",
+        choices=["s", "ms", "us", "ns"],
+        help="what times count that are numbers (ns for line protocol)",
+    )
+    parser.add_argument("--again", action="store_true", help="import anew what was imported before")
+    _add_places(parser)
+
+
+def _add_export(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--sensors", type=_names, default=(), metavar="A,B", help="only these sensors")
+    parser.add_argument("--type", type=_names, default=(), metavar="T,U", help="only sensors of these types")
+    parser.add_argument(
+        "--from", dest="start", metavar="TIME", help="as 2026-11-01T00:00:00Z (the first reading)"
+    )
+    parser.add_argument("--to", dest="end", metavar="TIME", help="the first moment left out (none)")
+    parser.add_argument(
+        "--format", choices=["csv", "parquet", "arrow", "line"], help="by the file's name, else csv"
+    )
+    parser.add_argument(
+        "-o", "--output", type=Path, metavar="FILE", help="packed where it ends in .gz (standard output)"
+    )
+    _add_places(parser)
+
+
+def _add_places(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--data", type=Path, metavar="DIR", help="folder of the databases (SEDUCE_DATA_DIR, var)"
+    )
+    parser.add_argument(
+        "--description", type=Path, metavar="DIR", help="folder of the YAML files (SEDUCE_DESCRIPTION_DIR)"
+    )
+    parser.add_argument("--quiet", action="store_true", help="no progress bar")
+
+
+def _names(text: str) -> tuple[str, ...]:
+    return tuple(word.strip() for word in text.split(",") if word.strip())
 
 
 def _days(text: str) -> float:
@@ -143,6 +204,36 @@ def _listen_and_serve(create: Callable[[Settings], Starlette], greeting: str, pr
     listener = listen(settings, process)
     host, port = listener.getsockname()
     return serve(create(settings), listener, f"{greeting} http://{host}:{port}")
+
+
+def _import(args: argparse.Namespace) -> int:
+    from backend.formats.kinds import Format, Precision
+    from backend.imports import Import, run_import
+
+    kind = None if args.format == "auto" else Format(args.format)
+    precision = Precision(args.precision) if args.precision else None
+    return run_import(_placed(args), Import(args.files, kind, precision, args.again, args.quiet))
+
+
+def _export(args: argparse.Namespace) -> int:
+    from backend.exports import Export, run_export
+    from backend.formats.kinds import Format
+    from backend.queries.export import ExportRequest, time_of
+
+    start, end = (
+        time_of(f"--{name}", text) if text else None
+        for name, text in (("from", args.start), ("to", args.end))
+    )
+    request = ExportRequest(args.sensors, args.type, start, end)
+    kind = Format(args.format) if args.format else None
+    return run_export(_placed(args), Export(request, kind, args.output, args.quiet))
+
+
+def _placed(args: argparse.Namespace) -> Settings:
+    chosen = {"data_dir": args.data, "description_dir": args.description}
+    settings = Settings(**{name: value for name, value in chosen.items() if value is not None})
+    logging.basicConfig(level=logging.WARNING, format="%(levelname)s %(name)s: %(message)s")
+    return settings
 
 
 def _log(settings: Settings) -> None:

@@ -34,6 +34,7 @@ from backend.wiring import (
     build_door,
     build_rollups,
     draining,
+    keep_of,
     open_doors,
     open_spool,
     opened,
@@ -68,15 +69,23 @@ def create_ingest(settings: Settings, parts: Parts | None = None) -> Starlette:
     return _application(open_doors(base, door.ingest), door.ingest, lifespan)
 
 
-def create_registerer(settings: Settings) -> Starlette:
+def create_registerer(settings: Settings, parts: Parts | None = None) -> Starlette:
     """Receives the temperature cards' pushes, keeps them in a spool of its own, and hands them to the ingest door.
 
     The cards never try again: this process has nothing to wait for, so that it answers whatever becomes of the rest.
     """
     sink = HttpSink(settings.ingest_url, settings.key_for_ingest(), path=RELAY_PATH)
     spool = open_spool(settings, "cards.sqlite")
-    known = tags_of(load(settings.description_dir))
-    ingest = Ingest(spool, _Relay(sink), MemoryBus(), known, clock=SystemClock(), set_aside=spool.set_aside)
+    chosen = parts or Parts()
+    known = tags_of(chosen.inventory or load(settings.description_dir))
+    ingest = Ingest(
+        spool,
+        _Relay(sink),
+        MemoryBus(),
+        known,
+        clock=chosen.clock or SystemClock(),
+        set_aside=spool.set_aside,
+    )
     door = Door(ingest, spool)
 
     @asynccontextmanager
@@ -98,7 +107,9 @@ def run_rollups(settings: Settings) -> int:
     rollups = build_rollups(base)
     watched = temperatures(base.inventory.sensors.values())
     unresponsive = Unresponsive(watched, heard_in(base.store, watched), base.counters, base.clock)
-    runner = InProcessRunner(SCHEDULE, bind(rollups, base.store, base.clock, unresponsive))
+    runner = InProcessRunner(
+        SCHEDULE, bind(rollups, base.store, base.clock, keep_of(base.settings), unresponsive)
+    )
 
     async def work() -> None:
         told = asyncio.Event()

@@ -31,6 +31,11 @@ class Settings(BaseSettings):
         description="Time series store: duckdb:///path, influxdb+http://user:password@host:8086/database (1.x) or "
         "influxdb+http://host:8086/bucket?org=…&token=… (2.x); empty means series.duckdb in data_dir.",
     )
+    store_memory_mb: int = Field(
+        default=256,
+        ge=64,
+        description="Memory in MB that the embedded store may keep; what needs more goes by way of the disk.",
+    )
     database_url: str = Field(default="", description="Relational database; empty means SQLite in data_dir.")
     bus_url: str = Field(default="memory://", description="Live bus: memory:// or redis://host:port/db.")
     ingest_host: str = Field(default="127.0.0.1", description="Address that `seduce ingest` listens on.")
@@ -82,6 +87,24 @@ class Settings(BaseSettings):
         default=5.0,
         ge=0,
         description="How long after its end a window waits for stragglers before it is rolled up, in seconds.",
+    )
+    retention_raw_days: int = Field(
+        default=0,
+        ge=0,
+        description="Days that raw readings are kept; 0 keeps them for ever. None goes before it is rolled up, and its "
+        "roll-ups stay as they are.",
+    )
+    retention_30s_days: int = Field(
+        default=0, ge=0, description="Days that roll-ups of 30 s are kept; 0 keeps them for ever."
+    )
+    retention_1m_days: int = Field(
+        default=0, ge=0, description="Days that roll-ups of 1 min are kept; 0 keeps them for ever."
+    )
+    retention_1h_days: int = Field(
+        default=0, ge=0, description="Days that roll-ups of 1 h are kept; 0 keeps them for ever."
+    )
+    retention_1d_days: int = Field(
+        default=0, ge=0, description="Days that roll-ups of 1 d are kept; 0 keeps them for ever."
     )
     live_max_age_s: float = Field(
         default=60.0, gt=0, description="Age in seconds at which a last value no longer counts as reporting."

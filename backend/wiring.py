@@ -20,6 +20,7 @@ from backend.core.clock import Clock, SystemClock
 from backend.core.errors import PermanentError, TransientError
 from backend.core.ports import Bus, Counters, HealthBoard, SensorTags, TimeSeriesStore, Written
 from backend.core.reading import Readings
+from backend.core.windows import Window
 from backend.db.engine import Database
 from backend.db.migrate import migrate
 from backend.db.rollup_state import SqlRollupState
@@ -36,7 +37,9 @@ from backend.rest.arduino import CardDoor
 from backend.rest.spa import DIST
 from backend.rollups.definitions import Definitions
 from backend.rollups.engine import RollupEngine
+from backend.rollups.retention import Keep
 from backend.settings import Settings
+from backend.stores import open_store
 
 log = logging.getLogger("seduce.app")
 
@@ -157,25 +160,6 @@ def open_spool(settings: Settings, name: str) -> SqliteSpool:
     return SqliteSpool(settings.data_dir / name, settings.spool_max_mb * 1024 * 1024)
 
 
-def open_store(settings: Settings) -> TimeSeriesStore:
-    """The store that `store_url` names. Raises `PermanentError` for one that is not known."""
-    url = settings.store_url or f"duckdb:///{settings.data_dir.resolve() / 'series.duckdb'}"
-    scheme, _, path = url.partition("://")
-    if scheme == "duckdb":
-        from backend.store.duckdb import DuckDBStore
-
-        # As in other database URLs: three slashes before a relative path, four before an absolute one.
-        return DuckDBStore(Path(path.removeprefix("/")))
-    if scheme in ("influxdb+http", "influxdb+https"):
-        from backend.store.influxdb import InfluxDBStore
-
-        return InfluxDBStore(url)
-    # The URL itself may hold a password.
-    raise PermanentError(
-        f"SEDUCE_STORE_URL begins with {scheme!r}: expected duckdb:///path, influxdb+http://… or influxdb+https://…"
-    )
-
-
 def open_bus(settings: Settings) -> Bus:
     """The bus that `bus_url` names. Raises `PermanentError` for one that is not known."""
     scheme = settings.bus_url.partition("://")[0]
@@ -276,3 +260,16 @@ async def _patiently(name: str, begin: Callable[[], Awaitable[None]]) -> AsyncIt
 
     async with running(again(), f"waiting for the {name}"):
         yield
+
+
+def keep_of(settings: Settings) -> Keep:
+    """How long what is kept, by the settings."""
+    return Keep(
+        settings.retention_raw_days,
+        {
+            Window.S30: settings.retention_30s_days,
+            Window.M1: settings.retention_1m_days,
+            Window.H1: settings.retention_1h_days,
+            Window.D1: settings.retention_1d_days,
+        },
+    )

@@ -86,6 +86,8 @@ async def fill(services: Any, inventory: Inventory) -> None:
     for window in (Window.M1, Window.H1):
         await services.store.write_buckets(SeriesKind.SENSOR, window, week_of(names, window))
         await services.state.set_watermark(window, NOW_S * NS_PER_SECOND)
+    await services.store.write_buckets(SeriesKind.SENSOR, Window.S30, week_of(names[:CHARTED], Window.S30))
+    await services.state.set_watermark(Window.S30, NOW_S * NS_PER_SECOND)
     last = Readings.from_rows(names, [services.clock.now_ns()] * len(names), [120.5] * len(names))
     services.last_values.take(last)
 
@@ -110,6 +112,9 @@ def questions(names: list[str]) -> dict[str, dict[str, Any]]:
         series(sensors: $s, from: $from, to: $to, window: RAW, maxPoints: 100000) { timestamps values } }"""
     week = """query ($s: [ID!], $from: DateTime!, $to: DateTime, $n: Int) {
         series(sensors: $s, from: $from, to: $to, maxPoints: $n) { sensor window timestamps values } }"""
+    energy = """query ($s: [ID!], $from: DateTime!, $to: DateTime, $gaps: GapPolicy) {
+        energy(sensors: $s, from: $from, to: $to, gapPolicy: $gaps, window: H1) {
+          kwh coverage bars { timestamps kwh coverage } } }"""
     tree = "{ energyTree { at nodes { id name parent target watts coverage sensorsExpected sensorsReporting missing } } }"
     day = {"from": iso(NOW_S - DAY_S), "to": iso(NOW_S)}
     seven = {"s": names[:CHARTED], "from": iso(NOW_S - 7 * DAY_S), "to": iso(NOW_S)}
@@ -121,6 +126,12 @@ def questions(names: list[str]) -> dict[str, dict[str, Any]]:
         },
         "10 sensors x 7 days, 168 points each": {"query": week, "variables": {**seven, "n": 168}},
         "10 sensors x 7 days, maxPoints 2,000": {"query": week, "variables": {**seven, "n": 2000}},
+        "10 sensors x 7 days, maxPoints 2,000, with coverage": {
+            "query": week.replace("values }", "values coverage }"),
+            "variables": {**seven, "n": 2000},
+        },
+        "energy of 10 sensors x 7 days by hours": {"query": energy, "variables": seven},
+        "the same, gaps held": {"query": energy, "variables": {**seven, "gaps": "HOLD"}},
         "last values of the whole tree": {"query": tree},
         "all sensors with their last values": {
             "query": """{ sensors(first: 1000) { totalCount edges { node {
@@ -146,6 +157,8 @@ def measure(
 def points(data: dict[str, Any]) -> str:
     if "series" in data:
         return f"{sum(len(s['timestamps']) for s in data['series']):,} points"
+    if "energy" in data:
+        return f"{sum(len(e['bars']['kwh']) for e in data['energy']):,} bars"
     if "energyTree" in data:
         return f"{len(data['energyTree']['nodes'])} nodes"
     return f"{data['sensors']['totalCount']} sensors"

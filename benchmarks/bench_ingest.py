@@ -1,8 +1,9 @@
 """How many readings a second the ingest door acknowledges: each one fsynced before it is.
 
-Starts the door (uvicorn, spool, drain) as a child and a load generator as another, on loopback.
+Starts the door (uvicorn, spool, drain) as a child and a load generator as another, on loopback. With `--served` the child is
+the whole dashboard as `seduce serve` runs it, without crawlers: DuckDB, live values, roll-ups and page included.
 
-    python benchmarks/bench_ingest.py [--seconds 5] [--connections 32] [--rows 10] [--store none|duckdb]
+    python -m benchmarks.bench_ingest [--seconds 5] [--connections 32] [--rows 10] [--store none|duckdb] [--served]
 """
 
 from __future__ import annotations
@@ -32,8 +33,10 @@ from backend.core.reading import Readings
 from backend.ingest.door import IngestDoor
 from backend.ingest.service import Ingest
 from backend.ingest.spool import SqliteSpool
+from backend.inventory.loader import load
 
-SENSORS = [f"ecotype-{i}_pdu-Z1.{i % 50}" for i in range(350)]
+EXAMPLE = Path(__file__).resolve().parents[1] / "examples" / "datacenter"
+SENSORS = list(load(EXAMPLE).sensors)[:350]
 
 
 class Server(uvicorn.Server):
@@ -79,16 +82,33 @@ async def serve(folder: Path, fd: int, kind: str) -> None:
     await asyncio.wait_for(ingest.settled(), 60)
     drain.cancel()
     await spool.close()
+    report(folder, ingest)
+
+
+def serve_all(folder: Path, fd: int) -> None:
+    from backend.app import create_app
+    from backend.serve import serve as run_server
+    from backend.settings import Settings
+
+    # The server passes the signal on once it has stopped; the report comes after that.
+    signal.signal(signal.SIGTERM, signal.SIG_IGN)
+    listener = socket.socket(fileno=fd)
+    app = create_app(Settings(data_dir=folder, description_dir=EXAMPLE))
+    run_server(app, listener, "")
+    report(folder, app.state.services.ingest)
+
+
+def report(folder: Path, ingest: Ingest) -> None:
     usage = resource.getrusage(resource.RUSAGE_SELF)
-    size = sum(p.stat().st_size for p in folder.glob("spool.db*"))  # noqa: ASYNC240
-    report = {
+    size = sum(p.stat().st_size for p in folder.glob("spool.*"))
+    found = {
         "accepted": ingest.counters.accepted,
         "drained": ingest.counters.drained,
         "cpu_s": usage.ru_utime + usage.ru_stime,
         "system_s": usage.ru_stime,
         "spool_bytes": size,
     }
-    (folder / "report.json").write_bytes(orjson.dumps(report))
+    (folder / "report.json").write_bytes(orjson.dumps(found))
 
 
 class Pusher(asyncio.Protocol):
@@ -136,6 +156,8 @@ async def load(port: int, connections: int, rows: int, seconds: float) -> None:
     pushers = [Pusher(request(rows, i), latencies) for i in range(connections)]
     for p in pushers:
         await loop.create_connection(lambda p=p: p, "127.0.0.1", port)
+    while not latencies:  # noqa: ASYNC110  the whole dashboard takes some seconds to start
+        await asyncio.sleep(0.05)
     await asyncio.sleep(0.5)  # warm up
     latencies.clear()
     begin = time.perf_counter()
@@ -163,9 +185,13 @@ def main() -> None:
     parser.add_argument("--connections", type=int, default=32)
     parser.add_argument("--rows", type=int, default=10)
     parser.add_argument("--store", choices=["none", "duckdb"], default="none")
+    parser.add_argument("--served", action="store_true", help="against the whole dashboard")
     parser.add_argument("--serve", nargs=2, metavar=("FOLDER", "FD"), help=argparse.SUPPRESS)
     parser.add_argument("--load", type=int, metavar="PORT", help=argparse.SUPPRESS)
     args = parser.parse_args()
+    if args.serve and args.served:
+        serve_all(Path(args.serve[0]), int(args.serve[1]))
+        return
     if args.serve:
         uvloop.run(serve(Path(args.serve[0]), int(args.serve[1]), args.store))
         return
@@ -180,7 +206,7 @@ def main() -> None:
 
 
 def run(args: argparse.Namespace, folder: str, listener: socket.socket) -> None:
-    me = [sys.executable, __file__, "--store", args.store]
+    me = [sys.executable, __file__, "--store", args.store, *(["--served"] if args.served else [])]
     fd, port = listener.fileno(), listener.getsockname()[1]
     server = subprocess.Popen([*me, "--serve", folder, str(fd)], pass_fds=[fd])
     try:

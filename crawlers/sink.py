@@ -38,6 +38,7 @@ class BatchingSink:
         self._window_s = window_s
         self._max_rows = max_rows
         self._push_rows = push_rows
+        self._most = push_rows  # less after a sink was too full for so many
         self._retry_s = retry_s
         self._retry_limit_s = retry_limit_s
         self._kept: deque[Readings] = deque()
@@ -57,7 +58,7 @@ class BatchingSink:
         while self.waiting > self._max_rows and len(self._kept) > 1:
             lost = self._forget_oldest()
             if not self.dropped:
-                log.error("readings are dropped, oldest first: %d wait for the ingest door", self.waiting)
+                log.error("readings are dropped, oldest first: %d wait in memory", self.waiting)
             self.dropped += lost
         self._filled.set()
 
@@ -81,7 +82,7 @@ class BatchingSink:
         batches: list[Readings] = []
         rows = 0
         for batch in self._kept:
-            if batches and rows + len(batch) > self._push_rows:
+            if batches and rows + len(batch) > self._most:
                 break
             batches.append(batch)
             rows += len(batch)
@@ -91,7 +92,9 @@ class BatchingSink:
         except TransientError as error:
             self._failures += 1
             if self._failures == 1:
-                log.warning("the ingest door is lost, readings are kept: %s", error)
+                log.warning("readings are not taken and wait in memory: %s", error)
+            if isinstance(error, SpoolFull):  # what piled up may be more than fits at once
+                self._most = max(1, rows // 2)
             return False
         except PermanentError as error:
             log.error("the ingest door refused %d readings, they are dropped: %s", rows, error)
@@ -99,8 +102,9 @@ class BatchingSink:
         else:
             self.pushed += rows
         if self._failures:
-            log.warning("the ingest door is back after %d tries", self._failures)
+            log.warning("readings are taken again after %d tries", self._failures)
         self._failures = 0
+        self._most = min(self._push_rows, 2 * self._most)
         while self._kept and self._first < mark:  # some may have been dropped meanwhile
             self._forget_oldest()
         return True

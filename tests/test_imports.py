@@ -15,10 +15,14 @@ PACKAGES = ("backend", "crawlers", "workers")
 ROOTS = {
     "backend.app",
     "backend.cli",
+    "backend.console",
     "backend.demo",
+    "backend.exports",
+    "backend.imports",
     "backend.processes",
     "backend.schema_export",
     "backend.serve",
+    "backend.stores",
     "backend.wiring",
     "crawlers.__main__",
     "crawlers.cli",
@@ -29,9 +33,20 @@ ROOTS = {
 # started as a program runs the command line that all crawlers share.
 RUNS = {
     "backend.app": {"backend.wiring"},
-    "backend.cli": {"backend.app", "backend.demo", "backend.processes", "backend.serve", "backend.wiring"},
+    "backend.cli": {
+        "backend.app",
+        "backend.demo",
+        "backend.processes",
+        "backend.serve",
+        "backend.exports",
+        "backend.imports",
+        "backend.wiring",
+    },
     "backend.demo": {"backend.app", "backend.serve"},
     "backend.processes": {"backend.wiring"},
+    "backend.wiring": {"backend.stores"},
+    "backend.exports": {"backend.console", "backend.stores"},
+    "backend.imports": {"backend.console", "backend.stores"},
     **{
         f"crawlers.{m}": {"crawlers.cli"}
         for m in ("__main__", "flukso", "modbus", "sensors", "snmp", "socomec")
@@ -45,13 +60,26 @@ ALLOWED: dict[str, set[str]] = {
     "backend.inventory": {"backend.core"},
     "backend.store": {"backend.core"},
     "backend.bus": {"backend.core"},
+    "backend.formats": {"backend.core"},
     "backend.ingest": {"backend.core"},
     "backend.rollups": {"backend.core"},
     "backend.db": {"backend.core"},
     "backend.metrics": {"backend.core"},
     "backend.queries": {"backend.core", "backend.inventory", "backend.settings"},
-    "backend.graphql": {"backend.core", "backend.inventory", "backend.settings", "backend.queries"},
-    "backend.rest": {"backend.core", "backend.inventory", "backend.settings", "backend.queries"},
+    "backend.graphql": {
+        "backend.core",
+        "backend.inventory",
+        "backend.settings",
+        "backend.queries",
+        "backend.formats",
+    },
+    "backend.rest": {
+        "backend.core",
+        "backend.inventory",
+        "backend.settings",
+        "backend.queries",
+        "backend.formats",
+    },
     "crawlers": {"backend.core", "backend.inventory"},
     "workers": {"backend.core", "backend.rollups"},
 }
@@ -65,6 +93,7 @@ DRIVERS = {
     "pysnmp": {"crawlers"},
     "pymodbus": {"crawlers"},
     "celery": {"workers"},
+    "pyarrow": {"backend.formats"},
 }
 
 

@@ -8,6 +8,8 @@ from typing import Final
 SCHEDULE: Final[Mapping[str, float]] = {
     "roll_up": 10.0,
     "heal": 30.0,
+    "learn_periods": 300.0,
+    "retain": 3_600.0,
     "maintain": 3_600.0,
     "detect_unresponsive_temperature_sensors": 20.0,
 }

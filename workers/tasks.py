@@ -8,6 +8,7 @@ from typing import TypeAlias
 from backend.core.clock import Clock
 from backend.core.ports import TimeSeriesStore
 from backend.rollups.engine import RollupEngine
+from backend.rollups.retention import Keep
 from workers.unresponsive import Unresponsive
 
 Task: TypeAlias = Callable[[], Awaitable[object]]
@@ -17,7 +18,7 @@ HEAL_LIMIT = 10_000
 
 
 def bind(
-    rollups: RollupEngine, store: TimeSeriesStore, clock: Clock, unresponsive: Unresponsive
+    rollups: RollupEngine, store: TimeSeriesStore, clock: Clock, keep: Keep, unresponsive: Unresponsive
 ) -> Mapping[str, Task]:
     """The tasks over these services, by the names of the schedule."""
 
@@ -27,12 +28,20 @@ def bind(
     async def heal() -> object:
         return await rollups.heal(HEAL_LIMIT)
 
+    async def retain() -> None:
+        await rollups.retain(keep)
+
+    async def learn_periods() -> object:
+        return await rollups.learn()
+
     async def maintain() -> None:
         await store.maintain(clock.now_ns())
 
     return {
         "roll_up": roll_up,
         "heal": heal,
+        "learn_periods": learn_periods,
+        "retain": retain,
         "maintain": maintain,
         "detect_unresponsive_temperature_sensors": unresponsive.detect,
     }

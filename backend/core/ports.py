@@ -80,9 +80,22 @@ class TimeSeriesStore(Protocol):
         ...
 
     async def buckets(
-        self, kind: SeriesKind, names: Sequence[str], window: Window, start_ns: int, end_ns: int
+        self,
+        kind: SeriesKind,
+        names: Sequence[str],
+        window: Window,
+        start_ns: int,
+        end_ns: int,
+        columns: Sequence[str] | None = None,
     ) -> Buckets:
-        """Kept roll-ups whose start lies in the interval. `names` of the answer are those asked for."""
+        """Kept roll-ups whose start lies in the interval. `names` of the answer are those asked for.
+
+        Where `columns` names those of count, sum, ... reported that are wanted, the others may be left NaN and read-only.
+        """
+        ...
+
+    async def tags(self, sensors: Sequence[str] | None = None) -> Mapping[str, SensorTags]:
+        """What is kept beside each sensor, of all that the store knows if none is named; one without tags is absent."""
         ...
 
     async def first_time(self) -> int | None:
@@ -95,6 +108,10 @@ class TimeSeriesStore(Protocol):
 
     async def delete(self, sensors: Sequence[str] | None, start_ns: int, end_ns: int) -> None:
         """Forget raw readings of the interval, of all sensors if none is named."""
+        ...
+
+    async def delete_buckets(self, window: Window, end_ns: int) -> None:
+        """Forget the roll-ups of one window, of all kinds and series, that start before `end_ns`."""
         ...
 
     async def maintain(self, now_ns: int) -> None:
@@ -244,6 +261,32 @@ class DirtyWindow:
     version: int = field(default=0, compare=False)
 
 
+@dataclass(frozen=True, slots=True)
+class KeptSeries:
+    """A rolled-up series as it was last described, and what of its history does not fit that yet.
+
+    shape      what its values are computed from, as a short text that changes with it
+    expects    the same for how many reports it expects
+    stale_ns   what is kept of windows that begin before it is still of another description; None where all fits
+    recompute  whether that concerns the values, or only `expected`
+    """
+
+    kind: SeriesKind
+    name: str
+    shape: str
+    expects: str
+    stale_ns: int | None = None
+    recompute: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class LearnedPeriod:
+    """Seconds between two readings of a sensor as its readings showed, and when that was looked at (ns)."""
+
+    period_s: float
+    at_ns: int
+
+
 class RollupState(Protocol):
     """What the roll-ups must remember over a restart."""
 
@@ -259,6 +302,15 @@ class RollupState(Protocol):
 
     async def set_horizon(self, end_ns: int) -> None: ...
 
+    async def kept_from(self, window: Window | None) -> int | None:
+        """Roll-ups of the window (for None: raw readings) before it were deleted on purpose or are being so.
+
+        None before the first.
+        """
+        ...
+
+    async def set_kept_from(self, window: Window | None, start_ns: int) -> None: ...
+
     async def mark_dirty(self, windows: Sequence[DirtyWindow]) -> None:
         """Idempotent: a span is listed once, however often it is marked."""
         ...
@@ -267,8 +319,30 @@ class RollupState(Protocol):
         """Newest start first."""
         ...
 
+    async def oldest_dirty(self) -> int | None:
+        """The oldest start of all spans that are listed."""
+        ...
+
     async def clear_dirty(self, windows: Sequence[DirtyWindow]) -> None:
         """Forget marks as `dirty` handed them out; one that was marked again since stays."""
+        ...
+
+    async def series(self) -> Sequence[KeptSeries]:
+        """All series that were ever described and not removed, in no order."""
+        ...
+
+    async def set_series(
+        self, changed: Sequence[KeptSeries], removed: Sequence[tuple[SeriesKind, str]] = ()
+    ) -> None:
+        """Keep and remove series, all together or none."""
+        ...
+
+    async def periods(self) -> Mapping[str, LearnedPeriod]:
+        """Learned periods by sensor."""
+        ...
+
+    async def set_periods(self, periods: Mapping[str, LearnedPeriod]) -> None:
+        """Keep learned periods beside those of other sensors."""
         ...
 
 

@@ -22,9 +22,17 @@ _SYMBOLS: Final = {
 }
 
 
+_WATTS: Final = {"W": 1.0, "kW": 1e3, "MW": 1e6, "mW": 1e-3}
+
+
 def symbol(unit: str) -> str:
     """The SI symbol of a unit, or the unit itself where none is known."""
     return _SYMBOLS.get(unit.strip().lower(), unit.strip())
+
+
+def watts_per(unit: str) -> float | None:
+    """How many watts one of the unit is; None where the unit is not one of power."""
+    return _WATTS.get(symbol(unit))
 
 
 @dataclass(frozen=True, slots=True)

@@ -79,12 +79,22 @@ class TreeMatrix:
     One call sums all nodes at once: not one query per node.
     """
 
-    def __init__(self, leaves: Mapping[str, Sequence[str]], sensors: Sequence[str]) -> None:
-        """`leaves` maps node to sensors; `sensors` gives the order of the columns that `sums` will be handed."""
+    def __init__(
+        self,
+        leaves: Mapping[str, Sequence[str]],
+        sensors: Sequence[str],
+        weights: Mapping[str, float] | None = None,
+    ) -> None:
+        """`leaves` maps node to sensors; `sensors` gives the order of the columns that `sums` will be handed.
+
+        `weights` are what one unit of a sensor counts in the sums, 1 where none is given: 1000 for a meter in kW.
+        """
         position = {name: i for i, name in enumerate(sensors)}
         rows = [(node, [position[s] for s in below]) for node, below in leaves.items() if below]
         self.nodes = tuple(node for node, _ in rows)
         self._index = np.array([i for _, below in rows for i in below], np.intp)
+        each = np.array([(weights or {}).get(name, 1.0) for name in sensors], np.float64)[self._index]
+        self._weights = each if np.any(each != 1.0) else None
         lengths = np.array([len(below) for _, below in rows], np.intp)
         self._starts = np.concatenate(([0], np.cumsum(lengths)[:-1])).astype(np.intp)
         self.expected = lengths.astype(np.float64)
@@ -94,9 +104,17 @@ class TreeMatrix:
         if not self.nodes:
             none = np.empty((*values.shape[:-1], 0))
             return NodeSums((), none, none, none)
-        chosen = values[..., self._index]
-        here: npt.NDArray[np.bool_] = ~np.isnan(chosen)
-        reporting = np.add.reduceat(here.astype(np.float64), self._starts, axis=-1)
-        total = np.add.reduceat(np.where(here, chosen, 0.0), self._starts, axis=-1)
+        # By sensor first: adding whole rows is several times faster than adding along them.
+        rows = np.ascontiguousarray(np.moveaxis(values, -1, 0))
+        here: npt.NDArray[np.bool_] = ~np.isnan(rows)
+        reporting = self._add(here.astype(np.float64))
+        total = self._add(np.where(here, rows, 0.0), self._weights)
         expected = np.broadcast_to(self.expected, total.shape)
         return NodeSums(self.nodes, np.where(reporting > 0, total, np.nan), reporting, expected)
+
+    def _add(self, rows: Float64, weights: Float64 | None = None) -> Float64:
+        """(sensors, ...) to (..., nodes)."""
+        chosen = rows[self._index]
+        if weights is not None:
+            chosen *= weights.reshape(-1, *([1] * (rows.ndim - 1)))
+        return np.moveaxis(np.add.reduceat(chosen, self._starts, axis=0), 0, -1)

@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 import secrets
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict
 from typing import Any, Final
 
-from sqlalchemy import bindparam, delete, select
+from sqlalchemy import Executable, bindparam, delete, func, select
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.orm import InstrumentedAttribute
 
-from backend.core.ports import DirtyWindow
+from backend.core.bucket import SeriesKind
+from backend.core.ports import DirtyWindow, KeptSeries, LearnedPeriod
 from backend.core.windows import Window
 from backend.db.engine import Database
-from backend.db.models import RollupDirty, RollupMark
+from backend.db.models import LearnedPeriodRow, RollupDirty, RollupMark, RollupSeries
 
 _HORIZON: Final = "horizon"
 _IDENTITY: Final = ("sensor", "start_ns", "end_ns")
@@ -37,6 +39,12 @@ class SqlRollupState:
     async def set_horizon(self, end_ns: int) -> None:
         await self._set_mark(_HORIZON, end_ns)
 
+    async def kept_from(self, window: Window | None) -> int | None:
+        return await self._mark(_kept(window))
+
+    async def set_kept_from(self, window: Window | None, start_ns: int) -> None:
+        await self._set_mark(_kept(window), start_ns)
+
     async def mark_dirty(self, windows: Sequence[DirtyWindow]) -> None:
         if not windows:
             return
@@ -44,7 +52,7 @@ class SqlRollupState:
         identities = dict.fromkeys((w.sensor, w.start_ns, w.end_ns) for w in windows)
         rows = [{**dict(zip(_IDENTITY, i, strict=True)), "version": version} for i in sorted(identities)]
         await self._upsert(
-            RollupDirty, rows, [RollupDirty.sensor, RollupDirty.start_ns, RollupDirty.end_ns], "version"
+            RollupDirty, rows, [RollupDirty.sensor, RollupDirty.start_ns, RollupDirty.end_ns], ("version",)
         )
 
     async def dirty(self, limit: int) -> Sequence[DirtyWindow]:
@@ -53,6 +61,10 @@ class SqlRollupState:
         async with self._db.unit_of_work() as session:
             rows = await session.execute(select(*columns).order_by(*order).limit(limit))
             return [DirtyWindow(*row) for row in rows]
+
+    async def oldest_dirty(self) -> int | None:
+        async with self._db.unit_of_work() as session:
+            return await session.scalar(select(func.min(RollupDirty.start_ns)))
 
     async def clear_dirty(self, windows: Sequence[DirtyWindow]) -> None:
         if not windows:
@@ -69,21 +81,72 @@ class SqlRollupState:
             connection = await session.connection()
             await connection.execute(chosen, rows)
 
+    async def series(self) -> Sequence[KeptSeries]:
+        table = RollupSeries
+        columns = (table.kind, table.name, table.shape, table.expects, table.stale_ns, table.recompute)
+        async with self._db.unit_of_work() as session:
+            rows = await session.execute(select(*columns))
+            return [
+                KeptSeries(SeriesKind(kind), name, shape, expects, stale_ns, recompute)
+                for kind, name, shape, expects, stale_ns, recompute in rows
+            ]
+
+    async def set_series(
+        self, changed: Sequence[KeptSeries], removed: Sequence[tuple[SeriesKind, str]] = ()
+    ) -> None:
+        rows = [
+            asdict(one) | {"kind": one.kind.value} for one in sorted(changed, key=lambda s: (s.kind, s.name))
+        ]
+        table: Any = RollupSeries.__table__
+        gone = delete(table).where(table.c.kind == bindparam("a_kind"), table.c.name == bindparam("a_name"))
+        async with self._db.unit_of_work() as session:
+            connection = await session.connection()
+            if rows:
+                key = [RollupSeries.kind, RollupSeries.name]
+                columns = ("shape", "expects", "stale_ns", "recompute")
+                await connection.execute(self._upserting(RollupSeries, key, columns), rows)
+            if removed:
+                marks = [{"a_kind": kind.value, "a_name": name} for kind, name in sorted(removed)]
+                await connection.execute(gone, marks)
+
+    async def periods(self) -> Mapping[str, LearnedPeriod]:
+        columns = (LearnedPeriodRow.sensor, LearnedPeriodRow.period_s, LearnedPeriodRow.at_ns)
+        async with self._db.unit_of_work() as session:
+            rows = await session.execute(select(*columns))
+            return {sensor: LearnedPeriod(period_s, at_ns) for sensor, period_s, at_ns in rows}
+
+    async def set_periods(self, periods: Mapping[str, LearnedPeriod]) -> None:
+        rows = [{"sensor": sensor, **asdict(found)} for sensor, found in sorted(periods.items())]
+        if rows:
+            await self._upsert(LearnedPeriodRow, rows, [LearnedPeriodRow.sensor], ("period_s", "at_ns"))
+
     async def _mark(self, name: str) -> int | None:
         async with self._db.unit_of_work() as session:
             return await session.scalar(select(RollupMark.at_ns).where(RollupMark.name == name))
 
     async def _set_mark(self, name: str, at_ns: int) -> None:
-        await self._upsert(RollupMark, [{"name": name, "at_ns": at_ns}], [RollupMark.name], "at_ns")
+        await self._upsert(RollupMark, [{"name": name, "at_ns": at_ns}], [RollupMark.name], ("at_ns",))
 
     async def _upsert(
-        self, model: type[Any], rows: list[dict[str, Any]], key: list[InstrumentedAttribute[Any]], column: str
+        self,
+        model: type[Any],
+        rows: list[dict[str, Any]],
+        key: list[InstrumentedAttribute[Any]],
+        columns: Sequence[str],
     ) -> None:
-        """Insert, or replace `column` where the key is there. Rows come sorted by key, so that two writers never deadlock."""
-        statement = (postgresql.insert if self._db.dialect == "postgresql" else sqlite.insert)(model)
-        statement = statement.on_conflict_do_update(
-            index_elements=key, set_={column: statement.excluded[column]}
-        )
+        """Insert, or replace `columns` where the key is there. Rows come sorted by key, so that two writers never deadlock."""
         async with self._db.unit_of_work() as session:
             connection = await session.connection()
-            await connection.execute(statement, rows)
+            await connection.execute(self._upserting(model, key, columns), rows)
+
+    def _upserting(
+        self, model: type[Any], key: list[InstrumentedAttribute[Any]], columns: Sequence[str]
+    ) -> Executable:
+        statement = (postgresql.insert if self._db.dialect == "postgresql" else sqlite.insert)(model)
+        return statement.on_conflict_do_update(
+            index_elements=key, set_={column: statement.excluded[column] for column in columns}
+        )
+
+
+def _kept(window: Window | None) -> str:
+    return f"kept_{window.value if window else 'raw'}"

@@ -8,6 +8,7 @@ from typing import Annotated
 
 import strawberry
 
+from backend.graphql.arguments import RootArgument, TreeArgument
 from backend.graphql.context import Info
 from backend.graphql.enums import Tree
 from backend.graphql.fields import NOT_GIVEN, given, optional_id, query, subscription
@@ -39,15 +40,6 @@ class EnergyNode:
 class EnergyTree:
     at: TimeNs = strawberry.field(description="The moment; of the past, the start of the 30 s window.")
     nodes: list[EnergyNode] = strawberry.field(description="Nodes, parents before children.")
-
-
-TreeArgument = Annotated[Tree, strawberry.argument(description="Which tree.")]
-RootArgument = Annotated[
-    strawberry.ID | None,
-    strawberry.argument(
-        name="root", description="Only this node and what is below it; null is the whole tree."
-    ),
-]
 
 
 def to_tree(state: TreeState) -> EnergyTree:

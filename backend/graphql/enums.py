@@ -45,3 +45,9 @@ class RackSide(Enum):
     FRONT = member("front", "The cold side, where air goes in.")
     BACK = member("back", "The warm side, where air comes out.")
     TOP = member("top", "Above the rack.")
+
+
+@strawberry.enum(description="What becomes of time that no reading covers, where energy is asked for.")
+class GapPolicy(Enum):
+    NONE = member("none", "Nothing: only covered time counts, and what was not measured is not guessed.")
+    HOLD = member("hold", "The last value before a gap is held, up to a limit.")

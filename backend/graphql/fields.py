@@ -6,6 +6,9 @@ from collections.abc import Callable
 from typing import Any, TypeVar, cast
 
 import strawberry
+from strawberry.types.nodes import SelectedField, Selection
+
+from backend.graphql.context import Info
 
 F = TypeVar("F", bound=Callable[..., Any])
 T = TypeVar("T")
@@ -36,3 +39,14 @@ def member(value: str, description: str) -> str:
 
 def optional_id(value: str | None) -> strawberry.ID | None:
     return None if value is None else strawberry.ID(value)
+
+
+def selects(info: Info, name: str) -> bool:
+    """Whether a field below this one is asked for, directly or in a fragment: what is not need not be read."""
+    return any(_within(selection, name) for field in info.selected_fields for selection in field.selections)
+
+
+def _within(selection: Selection, name: str) -> bool:
+    if isinstance(selection, SelectedField):
+        return selection.name == name
+    return any(_within(below, name) for below in selection.selections)

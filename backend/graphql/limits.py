@@ -73,6 +73,11 @@ def _series(arguments: Mapping[str, Any]) -> int:
     return series * max(1, arguments.get("maxPoints") or DEFAULT_MAX_POINTS) * columns
 
 
+def _energy(arguments: Mapping[str, Any]) -> int:
+    """How many bars there will be is known later; the service holds them to a limit."""
+    return ROWS_COST * max(1, len(arguments.get("sensors") or ()) + len(arguments.get("nodes") or ()))
+
+
 def _sensors(arguments: Mapping[str, Any]) -> int:
     return SENSOR_FIELDS * max(1, arguments.get("first") or DEFAULT_PAGE)
 
@@ -81,6 +86,12 @@ _COSTS: Final[Mapping[str, Callable[[Mapping[str, Any]], int]]] = {
     "series": _series,
     "sensors": _sensors,
     "energyTree": lambda _: TREE_COST,
+    "energyTreeOver": lambda _: ROWS_COST,
+    "energy": _energy,
+    "pue": lambda _: ROWS_COST,
+    "renewableShare": lambda _: ROWS_COST,
+    "balance": lambda _: TREE_COST,
+    "balances": lambda _: ROWS_COST,
     "racks": lambda _: ROWS_COST,
     "overview": lambda _: ROWS_COST,
     "readings": lambda _: ROWS_COST,

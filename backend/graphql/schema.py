@@ -6,6 +6,7 @@ import strawberry
 from strawberry.extensions import ParserCache, ValidationCache
 from strawberry.schema.config import StrawberryConfig
 
+from backend.graphql.balance import BalanceQuery
 from backend.graphql.devices import DeviceQuery, DeviceSubscription
 from backend.graphql.energy import EnergyQuery, EnergySubscription
 from backend.graphql.errors import DescribeStream
@@ -14,15 +15,28 @@ from backend.graphql.limits import Cost, NoIntrospection, Shape, Tokens
 from backend.graphql.overview import OverviewQuery
 from backend.graphql.plain import PlainExecutor
 from backend.graphql.racks import RackQuery
+from backend.graphql.ratios import RatioQuery
 from backend.graphql.readings import ReadingSubscription
 from backend.graphql.room import RoomQuery
 from backend.graphql.scalars import SCALARS
 from backend.graphql.sensors import SensorQuery
 from backend.graphql.series import SeriesQuery
+from backend.graphql.usage import UsageQuery
 
 
 @strawberry.type(description="What can be asked.")
-class Query(SensorQuery, SeriesQuery, EnergyQuery, RackQuery, RoomQuery, OverviewQuery, DeviceQuery):
+class Query(
+    SensorQuery,
+    SeriesQuery,
+    EnergyQuery,
+    UsageQuery,
+    RatioQuery,
+    BalanceQuery,
+    RackQuery,
+    RoomQuery,
+    OverviewQuery,
+    DeviceQuery,
+):
     pass
 
 

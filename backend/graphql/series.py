@@ -9,7 +9,7 @@ import strawberry
 
 from backend.graphql.context import Info
 from backend.graphql.enums import Statistic, Window
-from backend.graphql.fields import NOT_GIVEN, given, optional_id, query
+from backend.graphql.fields import NOT_GIVEN, given, optional_id, query, selects
 from backend.graphql.scalars import Float64Array, Int64Array, TimeNs, floats, milliseconds
 from backend.queries.series import SeriesColumns, SeriesRequest, WindowChoice
 
@@ -75,7 +75,7 @@ def _series(columns: SeriesColumns, wanted: Collection[Statistic]) -> Series:
         count=column(Statistic.COUNT),
         stddev=column(Statistic.STDDEV),
         median=column(Statistic.MEDIAN),
-        coverage=None if grid is None else floats(grid.coverage),
+        coverage=None if grid is None or grid.coverage is None else floats(grid.coverage),
     )
 
 
@@ -112,6 +112,7 @@ class SeriesQuery:
             list[Statistic] | None, strawberry.argument(description="Which statistics to answer.")
         ] = [Statistic.MEAN],  # noqa: B006
     ) -> list[Series]:
+        wanted = frozenset(statistics or ())
         request = SeriesRequest(
             sensors=list(dict.fromkeys(sensors or ())),
             nodes=list(dict.fromkeys(nodes or ())),
@@ -119,6 +120,6 @@ class SeriesQuery:
             end_ns=given(to),
             window=WindowChoice((window or Window.AUTO).value),
             max_points=DEFAULT_MAX_POINTS if max_points is None else max_points,
+            statistics=[*(s.value for s in wanted), *(["coverage"] if selects(info, "coverage") else [])],
         )
-        wanted = frozenset(statistics or ())
         return [_series(columns, wanted) for columns in await info.context.queries.series.read(request)]

@@ -125,9 +125,14 @@ class Ingest:
         """Returns when all that was accepted so far is in the store; `run_drain` must be running."""
         await self._drain.settled()
 
-    async def import_history(self, readings: Readings) -> Written:
-        """Write old readings straight to the store, without spool and bus. Errors are the store's."""
-        return await self._drain.write(readings, self._known)
+    async def import_history(
+        self, readings: Readings, tags: Mapping[str, SensorTags] | None = None
+    ) -> Written:
+        """Write old readings straight to the store, without spool and bus. Errors are the store's.
+
+        `tags` are kept beside sensors that the description does not know.
+        """
+        return await self._drain.write(readings, {**(tags or {}), **self._known})
 
     async def _take(self, verdict: Verdict) -> Outcome:
         readings, rejected = verdict.readings, verdict.rejected

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 from backend.core.errors import DescriptionError
-from backend.core.quantity import symbol
+from backend.core.quantity import watts_per
 from backend.core.tree import Tree
 from backend.inventory.loader import load
 from backend.inventory.model import Inventory, PushSource, Source
@@ -56,9 +56,15 @@ def notes(inventory: Inventory) -> Iterator[str]:
         if bare:
             yield f"{tree.name}: neither a target nor children: {_some(bare)}"
         units = {s: inventory.sensors[s].unit for s in tree.leaves[tree.root]}
-        odd = [f"{s} ({unit})" for s, unit in units.items() if symbol(unit) != "W"]
+        scales = {s: watts_per(unit) for s, unit in units.items()}
+        scaled = [
+            f"{s} ({units[s]}, as {scale:g} W)" for s, scale in scales.items() if scale not in (None, 1.0)
+        ]
+        if scaled:
+            yield f"{tree.name}: counted in watts, though in another unit of power: {_some(scaled)}"
+        odd = [f"{s} ({units[s]})" for s, scale in scales.items() if scale is None]
         if odd:
-            yield f"{tree.name}: summed as watts, though in another unit: {_some(odd)}"
+            yield f"{tree.name}: summed as if in watts, though in no unit of power: {_some(odd)}"
     places: Counter[Source] = Counter(s.source for s in sensors if not isinstance(s.source, PushSource))
     twice = [s.name for s in sensors if places[s.source] > 1]
     if twice:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
@@ -67,37 +68,41 @@ def _with_gaps(times: Int64, values: Float64, gaps: npt.NDArray[np.intp]) -> Poi
 class Grid:
     """Buckets of one series on a regular grid: `starts` int64 (n,) ns; the others float64 (n,), NaN where nothing was read.
 
-    `coverage` is 0 to 1. `median` is None where several windows were merged into one: medians do not merge.
+    `coverage` is 0 to 1. A statistic is None where it was not asked for; `median` too where several windows were merged
+    into one: medians do not merge.
     """
 
     starts: Int64
     step_ns: int
     mean: Float64
-    min: Float64
-    max: Float64
+    min: Float64 | None
+    max: Float64 | None
     sum: Float64
     count: Float64
-    stddev: Float64
+    stddev: Float64 | None
     median: Float64 | None
-    coverage: Float64
+    coverage: Float64 | None
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Columns:
-    """The stored columns of many series on one grid: float64 (series, windows), NaN where nothing was read."""
+    """The stored columns of many series on one grid: float64 (series, windows), NaN where nothing was read.
+
+    `count` and `sum` are always there, the others where they are wanted; `expected` and `reported` only together.
+    """
 
     count: Float64
     sum: Float64
-    m2: Float64
-    min: Float64
-    max: Float64
-    median: Float64
-    expected: Float64
-    reported: Float64
+    expected: Float64 | None = None
+    reported: Float64 | None = None
+    m2: Float64 | None = None
+    min: Float64 | None = None
+    max: Float64 | None = None
+    median: Float64 | None = None
 
 
 def merge(columns: Columns, factor: int) -> Columns:
-    """Every `factor` neighbouring windows as one, exactly. The windows divide by `factor`; `median` turns NaN."""
+    """Every `factor` neighbouring windows as one, exactly. The windows divide by `factor`; `median` is lost."""
     if factor == 1:
         return columns
 
@@ -106,46 +111,54 @@ def merge(columns: Columns, factor: int) -> Columns:
 
     count = fold(columns.count)
     here = count > 0
-    total = np.where(here, fold(columns.sum), 0.0)
-    n, s = count.sum(-1), total.sum(-1)
-    with np.errstate(invalid="ignore", divide="ignore"):
-        shift = np.where(here, total / count - (s / n)[..., None], 0.0)
-    m2 = (np.where(here, fold(columns.m2), 0.0) + count * shift**2).sum(-1)
-    least = np.where(here, fold(columns.min), np.inf).min(-1)
-    most = np.where(here, fold(columns.max), -np.inf).max(-1)
+    whole = bool(here.all())
+    n = count.sum(-1)
 
-    def known(a: Float64) -> Float64:
-        return np.where(n > 0, a, np.nan)
+    def known(column: Float64, reduce: Callable[..., Float64], instead: float) -> Float64:
+        """Reduced over the windows that have readings; NaN where none has."""
+        values = fold(column)
+        if whole:
+            return reduce(values, -1)
+        return np.where(n > 0, reduce(np.where(here, values, instead), -1), np.nan)
 
+    total = known(columns.sum, np.sum, 0.0)
+    m2 = None
+    if columns.m2 is not None:
+        with np.errstate(invalid="ignore", divide="ignore"):
+            shift = np.where(here, fold(columns.sum) / count - (total / n)[..., None], 0.0)
+        within = np.where(here, fold(columns.m2), 0.0)
+        m2 = np.where(n > 0, (within + count * shift**2).sum(-1), np.nan)
     return Columns(
         count=n,
-        sum=known(s),
-        m2=known(m2),
-        min=known(least),
-        max=known(most),
-        median=np.full_like(n, np.nan),
-        expected=fold(columns.expected).sum(-1),
-        reported=fold(columns.reported).sum(-1),
+        sum=total,
+        expected=None if columns.expected is None else fold(columns.expected).sum(-1),
+        reported=None if columns.reported is None else fold(columns.reported).sum(-1),
+        m2=m2,
+        min=None if columns.min is None else known(columns.min, np.min, np.inf),
+        max=None if columns.max is None else known(columns.max, np.max, -np.inf),
     )
 
 
-def grid(columns: Columns, row: int, starts: Int64, step_ns: int, merged: bool) -> Grid:
+def grid(columns: Columns, row: int, starts: Int64, step_ns: int) -> Grid:
     """One series of the columns with its derived statistics."""
     count, total = columns.count[row], columns.sum[row]
     with np.errstate(invalid="ignore", divide="ignore"):
         mean = total / np.where(count > 0, count, np.nan)
-        stddev = np.sqrt(columns.m2[row] / np.where(count > 1, count - 1, np.nan))
-        expected = columns.expected[row]
-        coverage = np.minimum(columns.reported[row] / np.where(expected > 0, expected, np.nan), 1.0)
+        coverage, stddev = None, None
+        if columns.expected is not None and columns.reported is not None:
+            expected = columns.expected[row]
+            coverage = np.minimum(columns.reported[row] / np.where(expected > 0, expected, np.nan), 1.0)
+        if columns.m2 is not None:
+            stddev = np.sqrt(columns.m2[row] / np.where(count > 1, count - 1, np.nan))
     return Grid(
         starts,
         step_ns,
         mean,
-        columns.min[row],
-        columns.max[row],
+        None if columns.min is None else columns.min[row],
+        None if columns.max is None else columns.max[row],
         np.where(count > 0, total, np.nan),
         count,
         stddev,
-        None if merged else columns.median[row],
+        None if columns.median is None else columns.median[row],
         coverage,
     )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Container, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -11,6 +11,7 @@ from backend.core.bucket import SeriesKind
 from backend.core.clock import Clock
 from backend.core.errors import UserError
 from backend.core.ports import TimeSeriesStore
+from backend.core.quantity import watts_per
 from backend.core.reading import Float64
 from backend.core.tree import Tree, TreeMatrix, TreeNode
 from backend.core.windows import Window
@@ -48,7 +49,7 @@ class TreeState:
 class _Plan:
     """What does not change from answer to answer, for one tree and root."""
 
-    def __init__(self, tree: Tree, root: str) -> None:
+    def __init__(self, tree: Tree, root: str, weights: Mapping[str, float]) -> None:
         kept: set[str] = {root}
         every = (*tree.nodes, *tree.detached)
         for node in every:  # parents come first
@@ -58,7 +59,7 @@ class _Plan:
         self.nodes: tuple[TreeNode, ...] = tuple(n for n in every if n.id in kept)
         self.sensors = tree.leaves[root]
         self.below = {n.id: tree.leaves[n.id] for n in self.nodes}
-        self.matrix = TreeMatrix(self.below, self.sensors)
+        self.matrix = TreeMatrix(self.below, self.sensors, weights)
         self.row = {node: i for i, node in enumerate(self.matrix.nodes)}
 
 
@@ -74,10 +75,15 @@ class EnergyService:
         self._marks = marks
         self._clock = clock
         self._plans: dict[tuple[str, str], _Plan] = {}
+        self._weights = {name: watts_per(s.unit) or 1.0 for name, s in inventory.sensors.items()}
 
     def sensors(self, tree: str, root: str | None = None) -> tuple[str, ...]:
         """Sensors at or below a node. Raises `UserError` for a node that is not in the tree."""
         return self._plan(tree, root).sensors
+
+    def nodes(self, tree: str, root: str | None = None) -> tuple[TreeNode, ...]:
+        """The node and those below it, parents first. Raises `UserError` for a node that is not in the tree."""
+        return self._plan(tree, root).nodes
 
     def size(self, tree: str) -> int:
         return len(self._trees[tree].nodes)
@@ -121,8 +127,20 @@ class EnergyService:
             )
         key = (tree, node)
         if key not in self._plans:
-            self._plans[key] = _Plan(whole, node)
+            self._plans[key] = _Plan(whole, node, self._weights)
         return self._plans[key]
+
+
+def require_nodes(what: str, names: Sequence[str], known: Container[str]) -> list[str]:
+    """Ids of nodes of either tree, each once. Raises `UserError`, which names the query, for those that do not exist."""
+    ids = [n if n in known else n.replace("-", "_") for n in dict.fromkeys(names)]
+    unknown = [n for n in ids if n not in known]
+    if unknown:
+        raise UserError(
+            f"{what}(nodes:): there is no node {', '.join(map(repr, unknown[:5]))}: "
+            "take ids from the query `energyTree`."
+        )
+    return list(dict.fromkeys(ids))
 
 
 def _state(plan: _Plan, at_ns: int, values: Float64, watts: Float64, reporting: Float64) -> TreeState:

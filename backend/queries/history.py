@@ -16,6 +16,7 @@ from backend.core.ports import TimeSeriesStore
 from backend.core.reading import Float64, Int64
 from backend.core.windows import NS_PER_SECOND, Window
 from backend.queries.marks import Marks
+from backend.queries.ranges import COUNTED
 
 
 @dataclass(frozen=True, slots=True)
@@ -143,7 +144,7 @@ class History:
         first = end - span.size * span.window.ns
         columns = np.full((3, len(names), span.size), np.nan)
         if names:
-            found = await self._store.buckets(kind, names, span.window, first, end)
+            found = await self._store.buckets(kind, names, span.window, first, end, COUNTED)
             place = (found.codes, (found.starts - first) // span.window.ns)
             for column, source in zip(columns, (found.mean, found.expected, found.reported), strict=True):
                 column[place] = source

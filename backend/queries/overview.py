@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import numpy as np
 
 from backend.core.clock import Clock
-from backend.core.reading import Float64, Int64
+from backend.core.reading import Int64
 from backend.inventory.model import Inventory
 from backend.queries.energy import EnergyService
-from backend.queries.history import HOUR_OF_MINUTES, WEEK_OF_HOURS, History, Line
+from backend.queries.history import HOUR_OF_MINUTES, WEEK_OF_HOURS, History, Line, Past
 from backend.queries.live import Live
 from backend.queries.problems import Problem, Problems
+from backend.queries.ratios import ratio
 from backend.queries.sensors import SensorService
 from backend.settings import Settings
 
@@ -84,7 +85,7 @@ class OverviewService:
             at_ns=now_ns,
             consumption=consumption,
             production=production,
-            renewable_share=_share(production, consumption),
+            renewable_share=self._share(production, consumption, nodes),
             pue=await self._pue(),
             inside_temperature=self._mean_figure(
                 self._inside,
@@ -119,7 +120,7 @@ class OverviewService:
         return Figure(mean, "°C", len(known) / len(names), len(names), len(known), reason, line)
 
     async def _pue(self) -> Figure:
-        """Energy of everything over energy of the computing equipment, over the hours in which both are known."""
+        """Energy of everything over energy of the computing equipment, over the hours in which both are measured."""
         total, it = self._settings.pue_total_node, self._settings.pue_it_node
         unknown = [n for n in (total, it) if n not in self._nodes]
         if unknown:
@@ -128,53 +129,44 @@ class OverviewService:
                 None, "", 0.0, 0, 0, f"The consumption tree has no node {', '.join(unknown)}.", line
             )
         week = await self._history.nodes((total, it), WEEK_OF_HOURS)
-        above, below = week.values(total), week.values(it)
-        both = ~np.isnan(above) & ~np.isnan(below) & (below > 0)
-        coverage = min(week.coverage(total), week.coverage(it))
-        with np.errstate(invalid="ignore", divide="ignore"):
-            trusted = both & (
-                np.minimum(week.shares(total), week.shares(it)) >= self._settings.pue_min_coverage
-            )
-            line = Line(week.starts, np.where(trusted, above / below, np.nan))
-        state = self._energy.now("consumption", total).nodes[0]
-        figure = Figure(None, "", coverage, state.sensors_expected, state.sensors_reporting, None, line)
+        least = self._settings.pue_min_coverage
+        found = ratio(week, WEEK_OF_HOURS.window, total, it, least, "the last 7 days")
+        reason = found.reason if found.value is None else None
         if not week.reachable:
-            return replace(figure, withheld="The history cannot be reached now; nothing is lost.")
-        if not both.any():
-            return replace(figure, withheld=f"No hour of the last 7 days has both {total} and {it} measured.")
-        if coverage < self._settings.pue_min_coverage:
-            return replace(
-                figure,
-                withheld=f"Only {coverage:.0%} of the last 7 days is measured; "
-                f"at least {self._settings.pue_min_coverage:.0%} is needed.",
-            )
-        return replace(figure, value=float(above[both].sum() / below[both].sum()))
+            reason = "The history cannot be reached now; nothing is lost."
+        state = self._energy.now("consumption", total).nodes[0]
+        return Figure(
+            found.value,
+            "",
+            found.share,
+            state.sensors_expected,
+            state.sensors_reporting,
+            reason,
+            Line(found.starts, found.values),
+        )
 
-
-def _share(production: Figure, consumption: Figure) -> Figure:
-    """Production over consumption, in percent."""
-    given, drawn = production.value, consumption.value
-    value, reason = None, None
-    if given is None or drawn is None:
-        reason = production.withheld or consumption.withheld
-    elif drawn <= 0:
-        reason = "Nothing is drawn now, so there is nothing to share."
-    else:
-        value = 100 * given / drawn
-    return Figure(
-        value,
-        "%",
-        min(production.coverage, consumption.coverage),
-        production.sensors_expected + consumption.sensors_expected,
-        production.sensors_reporting + consumption.sensors_reporting,
-        reason,
-        Line(consumption.line.times, _percent(production.line.values, consumption.line.values)),
-    )
-
-
-def _percent(part: Float64, whole: Float64) -> Float64:
-    with np.errstate(invalid="ignore", divide="ignore"):
-        return np.where(whole > 0, 100 * part / whole, np.nan)
+    def _share(self, production: Figure, consumption: Figure, hour: Past) -> Figure:
+        """Production over consumption, in percent."""
+        given, drawn = production.value, consumption.value
+        value, reason = None, None
+        if given is None or drawn is None:
+            reason = production.withheld or consumption.withheld
+        elif drawn <= 0:
+            reason = "Nothing is drawn now, so there is nothing to share."
+        else:
+            value = 100 * given / drawn
+        consumer, producer = self._roots
+        least = self._settings.pue_min_coverage
+        past = ratio(hour, HOUR_OF_MINUTES.window, producer, consumer, least, scale=100.0)
+        return Figure(
+            value,
+            "%",
+            min(production.coverage, consumption.coverage),
+            production.sensors_expected + consumption.sensors_expected,
+            production.sensors_reporting + consumption.sensors_reporting,
+            reason,
+            Line(past.starts, past.values),
+        )
 
 
 def _tagged(inventory: Inventory, tag: str) -> tuple[str, ...]:

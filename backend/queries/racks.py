@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from backend.core.clock import Clock
-from backend.core.quantity import symbol
+from backend.core.quantity import watts_per
 from backend.core.windows import NS_PER_SECOND
 from backend.inventory.model import Inventory, RoomArray, Side
 from backend.queries.live import Live
@@ -54,16 +54,19 @@ class RackService:
         self._clock = clock
         meters: dict[str, list[str]] = {}
         for sensor in inventory.sensors.values():
-            if symbol(sensor.unit) == "W":
+            if watts_per(sensor.unit) is not None:
                 meters.setdefault(sensor.location, []).append(sensor.name)
         self._meters = {location: tuple(names) for location, names in meters.items()}
         self._probes = tuple(p.sensor for p in inventory.probes)
         self._watts = tuple(dict.fromkeys(n for names in self._meters.values() for n in names))
+        units = (inventory.sensors[name].unit for name in self._watts)
+        self._scale = np.array([watts_per(unit) for unit in units], np.float64)
 
     def racks(self) -> list[RackState]:
         """In the order of racks.yaml; then racks that only have probes."""
         now_ns = self._clock.now_ns()
-        watts = dict(zip(self._watts, self._live.of(self._watts, now_ns).tolist(), strict=True))
+        values = self._live.of(self._watts, now_ns) * self._scale
+        watts = dict(zip(self._watts, values.tolist(), strict=True))
         probes = self._probe_states(now_ns)
         equipment = {
             rack.id: tuple(

@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, fields
-from datetime import UTC, datetime
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass
 from enum import StrEnum
 
 import numpy as np
@@ -19,12 +18,11 @@ from backend.core.reading import Float64, Int64, Points
 from backend.core.windows import NS_PER_SECOND, Window
 from backend.inventory.model import Inventory, Sensor
 from backend.queries.downsample import Columns, Grid, grid, merge, thin
+from backend.queries.energy import require_nodes
 from backend.queries.marks import Marks
+from backend.queries.ranges import MAX_POINTS, MAX_READ_ROWS, Piece, dense, ordered
 from backend.queries.sensors import SensorService
 
-MAX_POINTS = 200_000
-MAX_READ_ROWS = 5_000_000
-"""Rows one query may read from the store; above it a coarser window is needed."""
 AUTO_RAW_ROWS = 1_000_000
 """Rows up to which AUTO reads raw readings; above it takes 30 s windows, which answer sooner."""
 AUTO_ROWS = 200_000
@@ -32,6 +30,14 @@ AUTO_ROWS = 200_000
 GAP_PERIODS = 5
 GAP_LEAST_NS = 10 * NS_PER_SECOND
 _IN_LOOP_ROWS = 200_000
+_NEEDS = {
+    "min": ("min",),
+    "max": ("max",),
+    "stddev": ("m2",),
+    "median": ("median",),
+    "coverage": ("expected", "reported"),
+}
+"""Columns of roll-ups that a statistic needs besides count and sum."""
 _DAY = Window.D1
 _DIVISORS = {
     w: [n for n in range(1, _DAY.ns // w.ns + 1) if _DAY.ns // w.ns % n == 0] for w in windows.WINDOWS
@@ -51,7 +57,7 @@ class WindowChoice(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class SeriesRequest:
-    """What to read over [start_ns, end_ns); `end_ns` None is now."""
+    """What to read over [start_ns, end_ns); `end_ns` None is now. `statistics` are names of columns of a `Grid`."""
 
     sensors: Sequence[str]
     nodes: Sequence[str]
@@ -59,6 +65,7 @@ class SeriesRequest:
     end_ns: int | None = None
     window: WindowChoice = WindowChoice.AUTO
     max_points: int = 2000
+    statistics: Collection[str] = ("mean", "min", "max", "sum", "count", "stddev", "median", "coverage")
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -109,7 +116,7 @@ class SeriesService:
     async def read(self, request: SeriesRequest) -> list[SeriesColumns]:
         """The sensors in the order asked for, then the nodes. Raises `UserError` for what cannot be answered."""
         sensors = self._sensors.require(request.sensors)
-        nodes = self._require_nodes(request.nodes)
+        nodes = require_nodes("series", request.nodes, self._leaves)
         start, end = self._interval(request)
         if not sensors and not nodes:
             raise UserError("series: neither `sensors` nor `nodes` are given: name at least one.")
@@ -125,31 +132,18 @@ class SeriesService:
             found = {c.sensor: c for c in await self._raw(raw, start, end, request.max_points)} if raw else {}
             if step is not None and len(raw) < len(sensors):
                 units = {s.name: s.unit for s in sensors if s not in raw}
-                rolled = await self._rolled(SeriesKind.SENSOR, units, step, start, end)
+                rolled = await self._rolled(SeriesKind.SENSOR, units, step, start, end, request.statistics)
                 found |= {c.sensor: c for c in rolled}
             answer += [found[s.name] for s in sensors]
         if nodes:
             step = _step(request, start, end, None) or _fit(Window.S30, start, end, request.max_points)
-            answer += await self._rolled(SeriesKind.NODE, dict.fromkeys(nodes, "W"), step, start, end)
+            answer += await self._rolled(
+                SeriesKind.NODE, dict.fromkeys(nodes, "W"), step, start, end, request.statistics
+            )
         return answer
 
-    def _require_nodes(self, names: Sequence[str]) -> list[str]:
-        ids = [n if n in self._leaves else n.replace("-", "_") for n in dict.fromkeys(names)]
-        unknown = [n for n in ids if n not in self._leaves]
-        if unknown:
-            raise UserError(
-                f"series(nodes:): there is no node {', '.join(map(repr, unknown[:5]))}: "
-                "take ids from the query `energyTree`."
-            )
-        return ids
-
     def _interval(self, request: SeriesRequest) -> tuple[int, int]:
-        end = self._clock.now_ns() if request.end_ns is None else request.end_ns
-        if request.start_ns >= end:
-            raise UserError(
-                f"series(from:, to:): `from` {_iso(request.start_ns)} is not before `to` {_iso(end)}: "
-                "give an earlier `from` or a later `to`."
-            )
+        end = ordered("series", request.start_ns, request.end_ns, self._clock.now_ns())
         if not 1 <= request.max_points <= MAX_POINTS:
             raise UserError(f"series(maxPoints: {request.max_points}): expected 1 to {MAX_POINTS}.")
         return request.start_ns, end
@@ -183,7 +177,13 @@ class SeriesService:
         ]
 
     async def _rolled(
-        self, kind: SeriesKind, units: Mapping[str, str], step: _Step, start: int, end: int
+        self,
+        kind: SeriesKind,
+        units: Mapping[str, str],
+        step: _Step,
+        start: int,
+        end: int,
+        statistics: Collection[str],
     ) -> list[SeriesColumns]:
         """All series on one grid of complete windows: nothing is shown half filled."""
         names = list(units)
@@ -191,18 +191,23 @@ class SeriesService:
         first = start // step.ns * step.ns
         last = -(-end // step.ns) * step.ns
         last = first if mark is None else min(last, mark // step.ns * step.ns)
-        size = max(0, (last - first) // step.window.ns)
-        if size:
-            buckets = await self._store.buckets(kind, names, step.window, first, last)
-            nominal = np.array([self._expected(kind, name, step.window) for name in names])
-            nominal = _learned(buckets, nominal)
-            columns = merge(_on_grid(buckets, nominal, first, step.window.ns, size), step.factor)
+        piece = Piece(step.window, first, max(first, last))
+        asked = (s for s in statistics if s != "median" or step.factor == 1)
+        wanted = ["count", "sum", *(column for s in asked for column in _NEEDS.get(s, ()))]
+        if piece.size:
+            buckets = await self._store.buckets(kind, names, step.window, first, last, wanted)
         else:
-            columns = Columns(*(np.empty((len(names), 0)) for _ in fields(Columns)))
-        starts = np.arange(size // step.factor, dtype=np.int64) * step.ns + first
+            buckets = Buckets.empty(names)
+        nominal = _learned(
+            buckets, np.array([self._expected(kind, name, step.window) for name in names], np.float64)
+        )
+        absent: dict[str, Float64 | float] = {"count": 0.0, "reported": 0.0, "expected": nominal}
+        read = {name: dense(buckets, piece, name, absent.get(name, np.nan)) for name in wanted}
+        columns = merge(Columns(**read), step.factor)
+        starts = piece.starts[:: step.factor]
         answer = []
         for row, (name, unit) in enumerate(units.items()):
-            g = grid(columns, row, starts, step.ns, step.factor > 1)
+            g = grid(columns, row, starts, step.ns)
             sensor, node = (name, None) if kind is SeriesKind.SENSOR else (None, name)
             answer.append(
                 SeriesColumns(sensor, node, unit, WindowChoice(step.window.value), starts, g.mean, g)
@@ -216,23 +221,6 @@ def _learned(buckets: Buckets, nominal: Float64) -> Float64:
     known = ~np.isnan(buckets.expected) & np.isnan(nominal)[buckets.codes]
     found[buckets.codes[known]] = buckets.expected[known]  # of several the last stands
     return found
-
-
-def _on_grid(buckets: Buckets, nominal: Float64, first: int, window_ns: int, size: int) -> Columns:
-    """`nominal` float64 (series,): reports a window should have. An absent bucket below the watermark had none."""
-    if (
-        len(buckets) == len(nominal) * size
-    ):  # nothing is absent: sorted as they come, the columns are the grid
-        return Columns(*(getattr(buckets, f.name).reshape(len(nominal), size) for f in fields(Columns)))
-    position = (buckets.starts - first) // window_ns
-    columns = []
-    for f in fields(Columns):
-        column = np.full((len(nominal), size), 0.0 if f.name in ("count", "reported") else np.nan)
-        if f.name == "expected":
-            column[:] = nominal[:, None]
-        column[buckets.codes, position] = getattr(buckets, f.name)
-        columns.append(column)
-    return Columns(*columns)
 
 
 def _raw_rows(sensors: Sequence[Sensor], start: int, end: int) -> float:
@@ -285,7 +273,3 @@ def _fit(window: Window, start: int, end: int, max_points: int) -> _Step:
 
 def _points(start: int, end: int, step_ns: int) -> int:
     return -(-end // step_ns) - start // step_ns
-
-
-def _iso(time_ns: int) -> str:
-    return datetime.fromtimestamp(time_ns / NS_PER_SECOND, UTC).isoformat()

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from backend.core.clock import Clock
 from backend.core.ports import Bus, Counters, HealthBoard, LastValuesView, RollupState, TimeSeriesStore
 from backend.inventory.model import Inventory
+from backend.queries.balance import BalanceService
 from backend.queries.devices import DeviceService
 from backend.queries.energy import EnergyService
 from backend.queries.history import History
@@ -14,8 +15,10 @@ from backend.queries.live import Live
 from backend.queries.marks import Marks
 from backend.queries.overview import OverviewService
 from backend.queries.racks import RackService
+from backend.queries.ratios import RatioService
 from backend.queries.sensors import SensorService
 from backend.queries.series import SeriesService
+from backend.queries.usage import UsageService
 from backend.settings import Settings
 
 
@@ -29,6 +32,9 @@ class Queries:
     sensors: SensorService
     series: SeriesService
     energy: EnergyService
+    usage: UsageService
+    ratios: RatioService
+    balance: BalanceService
     racks: RackService
     overview: OverviewService
     devices: DeviceService
@@ -50,6 +56,7 @@ class Queries:
         sensors = SensorService(inventory, live, clock)
         marks = Marks(state, clock)
         energy = EnergyService(inventory, live, store, marks, clock)
+        usage = UsageService(inventory, sensors, store, marks, clock, energy)
         history = History(store, marks, clock)
         return cls(
             clock=clock,
@@ -58,6 +65,9 @@ class Queries:
             sensors=sensors,
             series=SeriesService(inventory, sensors, store, marks, clock),
             energy=energy,
+            usage=usage,
+            ratios=RatioService(inventory, store, marks, clock, settings),
+            balance=BalanceService(inventory, energy, usage, marks, clock),
             racks=RackService(inventory, live, clock),
             overview=OverviewService(inventory, live, sensors, energy, history, clock, settings),
             devices=DeviceService(board, counters, clock),

@@ -11,6 +11,7 @@ from dataclasses import dataclass, field, replace
 from typing import Final, Protocol
 
 from backend.core.bucket import SeriesKind, measurement
+from backend.core.quantity import watts_per
 from backend.core.tree import Tree
 from backend.core.windows import WINDOWS, Window
 
@@ -29,6 +30,9 @@ class SensorInfo(Protocol):
 
     @property
     def sensor_type(self) -> str: ...
+
+    @property
+    def unit(self) -> str: ...
 
     @property
     def period_s(self) -> float | None: ...
@@ -56,6 +60,7 @@ class Definitions:
     nodes     tree node -> the distinct sensors at or below it; a node with none is not rolled up
     periods   sensor -> seconds between two readings, where the description says so
     learned   the same, of sensors of which it does not
+    weights   sensor -> what one of its unit counts in a node's sum, where that is not 1: 1000 for kW
     """
 
     sensors: tuple[str, ...]
@@ -63,6 +68,7 @@ class Definitions:
     types: Mapping[str, tuple[str, ...]]
     nodes: Mapping[str, tuple[str, ...]]
     learned: Mapping[str, float] = field(default_factory=dict)
+    weights: Mapping[str, float] = field(default_factory=dict)
 
     @classmethod
     def of(cls, sensors: Mapping[str, SensorInfo], trees: Iterable[Tree] = ()) -> Definitions:
@@ -85,6 +91,9 @@ class Definitions:
             {name: info.period_s for name, info in sensors.items() if info.period_s is not None},
             {name: tuple(members) for name, members in types.items()},
             nodes,
+            weights={
+                name: scale for name, info in sensors.items() if (scale := watts_per(info.unit) or 1.0) != 1.0
+            },
         )
 
     def around(self, sensors: Iterable[str]) -> Definitions:
@@ -122,7 +131,7 @@ class Definitions:
         """Seconds between two readings; NaN where that is not known."""
         return self.periods.get(sensor, self.learned.get(sensor, math.nan))
 
-    def expected(self, groups: Mapping[str, Sequence[str]], window: Window) -> Mapping[str, float]:
+    def expected(self, groups: Mapping[str, Sequence[str]], window: Window) -> dict[str, float]:
         """How many readings a window of each group of sensors should have; NaN where one member's period is not known."""
         return {
             name: sum(window.seconds / self.period(s) for s in members) for name, members in groups.items()

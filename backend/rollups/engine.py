@@ -11,6 +11,7 @@ import asyncio
 import logging
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from itertools import groupby
 from typing import Final
 
 from backend.core.bucket import SeriesKind
@@ -19,20 +20,28 @@ from backend.core.errors import TransientError
 from backend.core.ports import RollupState, TimeSeriesStore
 from backend.core.reading import Readings
 from backend.core.windows import WINDOWS, Window, slices
+from backend.rollups import changes, periods
 from backend.rollups.definitions import Definitions
+from backend.rollups.history import History
 from backend.rollups.late import days, runs, spoiled
+from backend.rollups.retention import LENGTHS, Keep, edge
 from backend.rollups.roller import Roller
 
 log = logging.getLogger(__name__)
 
 DAY_NS: Final = Window.D1.ns
-SLICE_NS: Final[Mapping[Window, int]] = {
-    Window.S30: 6 * Window.H1.ns,
-    Window.M1: 6 * Window.H1.ns,
-    Window.H1: DAY_NS,
-    Window.D1: DAY_NS,
-}
-"""How much is rolled up at once, which bounds memory. Slices end at their own multiples, which are edges of the window."""
+BEGINNING: Final = -(1 << 62)
+SLICE_NS: Final = 6 * Window.H1.ns
+"""How much is rolled up at once, which bounds memory; a day where an hour or a day is among the windows.
+
+Slices end at their own multiples, which are edges of the windows.
+"""
+
+REVISE_DAYS: Final = 31
+"""Days of history that one run of healing makes fit a changed description."""
+
+PERIOD_STANDS_NS: Final = Window.H1.ns
+"""How long a learned period is not looked at again."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,6 +73,7 @@ class RollupEngine:
         self._defs = definitions
         self._clock = clock
         self._known = frozenset(definitions.sensors)
+        self._settled = False
         self._delay_ns = round(delay_s * 1e9)
         self._one_at_a_time = asyncio.Lock()
 
@@ -71,18 +81,23 @@ class RollupEngine:
     def definitions(self) -> Definitions:
         return self._defs
 
+    def redefine(self, definitions: Definitions) -> None:
+        """Take another description; what it changes is found at the next step or healing, and healed."""
+        self._defs = definitions
+        self._known = frozenset(definitions.sensors)
+        self._settled = False
+
     async def step(self) -> Report:
         """Roll up every window that is complete by now and not yet kept, however long ago the last step was.
 
         Raises TransientError where store or state cannot be reached; what is done by then stays done.
         """
         async with self._one_at_a_time:
-            limit = self._clock.now_ns() - self._delay_ns
+            limit = await self._ready()
             marks = await self._watermarks(limit)
             if marks is None or all(marks[w] >= w.floor(limit) for w in WINDOWS):
                 return Report()
-            # A watermark ahead of the clock (it was set back) must not pull the horizon down.
-            await self._state.set_horizon(max(Window.S30.floor(limit), marks[Window.S30]))
+            await self._state.set_horizon(Window.S30.floor(limit))
             try:
                 return await self._advance(marks, limit)
             except BaseException:
@@ -104,36 +119,138 @@ class RollupEngine:
         if spans:
             await self._state.mark_dirty(spans)
 
-    async def heal(self, limit: int = 10_000) -> Report:
-        """Recompute what the newest `limit` marks spoil, newest day first; a mark goes when its windows are kept anew."""
+    async def heal(self, limit: int = 10_000, revise_days: int = REVISE_DAYS) -> Report:
+        """Recompute what the newest `limit` marks spoil, newest day first; a mark goes when its windows are kept anew.
+
+        Then what a change of the description touched, up to `revise_days` days of it, newest first.
+        """
+        async with self._one_at_a_time:
+            await self._ready()
         marked = await self._state.dirty(limit)
         rows = 0
         for day, spans, finished in days(marked):
-            around = self._defs.around({span.sensor for span in spans})
             async with self._one_at_a_time:
+                around = self._defs.around({span.sensor for span in spans})
                 rows += await self._again(around, [(s.start_ns, s.end_ns) for s in spans], day)
                 await self._state.clear_dirty(finished)
+        for _ in range(revise_days):
+            async with self._one_at_a_time:
+                await self._ready()
+                history = History(self._store, self._state, self._defs, self._again)
+                written = await history.revise_a_day()
+            if written is None:
+                break
+            rows += written
         return Report(rows=rows, healed=len(marked))
+
+    async def learn(self) -> int:
+        """Learn the periods of sensors whose description does not say them. Returns how many are new or another now."""
+        now = self._clock.now_ns()
+        kept = await self._state.periods()
+        found = await periods.learn(self._store, self._defs, kept, now, PERIOD_STANDS_NS)
+        await self._state.set_periods(found)
+        new = [n for n, p in found.items() if n not in kept or kept[n].period_s != p.period_s]
+        if new:
+            async with self._one_at_a_time:
+                self._settled = False
+                await self._ready()
+        return len(new)
 
     async def recompute(self, start_ns: int, end_ns: int) -> Report:
         """Compute again every window that overlaps the interval and is rolled up, of all series."""
         rows = 0
         for day, stop in slices(Window.D1.floor(start_ns), Window.D1.ceil(end_ns), DAY_NS):
             async with self._one_at_a_time:
+                await self._ready()
                 if not await self._silent(day, stop):
                     rows += await self._again(self._defs, [(max(start_ns, day), min(end_ns, stop))], day)
         return Report(rows=rows)
 
+    async def retain(self, keep: Keep) -> Mapping[Window | None, int]:
+        """Delete raw readings (None) and roll-ups that were kept long enough.
+
+        Returns from where on each is kept now, if not all is.
+
+        What is deleted is noted first, and durably: from then on nothing before it is computed again, so that roll-ups
+        outlive their readings. Days are deleted whole, and none that is not yet rolled up or is marked dirty.
+        """
+        found: dict[Window | None, int] = {}
+        async with self._one_at_a_time:
+            marks = [await self._state.watermark(w) for w in WINDOWS]
+            rolled = [mark for mark in marks if mark is not None]
+            if len(rolled) < len(marks):
+                return found
+            for length in LENGTHS:
+                dirty = await self._state.oldest_dirty()
+                due = edge(keep.of(length), self._clock.now_ns(), min(rolled), dirty)
+                kept = await self._state.kept_from(length)
+                if due is not None and (kept is None or due > kept):
+                    await self._state.set_kept_from(length, due)
+                    kept = due
+                if kept is None or due is None:
+                    continue
+                found[length] = kept
+                # Also where nothing new is due: what was sent late, for a time that is gone already, goes too.
+                if length is None:
+                    await self._store.delete(None, BEGINNING, kept)
+                else:
+                    await self._store.delete_buckets(length, kept)
+        return found
+
+    async def recompute_nodes(self, start_ns: int, end_ns: int, nodes: Sequence[str] | None = None) -> Report:
+        """Compute tree nodes again, all or the named ones, from the kept 30 s means of their sensors."""
+        rows = 0
+        for day, stop in slices(Window.D1.floor(start_ns), Window.D1.ceil(end_ns), DAY_NS):
+            async with self._one_at_a_time:
+                await self._ready()
+                part = self._defs.only(nodes=self._defs.nodes if nodes is None else nodes)
+                rows += await self._again(part, [(max(start_ns, day), min(end_ns, stop))], day)
+        return Report(rows=rows)
+
+    async def _ready(self) -> int:
+        """Before anything is rolled up: the state as the clock and the description want it. Returns up to when is complete."""
+        limit = self._clock.now_ns() - self._delay_ns
+        await self._pull_back(limit)
+        if not self._settled:
+            learned = {name: found.period_s for name, found in (await self._state.periods()).items()}
+            self._defs = self._defs.knowing(learned)
+            rolled = await self._state.watermark(Window.S30)
+            found = changes.compare(await self._state.series(), changes.described(self._defs), rolled)
+            if found.changed or found.removed:
+                await self._state.set_series(found.changed, found.removed)
+            self._settled = True
+        return limit
+
+    async def _pull_back(self, limit: int) -> None:
+        """After the clock was set back: windows that are not over (any more) are none that were rolled up.
+
+        Left where it is, a watermark ahead of the clock would have half windows computed as if they were late, and shown.
+        The horizon follows: what comes for these windows is in time.
+        """
+        ahead = [w for w in WINDOWS if (await self._state.watermark(w) or 0) > max(limit, 0)]
+        if ahead:
+            log.warning("the clock was set back: the newest windows will be rolled up again")
+            for window in ahead:
+                await self._state.set_watermark(window, window.floor(limit))
+            await self._state.set_horizon(Window.S30.floor(limit))
+
     async def _again(self, definitions: Definitions, spans: Sequence[tuple[int, int]], day: int) -> int:
         """Recompute the windows of one day that hold the spans. Returns how many buckets were written.
 
-        What ends after its watermark is left out: the step will read it, late readings and all.
+        What ends after its watermark is left out: the step will read it, late readings and all. So is what can no longer be
+        computed: without the raw readings, or without the nodes' 30 s values, it would come out empty.
         """
+        kept = {length: await self._state.kept_from(length) or BEGINNING for length in LENGTHS}
+        from_raw = bool(definitions.sensors or definitions.types)
+        if day < max(kept[None] if from_raw else BEGINNING, kept[Window.S30]):
+            return 0
         roller = Roller(self._store, definitions, replacing=True)
-        for window in WINDOWS:
-            top = min(await self._state.watermark(window) or 0, day + DAY_NS)
-            for start, end in runs(spans, window, day, top):
-                await self._roll(roller, window, start, end)
+        tops = {w: min(await self._state.watermark(w) or 0, day + DAY_NS) for w in WINDOWS}
+        plan = [(w, tuple(runs(spans, w, max(day, kept[w]), tops[w]))) for w in WINDOWS]
+        for intervals, group in groupby(plan, key=lambda part: part[1]):
+            windows = [window for window, _ in group]
+            for start, end in intervals:
+                await self._roll(roller, windows, start, end)
         return roller.rows
 
     async def _watermarks(self, limit: int) -> dict[Window, int] | None:
@@ -153,9 +270,9 @@ class RollupEngine:
         while day < limit:
             seen = roller.readings
             whole = marks[Window.S30] <= day and day + DAY_NS <= limit
-            for window in WINDOWS:
-                start, stop = max(marks[window], day), min(window.floor(limit), day + DAY_NS)
-                await self._roll(roller, window, start, stop, marks)
+            spans = [(w, (max(marks[w], day), min(w.floor(limit), day + DAY_NS))) for w in WINDOWS]
+            for (start, stop), group in groupby(spans, key=lambda part: part[1]):
+                await self._roll(roller, [window for window, _ in group], start, stop, marks)
             roller.forget()
             day += DAY_NS
             if whole and roller.readings == seen:
@@ -166,16 +283,19 @@ class RollupEngine:
     async def _roll(
         self,
         roller: Roller,
-        window: Window,
+        windows: Sequence[Window],
         start_ns: int,
         end_ns: int,
         marks: dict[Window, int] | None = None,
     ) -> None:
-        for start, end in slices(start_ns, end_ns, SLICE_NS[window]):
-            await roller.roll(window, start, end)
-            if marks is not None:
+        """Windows that are wanted over the same interval, from one reading of it."""
+        step = DAY_NS if windows[-1].ns > Window.M1.ns else SLICE_NS
+        for start, end in slices(start_ns, end_ns, step):
+            await roller.roll(windows, start, end)
+            for window in windows if marks is not None else ():
                 await self._state.set_watermark(window, end)
-                marks[window] = end
+            if marks is not None:
+                marks.update(dict.fromkeys(windows, end))
 
     async def _skip_silence(self, day: int, limit: int, marks: dict[Window, int]) -> int:
         """The next day on which anything was read, or the current one; watermarks follow.

@@ -77,11 +77,24 @@ def dense(
     Rows of series that are not asked for are left out.
     """
     grid = np.full(((end_ns - start_ns) // step_ns, len(names)), np.nan)
-    position: Mapping[str, int] = {name: i for i, name in enumerate(names)}
-    columns = np.array([position.get(name, -1) for name in buckets.names], np.intp)[buckets.codes]
-    asked = columns >= 0
-    grid[(buckets.starts[asked] - start_ns) // step_ns, columns[asked]] = column[asked]
+    fill(grid, buckets, column, names, start_ns, step_ns)
     return grid
+
+
+def fill(
+    grid: Float64,
+    buckets: Buckets,
+    column: Float64,
+    names: Sequence[str],
+    start_ns: int,
+    step_ns: int = STEP_NS,
+) -> None:
+    """Put a column of `buckets` into a grid (windows, names) that begins at `start_ns`; other series are left out."""
+    position: Mapping[str, int] = {name: i for i, name in enumerate(names)}
+    edges = np.searchsorted(buckets.codes, np.arange(len(buckets.names) + 1)).tolist()
+    for name, a, b in zip(buckets.names, edges[:-1], edges[1:], strict=True):
+        if name in position and b > a:
+            grid[(buckets.starts[a:b] - start_ns) // step_ns, position[name]] = column[a:b]
 
 
 def as_buckets(grid: NodeGrid) -> Buckets:
@@ -106,39 +119,36 @@ def summarise(grid: NodeGrid, window: Window) -> Buckets:
     """Buckets of a coarser window over the 30 s values; `grid` begins and ends at edges of the window."""
     per = window.ns // STEP_NS
     many = len(grid.values) // per
-    values = grid.values.reshape(many, per, len(grid.nodes))
+    values = _by_series(grid.values).reshape(-1, per)
     here = ~np.isnan(values)
     count = here.sum(axis=1).astype(np.float64)
     empty = count == 0
     total = np.where(here, values, 0.0).sum(axis=1)
     mean = total / np.where(empty, 1.0, count)
-    m2 = np.square(np.where(here, values - mean[:, None, :], 0.0)).sum(axis=1)
-    reported = grid.reporting.reshape(many, per, len(grid.nodes)).sum(axis=1)
-
-    def column(statistic: Float64) -> Float64:
-        return _by_series(np.where(empty, np.nan, statistic))
-
+    m2 = np.square(np.where(here, values - mean[:, None], 0.0)).sum(axis=1)
+    reported = _by_series(grid.reporting).reshape(-1, per).sum(axis=1)
+    ordered = _sorted(values)
+    rows, last = np.arange(len(ordered)), np.maximum(count.astype(np.intp) - 1, 0)
     return Buckets(
         grid.nodes,
         *_identities(grid, many, window.ns),
-        count=_by_series(count),
-        sum=column(total),
-        m2=column(m2),
-        min=column(np.where(here, values, np.inf).min(axis=1)),
-        max=column(np.where(here, values, -np.inf).max(axis=1)),
-        median=column(_median(values, count)),
+        count=count,
+        sum=np.where(empty, np.nan, total),
+        m2=np.where(empty, np.nan, m2),
+        min=ordered[:, 0],
+        max=ordered[rows, last],
+        median=(ordered[rows, last // 2] + ordered[rows, (last + 1) // 2]) / 2,
         expected=np.repeat(grid.sensors * per, many),
-        reported=_by_series(reported),
+        reported=reported,
     )
 
 
-def _median(values: Float64, count: Float64) -> Float64:
-    """Median along axis 1 of (windows, n, nodes), of which `count` (windows, nodes) are not NaN."""
-    ordered = np.sort(values, axis=1)  # NaN come last
-    last = np.maximum(count.astype(np.intp) - 1, 0)
-    low = np.take_along_axis(ordered, (last // 2)[:, None, :], axis=1)[:, 0, :]
-    high = np.take_along_axis(ordered, ((last + 1) // 2)[:, None, :], axis=1)[:, 0, :]
-    return (low + high) / 2
+def _sorted(values: Float64) -> Float64:
+    """Each row ascending, NaN last."""
+    if values.shape[1] != 2:
+        return np.sort(values, axis=1)
+    # Sorting has a price a row; of two, one comparison of columns says all.
+    return np.stack((np.fmin(values[:, 0], values[:, 1]), np.maximum(values[:, 0], values[:, 1])), axis=1)
 
 
 def _by_series(grid: Float64) -> Float64:

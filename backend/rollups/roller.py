@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-import asyncio
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, fields
 from itertools import pairwise
+from typing import Final
 
 import numpy as np
 
@@ -14,7 +15,11 @@ from backend.core.reading import Float64
 from backend.core.tree import TreeMatrix
 from backend.core.windows import Window
 from backend.rollups.definitions import WINDOWS_OF, Definitions
-from backend.rollups.grids import NodeGrid, as_buckets, dense, summarise
+from backend.rollups.grids import STEP_NS, NodeGrid, as_buckets, fill, summarise
+
+SENSORS_AT_ONCE: Final = 200
+WHOLE_NS: Final = Window.H1.ns
+"""Up to this long an interval is read of all sensors at once."""
 
 
 class Roller:
@@ -29,8 +34,10 @@ class Roller:
         self._store = store
         self._defs = definitions
         self._replacing = replacing
+        self._batches = tuple(_batches(definitions))
+        self._whole = _Batch(definitions.sensors, definitions.types)
         self._leaves = tuple(dict.fromkeys(s for below in definitions.nodes.values() for s in below))
-        self._matrix = TreeMatrix(definitions.nodes, self._leaves)
+        self._matrix = TreeMatrix(definitions.nodes, self._leaves, definitions.weights)
         self._recent: list[NodeGrid] = []
         self.readings = 0
         """Readings that the finest windows rolled so far have summarised."""
@@ -40,60 +47,77 @@ class Roller:
     def forget(self) -> None:
         self._recent.clear()
 
-    async def roll(self, window: Window, start_ns: int, end_ns: int) -> None:
-        """Compute and keep all series over [start_ns, end_ns), which are edges of `window`.
+    async def roll(self, windows: Sequence[Window], start_ns: int, end_ns: int) -> None:
+        """Compute and keep all series over [start_ns, end_ns), which are edges of each of the windows, finest first.
 
-        Memory grows with the length of the interval: about 100 bytes a series and window.
+        Memory grows with the length of the interval: about 200 bytes a window of each sensor of a batch.
         """
-        alone = {name: (name,) for name in self._defs.sensors}
-        types = self._defs.types if window in WINDOWS_OF[SeriesKind.TYPE] else {}
-        # Side by side where the store can; both have ended, well or not, before anything else is written.
-        both = await asyncio.gather(
-            self._roll_groups(SeriesKind.SENSOR, alone, window, start_ns, end_ns),
-            self._roll_groups(SeriesKind.TYPE, types, window, start_ns, end_ns),
-            return_exceptions=True,
+        means = np.full(
+            ((end_ns - start_ns) // STEP_NS if Window.S30 in windows else 0, len(self._leaves)), np.nan
         )
-        sensors, _ = map(_or_raise, both)
-        if window is Window.S30:
-            self.readings += int(sensors.count.sum())
+        for batch in self._batches if end_ns - start_ns > WHOLE_NS else (self._whole,):
+            sensors = await self._roll_batch(batch, windows, start_ns, end_ns)
+            if Window.S30 in windows:
+                self.readings += int(sensors.count.sum())
+                fill(means, sensors, sensors.mean, self._leaves, start_ns)
         if not self._matrix.nodes:
             return
-        if window is Window.S30:
-            grid = await self._node_sums(sensors, start_ns, end_ns)
+        if Window.S30 in windows:
+            grid = await self._node_sums(means, start_ns, end_ns)
             self._recent.append(grid)
-            await self._keep(SeriesKind.NODE, window, as_buckets(grid))
-        else:
-            grid = await self._node_values(start_ns, end_ns)
-            await self._keep(SeriesKind.NODE, window, summarise(grid, window))
+            await self._keep(SeriesKind.NODE, Window.S30, as_buckets(grid))
+        for window in windows:
+            if window is not Window.S30:
+                grid = await self._node_values(start_ns, end_ns)
+                await self._keep(SeriesKind.NODE, window, summarise(grid, window))
 
-    async def _roll_groups(
-        self,
-        kind: SeriesKind,
-        groups: Mapping[str, Sequence[str]],
-        window: Window,
-        start_ns: int,
-        end_ns: int,
+    async def _roll_batch(
+        self, batch: _Batch, windows: Sequence[Window], start_ns: int, end_ns: int
     ) -> Buckets:
-        """Buckets of groups of sensors over their raw readings."""
+        """Keep the buckets of some sensors and types over their raw readings; answers the sensors' finest ones."""
+        split = len(batch.sensors)
+        # One reading serves both; a sensor and a type may have one name, so groups go by number.
+        typed = any(window in WINDOWS_OF[SeriesKind.TYPE] for window in windows)
+        members = [(name,) for name in batch.sensors] + (list(batch.types.values()) if typed else [])
+        groups = {str(at): group for at, group in enumerate(members)}
         if not groups:
             return Buckets.empty()
+        many = await self._store.aggregate_many(groups, windows, start_ns, end_ns)
+        for window in windows:
+            edge = int(np.searchsorted(many[window].codes, split))
+            sensors = _part(many[window], batch.sensors, slice(0, edge), 0)
+            await self._keep_groups(SeriesKind.SENSOR, window, sensors, batch.alone, start_ns, end_ns)
+            if window in WINDOWS_OF[SeriesKind.TYPE]:
+                types = _part(many[window], tuple(batch.types), slice(edge, None), split)
+                await self._keep_groups(SeriesKind.TYPE, window, types, batch.types, start_ns, end_ns)
+        edge = int(np.searchsorted(many[windows[0]].codes, split))
+        return _part(many[windows[0]], batch.sensors, slice(0, edge), 0)
+
+    async def _keep_groups(
+        self,
+        kind: SeriesKind,
+        window: Window,
+        found: Buckets,
+        groups: Mapping[str, Sequence[str]],
+        start_ns: int,
+        end_ns: int,
+    ) -> None:
+        if not groups:
+            return
         expected = self._defs.expected(groups, window)
-        found = _expecting(await self._store.aggregate(groups, window, start_ns, end_ns), expected)
+        found = _expecting(found, expected)
         if self._replacing:
             kept = await self._store.buckets(kind, tuple(groups), window, start_ns, end_ns)
             await self._keep(kind, window, _expecting(vanished(kept, found, window), expected))
         await self._keep(kind, window, found)
-        return found
 
-    async def _node_sums(self, sensors: Buckets, start_ns: int, end_ns: int) -> NodeGrid:
+    async def _node_sums(self, means: Float64, start_ns: int, end_ns: int) -> NodeGrid:
         """30 s sums of all nodes: of the sensors just rolled, and of the kept means of the other leaves."""
-        means = dense(sensors, sensors.mean, self._leaves, start_ns, end_ns)
         rolled = set(self._defs.sensors)
-        others = [i for i, name in enumerate(self._leaves) if name not in rolled]
+        others = tuple(name for name in self._leaves if name not in rolled)
         if others:
-            names = tuple(self._leaves[i] for i in others)
-            kept = await self._store.buckets(SeriesKind.SENSOR, names, Window.S30, start_ns, end_ns)
-            means[:, others] = dense(kept, kept.mean, names, start_ns, end_ns)
+            kept = await self._store.buckets(SeriesKind.SENSOR, others, Window.S30, start_ns, end_ns)
+            fill(means, kept, kept.mean, self._leaves, start_ns)
         return NodeGrid.of_sums(start_ns, self._matrix.sums(means), self._matrix.expected)
 
     async def _node_values(self, start_ns: int, end_ns: int) -> NodeGrid:
@@ -130,7 +154,32 @@ def _expecting(buckets: Buckets, expected: Mapping[str, float]) -> Buckets:
     return buckets.with_expected(each[buckets.codes])
 
 
-def _or_raise(outcome: Buckets | BaseException) -> Buckets:
-    if isinstance(outcome, BaseException):
-        raise outcome
-    return outcome
+def _part(buckets: Buckets, names: Sequence[str], rows: slice, first: int) -> Buckets:
+    """Some rows of buckets, whose series `first` is the first of `names`."""
+    columns = [getattr(buckets, f.name)[rows] for f in fields(Buckets)[1:]]
+    return Buckets(names, columns[0] - np.int32(first), *columns[1:])
+
+
+@dataclass(frozen=True, slots=True)
+class _Batch:
+    """Sensors that are read together, and the types that they make up."""
+
+    sensors: tuple[str, ...]
+    types: Mapping[str, tuple[str, ...]]
+
+    @property
+    def alone(self) -> Mapping[str, Sequence[str]]:
+        return {name: (name,) for name in self.sensors}
+
+
+def _batches(definitions: Definitions) -> Iterator[_Batch]:
+    """Every sensor and type once: each type with its sensors, and the sensors of no type some at a time."""
+    wanted = dict.fromkeys(definitions.sensors)
+    for name, members in definitions.types.items():
+        here = tuple(member for member in members if member in wanted)
+        for member in here:
+            del wanted[member]
+        yield _Batch(here, {name: members})
+    rest = tuple(wanted)
+    for first in range(0, len(rest), SENSORS_AT_ONCE):
+        yield _Batch(rest[first : first + SENSORS_AT_ONCE], {})

@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import partial
 from itertools import pairwise
 from pathlib import Path
-from typing import Final, Literal, TypeVar
+from typing import Any, Final, Literal, TypeVar
 
 import numpy as np
 
@@ -18,9 +18,10 @@ from backend.core.errors import PermanentError
 from backend.core.ports import SensorTags, Written
 from backend.core.reading import Float64, Int32, Int64, Points, Reading, Readings
 from backend.core.windows import NS_PER_SECOND, Window
-from backend.store import clustered, names, sealing
+from backend.store import clustered, derived, names, sealing
 from backend.store.aggregate import Aggregation
 from backend.store.clustered import Clustered
+from backend.store.derived import STATISTICS
 from backend.store.engine import Columns, Cursor, Engine, Transaction, fetch
 from backend.store.names import SENSOR, Names
 from backend.store.newest import Newest
@@ -28,7 +29,6 @@ from backend.store.rows import Rows
 
 T = TypeVar("T")
 
-STATISTICS: Final = ("count", "sum", "m2", "min", "max", "median", "expected", "reported")
 PART_DAYS: Final = {Window.S30: 10, Window.M1: 30, Window.H1: 720, Window.D1: 7200}
 
 HOUR_NS: Final = 3_600 * NS_PER_SECOND
@@ -78,7 +78,8 @@ class DuckDBStore:
         def work(transaction: Transaction) -> Written:
             codes = self._codes(transaction, SENSOR, readings.names, readings.codes)
             if tags:
-                self._names.tag(transaction, tags)
+                here = (n for n, code in zip(readings.names, codes.tolist(), strict=True) if code >= 0)
+                self._names.tag(transaction, {name: tags[name] for name in here if name in tags})
             rows = Rows(codes[readings.codes], readings.times, (readings.values,)).distinct()
             late = rows.take(self._raw.put(transaction, rows, bulk))
             newest = rows.newest()
@@ -115,6 +116,9 @@ class DuckDBStore:
         job = Aggregation(self._raw.union, members, windows, start_ns, end_ns)
         return await self._stable(self._raw, start_ns, end_ns, lambda cursor: job.run(cursor, tuple(groups)))
 
+    async def tags(self, sensors: Sequence[str] | None = None) -> Mapping[str, SensorTags]:
+        return self._names.tags(sensors)
+
     async def first_time(self) -> int | None:
         def read(cursor: Cursor) -> int | None:
             found = [_first_of(cursor, self._raw.hot)]
@@ -147,7 +151,7 @@ class DuckDBStore:
             return
         async with self._house:
             if chosen is None:
-                await self._drop_parts(start_ns, end_ns)
+                await self._drop_parts(self._raw, start_ns, end_ns)
             await self._engine.write(lambda transaction: self._forget(transaction, chosen, start_ns, end_ns))
 
     # -- roll-ups --------------------------------------------------------------------------------------------------
@@ -161,28 +165,41 @@ class DuckDBStore:
 
         def work(transaction: Transaction) -> None:
             codes = self._codes(transaction, kind, buckets.names, buckets.codes)
-            values = tuple(getattr(buckets, name) for name in STATISTICS)
-            table.put(transaction, Rows(codes[buckets.codes], buckets.starts, values).distinct(), bulk)
+            rows = Rows(codes[buckets.codes], buckets.starts, derived.kept(buckets))
+            table.put(transaction, rows.distinct(), bulk)
 
         await self._put(table, buckets.starts, bulk, work)
 
     async def buckets(
-        self, kind: SeriesKind, names: Sequence[str], window: Window, start_ns: int, end_ns: int
+        self,
+        kind: SeriesKind,
+        names: Sequence[str],
+        window: Window,
+        start_ns: int,
+        end_ns: int,
+        columns: Sequence[str] | None = None,
     ) -> Buckets:
         table = self._buckets[window]
+        wanted = [name for name in STATISTICS if columns is None or name in columns]
         known = self._names.known(kind, names)
-        got = await self._select(table, table.columns, known, start_ns, end_ns)
+        got = await self._select(table, f"sid, ts, {derived.selected(wanted)}", known, start_ns, end_ns)
         if got is None:
             return Buckets.empty(tuple(names))
         code_of = {sid: code for code, name in enumerate(names) for sid in self._names.known(kind, [name])}
-        found = sorted(_series(got, STATISTICS), key=lambda series: code_of[series[0]])
-        codes = np.repeat([code_of[sid] for sid, *_ in found], [len(starts) for _, starts, _ in found])
-        return Buckets(
-            tuple(names),
-            codes.astype(np.int32),
-            np.concatenate([starts for _, starts, _ in found]),
-            *(np.concatenate([values[at] for *_, values in found]) for at in range(len(STATISTICS))),
-        )
+        codes, starts, *values = _in_order(got, ("ts", *wanted), code_of)
+        read = dict(zip(wanted, values, strict=True))
+        nothing = np.broadcast_to(np.nan, len(starts))
+        return Buckets(tuple(names), codes, starts, *(read.get(name, nothing) for name in STATISTICS))
+
+    async def delete_buckets(self, window: Window, end_ns: int) -> None:
+        table = self._buckets[window]
+
+        def work(transaction: Transaction) -> None:
+            table.recount(transaction, table.delete(transaction, None, clustered.NEVER, end_ns))
+
+        async with self._house:
+            await self._drop_parts(table, clustered.NEVER, end_ns)
+            await self._engine.write(work)
 
     # -- house-keeping ---------------------------------------------------------------------------------------------
 
@@ -204,6 +221,7 @@ class DuckDBStore:
             await self._engine.write(sealing.move(table, piece, edge_ns))
         if pieces:
             await self._engine.write(partial(sealing.measure, table))
+            await self._engine.checkpoint()
 
     async def _seal(self, table: Clustered, part: int) -> None:
         steps = await self._engine.read(lambda cursor: list(sealing.seal_steps(table, part, cursor)))
@@ -212,6 +230,7 @@ class DuckDBStore:
                 await self._engine.write(step)
         finally:
             table.stage(None)
+        await self._engine.checkpoint()
 
     # -- inside ----------------------------------------------------------------------------------------------------
 
@@ -270,9 +289,9 @@ class DuckDBStore:
             if table.touched(start_ns, end_ns) == before:
                 return result
 
-    async def _drop_parts(self, start_ns: int, end_ns: int) -> None:
+    async def _drop_parts(self, table: Clustered, start_ns: int, end_ns: int) -> None:
         """Drop the partitions that lie in the interval as a whole."""
-        table = self._raw
+        dropped = False
         for part in table.touched(start_ns, end_ns):
             if start_ns <= part * table.part_ns and (part + 1) * table.part_ns <= end_ns:
                 state = table.parts[part]
@@ -282,6 +301,9 @@ class DuckDBStore:
                 except BaseException:
                     table.publish(part, state)
                     raise
+                dropped = True
+        if dropped:
+            await self._engine.checkpoint()
 
     def _forget(self, transaction: Transaction, sids: list[int] | None, start_ns: int, end_ns: int) -> None:
         gone = self._raw.delete(transaction, sids, start_ns, end_ns)
@@ -313,3 +335,21 @@ def _series(got: Columns, values: Sequence[str]) -> Iterator[tuple[int, Int64, t
             order = np.argsort(ts, kind="stable")
             ts, rest = ts[order], [column[order] for column in rest]
         yield int(sid[a]), ts, tuple(rest)
+
+
+def _in_order(got: Columns, columns: Sequence[str], code_of: Mapping[int, int]) -> tuple[Any, ...]:
+    """Codes in place of ids, int32, and the columns, the first of which is the time: sorted by (code, time)."""
+    table = np.zeros(max(code_of) + 1, np.int32)
+    table[list(code_of)] = list(code_of.values())
+    codes: Int32 = table[got["sid"]]
+    found = (codes, *(got[name] for name in columns))
+    if not np.all(codes[1:] >= codes[:-1]):
+        # Sorting by small integers is a radix sort, and most reads come sorted by time.
+        narrow = codes.astype(np.uint16) if len(table) <= 1 << 16 else codes
+        order = np.argsort(narrow, kind="stable")
+        found = tuple(column[order] for column in found)
+    codes, ts = found[:2]
+    if np.any((codes[1:] == codes[:-1]) & (ts[1:] < ts[:-1])):
+        order = np.lexsort((ts, codes))
+        found = tuple(column[order] for column in found)
+    return found

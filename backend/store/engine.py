@@ -112,6 +112,13 @@ class Engine:
         """Run `work` on the writer thread as one transaction: all of it or, if it raises, nothing."""
         return await self._submit(self._writer, lambda: self._transact(work))
 
+    async def checkpoint(self) -> None:
+        """Bring the file up to date, so that the space of what was dropped is used again or given back.
+
+        Left alone, DuckDB does so by the size of its log, to which large writes and drops hardly add: it would be at the close.
+        """
+        await self._submit(self._writer, lambda: self._local.cursor.execute("checkpoint"))
+
     async def _submit(self, pool: ThreadPoolExecutor | None, job: Callable[[], T]) -> T:
         if pool is None:
             raise TransientError(f"The time series store {self.path} is not open.")

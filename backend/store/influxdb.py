@@ -93,11 +93,20 @@ class InfluxDBStore:
         )
 
     async def buckets(
-        self, kind: SeriesKind, names: Sequence[str], window: Window, start_ns: int, end_ns: int
+        self,
+        kind: SeriesKind,
+        names: Sequence[str],
+        window: Window,
+        start_ns: int,
+        end_ns: int,
+        columns: Sequence[str] | None = None,
     ) -> Buckets:
         return await self._in(
             self._readers, lambda: self._reads.buckets(kind, names, window, start_ns, end_ns)
         )
+
+    async def tags(self, sensors: Sequence[str] | None = None) -> Mapping[str, SensorTags]:
+        return await self._in(self._writer, lambda: self._known_heads().tags_of(sensors))
 
     async def first_time(self) -> int | None:
         return await self._in(self._readers, self._reads.first_time)
@@ -110,6 +119,10 @@ class InfluxDBStore:
     async def delete(self, sensors: Sequence[str] | None, start_ns: int, end_ns: int) -> None:
         if start_ns < end_ns and (sensors is None or sensors):
             await self._in(self._writer, lambda: self._delete(sensors, start_ns, end_ns))
+
+    async def delete_buckets(self, window: Window, end_ns: int) -> None:
+        tables = f"^(measurement_downsample(_all)?|cq_.*)_{window}$"
+        await self._in(self._writer, lambda: self._server.run(ql.delete_before(tables, end_ns)))
 
     async def maintain(self, now_ns: int) -> None:
         """Nothing: the server compacts by itself, and readings are kept for ever."""

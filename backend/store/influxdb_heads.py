@@ -12,7 +12,7 @@ import numpy as np
 
 from backend.core.ports import SensorTags
 from backend.core.reading import Int64, Points
-from backend.store.influxdb_lines import tag_set
+from backend.store.influxdb_lines import tag_set, tags_of
 
 
 class Heads:
@@ -52,6 +52,12 @@ class Heads:
         """The tag set a new reading goes under; without `tags` that of the newest one."""
         series = self._series.get(sensor)
         return series[-1] if tags is None and series else tag_set(sensor, tags)
+
+    def tags_of(self, sensors: Iterable[str] | None) -> dict[str, SensorTags]:
+        """What the newest series of each sensor says, of all known ones if none is named."""
+        chosen = self._series if sensors is None else [s for s in sensors if s in self._series]
+        found = {sensor: tags_of(self._series[sensor][-1]) for sensor in chosen}
+        return {sensor: tags for sensor, tags in found.items() if tags is not None}
 
     def others(self, sensor: str, tags: str) -> bool:
         """Whether the sensor has series under other tags than these."""

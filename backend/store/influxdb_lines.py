@@ -116,3 +116,10 @@ def tags_of_key(text: str) -> Mapping[str, str]:
 
 def unescape(text: str) -> str:
     return re.sub(r"\\([,= ])", r"\1", text)
+
+
+def tags_of(tag_set: str) -> SensorTags | None:
+    """What a tag set says beside the sensor's name; None where it says nothing."""
+    said = tags_of_key(tag_set)
+    values = [unescape(said.get(key, "")) for key in ("location", "sensor_type", "unit")]
+    return SensorTags(*values) if any(values) else None

@@ -43,6 +43,12 @@ def delete(names: Sequence[str] | None, start_ns: int, end_ns: int) -> Statement
     return f"DELETE FROM {identifier(RAW)}{where}", binds  # noqa: S608
 
 
+def delete_before(tables: str, end_ns: int) -> Statement:
+    """DELETE what is older in the tables whose names match a regular expression, which has no slash in it."""
+    where, binds = _where(None, None, None, end_ns)
+    return f"DELETE FROM /{tables}/{where}", binds  # noqa: S608
+
+
 def _where(
     tag: str | None, names: Sequence[str] | None, start_ns: int | None, end_ns: int | None
 ) -> tuple[str, dict[str, str | int]]:

@@ -76,7 +76,15 @@ class Names:
             "update series set location = ?, sensor_type = ?, unit = ? where kind = 'sensor' and name = ?",
             [[tag.location, tag.sensor_type, tag.unit, name] for name, tag in changed.items()],
         )
-        transaction.on_commit(lambda: self._tags.update(changed))
+        transaction.on_commit(lambda: self._retag(changed))
+
+    def tags(self, names: Iterable[str] | None) -> Mapping[str, SensorTags]:
+        """Of the named sensors, or of all; replaced by the writer thread as a whole, never changed in place."""
+        kept = self._tags
+        return kept if names is None else {name: kept[name] for name in names if name in kept}
+
+    def _retag(self, changed: Mapping[str, SensorTags]) -> None:
+        self._tags = {**self._tags, **changed}
 
     def _adopt(self, fresh: Mapping[tuple[str, str], int]) -> None:
         self._ids.update(fresh)

@@ -8,7 +8,8 @@ from pathlib import Path
 import pytest
 from sqlalchemy import text
 
-from backend.core.ports import DirtyWindow, RollupState
+from backend.core.bucket import SeriesKind
+from backend.core.ports import DirtyWindow, KeptSeries, LearnedPeriod, RollupState
 from backend.core.windows import NS_PER_SECOND, WINDOWS, Window
 from backend.db.engine import Database
 from backend.db.migrate import migrate
@@ -40,7 +41,7 @@ async def state(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator
     await migrate(url)
     database = Database(url)
     async with database.unit_of_work() as session:
-        for table in ("rollup_mark", "rollup_dirty"):
+        for table in ("rollup_mark", "rollup_dirty", "rollup_series", "learned_period"):
             await session.execute(text(f"DELETE FROM {table}"))
     yield SqlRollupState(database)
     await database.close()
@@ -66,6 +67,24 @@ async def test_the_horizon_goes_both_ways_and_is_no_watermark(state: RollupState
     await state.set_horizon(T)
     assert await state.horizon() == T
     assert await state.watermark(Window.S30) is None
+
+
+async def test_what_is_kept_is_noted_a_length(state: RollupState) -> None:
+    lengths = (None, *WINDOWS)
+    assert [await state.kept_from(length) for length in lengths] == [None] * 5
+    for at, length in enumerate(lengths):
+        await state.set_kept_from(length, T + at)
+    await state.set_kept_from(None, T - 1)
+    assert [await state.kept_from(length) for length in lengths] == [T - 1, T + 1, T + 2, T + 3, T + 4]
+    assert [await state.watermark(w) for w in WINDOWS] == [None] * 4
+
+
+async def test_the_oldest_mark(state: RollupState) -> None:
+    assert await state.oldest_dirty() is None
+    await state.mark_dirty([window("a", 3), window("b", 1, 5), window("c", 2)])
+    assert await state.oldest_dirty() == T + S30
+    await state.clear_dirty([w for w in await state.dirty(9) if w.sensor == "b"])
+    assert await state.oldest_dirty() == T + 2 * S30
 
 
 async def test_dirty_is_newest_first_and_limited(state: RollupState) -> None:
@@ -113,3 +132,24 @@ async def test_names_may_hold_anything(state: RollupState) -> None:
     odd = DirtyWindow("a'; drop table rollup_dirty; -- é°", T, T + S30)
     await state.mark_dirty([odd])
     assert list(await state.dirty(1)) == [odd]
+
+
+async def test_series_are_kept_replaced_and_removed_together(state: RollupState) -> None:
+    assert list(await state.series()) == []
+    node = KeptSeries(SeriesKind.NODE, "root", "a", "", None, False)
+    sensor = KeptSeries(SeriesKind.SENSOR, "root", "", "10.0", T, False)
+    await state.set_series([node, sensor])
+    assert set(await state.series()) == {node, sensor}, "a name may be of several kinds"
+    changed = KeptSeries(SeriesKind.NODE, "root", "b", "", T, True)
+    await state.set_series([changed], [(SeriesKind.SENSOR, "root"), (SeriesKind.TYPE, "never there")])
+    assert list(await state.series()) == [changed]
+    await state.set_series([])
+    assert list(await state.series()) == [changed]
+
+
+async def test_learned_periods_stand_beside_each_other(state: RollupState) -> None:
+    assert await state.periods() == {}
+    await state.set_periods({"a": LearnedPeriod(10.0, T), "b": LearnedPeriod(0.5, T)})
+    await state.set_periods({"a": LearnedPeriod(1.0, T + S30)})
+    await state.set_periods({})
+    assert await state.periods() == {"a": LearnedPeriod(1.0, T + S30), "b": LearnedPeriod(0.5, T)}

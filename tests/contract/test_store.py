@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import math
+import statistics
 from collections.abc import Callable
-from dataclasses import fields
+from dataclasses import fields, replace
 
 import numpy as np
 import pytest
@@ -112,6 +113,17 @@ async def test_tags_may_change(store: TimeSeriesStore) -> None:
     assert await content(store, "a") == {"a": [(T0, 1.0), (T0 + S, 2.0)]}
 
 
+async def test_the_last_tags_of_each_sensor_are_kept(bench: Bench) -> None:
+    first, second, third = SensorTags("x", "t", "W"), SensorTags("y", "t", "W"), SensorTags("z", "t", "°C")
+    said = {"a": first, "late": third, "unused": first}
+    await bench.store.write(readings(("a", T0, 1.0), ("bare", T0, 1.0)), said)
+    assert await bench.store.tags() == {"a": first}
+    await bench.store.write(readings(("a", T0 + S, 2.0), ("late", T0, 1.0)), {**said, "a": second})
+    async for store in bench.now_and_reopened():
+        assert await store.tags() == {"a": second, "late": third}
+        assert await store.tags(["late", "bare", "unheard of"]) == {"late": third}
+
+
 async def test_a_large_batch_and_what_overlaps_it(bench: Bench) -> None:
     store, n = bench.store, 60_000
     written = await store.write(second_by_second("a", np.arange(n)))
@@ -200,6 +212,23 @@ async def test_first_time(bench: Bench) -> None:
     await bench.store.write(readings(("b", T0 + 3, 1.0)))
     assert await bench.store.first_time() == T0 + 3
     assert await (await bench.reopen()).first_time() == T0 + 3
+
+
+async def test_first_and_last_time_of_what_comes_late_and_goes(bench: Bench) -> None:
+    async def ends() -> tuple[int | None, dict[str, int]]:
+        return await bench.store.first_time(), {s: r.time_ns for s, r in (await bench.store.latest()).items()}
+
+    for time in (T0 + 5 * S, T0 + 9 * S, T0 + 2 * S, T0 + DAY, T0 - DAY):
+        await bench.store.write(readings(("a", time, 1.0)))
+    await bench.store.write(readings(("b", T0 - 2 * DAY, 1.0)))
+    assert await ends() == (T0 - 2 * DAY, {"a": T0 + DAY, "b": T0 - 2 * DAY})
+    await bench.store.delete(["b"], *ALWAYS)
+    assert await ends() == (T0 - DAY, {"a": T0 + DAY})
+    await bench.store.delete(None, T0 - DAY, T0 + 3 * S)
+    await bench.store.delete(["a"], T0 + HOUR, T0 + 2 * DAY)
+    assert await ends() == (T0 + 5 * S, {"a": T0 + 9 * S})
+    await bench.reopen()
+    assert await ends() == (T0 + 5 * S, {"a": T0 + 9 * S})
 
 
 async def test_count(store: TimeSeriesStore) -> None:
@@ -295,6 +324,29 @@ async def test_several_windows_at_once(store: TimeSeriesStore) -> None:
     assert {len(buckets) for buckets in nothing.values()} == {0}
 
 
+async def test_the_seven_statistics_of_each_window(store: TimeSeriesStore) -> None:
+    rng = np.random.default_rng(11)
+    values = np.round(rng.normal(21, 2, 2 * 8640), 2)
+    await store.write(second_by_second("a", values, step=10 * S))
+    for window, got in (await store.aggregate_many({"a": ["a"]}, WINDOWS, T0, T0 + 2 * DAY)).items():
+        per = window.seconds // 10
+        runs = values.reshape(-1, per).tolist()
+        assert got.starts.tolist() == [T0 + at * window.ns for at in range(len(runs))]
+        assert got.count.tolist() == [per] * len(runs)
+        assert got.min.tolist() == [min(run) for run in runs]
+        assert got.max.tolist() == [max(run) for run in runs]
+        assert got.sum == pytest.approx([math.fsum(run) for run in runs], rel=1e-12)
+        assert got.mean == pytest.approx([statistics.fmean(run) for run in runs], rel=1e-12)
+        assert got.median == pytest.approx([statistics.median(run) for run in runs], rel=1e-12)
+        assert got.stddev == pytest.approx([statistics.stdev(run) for run in runs], rel=1e-9)
+
+
+async def test_the_standard_deviation_of_one_reading_is_not_known(store: TimeSeriesStore) -> None:
+    await store.write(readings(("a", T0, 1.0), ("a", T0 + 60 * S, 1.0), ("a", T0 + 61 * S, 1.0)))
+    got = await store.aggregate({"a": ["a"]}, Window.M1, T0, T0 + HOUR)
+    np.testing.assert_array_equal(got.stddev, [math.nan, 0.0])
+
+
 async def test_squares_keep_their_digits_far_from_zero(store: TimeSeriesStore) -> None:
     values = 1e6 + np.random.default_rng(7).normal(0, 0.01, 3600)
     await store.write(second_by_second("a", values))
@@ -338,6 +390,19 @@ async def test_roll_ups_come_back_as_they_were(bench: Bench, window: Window) -> 
     )
 
 
+async def test_some_columns_of_roll_ups(store: TimeSeriesStore) -> None:
+    kept = buckets_of({"b": {T0: 1.0, T0 + 30 * S: 2.0}, "a": {T0: 3.0}})
+    await store.write_buckets(SeriesKind.NODE, Window.S30, kept)
+    got = await store.buckets(
+        SeriesKind.NODE, ["b", "a"], Window.S30, T0, T0 + DAY, columns=["sum", "reported"]
+    )
+    for field in fields(got)[1:]:
+        found, whole = getattr(got, field.name), getattr(kept, field.name)
+        assert found.dtype == whole.dtype
+        if field.name in ("codes", "starts", "sum", "reported") or not np.isnan(found).all():
+            np.testing.assert_array_equal(found, whole, err_msg=field.name)
+
+
 async def test_kinds_and_windows_are_apart(store: TimeSeriesStore) -> None:
     for kind in SeriesKind:
         for window in WINDOWS:
@@ -377,6 +442,25 @@ async def test_empty_roll_ups_replace_and_are_replaced(store: TimeSeriesStore, w
         same(await store.buckets(SeriesKind.NODE, ["n"], window, T0, T0 + window.ns), bucket)
 
 
+async def test_roll_ups_of_few_readings_come_back_to_the_last_bit(bench: Bench) -> None:
+    rng = np.random.default_rng(5)
+    values = np.concatenate(
+        [rng.normal(150, 30, 600), np.round(rng.normal(20, 3, 600), 1), [-0.5, 1e100] * 9]
+    )
+    times = T0 + np.sort(rng.choice(np.arange(3600 * 4), len(values), replace=False)) * S
+    await bench.store.write(Readings(("a",), np.zeros(len(values), np.int32), times, values))
+    for window in (Window.S30, Window.M1):
+        made = await bench.store.aggregate({"a": ["a"]}, window, T0, T0 + DAY)
+        assert {1.0, 2.0, 3.0} <= set(made.count.tolist())
+        odd = np.arange(len(made)) % 7 == 0  # what does not agree must come back too
+        for kept in (made, replace(made, median=made.median + odd, reported=made.reported + odd)):
+            await bench.store.write_buckets(SeriesKind.SENSOR, window, kept)
+            async for one in bench.now_and_reopened():
+                got = await one.buckets(SeriesKind.SENSOR, ["a"], window, T0, T0 + DAY)
+                same(got, kept)
+            await bench.store.maintain(T0 + 9000 * DAY)
+
+
 async def test_the_interval_of_roll_ups_is_that_of_their_starts(store: TimeSeriesStore) -> None:
     rows = {"a": {T0 + k * 60 * S: float(k) for k in range(10)}}
     await store.write_buckets(SeriesKind.SENSOR, Window.M1, buckets_of(rows))
@@ -391,3 +475,33 @@ async def test_the_interval_of_roll_ups_is_that_of_their_starts(store: TimeSerie
         got = await store.buckets(SeriesKind.SENSOR, names, Window.M1, start, end)
         assert (len(got), tuple(got.names)) == (0, tuple(names))
     await store.write_buckets(SeriesKind.SENSOR, Window.M1, Buckets.empty(("a",)))
+
+
+@pytest.mark.parametrize("maintained", [False, True])
+async def test_roll_ups_of_one_window_are_forgotten_up_to_a_time(bench: Bench, maintained: bool) -> None:
+    rows = {name: {T0 + k * DAY: float(k) + 3 for k in range(40)} for name in ("a", "b_30s")}
+    for kind in SeriesKind:
+        for window in WINDOWS:
+            await bench.store.write_buckets(kind, window, buckets_of(rows))
+    await bench.store.write(readings(("a", T0, 1.0)))
+    if maintained:
+        await bench.store.maintain(T0 + 9000 * DAY)
+    edge = T0 + 25 * DAY
+    left = {name: {t: v for t, v in kept.items() if t >= edge} for name, kept in rows.items()}
+    await bench.store.delete_buckets(Window.M1, T0)
+    for forgotten in (Window.S30, Window.D1):
+        await bench.store.delete_buckets(forgotten, edge)
+    await bench.store.delete_buckets(Window.S30, edge - DAY)
+    async for one in bench.now_and_reopened():
+        for kind in SeriesKind:
+            for window in WINDOWS:
+                got = await one.buckets(kind, list(rows), window, *ALWAYS)
+                same(got, buckets_of(left if window in (Window.S30, Window.D1) else rows))
+        assert await content(one, "a") == {"a": [(T0, 1.0)]}
+    again = {"a": {T0 + DAY: 7.0}}
+    await bench.store.write_buckets(SeriesKind.TYPE, Window.D1, buckets_of(again))
+    got = await bench.store.buckets(SeriesKind.TYPE, ["a"], Window.D1, *ALWAYS)
+    same(got, buckets_of({"a": again["a"] | left["a"]}))
+    await bench.store.delete_buckets(Window.D1, ALWAYS[1])
+    assert len(await bench.store.buckets(SeriesKind.TYPE, ["a"], Window.D1, *ALWAYS)) == 0
+    assert len(await bench.store.buckets(SeriesKind.NODE, ["b_30s"], Window.D1, *ALWAYS)) == 0

@@ -5,9 +5,9 @@ import logging
 
 import pytest
 
-from backend.core.errors import PermanentError, TransientError
+from backend.core.errors import PermanentError, SpoolFull, TransientError
 from backend.core.reading import Reading, Readings
-from crawlers.sink import BatchingSink, HttpSink, SpooledSink
+from crawlers.sink import BatchingSink, HttpSink, Policy, SpooledSink
 from tests.devices.support import Door, MemorySink, open_door
 
 
@@ -60,8 +60,8 @@ async def test_what_is_not_acknowledged_is_pushed_again_in_order(caplog: pytest.
     assert max(inner.tried) == 2
     said = [r.getMessage() for r in caplog.records]
     assert said == [
-        "the ingest door is lost, readings are kept: away",
-        "the ingest door is back after 4 tries",
+        "readings are not taken and wait in memory: away",
+        "readings are taken again after 4 tries",
     ]
 
 
@@ -173,13 +173,16 @@ class ListSpool:
     def __init__(self) -> None:
         self.kept: list[Readings] = []
         self.forgotten = 0
+        self._arrived = asyncio.Event()
 
     async def append(self, readings: Readings) -> None:
         self.kept.append(readings)
+        self._arrived.set()
 
     async def peek(self, max_rows: int) -> tuple[int, Readings]:
-        if self.forgotten == len(self.kept):
-            await asyncio.Event().wait()
+        while self.forgotten == len(self.kept):
+            self._arrived.clear()
+            await self._arrived.wait()
         return self.forgotten + 1, self.kept[self.forgotten]
 
     async def forget(self, mark: int) -> None:
@@ -203,3 +206,78 @@ async def test_a_spooled_sink_forgets_only_what_the_door_acknowledged() -> None:
         await running
     assert [r.time_ns for r in inner.rows] == [1, 2]
     assert inner.tried == [1, 1, 1, 1]
+
+
+class SmallSpool(ListSpool):
+    """Holds so many readings and no more."""
+
+    def __init__(self, room: int) -> None:
+        super().__init__()
+        self.room = room
+
+    async def append(self, readings: Readings) -> None:
+        if self.depth + len(readings) > self.room:
+            raise SpoolFull("the spool is full")
+        await super().append(readings)
+
+
+async def test_a_full_spool_refuses_and_nothing_it_holds_is_lost() -> None:
+    spool, inner = SmallSpool(2), MemorySink()
+    sink = SpooledSink(inner, spool)
+    await sink.push(readings(1, 2))
+    with pytest.raises(SpoolFull):
+        await sink.push(readings(3))
+    assert (sink.depth, sink.dropped) == (2, 0)
+    running = asyncio.create_task(sink.run())
+    await asyncio.wait_for(sink.settled(), 5)
+    await sink.push(readings(3))
+    await inner.filled(3)
+    running.cancel()
+    assert [r.time_ns for r in inner.rows] == [1, 2, 3]
+
+
+async def test_a_full_spool_drops_the_oldest_where_it_is_told_to_and_counts_them() -> None:
+    spool, inner = SmallSpool(3), MemorySink()
+    sink = SpooledSink(inner, spool, Policy.DROP_OLDEST)
+    for t in range(1, 8):
+        await sink.push(readings(t))
+    assert (sink.depth, sink.dropped) == (3, 4)
+    with pytest.raises(SpoolFull):  # more than it can ever hold
+        await sink.push(readings(*range(10, 20)))
+    running = asyncio.create_task(sink.run())
+    await sink.push(readings(20))
+    await asyncio.wait_for(sink.settled(), 5)
+    running.cancel()
+    assert [r.time_ns for r in inner.rows] == [20]
+    assert sink.dropped == 7
+
+
+async def test_what_waited_is_forwarded_at_a_bounded_rate(monkeypatch: pytest.MonkeyPatch) -> None:
+    pauses: list[float] = []
+    real = asyncio.sleep
+
+    async def sleep(seconds: float) -> None:
+        pauses.append(seconds)
+        await real(0)
+
+    monkeypatch.setattr("crawlers.sink.asyncio.sleep", sleep)
+    spool, inner = ListSpool(), MemorySink()
+    sink = SpooledSink(inner, spool, rows_a_second=1000)
+    for t in range(5):
+        await sink.push(readings(*range(100 * t, 100 * t + 50)))
+    running = asyncio.create_task(sink.run())
+    await asyncio.wait_for(sink.settled(), 5)
+    running.cancel()
+    assert pauses == [0.05] * 4  # none once nothing waits: what is new goes at once
+
+
+async def test_what_piled_up_before_a_small_spool_goes_in_by_parts() -> None:
+    spool, inner = SmallSpool(4), MemorySink()
+    spooled = SpooledSink(inner, spool)
+    sink = BatchingSink(spooled, window_s=0.0, retry_s=0.001)
+    for t in range(20):
+        sink.put(readings(t))
+    forwarding = asyncio.create_task(spooled.run())
+    await deliver(sink, asyncio.ensure_future(inner.filled(20)))
+    forwarding.cancel()
+    assert [r.time_ns for r in inner.rows] == list(range(20))

@@ -46,6 +46,7 @@ class ReferenceStore:
         self._raw: dict[str, dict[int, float]] = {}
         self._sorted: dict[str, Points] = {}
         self._kept: dict[tuple[SeriesKind, Window], dict[tuple[str, int], Row]] = {}
+        self._tags: dict[str, SensorTags] = {}
         self.down = False
 
     def _reach(self) -> None:
@@ -60,6 +61,7 @@ class ReferenceStore:
         self._reach()
         if not np.isfinite(readings.values).all():
             raise ValueError("a value is not finite")
+        self._tags |= {name: (tags or {})[name] for name in readings.names if name in (tags or {})}
         newest = {name: max(rows) for name, rows in self._raw.items() if rows}
         late = []
         for i, r in enumerate(readings):
@@ -106,6 +108,11 @@ class ReferenceStore:
                 rows[group, start] = (*statistics(values), np.nan, float(len(values)))
         return _buckets(tuple(groups), rows)
 
+    async def aggregate_many(
+        self, groups: Mapping[str, Sequence[str]], windows: Sequence[Window], start_ns: int, end_ns: int
+    ) -> Mapping[Window, Buckets]:
+        return {window: await self.aggregate(groups, window, start_ns, end_ns) for window in windows}
+
     async def write_buckets(self, kind: SeriesKind, window: Window, buckets: Buckets) -> None:
         self._reach()
         kept = self._kept.setdefault((kind, window), {})
@@ -114,13 +121,23 @@ class ReferenceStore:
         kept.update({(buckets.names[code], start): row for code, start, row in rows})
 
     async def buckets(
-        self, kind: SeriesKind, names: Sequence[str], window: Window, start_ns: int, end_ns: int
+        self,
+        kind: SeriesKind,
+        names: Sequence[str],
+        window: Window,
+        start_ns: int,
+        end_ns: int,
+        columns: Sequence[str] | None = None,
     ) -> Buckets:
         self._reach()
         asked = set(names)
         kept = self._kept.get((kind, window), {})
         rows = {key: row for key, row in kept.items() if key[0] in asked and start_ns <= key[1] < end_ns}
         return _buckets(tuple(names), rows)
+
+    async def tags(self, sensors: Sequence[str] | None = None) -> Mapping[str, SensorTags]:
+        self._reach()
+        return {n: t for n, t in self._tags.items() if sensors is None or n in sensors}
 
     async def first_time(self) -> int | None:
         self._reach()
@@ -135,6 +152,13 @@ class ReferenceStore:
             rows = self._raw.get(name, {})
             self._raw[name] = {t: v for t, v in rows.items() if not start_ns <= t < end_ns}
             self._sorted.pop(name, None)
+
+    async def delete_buckets(self, window: Window, end_ns: int) -> None:
+        self._reach()
+        for (_, at), kept in self._kept.items():
+            if at is window:
+                for key in [key for key in kept if key[1] < end_ns]:
+                    del kept[key]
 
     async def maintain(self, now_ns: int) -> None:
         self._reach()

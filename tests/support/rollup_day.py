@@ -29,6 +29,7 @@ class Info:
     sensor_type: str = "wattmeter"
     period_s: float | None = 10.0
     exclude_from_aggregation: bool = False
+    unit: str = "W"
     gaps: tuple[tuple[float, float], ...] = field(default=())
     """Hours after START in which it is silent."""
 
@@ -158,7 +159,8 @@ def _expect_nodes(
     return rows
 
 
-_memory: dict[tuple[object, ...], tuple[object, Expected]] = {}
+_memory: dict[tuple[object, ...], tuple[object, object, Expected]] = {}
+_REMEMBERED = 24
 
 
 def _remembered(
@@ -171,10 +173,16 @@ def _remembered(
 ) -> Expected:
     """`expect`, once for the same points and interval; many tests end with the same whole."""
     key = (id(points), kind, window, start, end, id(definitions))
-    if key not in _memory:
-        # The points are kept too, or another mapping might get their id.
-        _memory[key] = (points, expect(points, kind, window, start, end, definitions))
-    return _memory[key][1]
+    # The points and definitions are kept too, or others might get their ids. What was used longest ago goes.
+    found = _memory.pop(key, None) or (
+        points,
+        definitions,
+        expect(points, kind, window, start, end, definitions),
+    )
+    _memory[key] = found
+    while len(_memory) > _REMEMBERED:
+        del _memory[next(iter(_memory))]
+    return found[2]
 
 
 async def compare(

@@ -12,11 +12,12 @@ import uvicorn
 
 
 @asynccontextmanager
-async def serving(app: Any, **options: Any) -> AsyncIterator[str]:
+async def serving(app: Any, port: int = 0, **options: Any) -> AsyncIterator[str]:
     """Yields `127.0.0.1:port`. The application's lifespan runs around the block."""
     # asyncio switches Nagle's algorithm off only for sockets that are said to be TCP.
     with socket.socket(socket.AF_INET, socket.SOCK_STREAM, socket.IPPROTO_TCP) as listener:
-        listener.bind(("127.0.0.1", 0))
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        listener.bind(("127.0.0.1", port))
         config = uvicorn.Config(app, log_level="warning", access_log=False, lifespan="on", **options)
         server = uvicorn.Server(config)
         server.install_signal_handlers = lambda: None  # type: ignore[attr-defined]

@@ -143,4 +143,5 @@ class SmallSite:
         await self.store.write(Readings.from_rows([name] * len(times), times, list(values)))
 
     async def roll_up(self) -> None:
+        await self.rollups.learn()
         await self.rollups.step()

@@ -124,11 +124,17 @@ class SyntheticStore(ReferenceStore):
         }
 
     async def buckets(
-        self, kind: SeriesKind, names: Sequence[str], window: Window, start_ns: int, end_ns: int
+        self,
+        kind: SeriesKind,
+        names: Sequence[str],
+        window: Window,
+        start_ns: int,
+        end_ns: int,
+        columns: Sequence[str] | None = None,
     ) -> Buckets:
         stop = min(end_ns, window.floor(self.clock.now_ns()))
         starts = np.arange(window.ceil(start_ns), stop, window.ns, dtype=np.int64)
-        columns = {
+        found = {
             c: [np.empty(0)] for c in ("count", "sum", "m2", "min", "max", "median", "expected", "reported")
         }
         codes = []
@@ -139,7 +145,7 @@ class SyntheticStore(ReferenceStore):
                 one = self._one(self.curves.sensors[name], window, starts)
             codes.append(np.full(len(starts), code, np.int32))
             for column, values in one.items():
-                columns[column].append(values)
+                found[column].append(values)
         empty = Buckets.empty(names)
         if not codes:
             return empty
@@ -147,7 +153,7 @@ class SyntheticStore(ReferenceStore):
             empty,
             codes=np.concatenate(codes),
             starts=np.tile(starts, len(names)),
-            **{column: np.concatenate(parts) for column, parts in columns.items()},
+            **{column: np.concatenate(parts) for column, parts in found.items()},
         )
 
     def now(self) -> Readings:

@@ -24,7 +24,7 @@ const OVERVIEW = graphql(
   [FIGURE],
 );
 
-const SENSOR = graphql(`
+export const SENSOR = graphql(`
   fragment SensorParts on Sensor @_unmask {
     name type unit location method parent tags info periodSeconds
     latest { time value ageSeconds stale }

@@ -10,6 +10,22 @@ export function look(index: number): { colour: string; dash: readonly number[] }
   };
 }
 
+/** Who has which colour: those that stay keep theirs, those that come get the lowest that is free. */
+export function assign(before: ReadonlyMap<string, number>, ids: readonly string[]): Map<string, number> {
+  const kept = new Map(ids.flatMap((id) => (before.has(id) ? [[id, before.get(id) as number] as const] : [])));
+  const taken = new Set(kept.values());
+  let next = 0;
+  return new Map(
+    ids.map((id) => {
+      const known = kept.get(id);
+      if (known !== undefined) return [id, known];
+      while (taken.has(next)) next += 1;
+      taken.add(next);
+      return [id, next];
+    }),
+  );
+}
+
 /** Tokens as plain colours, for what is drawn on a canvas; asked through an element, because each holds a light and a dark one. */
 export function resolveColour(host: HTMLElement, colour: string): string {
   const probe = document.createElement('span');

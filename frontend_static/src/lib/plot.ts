@@ -9,6 +9,7 @@ const FROM_ZERO = new Set(['W', 'kW', 'Wh', 'kWh', 'VA', 'A']);
 const FONT = '11px Inter, "Inter fallback", system-ui, sans-serif';
 const BAND_ALPHA = 0.17;
 const DAY = 86_400_000;
+const FADED = 0.2;
 
 export interface PlotOptions {
   readonly host: HTMLElement;
@@ -48,11 +49,11 @@ export function makePlot(options: PlotOptions): uPlot {
       ms: 1,
       padding: [14, units.length > 1 ? 0 : 12, 0, 0],
       legend: { show: false },
-      focus: { alpha: 1 },
+      focus: { alpha: FADED },
       cursor: {
         drag: { x: true, y: false, setScale: false, dist: 6 },
         points: { size: 7, width: 1.5 },
-        ...(options.sync ? { sync: { key: options.sync, setSeries: false } } : {}),
+        ...(options.sync ? { sync: sharedCursor(options.sync) } : {}),
       },
       scales: {
         x: { time: true, range: () => [options.span().from, options.span().to] },
@@ -85,6 +86,23 @@ export function makePlot(options: PlotOptions): uPlot {
     plotData(lines),
     host,
   );
+}
+
+/** The cursor is shared by time; a drag stays with the chart it is made on. */
+function sharedCursor(key: string): uPlot.Cursor.Sync {
+  const pub = (type: string): boolean => type === 'mousemove' || type === 'mouseleave' || type === 'mouseenter';
+  return { key, setSeries: false, scales: ['x', null], filters: { pub } };
+}
+
+/** Let one line stand out; null: all alike. */
+export function emphasise(plot: uPlot, lines: readonly Line[], id: string | null): void {
+  let at = 1;
+  for (const line of lines) {
+    if (line.min && line.max) at += 2;
+    if (line.id === id) return plot.setSeries(at, { focus: true });
+    at += 1;
+  }
+  plot.setSeries(null, { focus: false });
 }
 
 function drawn(host: HTMLElement, lines: readonly Line[]): { series: uPlot.Series[]; bands: uPlot.Band[] } {

@@ -49,6 +49,11 @@ export const router = new Router();
 export const paths = {
   overview: '/',
   energy: '/energy',
+  measurements: '/measurements',
+  /** These sensors together in one view. */
+  measured: (sensors: readonly string[]): string => `/measurements?sensors=${sensors.map(encodeURIComponent).join(',')}`,
+  racks: '/racks',
+  room: '/room',
   sensors: '/sensor',
   sensor: (name: string): string => `/sensor/${encodeURIComponent(name)}`,
 };

@@ -9,6 +9,9 @@ type Loader = () => Promise<{ default: View }>;
 /** Pages other than the overview come when they are asked for. */
 const PAGES: readonly { match: RegExp; load: Loader }[] = [
   { match: new RegExp(`^${paths.energy}$`), load: () => import('../views/EnergyTree.svelte') },
+  { match: new RegExp(`^${paths.measurements}$`), load: () => import('../views/Measurements.svelte') },
+  { match: new RegExp(`^${paths.racks}$`), load: () => import('../views/Racks.svelte') },
+  { match: new RegExp(`^${paths.room}$`), load: () => import('../views/Room.svelte') },
   { match: new RegExp(`^${paths.sensors}$`), load: () => import('../views/Sensors.svelte') },
   { match: new RegExp(`^${paths.sensors}/(.+)$`), load: () => import('../views/Sensor.svelte') },
 ];

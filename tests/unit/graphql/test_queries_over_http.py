@@ -79,6 +79,14 @@ async def test_series_as_columns_with_gaps_as_null(site: SmallSite) -> None:
     assert (cooling["sensor"], cooling["node"], cooling["values"]) == (None, "cooling", [1.0, None, 1.0, 1.0])
 
 
+async def test_coverage_in_a_fragment_is_found(site: SmallSite) -> None:
+    await site.write("fan", range(NOON - 60, NOON), [1.0] * 60)
+    await site.roll_up()
+    query = """query { series(sensors: ["fan"], from: "2023-11-14T11:59:00Z", window: S30) { values ...More } }
+        fragment More on Series { ... on Series { share: coverage } }"""
+    assert (await data(site_app(site), query))["series"] == [{"values": [1.0, 1.0], "share": [1.0, 1.0]}]
+
+
 async def test_times_may_have_any_zone(site: SmallSite) -> None:
     await site.write("fan", [NOON - 10], [1.0])
     query = 'query ($from: DateTime!, $to: DateTime) { series(sensors: ["fan"], from: $from, to: $to) { values } }'

@@ -132,3 +132,20 @@ def test_readings_of_this_process_are_held_to_the_same_rules() -> None:
         (3, Reason.PAST),
         (4, Reason.FUTURE),
     ]
+
+
+def test_relayed_pushes_let_in_what_cards_call_their_probes_while_there_is_room() -> None:
+    room = ["28b8fb2909000003"]
+    push = {
+        "sensors": ["a", "28b8fb2909000003", "other", "no name", 5, "b"],
+        "values": [1, 2, 3, 4, 5, None],
+        "times": [NOW] * 6,
+    }
+    verdict = judge_columns(KNOWN, push, NOW, lambda name: name in room)
+    assert list(verdict.readings) == [Reading("a", NOW, 1.0), Reading("28b8fb2909000003", NOW, 2.0)]
+    assert [(r.index, r.reason) for r in verdict.rejected] == [
+        (2, Reason.TOO_MANY),
+        (3, Reason.UNKNOWN),
+        (4, Reason.UNKNOWN),
+        (5, Reason.NOT_A_NUMBER),
+    ]

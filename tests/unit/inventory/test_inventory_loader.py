@@ -358,7 +358,9 @@ def test_check_says_what_is_there_or_what_is_wrong(small: Path, broken: bool) ->
         lambda line: "7 sensors" in line,
         lambda line: "snmp 2" in line and "temperature_push 2" in line,
         lambda line: "datacenter: 5 nodes, 3 leaves, 1 aside" in line,
-        lambda line: "note: consumption: summed as watts" in line and "server-1_pdu-B (kW)" in line,
+        lambda line: (
+            "note: consumption: counted in watts" in line and "server-1_pdu-B (kW, as 1000 W)" in line
+        ),
     ]
     for is_wanted in wanted:
         assert any(map(is_wanted, lines)), text

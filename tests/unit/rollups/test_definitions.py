@@ -56,3 +56,9 @@ def test_unknown_sensors_and_periods_of_nothing_are_refused() -> None:
         Definitions.of({}, (tree("t", {"a": []}, {"a": "plug_1"}),))
     with pytest.raises(ValueError, match="idle"):
         Definitions.of({"idle": Info(period_s=0.0)})
+
+
+def test_leaves_in_kilowatts_weigh_a_thousand() -> None:
+    found = Definitions.of({"plug": Info(unit="W"), "inverter": Info(unit="kW"), "valve": Info(unit="%")})
+    assert found.weights == {"inverter": 1000.0}
+    assert found.around(["inverter"]).weights == found.weights

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -23,7 +23,17 @@ from backend.rollups.engine import RollupEngine
 from backend.store.duckdb import DuckDBStore
 from tests.support.memory_rollup_state import MemoryRollupState
 from tests.support.reference_store import ReferenceStore
-from tests.support.rollup_day import DEFINITIONS, END, HOUR, START, compare, readings_of, simulate
+from tests.support.rollup_day import (
+    DEFINITIONS,
+    END,
+    HOUR,
+    START,
+    check,
+    compare,
+    expect,
+    readings_of,
+    simulate,
+)
 
 DELAY_S = 5.0
 DELAY = round(DELAY_S * 1e9)
@@ -293,18 +303,18 @@ async def test_a_reading_that_arrives_while_its_window_is_rolled_up_is_not_lost(
 ) -> None:
     p = POINTS["probe"]
     await bench.write({"probe": without(p, slice(5, 6))})
-    aggregate = bench.store.aggregate
+    aggregate = bench.store.aggregate_many
     late: list[Readings] = [readings_of({"probe": only(p, slice(5, 6))})]
 
-    async def read_then_arrive(groups: object, at: Window, start: int, end: int) -> object:
-        found = await aggregate(groups, at, start, end)  # type: ignore[arg-type]
-        if late and at is window:
+    async def read_then_arrive(groups: object, at: Sequence[Window], start: int, end: int) -> object:
+        found = await aggregate(groups, at, start, end)
+        if late and window in at:
             arrived = late.pop()
             await bench.store.write(arrived)
             await bench.engine.on_late(arrived)
         return found
 
-    bench.store.aggregate = read_then_arrive
+    bench.store.aggregate_many = read_then_arrive
     await bench.engine.step()
     await bench.engine.heal()
     await compare(bench.store, {"probe": p}, bench.ends())
@@ -379,12 +389,77 @@ async def test_marks_of_sensors_no_longer_described_go(bench: Bench) -> None:
     assert not await bench.state.dirty(1)
 
 
-async def test_a_clock_set_back_undoes_nothing(bench: Bench) -> None:
+async def test_a_clock_set_back_loses_nothing(bench: Bench) -> None:
+    """What was rolled up and lies ahead of the clock is rolled up once more when the clock comes there."""
     await bench.write(POINTS)
     await bench.engine.step()
     bench.clock.set(END - 2 * HOUR)
     assert (await bench.engine.step()).rows == 0
-    assert await bench.state.watermark(Window.S30) == Window.S30.floor(END - DELAY)
+    assert {w: await bench.state.watermark(w) for w in WINDOWS} == bench.ends()
+    late = {"probe": only(POINTS["probe"], slice(-300, -290))}
+    await bench.write({"probe": Points(late["probe"].times, late["probe"].values + 1)})
+    await bench.engine.heal()
+    await bench.write(late)
+    await bench.engine.heal()
+    bench.clock.set(END)
+    await bench.engine.step()
+    await compare(bench.store, POINTS, bench.ends())
+
+
+@pytest.mark.parametrize("hours", [5, 30])
+async def test_a_clock_that_ran_ahead_shows_no_half_windows(bench: Bench, hours: int) -> None:
+    now = START + 3 * HOUR + 17 * NS_PER_SECOND
+    bench.clock.set(now)
+    await bench.write(cut(POINTS, START, now))
+    await bench.engine.step()
+    bench.clock.set(now + hours * HOUR)
+    await bench.engine.step()
+    for minutes in (1, 7, 61):  # right again; everything comes for windows that were rolled up empty
+        then = START + 3 * HOUR + minutes * 60 * NS_PER_SECOND + 41 * NS_PER_SECOND
+        bench.clock.set(then)
+        await bench.write(cut(POINTS, now, then))
+        await bench.engine.heal()
+        ends = bench.ends()
+        got = await bench.state.watermark(Window.M1)
+        assert got is not None and got <= ends[Window.M1]
+        await bench.engine.step()
+        now = then
+        await compare_up_to(bench, cut(POINTS, START, then))
+    assert not await bench.state.dirty(1)
+
+
+async def test_a_clock_that_jumps_while_readings_wait_wedges_nothing(bench: Bench) -> None:
+    """Back and forth by hours, with steps and healing in between: at the end all is as if nothing had been."""
+    rng = np.random.default_rng(4)
+    bench.clock.set(START + HOUR)
+    written = START
+    for hour in range(1, 9):
+        then = START + hour * HOUR
+        await bench.write(cut(POINTS, written, then))
+        written = then
+        for jump in rng.integers(-6, 12, 2).tolist():
+            bench.clock.set(then + jump * HOUR)
+            await (bench.engine.step() if jump % 2 else bench.engine.heal())
+    bench.clock.set(END)
+    await bench.write(cut(POINTS, written, END))
+    await bench.engine.step()
+    await bench.engine.heal()
+    await compare(bench.store, POINTS, bench.ends())
+
+
+async def compare_up_to(bench: Bench, points: Mapping[str, Points]) -> None:
+    """As `compare`, of what readers may see: buckets below the watermarks."""
+    ends = bench.ends()
+    for kind, names in (
+        (SeriesKind.SENSOR, DEFINITIONS.sensors),
+        (SeriesKind.TYPE, tuple(DEFINITIONS.types)),
+        (SeriesKind.NODE, tuple(DEFINITIONS.nodes)),
+    ):
+        for window in WINDOWS[1:] if kind is SeriesKind.TYPE else WINDOWS:
+            first = window.floor(START)
+            got = await bench.store.buckets(kind, names, window, first, ends[window])
+            want = expect(points, kind, window, first, ends[window])
+            check(got, want, f"{kind} {window}", exact=kind is not SeriesKind.NODE)
 
 
 async def test_a_restart_goes_on_where_the_files_say(tmp_path: Path) -> None:

@@ -14,6 +14,7 @@ from backend.core.clock import ManualClock
 from backend.core.errors import TransientError
 from backend.core.windows import Window
 from backend.rollups.engine import RollupEngine
+from backend.rollups.retention import Keep
 from tests.support.memory_rollup_state import MemoryRollupState
 from tests.support.reference_store import ReferenceStore
 from tests.support.rollup_day import DEFINITIONS, END, readings_of, simulate
@@ -142,7 +143,7 @@ async def test_the_schedule_has_a_task_for_every_name() -> None:
     engine = RollupEngine(store, MemoryRollupState(), DEFINITIONS, clock, 5.0)
     await store.write(readings_of(simulate(start=END - Window.H1.ns)))
     watching = Unresponsive({}, heard_live(LastValues(MemoryBus(), ())), MemoryCounters(), clock)
-    async with InProcessRunner(SCHEDULE, bind(engine, store, clock, watching), ticks.sleep):
+    async with InProcessRunner(SCHEDULE, bind(engine, store, clock, Keep(), watching), ticks.sleep):
         while len(ticks.asked) < len(SCHEDULE):
             ticks.sleeping.clear()
             await ticks.sleeping.wait()

@@ -1,0 +1,20 @@
+"""Arguments that several queries share."""
+
+from __future__ import annotations
+
+from typing import Annotated, TypeAlias
+
+import strawberry
+
+from backend.graphql.enums import Tree
+from backend.graphql.scalars import TimeNs
+
+TreeArgument: TypeAlias = Annotated[Tree, strawberry.argument(description="Which tree.")]
+RootArgument: TypeAlias = Annotated[
+    strawberry.ID | None,
+    strawberry.argument(
+        name="root", description="Only this node and what is below it; null is the whole tree."
+    ),
+]
+From: TypeAlias = Annotated[TimeNs, strawberry.argument(name="from", description="Start, included.")]
+To: TypeAlias = Annotated[TimeNs | None, strawberry.argument(description="End, not included; null is now.")]

@@ -1,0 +1,247 @@
+"""A day of one sensor from us and from VictoriaMetrics, on one machine in one run, and what our server keeps in memory.
+
+    python -m benchmarks.bench_peers [runs]
+
+The same 86,400 readings: ours as GraphQL columns, theirs by /api/v1/export, both as JSON over HTTP on loopback, from a process
+each. Ours holds the example data centre: a day of readings of 50 sensors, seven days of roll-ups of all. VictoriaMetrics is
+Debian's package; without it there is nothing to compare with, and that is said.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import http.client
+import json
+import multiprocessing
+import shutil
+import socket
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from multiprocessing.connection import Connection
+from multiprocessing.synchronize import Event
+from pathlib import Path
+from typing import Any
+
+import orjson
+
+from backend.app import Parts, create_app
+from backend.core.bucket import SeriesKind
+from backend.core.clock import ManualClock
+from backend.core.windows import NS_PER_SECOND, Window
+from backend.inventory.loader import load
+from backend.settings import Settings
+from benchmarks.bench_graphql import DAY_S, NOW_S, RAW_SENSORS, ROOT, iso, questions, raw_day, week_of
+from tests.support.serve import serving
+
+PROGRAM = "victoria-metrics"
+DAY_TITLE = "86,400 raw points of one sensor"
+WEEK_TITLES = ("10 sensors x 7 days, 168 points each", "10 sensors x 7 days, maxPoints 2,000")
+RSS_GOAL_MB = 400
+
+
+# -- ours --------------------------------------------------------------------------------------------------------
+
+
+async def fill(folder: Path) -> None:
+    """Everything the server will have, sorted as it is after a night."""
+    inventory = load(ROOT / "examples" / "datacenter")
+    app = create_app(
+        Settings(data_dir=folder), Parts(clock=ManualClock(NOW_S * NS_PER_SECOND), inventory=inventory)
+    )
+    names = list(inventory.sensors)
+    async with serving(app):
+        services = app.state.services
+        await services.runner.stop()
+        await services.store.write(raw_day(names[:RAW_SENSORS]))
+        for window in Window:
+            await services.state.set_watermark(window, NOW_S * NS_PER_SECOND)
+        for window in (Window.S30, Window.M1, Window.H1, Window.D1):
+            for at in range(0, len(names), 60):
+                part = week_of(names[at : at + 60], window)
+                await services.store.write_buckets(SeriesKind.SENSOR, window, part)
+        await services.store.maintain(NOW_S * NS_PER_SECOND + Window.H1.ns)
+
+
+async def serve(folder: Path, port: Connection, done: Event) -> None:
+    clock = ManualClock(NOW_S * NS_PER_SECOND)
+    app = create_app(Settings(data_dir=folder), Parts(clock=clock))
+    async with serving(app) as address:
+        port.send(int(address.rpartition(":")[2]))
+        await asyncio.to_thread(done.wait)
+
+
+def run_fill(folder: Path) -> None:
+    asyncio.run(fill(folder))
+
+
+def run_server(folder: Path, port: Connection, done: Event) -> None:
+    asyncio.run(serve(folder, port, done))
+
+
+@contextmanager
+def ours(folder: Path) -> Iterator[tuple[int, int]]:
+    """Process id and port of a server over what a process before it wrote."""
+    context = multiprocessing.get_context("spawn")
+    filling = context.Process(target=run_fill, args=(folder,))
+    filling.start()
+    filling.join()
+    assert filling.exitcode == 0
+    receiver, sender = context.Pipe(False)
+    done = context.Event()
+    server = context.Process(target=run_server, args=(folder, sender, done))
+    server.start()
+    try:
+        yield server.pid or 0, receiver.recv()
+    finally:
+        done.set()
+        server.join()
+
+
+def memory_mb(pid: int, field: str) -> float:
+    """`VmRSS`, what a process holds, or `VmHWM`, the most it held."""
+    text = Path(f"/proc/{pid}/status").read_text()
+    return next(int(line.split()[1]) for line in text.splitlines() if line.startswith(field)) / 1024
+
+
+# -- theirs ------------------------------------------------------------------------------------------------------
+
+
+@contextmanager
+def victoria_metrics(program: str, folder: Path) -> Iterator[int]:
+    """The port of a server of our own over an empty folder."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = int(probe.getsockname()[1])
+    options = [f"-storageDataPath={folder}", f"-httpListenAddr=127.0.0.1:{port}", "-retentionPeriod=100y"]
+    process = subprocess.Popen([program, *options], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    try:
+        until = time.monotonic() + 30
+        while not answers(port):
+            assert process.poll() is None, f"{PROGRAM} ended with {process.returncode}"
+            assert time.monotonic() < until, f"{PROGRAM} did not come up"
+            time.sleep(0.05)
+        yield port
+    finally:
+        process.terminate()
+        process.wait(30)
+
+
+def answers(port: int) -> bool:
+    try:
+        return ask(connect(port), "GET", "/health")[0] == 200
+    except OSError:
+        return False
+
+
+def import_day(port: int, name: str) -> None:
+    day = raw_day([name])
+    line = {
+        "metric": {"__name__": "sensors", "sensor": name},
+        "values": day.values.tolist(),
+        "timestamps": (day.times // 1_000_000).tolist(),
+    }
+    connection = connect(port)
+    status, answer = ask(connection, "POST", "/api/v1/import", orjson.dumps(line))
+    assert status in (200, 204), answer
+    ask(connection, "GET", "/internal/force_flush")
+    # As after a night here too: one part, merged.
+    ask(connection, "GET", "/internal/force_merge")
+
+
+# -- both --------------------------------------------------------------------------------------------------------
+
+
+def connect(port: int) -> http.client.HTTPConnection:
+    connection = http.client.HTTPConnection("127.0.0.1", port)
+    connection.connect()
+    # Head and body go out in two pieces; the second must not wait for an acknowledgement of the first.
+    connection.sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+    return connection
+
+
+def ask(
+    connection: http.client.HTTPConnection, method: str, path: str, body: bytes | None = None
+) -> tuple[int, bytes]:
+    connection.request(method, path, body, {"content-type": "application/json"})
+    answer = connection.getresponse()
+    return answer.status, answer.read()
+
+
+def graphql(connection: http.client.HTTPConnection, body: dict[str, Any]) -> Callable[[], bytes]:
+    payload = json.dumps(body).encode()
+    return lambda: ask(connection, "POST", "/graphql", payload)[1]
+
+
+def timed(act: Callable[[], bytes]) -> tuple[float, bytes]:
+    start = time.perf_counter()
+    answer = act()
+    return (time.perf_counter() - start) * 1e3, answer
+
+
+def report(title: str, taken: list[float], answer: bytes) -> None:
+    print(
+        f"{title:52}{taken[0]:9.1f}{statistics.median(taken[1:]):9.1f}{min(taken[1:]):9.1f}{len(answer) / 1e3:10,.0f} kB"
+    )
+
+
+def compare(port: int, their_port: int, names: list[str], runs: int) -> float:
+    """Ours by theirs, asked in turn, so that whatever else the machine does strikes both."""
+    day = {"from": NOW_S - DAY_S, "to": NOW_S}
+    path = f"/api/v1/export?match[]=sensors&start={day['from']}&end={day['to'] - 1}"
+    theirs_connection = connect(their_port)
+    mine = graphql(connect(port), questions(names)[DAY_TITLE])
+    theirs = lambda: ask(theirs_connection, "GET", path)[1]  # noqa: E731
+    taken: tuple[list[float], list[float]] = ([], [])
+    for _ in range(runs + 1):
+        (ms, answer), (their_ms, their_answer) = timed(mine), timed(theirs)
+        taken[0].append(ms)
+        taken[1].append(their_ms)
+    got, their = json.loads(answer)["data"]["series"][0], json.loads(their_answer)
+    assert got["values"] == their["values"]
+    assert len(got["values"]) == DAY_S
+    report(f"{DAY_TITLE}: ours", taken[0], answer)
+    report(f"{DAY_TITLE}: {PROGRAM}", taken[1], their_answer)
+    return statistics.median(taken[0][1:]) / statistics.median(taken[1][1:])
+
+
+def weeks(port: int, names: list[str], runs: int) -> None:
+    connection = connect(port)
+    for title in WEEK_TITLES:
+        taken = []
+        for _ in range(runs + 1):
+            ms, answer = timed(graphql(connection, questions(names)[title]))
+            taken.append(ms)
+        assert b'"errors"' not in answer, answer
+        report(title, taken, answer)
+
+
+def main() -> None:
+    runs = int(sys.argv[1]) if len(sys.argv) > 1 else 30
+    program = shutil.which(PROGRAM)
+    names = list(load(ROOT / "examples" / "datacenter").sensors)
+    with tempfile.TemporaryDirectory() as folder, ours(Path(folder) / "ours") as (pid, port):
+        started = memory_mb(pid, "VmRSS")
+        print(f"iso day {iso(NOW_S - DAY_S)}; ms, {runs} runs")
+        print(f"{'':52}{'first':>9}{'median':>9}{'least':>9}")
+        if program is None:
+            print(f"not compared: {PROGRAM} is not installed (apt-get install {PROGRAM})")
+        else:
+            with victoria_metrics(program, Path(folder) / "theirs") as their_port:
+                import_day(their_port, names[0])
+                ratio = compare(port, their_port, names, runs)
+            print(f"ours / theirs: {ratio:.2f} (goal: at most 1)")
+        weeks(port, names, runs)
+        peak, now = memory_mb(pid, "VmHWM"), memory_mb(pid, "VmRSS")
+        print(
+            f"our server's memory: {started:.0f} MB at the start, {now:.0f} MB now, {peak:.0f} MB at most "
+            f"(goal: below {RSS_GOAL_MB})"
+        )
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,81 @@
+"""A year of tree nodes from kept 30 s means: 184 nodes over 250 sensors, as after a change of every node.
+
+    python -m benchmarks.bench_tree_year [days]
+
+Means of that many days are kept, the nodes recomputed twice (first where none are kept, then over those), and both times
+are given for the days and for a year at that pace. All of a year needs some 15 GB of disk.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+import numpy as np
+
+from backend.core.bucket import Buckets, SeriesKind
+from backend.core.clock import ManualClock
+from backend.core.windows import WINDOWS, Window
+from backend.db.engine import Database
+from backend.db.migrate import migrate
+from backend.db.rollup_state import SqlRollupState
+from backend.rollups.definitions import Definitions
+from backend.rollups.engine import RollupEngine
+from backend.store.duckdb import DuckDBStore
+from benchmarks.bench_rollups import tree
+from tests.support.rollup_day import Info
+
+DAY = Window.D1.ns
+START = 20_000 * DAY
+PER_DAY = DAY // Window.S30.ns
+SENSORS = tuple(f"plug_{i}" for i in range(250))
+
+
+def definitions() -> Definitions:
+    """A tree of about 184 nodes over 250 sensors: leaves stand in groups, most of them below more than one."""
+    found = Definitions.of({n: Info() for n in SENSORS}, (tree("consumption", list(SENSORS), 10),))
+    inner = {n: below for n, below in found.nodes.items() if len(below) > 1}
+    leaves = {n: below for n, below in found.nodes.items() if len(below) == 1}
+    nodes = inner | dict(list(leaves.items())[: 184 - len(inner)])
+    return Definitions(found.sensors, found.periods, found.types, nodes)
+
+
+def means(day: int) -> Buckets:
+    many = len(SENSORS) * PER_DAY
+    value = np.round(np.random.default_rng(day).normal(120, 20, many), 1)
+    codes = np.repeat(np.arange(len(SENSORS), dtype=np.int32), PER_DAY)
+    starts = np.tile(START + day * DAY + np.arange(PER_DAY) * Window.S30.ns, len(SENSORS))
+    three = np.full(many, 3.0)
+    return Buckets(SENSORS, codes, starts, three, value * 3, value, value, value, value, three, three)
+
+
+async def bench(folder: Path, days: int) -> None:
+    url = f"sqlite:///{folder / 'state.db'}"
+    await migrate(url)
+    database, store = Database(url), DuckDBStore(folder / "series.duckdb")
+    await store.open()
+    for day in range(days):
+        await store.write_buckets(SeriesKind.SENSOR, Window.S30, means(day))
+    state = SqlRollupState(database)
+    for window in WINDOWS:
+        await state.set_watermark(window, START + days * DAY)
+    clock = ManualClock(START + days * DAY + 60 * 10**9)
+    engine = RollupEngine(store, state, definitions(), clock, 5.0)
+    await store.maintain(clock.now_ns())
+    for what in ("where none were", "over what was"):
+        wall, cpu = time.perf_counter(), time.process_time()
+        report = await engine.recompute_nodes(START, START + days * DAY)
+        wall, cpu = time.perf_counter() - wall, time.process_time() - cpu
+        year = 365 / days
+        print(f"{what}: {days} days {wall:.2f} s wall {cpu:.2f} s CPU, {report.rows:,} buckets;", end=" ")
+        print(f"a year at that pace {wall * year:.0f} s wall {cpu * year:.0f} s CPU")
+    await store.close()
+    await database.close()
+
+
+if __name__ == "__main__":
+    with tempfile.TemporaryDirectory() as temporary:
+        asyncio.run(bench(Path(temporary), int(sys.argv[1]) if len(sys.argv) > 1 else 10))

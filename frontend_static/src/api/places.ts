@@ -1,0 +1,59 @@
+import { gql, stringifyDocument } from '@urql/core';
+import { ask } from './client';
+import { SENSOR } from './documents';
+import { graphql } from './graphql';
+import type { SensorData } from './types';
+
+/** What a chart can be made of, apart from the sensors, which are searched for: racks and tree nodes. */
+export const MeasurementsPage = graphql(`
+  query MeasurementsPage {
+    racks { id equipment { name wattmeters } probes { sensor } }
+    consumption: energyTree(tree: CONSUMPTION) { nodes { id name } }
+    production: energyTree(tree: PRODUCTION) { nodes { id name } }
+  }
+`);
+
+export const SensorSearch = graphql(
+  `query SensorSearch($search: String!, $first: Int!) {
+    sensors(search: $search, first: $first) { totalCount edges { node { ...SensorParts } } }
+  }`,
+  [SENSOR],
+);
+
+/** Where the past of some series begins: by days for years, by hours for what is newer than a day. */
+export const BeginningOf = graphql(`
+  query BeginningOf($sensors: [ID!], $nodes: [ID!], $years: DateTime!, $weeks: DateTime!, $points: Int!) {
+    days: series(sensors: $sensors, nodes: $nodes, from: $years, window: D1, maxPoints: $points, statistics: []) { timestamps values }
+    hours: series(sensors: $sensors, nodes: $nodes, from: $weeks, window: H1, maxPoints: $points, statistics: []) { timestamps values }
+  }
+`);
+
+const NAMED_AT_ONCE = 20;
+
+/** Sensors by name, several in one question; null for a name that there is not. */
+export async function sensorsNamed(names: readonly string[]): Promise<ReadonlyMap<string, SensorData | null>> {
+  const found = new Map<string, SensorData | null>();
+  for (let start = 0; start < names.length; start += NAMED_AT_ONCE) {
+    const some = names.slice(start, start + NAMED_AT_ONCE);
+    const declared = some.map((_, i) => `$n${i}: ID!`).join(', ');
+    const fields = some.map((_, i) => `s${i}: sensor(name: $n${i}) { ...SensorParts }`).join(' ');
+    const query = gql<Record<string, SensorData | null>, Record<string, string>>(
+      `query SensorsNamed(${declared}) { ${fields} } ${stringifyDocument(SENSOR)}`,
+    );
+    const data = await ask(query, Object.fromEntries(some.map((name, i) => [`n${i}`, name])));
+    some.forEach((name, i) => found.set(name, data[`s${i}`] ?? null));
+  }
+  return found;
+}
+
+export const RacksPage = graphql(`
+  query RacksPage {
+    racks {
+      id units
+      equipment { name type position wattmeters }
+      probes { sensor side position servers celsius ageSeconds }
+    }
+  }
+`);
+
+export const RoomPage = graphql(`query RoomPage { roomMap { id name info location color x y sensors } }`);

@@ -1,0 +1,89 @@
+import type { Span } from './time';
+import { stamp } from './time';
+
+/** What a chart asks the server for. */
+export interface Asked {
+  readonly sensors: readonly string[];
+  readonly nodes: readonly string[];
+  readonly span: Span;
+  readonly points: number;
+}
+
+export type Form = 'query' | 'python' | 'curl';
+export const FORMS: Record<Form, string> = { query: 'Query', python: 'Python', curl: 'curl' };
+
+const FIELDS = 'sensor node unit window stepSeconds timestamps values min max coverage';
+
+/** The request in one of its forms, ready to be run; `url` is the server's address without a slash at the end. */
+export function requestText(form: Form, asked: Asked, url: string): string {
+  if (form === 'query') return inlined(asked);
+  return form === 'python' ? python(asked, url) : curl(asked, url);
+}
+
+function inlined({ sensors, nodes, span, points }: Asked): string {
+  const list = (names: readonly string[]): string => `[${names.map((n) => JSON.stringify(n)).join(', ')}]`;
+  const which = [...(sensors.length > 0 ? [`sensors: ${list(sensors)}`] : []), ...(nodes.length > 0 ? [`nodes: ${list(nodes)}`] : [])];
+  return `query Measurements {
+  series(
+${which.map((line) => `    ${line}`).join('\n')}
+    from: "${stamp(span.from)}"
+    to: "${stamp(span.to)}"
+    maxPoints: ${points}
+    statistics: [MEAN, MIN, MAX]
+  ) {
+    ${FIELDS}
+  }
+}`;
+}
+
+const WITH_VARIABLES = `query Measurements($sensors: [ID!], $nodes: [ID!], $from: DateTime!, $to: DateTime, $points: Int!) {
+  series(sensors: $sensors, nodes: $nodes, from: $from, to: $to, maxPoints: $points, statistics: [MEAN, MIN, MAX]) {
+    ${FIELDS}
+  }
+}`;
+
+function variables({ sensors, nodes, span, points }: Asked): Record<string, unknown> {
+  return {
+    ...(sensors.length > 0 ? { sensors } : {}),
+    ...(nodes.length > 0 ? { nodes } : {}),
+    from: stamp(span.from),
+    to: stamp(span.to),
+    points,
+  };
+}
+
+function python(asked: Asked, url: string): string {
+  const given = Object.entries(variables(asked)).map(([key, value]) => `    ${JSON.stringify(key)}: ${literal(value)},`);
+  return `import json
+from urllib.request import Request, urlopen
+
+QUERY = """
+${WITH_VARIABLES}
+"""
+VARIABLES = {
+${given.join('\n')}
+}
+
+body = json.dumps({"query": QUERY, "variables": VARIABLES}).encode()
+request = Request("${url}/graphql", body, {"Content-Type": "application/json"})
+answer = json.load(urlopen(request))
+if "errors" in answer:
+    raise SystemExit(answer["errors"][0]["message"])
+for series in answer["data"]["series"]:
+    print(series["sensor"] or series["node"], series["unit"], series["window"])
+    for time_ms, value in zip(series["timestamps"], series["values"]):
+        print(time_ms / 1000, value)`;
+}
+
+/** JSON of strings, numbers and lists of strings is Python as well, apart from the line it stands on. */
+function literal(value: unknown): string {
+  if (!Array.isArray(value)) return JSON.stringify(value);
+  return value.length < 3 ? `[${value.map((v) => JSON.stringify(v)).join(', ')}]` : `[\n${value.map((v) => `        ${JSON.stringify(v)},\n`).join('')}    ]`;
+}
+
+function curl(asked: Asked, url: string): string {
+  const body = JSON.stringify({ query: WITH_VARIABLES.replace(/\s+/g, ' '), variables: variables(asked) }, null, 2);
+  return `curl -sS '${url}/graphql' -H 'Content-Type: application/json' --data-binary @- <<'JSON'
+${body}
+JSON`;
+}

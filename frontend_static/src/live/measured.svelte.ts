@@ -1,0 +1,94 @@
+import { ApiError, ask } from '../api/client';
+import { MeasurementsPage, sensorsNamed } from '../api/places';
+import type { ResultOf } from '../api/graphql';
+import type { SensorData, TreeKind } from '../api/types';
+import type { Measured } from '../lib/measured';
+import { placeOf } from '../lib/sensors';
+import { LiveReadings } from './readings.svelte';
+import { LiveTree } from './tree.svelte';
+
+/** The windows of nodes: they have no readings of their own. */
+const NODE_PERIOD_MS = 30_000;
+
+export interface QuickPick {
+  readonly rack: string;
+  readonly what: 'wattmeters' | 'thermometers';
+  readonly sensors: readonly string[];
+}
+
+/** What the chosen sensors and nodes are, and what each is now. */
+export class MeasuredSeries {
+  readonly readings = new LiveReadings();
+  readonly trees: Record<TreeKind, LiveTree> = { CONSUMPTION: new LiveTree('CONSUMPTION'), PRODUCTION: new LiveTree('PRODUCTION') };
+  #places = $state.raw<ResultOf<typeof MeasurementsPage> | null>(null);
+  #sensors = $state.raw<ReadonlyMap<string, SensorData | null>>(new Map());
+  #error = $state.raw<ApiError | null>(null);
+  #asked: readonly string[] = [];
+
+  /** Node ids with their names and the tree they belong to. */
+  readonly nodes = $derived.by((): ReadonlyMap<string, { id: string; name: string; tree: TreeKind }> => {
+    const both = [
+      ...(this.#places?.consumption.nodes ?? []).map((n) => ({ ...n, tree: 'CONSUMPTION' as const })),
+      ...(this.#places?.production.nodes ?? []).map((n) => ({ ...n, tree: 'PRODUCTION' as const })),
+    ];
+    return new Map(both.map((n) => [n.id, n]));
+  });
+
+  readonly picks = $derived.by((): readonly QuickPick[] =>
+    (this.#places?.racks ?? []).flatMap((rack): QuickPick[] => [
+      { rack: rack.id, what: 'wattmeters', sensors: rack.equipment.flatMap((e) => e.wattmeters) },
+      { rack: rack.id, what: 'thermometers', sensors: rack.probes.map((p) => p.sensor) },
+    ]).filter((pick) => pick.sensors.length > 0),
+  );
+
+  get ready(): boolean {
+    return this.#places !== null;
+  }
+
+  get error(): ApiError | null {
+    return this.#error;
+  }
+
+  sensor(name: string): SensorData | null | undefined {
+    return this.#sensors.get(name);
+  }
+
+  /** Sensors that a search brought along need not be asked for again. */
+  learn(sensors: readonly SensorData[]): void {
+    for (const s of sensors) if (s.latest) this.readings.seed(s.name, Date.parse(s.latest.time), s.latest.value);
+    this.#sensors = new Map([...this.#sensors, ...sensors.map((s) => [s.name, s] as const)]);
+  }
+
+  /** Undefined: not known yet. Null: there is no such thing. */
+  measured(kind: 'sensor' | 'node', id: string): Measured | null | undefined {
+    if (kind === 'node') {
+      const node = this.nodes.get(id);
+      if (node === undefined) return this.ready ? null : undefined;
+      const about = `${node.tree.toLowerCase()} tree`;
+      return { kind, id, label: node.name, unit: 'W', about, periodMs: NODE_PERIOD_MS };
+    }
+    const sensor = this.#sensors.get(id);
+    if (!sensor) return sensor;
+    return { kind, id, label: id, unit: sensor.unit, about: `${sensor.type}, ${placeOf(sensor)}`, periodMs: sensor.periodSeconds * 1_000 };
+  }
+
+  want(names: readonly string[]): void {
+    this.#asked = names;
+    void this.load();
+  }
+
+  load = async (): Promise<void> => {
+    this.#error = null;
+    try {
+      const unknown = this.#asked.filter((name) => !this.#sensors.has(name));
+      const places = this.#places ? null : ask(MeasurementsPage, {});
+      const [found, page] = await Promise.all([sensorsNamed(unknown), places]);
+      if (page) this.#places = page;
+      this.learn([...found.values()].filter((s) => s !== null));
+      const missing = [...found].filter(([, sensor]) => sensor === null);
+      if (missing.length > 0) this.#sensors = new Map([...this.#sensors, ...missing]);
+    } catch (error) {
+      this.#error = error instanceof ApiError ? error : new ApiError(String(error), false);
+    }
+  };
+}

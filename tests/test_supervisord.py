@@ -1,0 +1,37 @@
+"""The example of a supervisor's configuration names commands that exist and sensors that are there."""
+
+from __future__ import annotations
+
+import configparser
+import shlex
+from pathlib import Path
+
+import pytest
+
+from backend import cli
+from crawlers.cli import main as crawl
+
+ROOT = Path(__file__).resolve().parents[1]
+CONFIG = configparser.RawConfigParser(inline_comment_prefixes=(";",))
+CONFIG.read(ROOT / "supervisord.conf.example")
+COMMANDS = {name.removeprefix("program:"): shlex.split(CONFIG[name]["command"]) for name in CONFIG.sections()}
+
+
+def test_every_service_keeps_its_name() -> None:
+    crawlers = {f"pdu_crawler_z1_{n}" for n in (10, 11, 20, 21, 40, 41, 50, 51)}
+    crawlers |= {"poe_crawler", "modbus_crawler_inrow", "modbus_crawler_entech", "sensors_crawler"}
+    assert crawlers | {"api", "ingest", "rollups", "temperature_registerer"} == set(COMMANDS)
+
+
+@pytest.mark.parametrize("name", [n for n, c in COMMANDS.items() if c[0].endswith("/seduce")])
+def test_the_command_is_one_of_seduce(name: str) -> None:
+    cli._parser().parse_args(COMMANDS[name][1:])
+
+
+@pytest.mark.parametrize("name", [n for n, c in COMMANDS.items() if c[0].endswith("/python")])
+def test_the_crawler_finds_its_sensors(name: str, capsys: pytest.CaptureFixture[str]) -> None:
+    _, _, module, *options = COMMANDS[name]
+    methods = {"sensors": ["flukso", "socomec"]}.get(module.removeprefix("crawlers."))
+    at = ["--description", str(ROOT / "examples" / "datacenter"), "--list"]
+    assert crawl(methods or [module.removeprefix("crawlers.")], [*options, *at]) == 0
+    assert capsys.readouterr().out

@@ -1,0 +1,127 @@
+"""What a writer wrote its reader reads: the same readings, to the nanosecond and the last bit."""
+
+from __future__ import annotations
+
+import io
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from backend.core.ports import SensorTags
+from backend.core.reading import Reading, Readings
+from backend.formats.batch import EARLIEST_NS, Mark, name_ok, tags_of
+from backend.formats.kinds import SORTS, Format, of_content, of_name
+from backend.formats.read import Source, Wanted, read
+from backend.formats.report import Tally
+from backend.formats.write import writer
+
+LATEST = 2_000_000_000 * 10**9
+
+names = st.one_of(
+    st.text(st.sampled_from("abc,= \\\"#é日;'"), min_size=1, max_size=8), st.text(min_size=1, max_size=8)
+).filter(name_ok)
+words = st.text(max_size=8)
+values = st.floats(allow_nan=False, allow_infinity=False)
+times = st.integers(EARLIEST_NS, LATEST)
+rows = st.lists(st.builds(Reading, names, times, values), max_size=40)
+
+
+def content(kind: Format, parts: list[Readings], tags: dict[str, SensorTags]) -> bytes:
+    sensors = list(dict.fromkeys(name for part in parts for name in part.names))
+    out = writer(kind, sensors, tags)
+    return b"".join([out.begin(), *(out.write(part) for part in parts), out.end()])
+
+
+def back(
+    data: bytes, folder: Path, wanted: Wanted, start: Mark | None = None
+) -> tuple[list[Reading], dict[str, SensorTags], Tally]:
+    path = folder / "file"
+    path.write_bytes(data)
+    tally, found, tags = Tally(), [], {}
+    with Source(str(path)) as source:
+        for batch in read(source, wanted, tally, start or Mark()):
+            found += list(batch.readings)
+            tags |= batch.tags
+    assert tally.readings == len(found)
+    return found, tags, tally
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tmp_path_factory.mktemp("formats")
+
+
+@pytest.mark.parametrize("kind", Format)
+@settings(max_examples=80, deadline=None)
+@given(rows, rows, st.dictionaries(names, st.builds(SensorTags, words, words, words)))
+def test_a_round_trip_changes_nothing(
+    kind: Format, folder: Path, first: list[Reading], second: list[Reading], tags: dict[str, SensorTags]
+) -> None:
+    parts = [Readings.of(first), Readings.of(second)]
+    tags = {**dict.fromkeys(parts[0].names, SensorTags("a b", "watt,meter", "=W")), **tags}
+    data = content(kind, parts, tags)
+    found, read_tags, tally = back(data, folder, Wanted(kind, None, LATEST))
+    assert not tally.wrong, tally.told
+    assert found == first + second
+    if kind is not Format.CSV:
+        for name in {r.sensor for r in found} & tags.keys():
+            t = tags[name]
+            assert read_tags.get(name) == tags_of(
+                {"location": t.location, "sensor_type": t.sensor_type, "unit": t.unit}
+            )
+
+
+@pytest.mark.parametrize("kind", Format)
+def test_formats_are_told_by_name_and_by_content(kind: Format) -> None:
+    data = content(kind, [Readings.of([Reading("fan", EARLIEST_NS, 1.5)])], {})
+    assert of_content(data) is kind
+    assert of_name(f"x{SORTS[kind].suffix}.gz") is kind
+    assert of_name("x.txt") is None
+
+
+@pytest.mark.parametrize("kind", Format)
+def test_reading_goes_on_from_every_mark(kind: Format, folder: Path) -> None:
+    n = 1_200_000
+    rng = np.random.default_rng(1)
+    whole = Readings(
+        ("a b", "c"),
+        (np.arange(n) % 2).astype(np.int32),
+        EARLIEST_NS + np.arange(n) * 10**9,
+        rng.normal(size=n),
+    )
+    path = folder / f"long{SORTS[kind].suffix}"
+    path.write_bytes(content(kind, [whole.take(np.arange(a, a + 100_000)) for a in range(0, n, 100_000)], {}))
+    wanted = Wanted(None, None, LATEST)
+    with Source(str(path)) as source:
+        batches = list(read(source, wanted, Tally(), Mark()))
+    assert len(batches) > 2
+    for at, batch in enumerate(batches):
+        with Source(str(path)) as source:
+            rest = [b.readings for b in read(source, wanted, Tally(), batch.mark)]
+        expected = Readings.concat([b.readings for b in batches[at + 1 :]])
+        found = Readings.concat(rest)
+        assert np.array_equal(found.times, expected.times)
+        assert np.array_equal(found.values, expected.values)
+    everything = Readings.concat([b.readings for b in batches])
+    assert np.array_equal(everything.times, whole.times)
+    assert np.array_equal(everything.values, whole.values)
+
+
+@pytest.mark.parametrize("packed", [False, True])
+@pytest.mark.parametrize("kind", Format)
+def test_the_standard_input_serves_as_well(
+    kind: Format, packed: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    import gzip
+
+    rows = [Reading("fan", EARLIEST_NS + i, float(i)) for i in range(5000)]
+    data = content(kind, [Readings.of(rows)], {})
+    stdin = io.TextIOWrapper(io.BytesIO(gzip.compress(data) if packed else data))
+    monkeypatch.setattr(sys, "stdin", stdin)
+    with Source("-") as source:
+        found = [r for b in read(source, Wanted(None, None, LATEST), Tally(), Mark()) for r in b.readings]
+    assert found == rows

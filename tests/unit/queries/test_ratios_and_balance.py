@@ -1,0 +1,141 @@
+"""PUE and renewable share by windows, and meters against the sum of what they feed."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from backend.core.errors import UserError
+from backend.core.tree import Tree, TreeNode
+from backend.core.windows import NS_PER_SECOND as S
+from backend.core.windows import Window
+from backend.settings import Settings
+from tests.support.small_site import NOON, SmallSite, sensor, small_inventory
+
+HOUR = 3600
+START = NOON - 3 * HOUR
+HARDWARE = ("a_pdu-1", "a_pdu-2", "b_pdu-1")
+
+
+async def three_hours() -> SmallSite:
+    """100 W of hardware, 20 W of cooling, 30 W of sun; a plug is silent in the second hour, the fan in the last minute."""
+    site = SmallSite()
+    every = range(START, NOON)
+    for name, watts in zip(HARDWARE, (50.0, 30.0, 20.0), strict=True):
+        times = [t for t in every if name != "b_pdu-1" or not START + HOUR <= t < START + 2 * HOUR]
+        await site.write(name, times, [watts] * len(times))
+    times = [t for t in every if t < NOON - 60]
+    await site.write("fan", times, [20.0] * len(times))
+    await site.write("sun", every, [30.0] * len(every))
+    await site.roll_up()
+    return site
+
+
+async def test_hours_that_are_measured_too_little_are_withheld() -> None:
+    site = await three_hours()
+    found = await site.queries.ratios.pue(START * S, None, "1h")
+    assert found.window is Window.H1
+    assert found.values[[0, 2]] == pytest.approx([1.2, 1.2 - 0.2 / 60])
+    assert np.isnan(found.values[1])
+    assert found.coverage == pytest.approx([1.0, 2 / 3, 1 - 1 / 60 / 4])
+    assert found.withheld == 1
+    assert found.value is None  # eight ninths of the hardware's reports came
+    assert found.reason == "Only 89% of the range is measured; at least 90% is needed."
+
+
+async def test_the_threshold_is_the_setting() -> None:
+    site = await three_hours()
+    queries = SmallSite(settings=Settings(pue_min_coverage=0.6), store=site.store, state=site.state).queries
+    found = await queries.ratios.pue(START * S, None, "1h")
+    assert found.withheld == 0
+    assert found.values[1] == pytest.approx(100 / 80)
+    assert found.value == pytest.approx((120 + 100 + 120) / 280, rel=1e-3)
+    assert found.reason is None
+    strict = SmallSite(settings=Settings(pue_min_coverage=0.85), store=site.store, state=site.state).queries
+    found = await strict.ratios.pue(START * S, None, "1h")
+    assert found.value == pytest.approx(1.2 - 0.1 / 60)
+    assert found.reason is not None
+    assert found.reason.startswith("1 of 3 windows are withheld: less than 85%")
+
+
+async def test_the_renewable_share_in_percent() -> None:
+    site = await three_hours()
+    found = await site.queries.ratios.renewable_share(START * S, (START + HOUR) * S, "1m")
+    assert len(found.starts) == 60
+    assert found.values == pytest.approx([25.0] * 60)
+    assert found.value == pytest.approx(25.0)
+
+
+async def test_nothing_measured_is_withheld_with_the_reason() -> None:
+    found = await SmallSite().queries.ratios.pue(START * S, None, "auto")
+    assert (found.value, len(found.values), found.share) == (None, 0, 0.0)
+    assert found.reason == "No minute of the range has both datacenter and hardware_cluster measured."
+    with pytest.raises(UserError, match="not before"):
+        await SmallSite().queries.ratios.pue(NOON * S, None, "1h")
+    queries = SmallSite(settings=Settings(pue_it_node="nope")).queries
+    with pytest.raises(UserError, match="no node nope"):
+        await queries.ratios.pue(START * S, None, "1h")
+
+
+def metered() -> SmallSite:
+    """The hardware cluster has a feed of its own, and the data centre is also drawn in short."""
+    inventory = small_inventory()
+    tree = inventory.consumption
+    nodes = tuple(
+        replace(
+            n, simplified_children={"hardware_cluster": ("feed",), "datacenter": ("cooling",)}.get(n.id, ())
+        )
+        for n in tree.nodes
+    )
+    feed = TreeNode("feed", "Feed", None, (), "feed_meter")
+    return SmallSite(
+        inventory=replace(
+            inventory,
+            sensors={**inventory.sensors, "feed_meter": sensor("feed_meter")},
+            consumption=Tree("consumption", "datacenter", nodes, (feed,)),
+        )
+    )
+
+
+async def test_balance_now_and_at_a_moment() -> None:
+    site = metered()
+    assert site.queries.balance.nodes("consumption") == ["hardware_cluster"]
+    assert site.queries.balance.nodes("production") == []
+    site.hear({"a_pdu-1": 50.0, "a_pdu-2": 30.0, "feed_meter": 100.0})
+    (now,) = await site.queries.balance.read(["hardware-cluster"], None, None, None)
+    assert (now.meter_w, now.children_w, now.difference_w, now.difference_percent) == (
+        100.0,
+        80.0,
+        20.0,
+        20.0,
+    )
+    assert (now.meter_coverage, now.children_coverage) == (1.0, pytest.approx(2 / 3))
+    assert (now.meters, now.until_ns) == (("feed",), None)
+    (past,) = await site.queries.balance.read(["hardware_cluster"], (NOON - 10) * S, None, None)
+    assert (past.meter_w, past.difference_w, past.difference_percent) == (None, None, None)
+
+
+async def test_balance_over_a_range_compares_the_time_that_both_have() -> None:
+    site = metered()
+    for name in HARDWARE:
+        await site.write(name, range(START, NOON), [30.0] * 3 * HOUR)
+    half = range(START + 90 * 60, NOON)
+    await site.write("feed_meter", half, np.linspace(99.0, 101.0, len(half)))
+    await site.roll_up()
+    (found,) = await site.queries.balance.read(["hardware_cluster"], None, START * S, None)
+    assert (found.meter_w, found.children_w) == (pytest.approx(100.0), pytest.approx(90.0))
+    assert found.difference_percent == pytest.approx(10.0)
+    assert (found.meter_coverage, found.children_coverage) == (0.5, 1.0)
+    assert (found.meter_kwh, found.children_kwh) == (pytest.approx(0.15), pytest.approx(0.27))
+
+
+async def test_faults_of_the_caller() -> None:
+    balance = metered().queries.balance
+    with pytest.raises(UserError, match="Those that have: hardware_cluster"):
+        await balance.read(["datacenter"], None, None, None)
+    with pytest.raises(UserError, match="not both"):
+        await balance.read(["hardware_cluster"], START * S, START * S, None)
+    with pytest.raises(UserError, match="needs `from`"):
+        await balance.read(["hardware_cluster"], None, None, START * S)

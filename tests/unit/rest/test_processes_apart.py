@@ -1,0 +1,143 @@
+"""The ingest door, the cards' receiver and the page as applications of their own, over one store and one bus."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+import httpx2
+import pytest
+
+from backend.app import Parts, create_app, create_web
+from backend.bus.memory import MemoryBus
+from backend.cli import main
+from backend.core.errors import PermanentError, TransientError
+from backend.ingest.keys import new_key
+from backend.processes import create_ingest, create_registerer, run_rollups
+from backend.settings import Settings
+from tests.support.graphql_client import connected
+from tests.support.processes import free_port
+from tests.support.reference_store import ReferenceStore
+from tests.support.serve import serving
+from tests.support.small_site import small_inventory
+
+PROBE = "28b8fb2909000003"
+
+
+@asynccontextmanager
+async def client_of(app) -> AsyncIterator[httpx2.AsyncClient]:
+    async with serving(app) as address, httpx2.AsyncClient(base_url=f"http://{address}") as client:
+        yield client
+
+
+def shared() -> Parts:
+    return Parts(inventory=small_inventory(), store=ReferenceStore(), bus=MemoryBus())
+
+
+async def test_what_one_process_takes_another_shows_at_once(tmp_path: Path) -> None:
+    parts = shared()
+    ingest = create_ingest(Settings(data_dir=tmp_path), parts)
+    web = create_web(Settings(data_dir=tmp_path), parts)
+    async with client_of(ingest) as door, serving(web) as address, connected(address) as socket:
+        await socket.subscribe('subscription { readings(sensors: ["fan"]) { snapshot values } }')
+        assert (await socket.next())["readings"] == {"snapshot": True, "values": []}
+        answer = await door.post("/ingest", json={"sensors": ["fan"], "values": [12.5]})
+        assert answer.status_code == 200
+        assert (await socket.next())["readings"] == {"snapshot": False, "values": [12.5]}
+        await ingest.state.ingest.settled()
+        async with httpx2.AsyncClient(base_url=f"http://{address}") as page:
+            assert (await page.get("/readyz")).status_code == 200
+            assert (await page.post("/ingest", json={})).status_code in (404, 405)
+        assert (await door.get("/readyz")).json()["spool"] == {"readings_waiting": 0}
+        assert (await door.get("/graphql")).status_code == 404
+    assert "fan" in await parts.store.latest()
+
+
+async def test_cards_are_answered_while_the_door_is_away_and_what_they_said_gets_there(
+    tmp_path: Path,
+) -> None:
+    parts = shared()
+    key, entry = new_key("cards")
+    port = free_port()
+    settings = Settings(data_dir=tmp_path / "cards", ingest_url=f"http://127.0.0.1:{port}", ingest_key=key)
+    cards = create_registerer(settings, parts)
+    async with client_of(cards) as client:
+        push = [{"sensor": "front1", "v": "21.5"}, {"sensor": "28:b8:fb:29:09:00:00:03", "v": 19}, {"v": 1}]
+        answer = await client.post("/temperature/list", json=push)
+        assert answer.json() == {"status": "success", "update_count": 2}
+        assert (await client.get("/readyz")).json()["spool"] == {"readings_waiting": 2}
+        ingest = create_ingest(Settings(data_dir=tmp_path / "ingest", device_keys=entry), parts)
+        async with serving(ingest, port=port):
+            await asyncio.wait_for(cards.state.ingest.settled(), 20)
+            await ingest.state.ingest.settled()
+    latest = await parts.store.latest()
+    assert {name: r.value for name, r in latest.items()} == {"front1": 21.5, PROBE: 19.0}
+
+
+async def test_doors_ask_for_keys_once_there_are_some(tmp_path: Path) -> None:
+    key, entry = new_key("pdu")
+    settings = Settings(data_dir=tmp_path, device_keys=entry, card_networks="10.0.0.0/8")
+    body = {"sensors": ["fan"], "values": [1.0]}
+    card = [{"sensor": "front1", "v": 20}]
+    async with client_of(create_app(settings, shared())) as client:
+        for path, push in (("/ingest", body), ("/ingest/cards", body), ("/temperature/list", card)):
+            refused = await client.post(path, json=push)
+            assert refused.status_code == 401
+            assert refused.json()["status"] == "failure"
+            headers = {"Authorization": f"Bearer {key}"}
+            assert (await client.post(path, json=push, headers=headers)).json()["update_count"] == 1
+
+
+class AwayStore(ReferenceStore):
+    """Not there at first."""
+
+    away = True
+
+    async def open(self) -> None:
+        if self.away:
+            raise TransientError("no answer")
+
+    async def write(self, readings, tags=None):
+        await self.open()
+        return await super().write(readings, tags)
+
+
+async def test_readings_are_taken_before_the_store_is_there(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("backend.wiring.RETRY_S", 0.01)
+    store = AwayStore()
+    parts = Parts(inventory=small_inventory(), store=store, bus=MemoryBus())
+    app = create_ingest(Settings(data_dir=tmp_path), parts)
+    async with client_of(app) as door:
+        answer = await door.post("/ingest", json={"sensors": ["fan"], "values": [1.0]})
+        assert answer.status_code == 200
+        store.away = False
+        await asyncio.wait_for(app.state.ingest.settled(), 20)
+    assert "fan" in await store.latest()
+
+
+def test_what_only_one_process_can_have_is_refused(tmp_path: Path) -> None:
+    influx = "influxdb+http://127.0.0.1:8086/seduce"
+    for wrong, told in (({}, "SEDUCE_STORE_URL"), ({"store_url": influx}, "SEDUCE_BUS_URL")):
+        settings = Settings(data_dir=tmp_path, **wrong)
+        for make in (create_ingest, run_rollups):
+            with pytest.raises(PermanentError, match=told):
+                make(settings)
+
+
+def test_a_key_is_made_and_shown_once(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["device-key", "pdu"]) == 0
+    said = capsys.readouterr().out
+    assert "pdu:" in said
+    assert main(["device-key", "a b"]) == 1
+
+
+@pytest.mark.parametrize("wrong", [{"device_keys": "nonsense"}, {"card_networks": "10.0.0"}])
+def test_settings_of_the_doors_that_cannot_be_are_told(tmp_path: Path, wrong) -> None:
+    from backend.core.errors import UserError
+
+    with pytest.raises(UserError):
+        create_app(Settings(data_dir=tmp_path, **wrong), shared())

@@ -1,0 +1,224 @@
+"""`GET /export` over real sockets: the file, what is refused, and clients that leave or do not read."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Mapping, Sequence
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+import httpx2
+import numpy as np
+import pytest
+from starlette.applications import Starlette
+from starlette.routing import Route
+
+from backend.core.errors import TransientError
+from backend.core.ports import SensorTags
+from backend.core.reading import Points, Reading, Readings
+from backend.core.windows import NS_PER_SECOND as S
+from backend.formats.batch import Mark
+from backend.formats.kinds import SORTS, Format
+from backend.formats.read import Source, Wanted, read
+from backend.formats.report import Tally
+from backend.queries import export
+from backend.queries.export import ExportRequest, ExportService
+from backend.rest.export import ExportDoor
+from tests.support.reference_store import ReferenceStore
+from tests.support.serve import serving
+from tests.support.small_site import small_inventory
+
+T0 = 1_700_000_000 * S
+LATEST = 2_000_000_000 * S
+
+
+@asynccontextmanager
+async def door(store: ReferenceStore, **more: float) -> AsyncIterator[tuple[httpx2.AsyncClient, ExportDoor]]:
+    made = ExportDoor(ExportService(small_inventory().sensors, store), **more)  # type: ignore[arg-type]
+    async with (
+        serving(Starlette(routes=[Route("/export", made)])) as address,
+        httpx2.AsyncClient(base_url=f"http://{address}", timeout=30) as client,
+    ):
+        yield client, made
+
+
+async def filled() -> ReferenceStore:
+    store = ReferenceStore()
+    rows = [
+        Reading(name, T0 + k * S, k + at / 3)
+        for k in range(100)
+        for at, name in enumerate(("fan", "front1", "odd"))
+    ]
+    await store.write(Readings.of(rows), {"odd": SensorTags("here", "strange", "x")})
+    return store
+
+
+def rows_of(data: bytes, kind: Format, folder: Path) -> list[Reading]:
+    path = folder / "file"
+    path.write_bytes(data)
+    with Source(str(path)) as source:
+        return [r for b in read(source, Wanted(kind, None, LATEST), Tally(), Mark()) for r in b.readings]
+
+
+@pytest.mark.parametrize("kind", Format)
+async def test_the_file(tmp_path: Path, kind: Format) -> None:
+    store = await filled()
+    async with door(store) as (client, _):
+        found = await client.get("/export", params={"format": kind.value})
+        assert found.status_code == 200
+        assert found.headers["content-type"] == SORTS[kind].content_type
+        assert found.headers["transfer-encoding"] == "chunked"
+        name = f"seduce-20231114T221320Z-20231114T221459Z{SORTS[kind].suffix}"
+        assert found.headers["content-disposition"] == f'attachment; filename="{name}"'
+        rows = rows_of(found.content, kind, tmp_path)
+        assert len(rows) == 300
+        for name in ("fan", "front1", "odd"):
+            points = (await store.raw([name], 0, LATEST))[name]
+            assert [(r.time_ns, r.value) for r in rows if r.sensor == name] == list(
+                zip(points.times, points.values, strict=False)
+            )
+
+
+@pytest.mark.parametrize(
+    "query, sensors, count",
+    [
+        ("sensors=fan", {"fan"}, 100),
+        ("sensors=fan,odd&sensors=front1", {"fan", "odd", "front1"}, 300),
+        ("types=strange", {"odd"}, 100),
+        ("types=strange&sensors=fan", {"odd", "fan"}, 200),
+        ("types=wattmeter", {"fan"}, 100),
+        ("sensors=sun", set(), 0),
+        ("from=2023-11-14T22:13:30Z&to=2023-11-14T22:13:40Z", {"fan", "front1", "odd"}, 30),
+        ("from=2023-11-14T23:14:59+01:00", {"fan", "front1", "odd"}, 3),
+        ("from=2023-11-14T23:14:59%2B01:00", {"fan", "front1", "odd"}, 3),
+        ("to=2023-11-14T22:13:20Z", set(), 0),
+        ("from=2030-01-01T00:00:00Z", set(), 0),
+    ],
+)
+async def test_a_choice(tmp_path: Path, query: str, sensors: set[str], count: int) -> None:
+    async with door(await filled()) as (client, _):
+        found = await client.get(f"/export?{query}")
+        assert found.status_code == 200, found.text
+        rows = rows_of(found.content, Format.CSV, tmp_path)
+        assert ({r.sensor for r in rows}, len(rows)) == (sensors, count)
+
+
+@pytest.mark.parametrize(
+    "query, where, what",
+    [
+        ("sensors=nobody", "sensors", "nobody"),
+        ("sensors=", "sensors", "empty"),
+        ("types=nothing", "types", "nothing"),
+        ("format=xls", "format", "xls"),
+        ("format=csv&format=line", "format", "twice"),
+        ("sensor=fan", "sensor", "no such parameter"),
+        ("from=yesterday", "from", "no time"),
+        ("from=2023-11-14T22:13:30", "from", "no zone"),
+        ("to=2023-11-14", "to", "no zone"),
+        ("to=0001-01-01T00:00:00Z", "to", "out of range"),
+        ("from=2023-11-15T00:00:00Z&to=2023-11-14T00:00:00Z", "from", "not before"),
+        ("sensors=%ff", "address", "cannot be read"),
+    ],
+)
+async def test_what_is_refused(query: str, where: str, what: str) -> None:
+    async with door(await filled()) as (client, _):
+        found = await client.get(f"/export?{query}")
+        assert found.status_code == 400
+        error = found.json()["error"]
+        assert error["where"] == where
+        assert what in error["what"]
+        assert error["mend"]
+
+
+async def test_other_methods() -> None:
+    async with door(await filled()) as (client, _):
+        head = await client.head("/export")
+        assert (head.status_code, head.content) == (200, b"")
+        assert "attachment" in head.headers["content-disposition"]
+        assert (await client.post("/export")).status_code == 405
+
+
+async def test_a_store_that_is_down() -> None:
+    store = await filled()
+    store.down = True
+    async with door(store) as (client, _):
+        found = await client.get("/export")
+        assert found.status_code == 503
+        assert found.json()["error"]["where"] == "store"
+
+
+class Endless(ReferenceStore):
+    """Has a reading a microsecond, for ever; `fails_at` is the read that fails."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.reads = 0
+        self.fails_at = 1 << 30
+        self.most = 0
+
+    async def latest(self, sensors: Sequence[str] | None = None) -> Mapping[str, Reading]:
+        return {"fan": Reading("fan", T0 + 1000 * 86_400 * S, 1.0)}
+
+    async def first_time(self) -> int | None:
+        return T0
+
+    async def count(self, sensors: Sequence[str], start_ns: int, end_ns: int) -> Mapping[str, int]:
+        return {"fan": (end_ns - start_ns) // 1000}
+
+    async def raw(self, sensors: Sequence[str], start_ns: int, end_ns: int) -> Mapping[str, Points]:
+        self.reads += 1
+        if self.reads == self.fails_at:
+            raise TransientError("it went away")
+        times = np.arange(start_ns, end_ns, 1000)
+        self.most = max(self.most, len(times))
+        return {"fan": Points(times, np.ones(len(times)))}
+
+
+async def test_a_client_that_leaves_ends_the_work() -> None:
+    store = Endless()
+    async with door(store) as (client, made):
+        async with client.stream("GET", "/export") as found:
+            async for _ in found.aiter_bytes():
+                break
+            assert made.places == 3
+        while made.places < 4:
+            await asyncio.sleep(0.01)
+        before = store.reads
+        assert (await client.head("/export")).status_code == 200
+        assert store.reads == before
+        assert 0 < store.most <= export.MOST_ROWS
+
+
+async def test_a_client_that_does_not_read_is_given_up() -> None:
+    async with door(Endless(), stalled_s=0.2) as (client, made), client.stream("GET", "/export") as found:
+        assert found.status_code == 200
+        while made.places < 4:
+            await asyncio.sleep(0.01)
+
+
+async def test_no_more_at_once_than_there_are_places() -> None:
+    async with door(Endless(), most_at_once=1) as (client, made):
+        async with client.stream("GET", "/export"):
+            found = await client.get("/export?sensors=fan")
+            assert found.status_code == 503
+            assert found.headers["retry-after"]
+        while not made.places:
+            await asyncio.sleep(0.01)
+
+
+async def test_a_store_that_fails_on_the_way_leaves_the_answer_without_its_end() -> None:
+    store = Endless()
+    store.fails_at = 3
+    async with door(store) as (client, _):
+        with pytest.raises(httpx2.RemoteProtocolError):
+            await client.get("/export")
+
+
+async def test_years_of_silence_are_passed_over_quickly() -> None:
+    store = ReferenceStore()
+    await store.write(Readings.of([Reading("fan", T0, 1.0), Reading("fan", T0 + 3650 * 86_400 * S, 2.0)]))
+    service = ExportService({}, store)
+    plan = await service.plan(ExportRequest())
+    found = [readings async for _, readings in service.windows(plan)]
+    assert [r.value for readings in found for r in readings] == [1.0, 2.0]
+    assert len(found) < 300
