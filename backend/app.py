@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,12 +18,15 @@ from backend.bus.last_values import LastValues
 from backend.core.asgi import App
 from backend.core.clock import Clock
 from backend.core.errors import PermanentError, TransientError
-from backend.core.ports import Bus, RollupState, TimeSeriesStore
+from backend.core.ports import Bus, Counters, HealthBoard, RollupState, TimeSeriesStore
 from backend.core.windows import Window
+from backend.graphql.execution import Schema
 from backend.graphql.schema import build_schema
 from backend.graphql.server import GraphQLServer
 from backend.ingest.service import Ingest
 from backend.inventory.model import Inventory
+from backend.metrics import operations, readings
+from backend.metrics.text import CONTENT_TYPE, Collector, Metrics
 from backend.queries.export import ExportService
 from backend.queries.services import Queries
 from backend.rest.explorer import explorer_routes
@@ -31,6 +34,7 @@ from backend.rest.export import PATH as EXPORT_PATH
 from backend.rest.export import ExportDoor
 from backend.rest.headers import SecurityHeaders
 from backend.rest.health import Check, health_routes
+from backend.rest.metrics import metrics_route
 from backend.rest.spa import SinglePage
 from backend.rollups.engine import RollupEngine
 from backend.settings import Settings
@@ -46,11 +50,14 @@ from backend.wiring import (
     open_doors,
     opened,
     running,
+    temperatures,
 )
+from crawlers.health import report_for_ever
 from crawlers.registry import build_crawler
 from workers.runner import InProcessRunner
 from workers.schedule import SCHEDULE
 from workers.tasks import bind
+from workers.unresponsive import Unresponsive, heard_live
 
 __all__ = [
     "Parts",
@@ -64,6 +71,7 @@ __all__ = [
 MAX_BODY: Final = 2 * 1024 * 1024
 LOOPBACK: Final = ("127.0.0.1", "localhost")
 READY_TIMEOUT_S: Final = 10.0
+IN_PROCESS: Final = "in the web process"
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,6 +86,8 @@ class WebServices:
     bus: Bus
     last_values: LastValues
     queries: Queries
+    board: HealthBoard
+    counters: Counters
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,9 +122,13 @@ def create_app(
         async with _open(wiring, alongside):
             yield
 
-    doors = open_doors(settings, services.ingest)
+    doors = open_doors(wiring.base, services.ingest)
     checks = {"spool": _depth(services)}
-    app = _application(services, checks, doors, chosen.page, lifespan)
+    more = [
+        readings.ingest(services.ingest.counters, lambda: services.ingest.depth),
+        operations.tasks(services.runner.runs),
+    ]
+    app = _application(services, checks, doors, more, chosen.page, lifespan)
     app.state.services = services
     return app
 
@@ -130,7 +144,7 @@ def create_web(settings: Settings, parts: Parts | None = None) -> Starlette:
         async with opened(base), _live(services):
             yield
 
-    app = _application(services, {}, {}, chosen.page, lifespan)
+    app = _application(services, {}, {}, [], chosen.page, lifespan)
     app.state.services = services
     return app
 
@@ -139,7 +153,8 @@ def create_web(settings: Settings, parts: Parts | None = None) -> Starlette:
 async def crawling(services: Services) -> AsyncIterator[None]:
     """The crawlers of all described devices, in this process."""
     crawler = build_crawler(services.inventory, services.ingest, services.clock)
-    async with running(crawler.run(), "crawlers"):
+    telling = report_for_ever(crawler, IN_PROCESS, services.board, services.clock)
+    async with running(crawler.run(), "crawlers"), running(telling, "health of devices"):
         yield
 
 
@@ -170,8 +185,18 @@ def _web(base: Base) -> dict[str, Any]:
         "bus": base.bus,
         "last_values": last_values,
         "queries": Queries.build(
-            base.inventory, base.store, base.state, base.bus, last_values, base.clock, base.settings
+            base.inventory,
+            base.store,
+            base.state,
+            base.bus,
+            last_values,
+            base.clock,
+            base.settings,
+            base.board,
+            base.counters,
         ),
+        "board": base.board,
+        "counters": base.counters,
     }
 
 
@@ -179,11 +204,20 @@ def _wire(settings: Settings, chosen: Parts) -> _Wiring:
     base = _build_base(settings, chosen)
     rollups = build_rollups(base)
     door = build_door(base, rollups)
+    web = _web(base)
+    unresponsive = Unresponsive(
+        temperatures(base.inventory.sensors.values()),
+        heard_live(web["last_values"]),
+        base.counters,
+        base.clock,
+    )
     services = Services(
-        **_web(base),
+        **web,
         ingest=door.ingest,
         rollups=rollups,
-        runner=InProcessRunner(SCHEDULE, bind(rollups, base.store, base.clock, keep_of(base.settings))),
+        runner=InProcessRunner(
+            SCHEDULE, bind(rollups, base.store, base.clock, keep_of(base.settings), unresponsive)
+        ),
     )
     return _Wiring(services, base, door)
 
@@ -214,11 +248,12 @@ def _application(
     services: WebServices,
     checks: Mapping[str, Check],
     doors: Mapping[str, App],
+    more: Sequence[Collector],
     page: Path,
     lifespan: Callable[[Starlette], AbstractAsyncContextManager[None]],
 ) -> Starlette:
     app = Starlette(
-        routes=_routes(services.settings, services, checks, doors, page),
+        routes=_routes(services.settings, services, checks, doors, more, page),
         middleware=_middleware(services.settings),
         lifespan=lifespan,
         max_body_size=MAX_BODY,
@@ -232,9 +267,11 @@ def _routes(
     services: WebServices,
     checks: Mapping[str, Check],
     doors: Mapping[str, App],
+    more: Sequence[Collector],
     page: Path,
 ) -> list[BaseRoute]:
     schema = build_schema(introspection=settings.introspection)
+    numbers = Metrics([*_collectors(services, schema), *more])
     graphql = GraphQLServer(schema, services.queries, explorer=settings.explorer)
     return [
         Route("/graphql", graphql),
@@ -243,7 +280,20 @@ def _routes(
         Route(EXPORT_PATH, ExportDoor(ExportService(services.inventory.sensors, services.store))),
         *explorer_routes(schema.as_str() if settings.introspection else None, shown=settings.explorer),
         *health_routes({"store": _store_check(services), "live": _live_check(services), **checks}),
+        metrics_route(numbers.render, CONTENT_TYPE),
         Mount("/", SinglePage(page)),
+    ]
+
+
+def _collectors(services: WebServices, schema: Schema) -> list[Collector]:
+    """What any process that answers questions can tell of itself."""
+    devices = services.queries.devices
+    return [
+        readings.rollups(services.state, services.clock),
+        readings.live(services.last_values, lambda: services.bus.subscribers, services.clock),
+        operations.devices(devices.all, devices.sensor_errors),
+        operations.graphql(schema.operations, lambda: schema.fan_out.runs),
+        operations.process(),
     ]
 
 

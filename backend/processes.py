@@ -19,9 +19,12 @@ from backend.core.reading import Readings
 from backend.ingest.keys import Guard, Keys, Networks
 from backend.ingest.service import Ingest
 from backend.inventory.loader import load
+from backend.metrics import operations, readings
+from backend.metrics.text import CONTENT_TYPE, Metrics
 from backend.rest.arduino import PATH as CARDS_PATH
 from backend.rest.arduino import CardDoor
 from backend.rest.health import Check, health_routes
+from backend.rest.metrics import metrics_route
 from backend.settings import Settings
 from backend.wiring import (
     RELAY_PATH,
@@ -37,11 +40,13 @@ from backend.wiring import (
     opened,
     refuse_one_process_parts,
     tags_of,
+    temperatures,
 )
 from crawlers.sink import HttpSink
 from workers.runner import InProcessRunner
 from workers.schedule import SCHEDULE
 from workers.tasks import bind
+from workers.unresponsive import Unresponsive, heard_in
 
 log = logging.getLogger("seduce.app")
 
@@ -61,7 +66,7 @@ def create_ingest(settings: Settings, parts: Parts | None = None) -> Starlette:
         async with opened(base), draining(door):
             yield
 
-    return _application(open_doors(settings, door.ingest), door.ingest, lifespan)
+    return _application(open_doors(base, door.ingest), door.ingest, lifespan)
 
 
 def create_registerer(settings: Settings, parts: Parts | None = None) -> Starlette:
@@ -100,7 +105,11 @@ def run_rollups(settings: Settings) -> int:
     refuse_one_process_parts(settings, "rollups")
     base = build_base(settings, Parts())
     rollups = build_rollups(base)
-    runner = InProcessRunner(SCHEDULE, bind(rollups, base.store, base.clock, keep_of(base.settings)))
+    watched = temperatures(base.inventory.sensors.values())
+    unresponsive = Unresponsive(watched, heard_in(base.store, watched), base.counters, base.clock)
+    runner = InProcessRunner(
+        SCHEDULE, bind(rollups, base.store, base.clock, keep_of(base.settings), unresponsive)
+    )
 
     async def work() -> None:
         told = asyncio.Event()
@@ -130,10 +139,12 @@ def _application(
     ingest: Ingest,
     lifespan: Callable[[Starlette], AbstractAsyncContextManager[None]],
 ) -> Starlette:
+    numbers = Metrics([readings.ingest(ingest.counters, lambda: ingest.depth), operations.process()])
     app = Starlette(
         routes=[
             *[Route(path, door) for path, door in doors.items()],
             *health_routes({"spool": _depth(ingest)}),
+            metrics_route(numbers.render, CONTENT_TYPE),
         ],
         lifespan=lifespan,
     )

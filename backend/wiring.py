@@ -7,28 +7,31 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Iterable, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
+from backend.bus.board import MemoryCounters, MemoryHealthBoard
 from backend.bus.memory import MemoryBus
 from backend.core.asgi import App
 from backend.core.clock import Clock, SystemClock
 from backend.core.errors import PermanentError, TransientError
-from backend.core.ports import Bus, SensorTags, TimeSeriesStore, Written
+from backend.core.ports import Bus, Counters, HealthBoard, SensorTags, TimeSeriesStore, Written
 from backend.core.reading import Readings
 from backend.core.windows import Window
 from backend.db.engine import Database
 from backend.db.migrate import migrate
 from backend.db.rollup_state import SqlRollupState
 from backend.ingest.door import IngestDoor
+from backend.ingest.health_door import PATH as HEALTH_PATH
+from backend.ingest.health_door import HealthDoor
 from backend.ingest.keys import Guard, Keys, Networks
 from backend.ingest.service import Ingest
 from backend.ingest.spool import SqliteSpool
 from backend.inventory.loader import load
-from backend.inventory.model import Inventory
+from backend.inventory.model import Inventory, Sensor
 from backend.rest.arduino import PATH as CARDS_PATH
 from backend.rest.arduino import CardDoor
 from backend.rest.spa import DIST
@@ -69,6 +72,8 @@ class Base:
     database: Database
     database_url: str
     state: SqlRollupState
+    board: HealthBoard
+    counters: Counters
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,15 +90,20 @@ def build_base(settings: Settings, chosen: Parts) -> Base:
     settings.data_dir.mkdir(parents=True, exist_ok=True)
     url = settings.database_url or f"sqlite:///{settings.data_dir.resolve() / 'seduce.sqlite'}"
     database = Database(url)
+    clock = chosen.clock or SystemClock()
+    bus = chosen.bus or open_bus(settings)
+    board, counters = open_board(settings, clock)
     return Base(
         settings=settings,
-        clock=chosen.clock or SystemClock(),
+        clock=clock,
         inventory=inventory,
         store=chosen.store or open_store(settings),
-        bus=chosen.bus or open_bus(settings),
+        bus=bus,
         database=database,
         database_url=url,
         state=SqlRollupState(database),
+        board=board,
+        counters=counters,
     )
 
 
@@ -126,8 +136,9 @@ def tags_of(inventory: Inventory) -> dict[str, SensorTags]:
     return {n: SensorTags(s.location, s.sensor_type, s.unit) for n, s in inventory.sensors.items()}
 
 
-def open_doors(settings: Settings, ingest: Ingest) -> Mapping[str, App]:
+def open_doors(base: Base, ingest: Ingest) -> Mapping[str, App]:
     """The push routes by path, each with what it asks of a pusher. Raises `UserError` where the keys cannot be read."""
+    settings = base.settings
     keys = Keys.load(settings.device_keys, settings.device_keys_file)
     # Without keys nobody can be told from anybody: then only this machine is trusted.
     crawlers = Networks.none() if len(keys) else Networks.loopback()
@@ -136,7 +147,13 @@ def open_doors(settings: Settings, ingest: Ingest) -> Mapping[str, App]:
         INGEST_PATH: Guard(IngestDoor(ingest.accept_columns), keys, crawlers),
         RELAY_PATH: Guard(IngestDoor(ingest.accept_relayed), keys, crawlers),
         CARDS_PATH: Guard(CardDoor(ingest), keys, cards),
+        HEALTH_PATH: Guard(HealthDoor(base.board, base.clock), keys, crawlers),
     }
+
+
+def temperatures(sensors: Iterable[Sensor]) -> dict[str, float]:
+    """Temperature sensors, which are watched for silence, with their periods in seconds."""
+    return {s.name: s.poll_s for s in sensors if s.sensor_type == "temperature"}
 
 
 def open_spool(settings: Settings, name: str) -> SqliteSpool:
@@ -153,6 +170,15 @@ def open_bus(settings: Settings) -> Bus:
 
         return RedisBus(settings.bus_url)
     raise PermanentError(f"SEDUCE_BUS_URL begins with {scheme!r}: expected memory:// or redis://host:port/db")
+
+
+def open_board(settings: Settings, clock: Clock) -> tuple[HealthBoard, Counters]:
+    """Health of devices and errors of sensors: in Redis where the live bus is, else in memory."""
+    if settings.bus_url.startswith("memory:"):
+        return MemoryHealthBoard(clock), MemoryCounters()
+    from backend.bus.redis_board import RedisCounters, RedisHealthBoard
+
+    return RedisHealthBoard(settings.bus_url, clock), RedisCounters(settings.bus_url)
 
 
 def refuse_one_process_parts(settings: Settings, process: str) -> None:
@@ -173,6 +199,8 @@ async def opened(base: Base) -> AsyncIterator[None]:
     """Database, store and bus. One that is away now is tried again in the background: readings are taken meanwhile."""
     async with AsyncExitStack() as stack:
         stack.push_async_callback(base.bus.close)
+        stack.push_async_callback(base.board.close)
+        stack.push_async_callback(base.counters.close)
         stack.push_async_callback(base.database.close)
         await stack.enter_async_context(_patiently("database", lambda: migrate(base.database_url)))
         stack.push_async_callback(base.store.close)

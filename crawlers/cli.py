@@ -10,7 +10,9 @@ import argparse
 import asyncio
 import contextlib
 import logging
+import os
 import signal
+import socket
 import sys
 from collections.abc import AsyncIterator, Sequence
 from pathlib import Path
@@ -25,6 +27,7 @@ from backend.ingest.spool import SqliteSpool
 from backend.inventory.loader import load
 from backend.inventory.model import Sensor
 from backend.settings import Settings
+from crawlers.health import HttpBoard, report_for_ever
 from crawlers.registry import build_crawler
 from crawlers.selection import select
 from crawlers.sink import HttpSink, Policy, SpooledSink
@@ -112,6 +115,7 @@ def main(methods: Sequence[str] = (), argv: Sequence[str] | None = None, prog: s
         sys.stderr.write(f"{error}\n")
         return 2
     wanted = set(methods) & set(options.method) if methods and options.method else {*methods, *options.method}
+    options.method = sorted(wanted)
     sensors = select(inventory.sensors.values(), options.pdu, options.sensor_bus, wanted)
     if options.list:
         sys.stdout.write(listing(sensors))
@@ -129,19 +133,32 @@ def main(methods: Sequence[str] = (), argv: Sequence[str] | None = None, prog: s
 
 
 async def _run(sensors: Sequence[Sensor], options: argparse.Namespace, key: str) -> None:
-    door = HttpSink(options.url, key)
+    door, board = HttpSink(options.url, key), HttpBoard(options.url, key)
     tuning = {"snmp": {"per_get": options.group_calls_factor, "bulk": options.mode == "bulk"}}
     try:
         async with _sink(door, options) as sink:
             crawler = build_crawler(sensors, sink, SystemClock(), tuning=tuning)
+            kept = sink if isinstance(sink, SpooledSink) else None
+            telling = asyncio.create_task(
+                report_for_ever(crawler, _called(options), board, SystemClock(), kept), name="health"
+            )
             task = asyncio.create_task(crawler.run())
             loop = asyncio.get_running_loop()
             for number in (signal.SIGINT, signal.SIGTERM):
                 loop.add_signal_handler(number, task.cancel)
             with contextlib.suppress(asyncio.CancelledError):
                 await task
+            telling.cancel()
+            await asyncio.gather(telling, return_exceptions=True)
     finally:
+        await board.close()
         await door.close()
+
+
+def _called(options: argparse.Namespace) -> str:
+    """What this process is called where the health of its devices is shown: its options, machine and number."""
+    chosen = [*options.method, options.pdu, options.sensor_bus]
+    return f"{' '.join(filter(None, chosen)) or 'all'} on {socket.gethostname()}, process {os.getpid()}"
 
 
 @contextlib.asynccontextmanager

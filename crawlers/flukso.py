@@ -17,22 +17,40 @@ from backend.inventory.model import FluksoSource, Sensor
 from crawlers.device import Device, Sample, device_name, sample_of
 
 METHOD: Final = "flukso"
+SET_BACK_NS: Final = 120 * NS_PER_SECOND
+"""An answer holds a minute: one that ends so long before the last point known is of a clock that was set back."""
+AHEAD_NS: Final = 3600 * NS_PER_SECOND
+"""Points further ahead are not taken, and not remembered as the newest: they would hide every true one."""
+
 QUERY: Final = {"version": "1.0", "interval": "minute", "unit": "watt"}
 
 
-def decode(answer: Any, newer_than_ns: int) -> Points:
-    """Points of `[[epoch_s, watts | "nan"], ...]` newer than the last one known, oldest first. Raises ValueError."""
+def decode(answer: Any, newer_than_ns: int, until_ns: int = 2**63 - 1) -> Points:
+    """Points of `[[epoch_s, watts | "nan"], ...]` newer than the last one known and not after `until_ns`, oldest first.
+
+    A pair that cannot be read costs only itself. Where the meter's clock was set back, what is known counts no longer.
+    Raises ValueError where it is no list, or no pair of it can be read.
+    """
     if not isinstance(answer, list):
         raise ValueError(f"a list of [time, watts] was expected, not {type(answer).__name__}")
-    points: dict[int, float] = {}
-    for pair in answer:
-        if not isinstance(pair, list) or len(pair) != 2:
-            raise ValueError(f"[time, watts] was expected, not {pair!r:.60}")
-        time_ns, watts = int(pair[0]) * NS_PER_SECOND, float(pair[1])
-        if time_ns > newer_than_ns and math.isfinite(watts):
-            points[time_ns] = watts
-    times = sorted(points)
+    read = [_pair(pair) for pair in answer]
+    if answer and not any(read):
+        raise ValueError(f"[time, watts] was expected, not {answer[0]!r:.60}")
+    points = {t: w for t, w in filter(None, read) if 0 < t <= until_ns and math.isfinite(w)}
+    if points and max(points) < newer_than_ns - SET_BACK_NS:
+        newer_than_ns = 0
+    times = sorted(t for t in points if t > newer_than_ns)
     return Points(np.array(times, np.int64), np.array([points[t] for t in times], np.float64))
+
+
+def _pair(pair: object) -> tuple[int, float] | None:
+    """Time in ns and watts; None for anything else."""
+    if not isinstance(pair, list) or len(pair) != 2:
+        return None
+    try:
+        return int(pair[0]) * NS_PER_SECOND, float(pair[1])
+    except (ValueError, TypeError, OverflowError):
+        return None
 
 
 class FluksoDevice:
@@ -52,7 +70,7 @@ class FluksoDevice:
 
     async def read(self, tick_ns: int) -> Sample:
         client = self._client or self._open()
-        answers = await asyncio.gather(*(self._points(client, name) for name in self.sensors))
+        answers = await asyncio.gather(*(self._points(client, name, tick_ns) for name in self.sensors))
         points: dict[str, Points] = {}
         missing: dict[str, str] = {}
         for name, answer in zip(self.sensors, answers, strict=True):
@@ -66,17 +84,17 @@ class FluksoDevice:
             self._newest[name] = int(series.times[-1])
         return sample_of(points, missing)
 
-    async def _points(self, client: httpx.AsyncClient, name: str) -> Points | str:
+    async def _points(self, client: httpx.AsyncClient, name: str, tick_ns: int) -> Points | str:
         """New points of one sensor, or why there are none: one bad sensor does not cost the others."""
         try:
             answer = await client.get(self._url + self._ids[name], params=QUERY)
             answer.raise_for_status()
-            return decode(answer.json(), self._newest[name])
+            return decode(answer.json(), self._newest[name], tick_ns + AHEAD_NS)
         except httpx.HTTPStatusError as error:
             return f"answered {error.response.status_code}"
         except httpx.HTTPError as error:
             return f"{type(error).__name__}: {error}"
-        except (ValueError, TypeError) as error:
+        except (ValueError, RecursionError) as error:
             return f"unreadable answer: {error}"
 
     def _open(self) -> httpx.AsyncClient:

@@ -10,13 +10,13 @@ from __future__ import annotations
 import asyncio
 import logging
 import random
-from collections import Counter
+from collections import Counter, deque
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from enum import StrEnum
+from dataclasses import dataclass, field
 
 from backend.core.clock import Clock
 from backend.core.errors import PermanentError, TransientError
+from backend.core.health import DeviceState as State
 from backend.core.windows import NS_PER_SECOND
 from crawlers.device import Device, Sample
 from crawlers.sink import BatchingSink
@@ -24,15 +24,11 @@ from crawlers.sink import BatchingSink
 log = logging.getLogger(__name__)
 
 
-class State(StrEnum):
-    STARTING = "starting"
-    OK = "ok"
-    LOST = "lost"
-    REFUSED = "refused"  # asking again is of no use: the description or the device must change
+RECENT_POLLS = 60
 
 
 @dataclass(slots=True)
-class DeviceHealth:
+class PollerHealth:
     """How a device fares. Written by its task alone; anybody may read it."""
 
     device: str
@@ -46,9 +42,17 @@ class DeviceHealth:
     ticks_skipped: int = 0
     readings: int = 0
     missing: tuple[str, ...] = ()
+    last_attempt_ns: int | None = None
     last_success_ns: int | None = None
+    next_attempt_ns: int | None = None
     last_latency_s: float | None = None
     last_error: str = ""
+    recent: deque[bool] = field(default_factory=lambda: deque(maxlen=RECENT_POLLS))
+
+    @property
+    def error_rate(self) -> float:
+        """Share of the last polls that failed."""
+        return self.recent.count(False) / len(self.recent) if self.recent else 0.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,7 +100,7 @@ class Poller:
         self, device: Device, sink: BatchingSink, clock: Clock, backoff: Backoff, chance: random.Random
     ) -> None:
         self.device = device
-        self.health = DeviceHealth(device.name, device.method, len(device.sensors), device.period_s)
+        self.health = PollerHealth(device.name, device.method, len(device.sensors), device.period_s)
         self._sink = sink
         self._clock = clock
         self._backoff = backoff
@@ -113,6 +117,7 @@ class Poller:
                 await self.poll(tick)
                 _raise_if_cancelled()
                 tick = self._after(tick, period)
+                self.health.next_attempt_ns = tick
         finally:
             await self.device.close()
 
@@ -132,6 +137,7 @@ class Poller:
     async def poll(self, tick: int) -> None:
         """One poll; every outcome ends in the health, none in an exception."""
         self.health.polls += 1
+        self.health.last_attempt_ns = self._clock.now_ns()
         started = asyncio.get_running_loop().time()
         try:
             async with asyncio.timeout(self.device.timeout_s):
@@ -143,6 +149,7 @@ class Poller:
         except PermanentError as error:
             self.health.state = State.REFUSED
             self.health.failures += 1
+            self.health.recent.append(False)
             self.health.last_error = str(error)
             log.error("%s: given up: %s", self.health.device, error)
         except Exception as error:  # a driver's fault must not end the polling of its device
@@ -157,6 +164,7 @@ class Poller:
         health = self.health
         health.failures += 1
         health.failures_in_a_row += 1
+        health.recent.append(False)
         health.last_error = why
         if health.state is not State.LOST:
             health.state = State.LOST
@@ -175,6 +183,7 @@ class Poller:
             self._report_missing(missing, sample.missing)
         health.state, health.failures_in_a_row, health.missing = State.OK, 0, missing
         health.last_success_ns = now
+        health.recent.append(True)
         health.readings += len(sample.readings)
         self._sink.put(sample.readings)
 
@@ -215,9 +224,14 @@ class Crawler:
                 poller.health.device += f" #{number}"
 
     @property
-    def health(self) -> Mapping[str, DeviceHealth]:
+    def health(self) -> Mapping[str, PollerHealth]:
         """By device name; the values change while the crawler runs."""
         return {p.health.device: p.health for p in self._pollers}
+
+    @property
+    def sensors(self) -> Mapping[str, Sequence[str]]:
+        """The sensors of each device, by its name."""
+        return {p.health.device: p.device.sensors for p in self._pollers}
 
     async def run(self) -> None:
         """Until cancelled; then what was read is offered to the sink a last time."""

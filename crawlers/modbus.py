@@ -17,7 +17,7 @@ from pymodbus.exceptions import ModbusException
 
 from backend.core.errors import TransientError
 from backend.inventory.model import ModbusSource, Order, RegisterType, Sensor
-from crawlers import registers
+from crawlers import modbus_link, registers
 from crawlers.device import Device, Sample, device_name, sample_at
 
 METHOD: Final = "modbus"
@@ -190,9 +190,7 @@ class ModbusDevice:
             return self._client
         await self.close()
         ip, port = self._address
-        self._client = AsyncModbusTcpClient(
-            ip, port=port, timeout=self.timeout_s * 0.6, retries=0, reconnect_delay=0, name=self.name
-        )
+        self._client = modbus_link.client(ip, port, self.timeout_s * 0.6, self.name)
         if not await self._client.connect():
             await self.close()
             raise TransientError(f"no connection to {ip}:{port}")

@@ -15,6 +15,7 @@ from backend.inventory.model import Sensor, SnmpSource, SnmpUser
 from crawlers.device import Device, Sample, device_name, sample_at
 from crawlers.snmp_link import Link, connect
 from crawlers.snmp_plan import GET_VARIABLES, Exchange, Oid, parse_oid, plan
+from crawlers.snmp_rates import UPTIME, Rates, plain
 
 METHOD: Final = "snmp"
 
@@ -32,10 +33,14 @@ class SnmpDevice:
         self.sensors = tuple(s.name for s in sensors)
         self.period_s = min(s.poll_s for s in sensors)
         self.timeout_s = max(0.9 * self.period_s, 0.5)
+        rated = {s.name for s in sensors if _source(s).rate}
         self._names: dict[Oid, list[str]] = {}
         for sensor in sensors:
             self._names.setdefault(parse_oid(_source(sensor).full_oid), []).append(sensor.name)
-        self._requests = plan(self._names, bulk=bulk and self._source.version != "1", per_get=per_get)
+        self._rated = {n: o for o, names in self._names.items() for n in names if n in rated}
+        asked = {*self._names, UPTIME} if self._rated else self._names
+        self._rates = Rates(self.period_s)
+        self._requests = plan(asked, bulk=bulk and self._source.version != "1", per_get=per_get)
         self._most = 1_000
         self._link: Link | None = None
 
@@ -46,12 +51,17 @@ class SnmpDevice:
         while request := exchange.next():
             exchange.feed(await self._link.ask(request))
         self._most = exchange.most
-        if not exchange.values:
+        if not exchange.values.keys() & self._names.keys():
             raise TransientError(
                 f"no sensor has a value: {'; '.join(sorted(set(exchange.missing.values())))[:200]}"
             )
-        values = {name: value for oid, value in exchange.values.items() for name in self._names[oid]}
-        missing = {name: why for oid, why in exchange.missing.items() for name in self._names[oid]}
+        values: dict[str, float] = {}
+        if self._rated:
+            rates = self._rates.of(exchange.values, set(self._rated.values()), tick_ns)
+            values = {name: rates[oid] for name, oid in self._rated.items() if oid in rates}
+        for oid, value in exchange.values.items():
+            values |= {n: plain(value) for n in self._names.get(oid, ()) if n not in self._rated}
+        missing = {name: why for oid, why in exchange.missing.items() for name in self._names.get(oid, ())}
         return sample_at(tick_ns, values, missing)
 
     async def close(self) -> None:

@@ -2,19 +2,24 @@
 
 from __future__ import annotations
 
+import logging
 import math
 from collections.abc import Sequence
 from typing import Any, Final, Protocol
 
+from pyasn1.error import PyAsn1Error
 from pyasn1.type import univ
+from pysnmp.carrier.asyncio.dispatch import AsyncioDispatcher
 from pysnmp.error import PySnmpError
 from pysnmp.hlapi.v1arch import asyncio as light
 from pysnmp.hlapi.v3arch import asyncio as full
-from pysnmp.proto import rfc1905
+from pysnmp.proto import rfc1902, rfc1905
 
 from backend.core.errors import TransientError
 from backend.inventory.model import SnmpSource, SnmpUser
-from crawlers.snmp_plan import Answer, Bulk, Oid, Request, Value
+from crawlers.snmp_plan import Answer, Bulk, Count, Oid, Request, Value
+
+log = logging.getLogger(__name__)
 
 _AUTH: Final = {
     "md5": full.USM_AUTH_HMAC96_MD5,
@@ -31,6 +36,23 @@ _PRIV: Final = {
     "aes192": full.USM_PRIV_CFB192_AES,
     "aes256": full.USM_PRIV_CFB256_AES,
 }
+
+
+_COUNTER_BITS: Final = {rfc1902.Counter32.tagSet: 32, rfc1902.Counter64.tagSet: 64}
+
+
+class _Dispatcher(AsyncioDispatcher):  # type: ignore[misc]
+    """Lets go by what cannot be read: the library would raise into the event loop, which prints a traceback a packet."""
+
+    def _callback_function(self, *packet: Any) -> None:
+        try:
+            super()._callback_function(*packet)
+        except Exception as error:
+            log.debug("a packet that cannot be read: %s: %s", type(error).__name__, error)
+
+
+class _LightDispatcher(light.SnmpDispatcher):  # type: ignore[misc]
+    PROTO_DISPATCHER = _Dispatcher
 
 
 class Link(Protocol):
@@ -57,7 +79,7 @@ async def connect(source: SnmpSource, try_s: float) -> Link:
 
 class _LightLink:
     def __init__(self, target: Any, community: str, model: int) -> None:
-        self._dispatcher = light.SnmpDispatcher()
+        self._dispatcher = _LightDispatcher()
         self._target = target
         self._community = light.CommunityData(community, mpModel=model)
 
@@ -82,6 +104,7 @@ class _FullLink:
 
     def __init__(self, target: Any, user: SnmpUser) -> None:
         self._engine = full.SnmpEngine()
+        self._engine.register_transport_dispatcher(_Dispatcher())
         self._target = target
         self._context = full.ContextData(contextName=user.context)
         self._user = full.UsmUserData(
@@ -131,6 +154,9 @@ def decode(value: Any) -> Value:
     if isinstance(value, rfc1905.NoSuchInstance | rfc1905.NoSuchObject | rfc1905.EndOfMibView):
         return "no such instance"
     try:
-        return float(int(value))
-    except (TypeError, ValueError):
+        number = int(value)
+    except (TypeError, ValueError, PyAsn1Error):
         return f"not a number: {type(value).__name__}"
+    if bits := _COUNTER_BITS.get(value.tagSet):
+        return Count(number, bits)
+    return float(number)

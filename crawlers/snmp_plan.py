@@ -7,7 +7,18 @@ from dataclasses import dataclass, field
 from typing import Final, TypeAlias
 
 Oid: TypeAlias = tuple[int, ...]
-Value: TypeAlias = float | str
+
+
+@dataclass(frozen=True, slots=True)
+class Count:
+    """What a counter says: it grows, and begins again at 0 after 2**bits - 1 or a restart."""
+
+    number: int
+    bits: int
+
+
+Number: TypeAlias = float | Count
+Value: TypeAlias = Number | str
 """A number, or why there is none."""
 
 TOO_BIG: Final = 1
@@ -94,7 +105,7 @@ class Exchange:
 
     pending: list[Request]
     most: int = 1_000
-    values: dict[Oid, float] = field(default_factory=dict)
+    values: dict[Oid, Number] = field(default_factory=dict)
     missing: dict[Oid, str] = field(default_factory=dict)
 
     def next(self) -> Request | None:

@@ -64,6 +64,7 @@ ALLOWED: dict[str, set[str]] = {
     "backend.ingest": {"backend.core"},
     "backend.rollups": {"backend.core"},
     "backend.db": {"backend.core"},
+    "backend.metrics": {"backend.core"},
     "backend.queries": {"backend.core", "backend.inventory", "backend.settings"},
     "backend.graphql": {
         "backend.core",

@@ -5,12 +5,22 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass, field
 from types import TracebackType
 
 from backend.core.errors import SeduceError
+from backend.core.measure import Timing
 from workers.tasks import Task
 
 log = logging.getLogger(__name__)
+
+
+@dataclass(slots=True)
+class TaskRuns:
+    """Runs of one task since the start: how many failed, and how long each took."""
+
+    failures: int = 0
+    timing: Timing = field(default_factory=Timing)
 
 
 class InProcessRunner:
@@ -36,6 +46,7 @@ class InProcessRunner:
         self._running: list[asyncio.Task[None]] = []
         self.failures: dict[str, int] = dict.fromkeys(tasks, 0)
         """Failures of each task since it last succeeded."""
+        self.runs: Mapping[str, TaskRuns] = {name: TaskRuns() for name in tasks}
 
     def start(self) -> None:
         if not self._running:
@@ -70,9 +81,11 @@ class InProcessRunner:
 
     async def _run(self, name: str) -> None:
         try:
-            await self._tasks[name]()
+            with self.runs[name].timing.measured():
+                await self._tasks[name]()
         except Exception as error:
             self.failures[name] += 1
+            self.runs[name].failures += 1
             if self.failures[name] == 1:
                 # A failure on purpose says all in its text; any other is a fault of ours, and needs the trace.
                 trace = None if isinstance(error, SeduceError) else error

@@ -11,5 +11,6 @@ SCHEDULE: Final[Mapping[str, float]] = {
     "learn_periods": 300.0,
     "retain": 3_600.0,
     "maintain": 3_600.0,
+    "detect_unresponsive_temperature_sensors": 20.0,
 }
 """Task name -> seconds from one start to the next."""

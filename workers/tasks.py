@@ -9,6 +9,7 @@ from backend.core.clock import Clock
 from backend.core.ports import TimeSeriesStore
 from backend.rollups.engine import RollupEngine
 from backend.rollups.retention import Keep
+from workers.unresponsive import Unresponsive
 
 Task: TypeAlias = Callable[[], Awaitable[object]]
 
@@ -16,7 +17,9 @@ HEAL_LIMIT = 10_000
 """Dirty spans that one run of healing takes on, so that stepping gets its turn."""
 
 
-def bind(rollups: RollupEngine, store: TimeSeriesStore, clock: Clock, keep: Keep) -> Mapping[str, Task]:
+def bind(
+    rollups: RollupEngine, store: TimeSeriesStore, clock: Clock, keep: Keep, unresponsive: Unresponsive
+) -> Mapping[str, Task]:
     """The tasks over these services, by the names of the schedule."""
 
     async def roll_up() -> object:
@@ -40,4 +43,5 @@ def bind(rollups: RollupEngine, store: TimeSeriesStore, clock: Clock, keep: Keep
         "learn_periods": learn_periods,
         "retain": retain,
         "maintain": maintain,
+        "detect_unresponsive_temperature_sensors": unresponsive.detect,
     }

@@ -31,6 +31,10 @@ class MemoryBus:
         """Never waits, not even for a turn of the event loop."""
         self.offer(readings)
 
+    @property
+    def subscribers(self) -> int:
+        return len(self._subscriptions)
+
     async def close(self) -> None:
         """Nothing is held."""
 

@@ -76,6 +76,10 @@ class RedisBus:
         """Whether published readings are heard just now; True before anybody asked."""
         return self._listening is None or self._connected.is_set()
 
+    @property
+    def subscribers(self) -> int:
+        return self._local.subscribers
+
     async def publish(self, readings: Readings) -> None:
         """Returns when Redis has it, without waiting for any listener. Raises `TransientError` within a second or two, and
         then without trying for half a second."""

@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from typing import Protocol
 
 from backend.core.bucket import Buckets, SeriesKind
+from backend.core.health import DeviceHealth, SensorErrors
 from backend.core.reading import Float64, Int64, Points, Reading, Readings
 from backend.core.windows import Window
 
@@ -200,6 +201,11 @@ class Bus(Protocol):
         """Whether what is published arrives just now."""
         ...
 
+    @property
+    def subscribers(self) -> int:
+        """How many subscriptions there are in this process."""
+        ...
+
     async def publish(self, readings: Readings) -> None:
         """Never waits for a subscriber."""
         ...
@@ -338,3 +344,35 @@ class RollupState(Protocol):
     async def set_periods(self, periods: Mapping[str, LearnedPeriod]) -> None:
         """Keep learned periods beside those of other sensors."""
         ...
+
+
+class HealthBoard(Protocol):
+    """Where crawlers tell how their devices fare, and where it is read, in this process or another."""
+
+    async def report(self, devices: Sequence[DeviceHealth]) -> None:
+        """Takes the place of what was reported of the devices of these names."""
+        ...
+
+    async def devices(self) -> Sequence[DeviceHealth]:
+        """What was reported last of each device, by name; one that nobody has reported for an hour is forgotten."""
+        ...
+
+    async def close(self) -> None: ...
+
+
+class Counters(Protocol):
+    """Errors of sensors, counted until somebody resets them."""
+
+    async def count(self, sensors: Sequence[str], at_ns: int) -> None:
+        """One more error of each."""
+        ...
+
+    async def errors(self) -> Sequence[SensorErrors]:
+        """All sensors with errors, by name."""
+        ...
+
+    async def reset(self, sensors: Sequence[str] | None = None) -> None:
+        """Forget the errors of these sensors, of all if none is named."""
+        ...
+
+    async def close(self) -> None: ...

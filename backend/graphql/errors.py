@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import secrets
+from collections import Counter
 from collections.abc import Iterator
 from typing import Final
 
@@ -63,15 +64,20 @@ def _with(error: GraphQLError, message: str, extensions: dict[str, str]) -> Grap
     )
 
 
-def replace_errors(result: object) -> None:
-    """Describe the errors of a result in place."""
-    if isinstance(result, (CoreResult, ExecutionResult)) and result.errors:
-        result.errors = [describe(e) for e in result.errors]
+def replace_errors(result: object) -> list[str]:
+    """Describe the errors of a result in place; answers their codes."""
+    if not isinstance(result, (CoreResult, ExecutionResult)) or not result.errors:
+        return []
+    result.errors = [describe(e) for e in result.errors]
+    return [str((e.extensions or {}).get("code")) for e in result.errors]
 
 
 class DescribeStream(SchemaExtension):
-    """Describes the errors of every result of a stream, before it leaves."""
+    """Describes the errors of every result of a stream, before it leaves, and counts them."""
+
+    def __init__(self, errors: Counter[str]) -> None:
+        self._errors = errors
 
     def on_stream_result(self, result: object) -> Iterator[None]:
-        replace_errors(result)
+        self._errors.update(replace_errors(result))
         yield

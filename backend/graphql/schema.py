@@ -7,9 +7,10 @@ from strawberry.extensions import ParserCache, ValidationCache
 from strawberry.schema.config import StrawberryConfig
 
 from backend.graphql.balance import BalanceQuery
+from backend.graphql.devices import DeviceQuery, DeviceSubscription
 from backend.graphql.energy import EnergyQuery, EnergySubscription
 from backend.graphql.errors import DescribeStream
-from backend.graphql.execution import Schema
+from backend.graphql.execution import Operations, Schema
 from backend.graphql.limits import Cost, NoIntrospection, Shape, Tokens
 from backend.graphql.overview import OverviewQuery
 from backend.graphql.plain import PlainExecutor
@@ -34,21 +35,31 @@ class Query(
     RackQuery,
     RoomQuery,
     OverviewQuery,
+    DeviceQuery,
 ):
     pass
 
 
 @strawberry.type(description="What can be watched, over graphql-transport-ws.")
-class Subscription(ReadingSubscription, EnergySubscription):
+class Subscription(ReadingSubscription, EnergySubscription, DeviceSubscription):
     pass
 
 
 def build_schema(*, introspection: bool = True) -> Schema:
     """The schema with its limits; `introspection` False hides it from `__schema` and `__type`."""
-    extensions = [DescribeStream, Tokens, Shape, Cost, ParserCache, ValidationCache]
+    operations = Operations()
+    extensions = [
+        lambda: DescribeStream(operations.errors),
+        Tokens,
+        Shape,
+        Cost,
+        ParserCache,
+        ValidationCache,
+    ]
     return Schema(
         Query,
         subscription=Subscription,
+        operations=operations,
         execution_context_class=PlainExecutor,
         config=StrawberryConfig(scalar_map=SCALARS, disable_field_suggestions=not introspection),
         extensions=extensions if introspection else [NoIntrospection, *extensions],

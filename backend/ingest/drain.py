@@ -10,6 +10,7 @@ from typing import Final, Protocol
 import numpy as np
 
 from backend.core.errors import PermanentError, SpoolFull, TransientError
+from backend.core.measure import Timing
 from backend.core.ports import SensorTags, Spool, Written
 from backend.core.reading import Readings
 
@@ -37,6 +38,7 @@ class Tally(Protocol):
     drained: int
     late: int
     set_aside: int
+    store_writes: Timing
 
 
 class StoreRefusesAll(Exception):
@@ -90,7 +92,8 @@ class Drain:
 
     async def write(self, readings: Readings, tags: Mapping[str, SensorTags]) -> Written:
         """To the store and the hooks. Errors of the store and `TransientError` of a hook pass through."""
-        written = await self._store.write(readings, tags)
+        with self._tally.store_writes.measured():
+            written = await self._store.write(readings, tags)
         for hook in self._hooks:
             try:
                 await hook(readings, written)

@@ -13,6 +13,7 @@ import orjson
 
 from backend.core.clock import Clock, SystemClock
 from backend.core.errors import TransientError, UserError
+from backend.core.measure import Timing
 from backend.core.ports import Bus, Outcome, Rejection, SensorTags, Spool, Written
 from backend.core.reading import Readings
 from backend.ingest import tolerant
@@ -43,6 +44,7 @@ class Counters:
     late: int = 0
     set_aside: int = 0
     rejected: Counter[str] = field(default_factory=Counter)
+    store_writes: Timing = field(default_factory=Timing)
 
 
 class Ingest:

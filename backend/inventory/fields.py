@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import os
 import re
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
@@ -202,6 +203,21 @@ def matching(pattern: str, expected: str, secret: bool = False) -> Kind[str]:
         return text
 
     return Kind(expected, read, secret)
+
+
+_VARIABLE: Final = re.compile(r"\$\{([A-Za-z_][A-Za-z0-9_]*)\}")
+
+
+def from_environment(kind: Kind[T]) -> Kind[T]:
+    """What may be written as `${NAME}`: the environment variable of that name, so that no secret stands in the file."""
+
+    def read(value: Value) -> T:
+        match = _VARIABLE.fullmatch(value.text.strip()) if isinstance(value, Leaf) else None
+        if match is None:
+            return kind.read(value)
+        return kind.read(Leaf(os.environ[match[1]], "str", value.line))
+
+    return Kind(f"{kind.expected}, or ${{NAME}} of an environment variable that holds it", read, kind.secret)
 
 
 def _host(value: Value) -> str:

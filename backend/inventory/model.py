@@ -35,7 +35,10 @@ class SnmpUser:
 
 @dataclass(frozen=True, slots=True)
 class SnmpSource:
-    """Reads `<oid>.<index>` (`oid` alone where `index` is None). `user` is there where `version` is 3, and only there."""
+    """Reads `<oid>.<index>` (`oid` alone where `index` is None). `user` is there where `version` is 3, and only there.
+
+    `rate`: the value is by how much a second the number grew since the poll before.
+    """
 
     ip: str
     oid: str
@@ -44,6 +47,7 @@ class SnmpSource:
     version: Literal["1", "2c", "3"] = "2c"
     community: str = field(default="public", repr=False)
     user: SnmpUser | None = None
+    rate: bool = False
 
     @property
     def full_oid(self) -> str:

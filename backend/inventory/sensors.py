@@ -15,6 +15,7 @@ from backend.inventory.fields import (
     TEXT,
     Item,
     Kind,
+    from_environment,
     integer,
     matching,
     number,
@@ -53,7 +54,9 @@ _AUTH: Final[tuple[AuthProtocol, ...]] = ("md5", "sha", "sha224", "sha256", "sha
 _PRIV: Final[tuple[PrivProtocol, ...]] = ("des", "3des", "aes", "aes192", "aes256")
 AUTH: Final = one_of({name: name for name in _AUTH})
 PRIV: Final = one_of({name: name for name in _PRIV})
-KEY: Final = matching(r".{8,}", "a key of at least 8 characters", secret=True)
+KEY: Final = from_environment(matching(r".{8,}", "a key of at least 8 characters", secret=True))
+SECRET: Final = from_environment(TEXT)
+USER: Final = from_environment(NAME)
 POSITIVE: Final = number(lambda n: n > 0, "a number of seconds above 0")
 FACTOR: Final = number(lambda n: n != 0, "a number other than 0")
 
@@ -66,8 +69,9 @@ def _snmp(item: Item, units: int) -> SnmpSource:
         index=item["index"].get(integer(0), None),
         port=item["port"].get(PORT, 161),
         version=version,
-        community=item["community"].get(TEXT, "public"),
+        community=item["community"].get(SECRET, "public"),
         user=_user(item) if version == "3" else None,
+        rate=item["rate"].get(FLAG, False),
     )
 
 
@@ -77,7 +81,7 @@ def _user(item: Item) -> SnmpUser:
     if priv_key is not None and auth_key is None:
         item["auth_key"].fault("a key, for there is a priv_key", "none")
     return SnmpUser(
-        name=item["user"].need(NAME, ""),
+        name=item["user"].need(USER, ""),
         auth_key=auth_key,
         auth_protocol=item["auth_protocol"].get(AUTH, "sha"),
         priv_key=priv_key,

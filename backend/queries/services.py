@@ -5,9 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from backend.core.clock import Clock
-from backend.core.ports import Bus, LastValuesView, RollupState, TimeSeriesStore
+from backend.core.ports import Bus, Counters, HealthBoard, LastValuesView, RollupState, TimeSeriesStore
 from backend.inventory.model import Inventory
 from backend.queries.balance import BalanceService
+from backend.queries.devices import DeviceService
 from backend.queries.energy import EnergyService
 from backend.queries.history import History
 from backend.queries.live import Live
@@ -36,6 +37,7 @@ class Queries:
     balance: BalanceService
     racks: RackService
     overview: OverviewService
+    devices: DeviceService
 
     @classmethod
     def build(
@@ -47,6 +49,8 @@ class Queries:
         last_values: LastValuesView,
         clock: Clock,
         settings: Settings,
+        board: HealthBoard,
+        counters: Counters,
     ) -> Queries:
         live = Live(last_values, inventory.sensors, settings.live_max_age_s)
         sensors = SensorService(inventory, live, clock)
@@ -66,4 +70,5 @@ class Queries:
             balance=BalanceService(inventory, energy, usage, marks, clock),
             racks=RackService(inventory, live, clock),
             overview=OverviewService(inventory, live, sensors, energy, history, clock, settings),
+            devices=DeviceService(board, counters, clock),
         )

@@ -17,7 +17,8 @@ from backend.core.errors import TransientError, UserError
 from backend.core.ports import CardReceiver
 
 PATH: Final = "/temperature/list"
-MAX_BODY: Final = 256 * 1024
+MAX_BODY: Final = 1024 * 1024
+"""Room for 10,000 elements and more."""
 BODY_TIMEOUT_S: Final = 15.0
 
 

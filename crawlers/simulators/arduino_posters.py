@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 from collections.abc import Sequence
 
 import httpx
@@ -61,8 +60,10 @@ class Card:
 
     async def push(self, client: httpx.AsyncClient, url: str, tick_ns: int) -> None:
         self.pushes += 1
-        self.failures += 1
-        with contextlib.suppress(httpx.HTTPError):
-            headers = {"Content-Type": "application/json"}
+        headers = {"Content-Type": "application/json"}
+        try:
             answer = await client.post(url, content=self.body(tick_ns), headers=headers)
-            self.failures -= answer.is_success
+        except httpx.HTTPError:
+            self.failures += 1
+        else:
+            self.failures += not answer.is_success

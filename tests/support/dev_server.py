@@ -15,6 +15,7 @@ import uvicorn
 from starlette.applications import Starlette
 from starlette.routing import Route, WebSocketRoute
 
+from backend.bus.board import MemoryCounters, MemoryHealthBoard
 from backend.bus.last_values import LastValues
 from backend.bus.memory import MemoryBus
 from backend.core.clock import SystemClock
@@ -33,7 +34,17 @@ def build() -> Starlette:
     inventory = load(Path(settings.description_dir))
     store = SyntheticStore(inventory, clock)
     last_values = LastValues(bus, tuple(inventory.sensors))
-    queries = Queries.build(inventory, store, SyntheticState(clock), bus, last_values, clock, settings)
+    queries = Queries.build(
+        inventory,
+        store,
+        SyntheticState(clock),
+        bus,
+        last_values,
+        clock,
+        settings,
+        MemoryHealthBoard(clock),
+        MemoryCounters(),
+    )
     gql = GraphQLServer(build_schema(), queries, explorer=True, allowed_origins=VITE)
 
     async def tick() -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
+from backend.bus.board import MemoryCounters, MemoryHealthBoard
 from backend.bus.last_values import LastValues
 from backend.bus.memory import MemoryBus
 from backend.core.clock import ManualClock
@@ -115,8 +116,18 @@ class SmallSite:
             self.inventory.sensors, (self.inventory.consumption, self.inventory.production)
         )
         self.rollups = RollupEngine(self.store, self.state, definitions, self.clock, 0.0)
+        self.board = MemoryHealthBoard(self.clock)
+        self.counters = MemoryCounters()
         self.queries = Queries.build(
-            self.inventory, self.store, self.state, self.bus, self.last_values, self.clock, self.settings
+            self.inventory,
+            self.store,
+            self.state,
+            self.bus,
+            self.last_values,
+            self.clock,
+            self.settings,
+            self.board,
+            self.counters,
         )
 
     def hear(self, values: Mapping[str, float], ago_s: float = 0) -> Readings:

@@ -7,6 +7,9 @@ import logging
 
 import pytest
 
+from backend.bus.board import MemoryCounters
+from backend.bus.last_values import LastValues
+from backend.bus.memory import MemoryBus
 from backend.core.clock import ManualClock
 from backend.core.errors import TransientError
 from backend.core.windows import Window
@@ -18,6 +21,7 @@ from tests.support.rollup_day import DEFINITIONS, END, readings_of, simulate
 from workers.runner import InProcessRunner
 from workers.schedule import SCHEDULE
 from workers.tasks import bind
+from workers.unresponsive import Unresponsive, heard_live
 
 
 class Ticks:
@@ -138,7 +142,8 @@ async def test_the_schedule_has_a_task_for_every_name() -> None:
     store, clock, ticks = ReferenceStore(), ManualClock(END), Ticks()
     engine = RollupEngine(store, MemoryRollupState(), DEFINITIONS, clock, 5.0)
     await store.write(readings_of(simulate(start=END - Window.H1.ns)))
-    async with InProcessRunner(SCHEDULE, bind(engine, store, clock, Keep()), ticks.sleep):
+    watching = Unresponsive({}, heard_live(LastValues(MemoryBus(), ())), MemoryCounters(), clock)
+    async with InProcessRunner(SCHEDULE, bind(engine, store, clock, Keep(), watching), ticks.sleep):
         while len(ticks.asked) < len(SCHEDULE):
             ticks.sleeping.clear()
             await ticks.sleeping.wait()

@@ -1,0 +1,126 @@
+"""How devices fare, as it travels from the crawlers to those who show it, whatever processes they run in."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Any, Final
+
+MAX_TEXT: Final = 500
+MAX_DEVICES: Final = 5_000
+"""In one report."""
+
+
+class DeviceState(StrEnum):
+    STARTING = "starting"
+    OK = "ok"
+    LOST = "lost"
+    REFUSED = "refused"  # asking again is of no use: the description or the device must change
+    UNHEARD = "unheard"  # the crawler itself is silent
+
+
+@dataclass(frozen=True, slots=True)
+class DeviceHealth:
+    """One device as its crawler sees it. Times are ns since the epoch, UTC; None: not yet.
+
+    `error_rate` is the share of the last 60 polls that failed; `next_attempt_ns` is later than a period away while the device
+    is left alone. `missing` are sensors that gave no value in the last poll that was answered. `waiting` and `dropped` count
+    readings of the whole crawler: read and not yet acknowledged, and given up.
+    """
+
+    name: str
+    method: str
+    crawler: str
+    sensors: tuple[str, ...]
+    period_s: float
+    state: DeviceState
+    reported_ns: int
+    polls: int = 0
+    failures: int = 0
+    failures_in_a_row: int = 0
+    ticks_skipped: int = 0
+    error_rate: float = 0.0
+    missing: tuple[str, ...] = ()
+    last_attempt_ns: int | None = None
+    last_success_ns: int | None = None
+    next_attempt_ns: int | None = None
+    latency_s: float | None = None
+    last_error: str = ""
+    waiting: int = 0
+    dropped: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class SensorErrors:
+    """How often a sensor was found at fault, with the first and the last time (ns UTC)."""
+
+    sensor: str
+    count: int
+    first_ns: int
+    last_ns: int
+
+
+_NUMBERS: Final = {"period_s", "error_rate"}
+_TEXTS: Final = {"name", "method", "crawler", "last_error"}
+_NAMES: Final = {"sensors", "missing"}
+_OPTIONAL: Final = {"last_attempt_ns", "last_success_ns", "next_attempt_ns", "latency_s"}
+_FIELDS: Final = tuple(dataclasses.fields(DeviceHealth))
+_BIGGEST: Final = 2**63
+
+
+def encode(devices: Iterable[DeviceHealth]) -> bytes:
+    """A report as JSON: {"devices": [{"name": ..., "state": ..., ...}, ...]}."""
+    return json.dumps({"devices": [dataclasses.asdict(d) for d in devices]}).encode()
+
+
+def decode(body: bytes) -> list[DeviceHealth]:
+    """A report again; fields it does not know are left out. Raises ValueError for what is none, naming the place."""
+    try:
+        report = json.loads(body)
+    except RecursionError:
+        raise ValueError("the report is nested too deeply") from None
+    devices = report.get("devices") if isinstance(report, dict) else None
+    if not isinstance(devices, list):
+        raise ValueError('expected an object {"devices": [...]}')
+    if len(devices) > MAX_DEVICES:
+        raise ValueError(f"more than {MAX_DEVICES} devices in one report")
+    return [_device(entry, i) for i, entry in enumerate(devices)]
+
+
+def _device(entry: object, index: int) -> DeviceHealth:
+    if not isinstance(entry, dict):
+        raise ValueError(f"devices[{index}] is not an object")
+    try:
+        values = {f.name: _value(f.name, entry[f.name]) for f in _FIELDS if f.name in entry}
+        return DeviceHealth(**values)
+    except (TypeError, ValueError) as error:
+        raise ValueError(f"devices[{index}]: {error}") from None
+
+
+def _value(name: str, value: object) -> Any:
+    if name in _TEXTS and isinstance(value, str):
+        return value[:MAX_TEXT]
+    if name in _NAMES and isinstance(value, list) and all(isinstance(v, str) for v in value):
+        return tuple(value)
+    if name == "state" and isinstance(value, str):
+        return DeviceState(value)
+    if value is None and name in _OPTIONAL:
+        return None
+    fraction = name in _NUMBERS or name == "latency_s"
+    if fraction and type(value) in (int, float) and 0 <= value < _BIGGEST:  # type: ignore[operator]
+        return float(value)  # type: ignore[arg-type]
+    plain = name not in _TEXTS | _NAMES | {"state"} and not fraction
+    if plain and type(value) is int and 0 <= value < _BIGGEST:
+        return value
+    raise ValueError(f"{name} cannot be {value!r:.60}")
+
+
+def count_errors(kept: Mapping[str, SensorErrors], sensor: str, at_ns: int) -> SensorErrors:
+    """What is kept of a sensor after one more error."""
+    before = kept.get(sensor)
+    if before is None:
+        return SensorErrors(sensor, 1, at_ns, at_ns)
+    return SensorErrors(sensor, before.count + 1, min(before.first_ns, at_ns), max(before.last_ns, at_ns))

@@ -1,0 +1,117 @@
+"""net-snmp's snmpd, the agent that most machines run, read by all three versions."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import replace
+
+import pytest
+
+from backend.core.errors import TransientError
+from backend.inventory.model import Sensor, SnmpSource, SnmpUser
+from crawlers.device import Sample
+from crawlers.snmp import SnmpDevice, devices
+from tests.conftest import need
+from tests.devices.support import sensor
+from tests.support.snmpd import AUTH_KEY, PRIV_KEY, snmpd
+
+S = 10**9
+TICK = 1_790_000_000 * S
+OURS = "1.3.6.1.4.1.99999.1"
+USER = SnmpUser("watcher", AUTH_KEY, "sha", PRIV_KEY, "aes")
+OIDS = {
+    "text": f"{OURS}.1.0",
+    "integer": f"{OURS}.2.0",
+    "gauge": f"{OURS}.3.0",
+    "counter": f"{OURS}.4.0",
+    "ticks": f"{OURS}.5.0",
+    "absent": f"{OURS}.77.0",
+    "uptime": "1.3.6.1.2.1.1.3.0",
+    "octets": "1.3.6.1.2.1.2.2.1.10.1",
+    "octets64": "1.3.6.1.2.1.31.1.1.1.6.1",
+}
+
+
+@pytest.fixture(scope="module")
+def port(tmp_path_factory: pytest.TempPathFactory) -> Iterator[int]:
+    overrides = (
+        f'override .{OIDS["text"]} octet_str " 21.4 "',
+        f"override .{OIDS['integer']} integer -7",
+        f"override .{OIDS['gauge']} unsigned 4294967295",
+        f"override .{OIDS['counter']} counter 77",
+        f"override .{OIDS['ticks']} timeticks 360000",
+    )
+    with snmpd(need("snmpd", "snmpd"), tmp_path_factory.mktemp("snmpd"), *overrides) as port:
+        yield port
+
+
+def sensors(
+    port: int, version: str = "2c", names: tuple[str, ...] = tuple(OIDS), **more: object
+) -> list[Sensor]:
+    source = SnmpSource("127.0.0.1", "", None, port, version, "hidden", USER if version == "3" else None)  # type: ignore[arg-type]
+    return [
+        sensor(name, replace(source, oid=OIDS[name], **more))  # type: ignore[arg-type]
+        for name in names
+        if version != "1" or name != "octets64"  # SNMPv1 has no Counter64
+    ]
+
+
+async def patiently(of: list[Sensor]) -> Sample:
+    """Ask until an agent that is still starting answers."""
+    for _ in range(20):
+        device = SnmpDevice(of)
+        try:
+            return await device.read(TICK)
+        except TransientError as error:
+            last = error
+        finally:
+            await device.close()
+    raise last
+
+
+@pytest.mark.parametrize("version", ["1", "2c", "3"])
+async def test_every_type_by_every_version(port: int, version: str) -> None:
+    got = await patiently(sensors(port, version))
+    found = {r.sensor: r.value for r in got.readings}
+    assert found.pop("uptime") > 0
+    assert found.pop("octets") >= 0
+    assert found.pop("octets64", 0.0) >= 0
+    assert found == {"text": 21.4, "integer": -7.0, "gauge": 2.0**32 - 1, "counter": 77.0, "ticks": 360_000.0}
+    assert set(got.missing) == {"absent"}
+
+
+async def test_a_table_of_the_agent_comes_by_getbulk(port: int) -> None:
+    await patiently(sensors(port, names=("uptime",)))
+    column = SnmpSource("127.0.0.1", OURS, None, port, community="hidden")
+    [device] = devices([sensor(f"v{i}", replace(column, oid=f"{OURS}.{i}.0")) for i in range(1, 6)])
+    assert len((await device.read(TICK)).readings) == 5
+    await device.close()
+
+
+async def test_a_wrong_key_or_community_gets_nothing(port: int) -> None:
+    await patiently(sensors(port, names=("uptime",)))
+    wrong = replace(USER, auth_key="not-the-key-of-watcher")
+    for source in ({"version": "3", "user": wrong}, {"community": "public"}):
+        [asked] = [replace(s, period_s=0.2) for s in sensors(port, names=("integer",), **source)]
+        device = SnmpDevice([asked])
+        with pytest.raises(TransientError):
+            await device.read(TICK)
+        await device.close()
+
+
+@pytest.mark.parametrize("version", ["2c", "3"])
+async def test_octets_of_an_interface_as_a_rate(port: int, version: str) -> None:
+    """The agent looks at its interfaces every few seconds only, so that some rates are 0."""
+    await patiently(sensors(port, version, ("uptime",)))
+    rated = sensors(port, version, ("octets", "octets64"), rate=True)
+    [device] = devices([*rated, *sensors(port, version, ("uptime",))])
+    first = await device.read(TICK)
+    assert [r.sensor for r in first.readings] == ["uptime"]
+    assert first.missing == {}
+    for second in range(1, 5):
+        sample = await device.read(TICK + second * S)
+        values = {r.sensor: r.value for r in sample.readings}
+        assert set(values) == {"uptime", "octets", "octets64"}
+        assert values["octets"] >= 0
+        assert values["octets64"] >= 0
+    await device.close()

@@ -1,0 +1,66 @@
+from __future__ import annotations
+
+import logging
+
+import pytest
+
+from backend.bus.board import MemoryCounters
+from backend.core.health import SensorErrors
+from tests.support.small_site import SmallSite
+from workers.unresponsive import Unresponsive, heard_live
+
+S = 10**9
+
+
+def watching(site: SmallSite, counters: MemoryCounters) -> Unresponsive:
+    return Unresponsive(
+        {"front1": 10.0, "back1": 10.0, "outside": 60.0}, heard_live(site.last_values), counters, site.clock
+    )
+
+
+async def test_a_probe_silent_over_40_s_is_counted_at_each_look(caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level(logging.INFO, "workers.unresponsive")
+    site, counters = SmallSite(), MemoryCounters()
+    watch = watching(site, counters)
+    start = site.clock.now_ns()
+    site.hear({"front1": 20.0, "back1": 21.0, "outside": 5.0})
+    site.clock.advance(40)
+    site.hear({"front1": 20.0})
+    assert await watch.detect() == frozenset()  # 40 s are not over 40 s
+    site.clock.advance(20)
+    site.hear({"fan": 1.0, "front1": 20.0})
+    assert await watch.detect() == {"back1"}  # the one outside reports once a minute
+    site.clock.advance(20)
+    site.hear({"fan": 1.0, "front1": 20.0})
+    await watch.detect()
+    assert await counters.errors() == [SensorErrors("back1", 2, start + 60 * S, start + 80 * S)]
+    site.hear({"back1": 22.0})
+    assert await watch.detect() == frozenset()
+    assert [r.getMessage() for r in caplog.records] == ["back1: silent", "back1: heard again"]
+
+
+async def test_one_that_never_reported_is_silent_too() -> None:
+    site, counters = SmallSite(), MemoryCounters()
+    watch = watching(site, counters)
+    site.hear({"fan": 1.0})
+    assert await watch.detect() == frozenset()
+    site.clock.advance(41)
+    site.hear({"fan": 1.0})
+    assert await watch.detect() == {"front1", "back1"}
+
+
+async def test_time_in_which_nobody_looked_is_not_silence() -> None:
+    site, counters = SmallSite(), MemoryCounters()
+    site.hear({"front1": 20.0}, ago_s=3600)
+    watch = watching(site, counters)
+    site.hear({"fan": 1.0})
+    assert await watch.detect() == frozenset()
+
+
+async def test_where_nothing_at_all_is_heard_the_probes_are_not_blamed() -> None:
+    site, counters = SmallSite(), MemoryCounters()
+    watch = watching(site, counters)
+    site.hear({"fan": 1.0, "front1": 20.0})
+    site.clock.advance(600)
+    assert await watch.detect() == frozenset()
+    assert await counters.errors() == []
