@@ -57,7 +57,7 @@ def test_the_contract() -> None:
         (b'{"sensor": "28:01", "v": 1e999}', Reason.ELEMENT),
         (b'{"sensor": "28:01", "v": }', Reason.ELEMENT),
         (b'{"sensor": "28:01, "v": 20}', Reason.ELEMENT),
-        (b'{"sensor": "28:\xff\xfe", "v": 20}', Reason.ELEMENT),
+        (b'{"sensor": "28:\xff\xfe", "v": 20}', Reason.NAME),
         (b'{"sensor": "28:01"}', Reason.NOT_A_NUMBER),
         (b'{"v": 20}', Reason.ELEMENT),
         (b'{"sensor": 28, "v": 20}', Reason.NAME),

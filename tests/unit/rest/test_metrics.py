@@ -54,6 +54,8 @@ async def test_a_process_shows_every_metric_of_the_page_and_no_other(tmp_path: P
         async with asyncio.timeout(30):
             while not await app.state.services.board.devices():
                 await asyncio.sleep(0.01)
+            while not app.state.services.runner.runs["roll_up"].timing.count:
+                await asyncio.sleep(0.01)
         await app.state.services.counters.count(["front1"], 1)
         answer = await client.get("/metrics")
         assert answer.headers["content-type"] == CONTENT_TYPE
