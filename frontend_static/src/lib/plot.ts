@@ -47,7 +47,8 @@ export function makePlot(options: PlotOptions): uPlot {
       width: host.clientWidth,
       height: options.height,
       ms: 1,
-      padding: [14, units.length > 1 ? 0 : 12, 0, 0],
+      // Room for the half of the last label that stands beyond the axis.
+      padding: [14, units.length > 1 ? 0 : 24, 0, 0],
       legend: { show: false },
       focus: { alpha: FADED },
       cursor: {

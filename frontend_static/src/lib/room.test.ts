@@ -24,6 +24,7 @@ describe('a row of equipment', () => {
     const near = [{ x: 10, y: 50, width: 1 }, { x: 15, y: 50, width: 0.6 }];
     expect(widest(near, 1.5)).toBeCloseTo(0.06);
     expect(widest(near.slice(0, 1), 1.5)).toBeCloseTo(0.14);
+    expect(widest([{ x: 3, y: 50, width: 1 }], 1.5)).toBeCloseTo(0.05);
   });
 
   it('has an area as large as its watts', () => {

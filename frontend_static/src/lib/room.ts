@@ -51,11 +51,14 @@ export function percent(text: string): number | null {
 
 const MOST_SHARE = 0.14;
 const SHARE_STEP = 0.01;
+const IN_EDGE = 0.9;
 
-/** How wide the widest mark may be, as a share of the plan's width, so that no two cover each other; in steps, so that they do not all breathe with every reading. */
+/** How wide the widest mark may be, as a share of the plan's width, so that no two cover each other and none leaves the plan; in steps, so that they do not all breathe with every reading. */
 export function widest(marks: readonly { x: number; y: number; width: number }[], aspect: number): number {
   let most = MOST_SHARE;
   marks.forEach((a, i) => {
+    const edge = Math.min(a.x, 100 - a.x, a.y / aspect, (100 - a.y) / aspect) / 100;
+    if (edge > 0 && a.width > 0) most = Math.min(most, (2 * IN_EDGE * edge) / a.width);
     for (const b of marks.slice(i + 1)) {
       const apart = Math.hypot(a.x - b.x, (a.y - b.y) / aspect) / 100;
       const half = (a.width + b.width) / 2;

@@ -1,14 +1,27 @@
-/** Runs `work` at most once a frame, however often it is asked: what comes faster than the screen is conflated. */
-export function oncePerFrame(work: () => void): { ask: () => void; cancel: () => void } {
+/** Does work at most once a frame, and at most once in `least` ms: what comes faster than that is conflated. */
+export function oncePerFrame(work: () => void, least = 0): { ask: () => void; cancel: () => void } {
   let frame = 0;
+  let timer: ReturnType<typeof setTimeout> | undefined;
+  let last = -Infinity;
+
+  const draw = (): void => {
+    timer = undefined;
+    frame = requestAnimationFrame((now) => {
+      frame = 0;
+      last = now;
+      work();
+    });
+  };
   return {
     ask: () => {
-      frame ||= requestAnimationFrame(() => {
-        frame = 0;
-        work();
-      });
+      if (frame !== 0 || timer !== undefined) return;
+      const wait = last + least - performance.now();
+      if (wait > 0) timer = setTimeout(draw, wait);
+      else draw();
     },
     cancel: () => {
+      clearTimeout(timer);
+      timer = undefined;
       cancelAnimationFrame(frame);
       frame = 0;
     },

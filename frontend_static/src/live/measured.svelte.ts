@@ -18,7 +18,7 @@ export interface QuickPick {
 
 /** What the chosen sensors and nodes are, and what each is now. */
 export class MeasuredSeries {
-  readonly readings = new LiveReadings();
+  readonly readings = new LiveReadings(450);
   readonly trees: Record<TreeKind, LiveTree> = { CONSUMPTION: new LiveTree('CONSUMPTION'), PRODUCTION: new LiveTree('PRODUCTION') };
   #places = $state.raw<ResultOf<typeof MeasurementsPage> | null>(null);
   #sensors = $state.raw<ReadonlyMap<string, SensorData | null>>(new Map());

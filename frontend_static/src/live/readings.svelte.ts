@@ -15,6 +15,9 @@ export class LiveReadings {
   #version = $state(0);
   #error = $state.raw<ApiError | null>(null);
 
+  /** `pace`: least time between two changes of what is shown, in ms; many values on a page need no more than two a second. */
+  constructor(readonly pace = 0) {}
+
   /** Reading it in a template follows every change. */
   get version(): number {
     return this.#version;
@@ -41,7 +44,7 @@ export class LiveReadings {
     const frame = oncePerFrame(() => {
       connection.fresh(newest);
       this.#version += 1;
-    });
+    }, this.pace);
     const stop = watch(
       ReadingsLive,
       { sensors },

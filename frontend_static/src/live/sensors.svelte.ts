@@ -14,7 +14,7 @@ export interface SensorRow {
 
 /** All sensors with their newest readings. They come page by page; the first page is shown while the rest is on its way. */
 export class LiveSensors {
-  readonly readings = new LiveReadings();
+  readonly readings = new LiveReadings(450);
   #rows = $state.raw<readonly SensorRow[]>([]);
   #total = $state<number | null>(null);
   #error = $state.raw<ApiError | null>(null);
