@@ -24,6 +24,8 @@ METHOD: Final = "modbus"
 
 MOST_REGISTERS: Final = 125  # the protocol's limit of one read
 GAP: Final = 24  # unwanted registers worth reading past: 48 bytes cost less than a round trip
+RELEARN_POLLS: Final = 600
+"""After so many polls what a device refused to read together is tried again: it may have been a broken packet."""
 ILLEGAL: Final = (2, 3)  # illegal data address, illegal data value
 EXCEPTIONS: Final = {
     1: "illegal function",
@@ -131,7 +133,9 @@ class ModbusDevice:
         self.sensors = tuple(f.sensor for f in fields)
         self.period_s = min(s.poll_s for s in sensors)
         self.timeout_s = max(0.9 * self.period_s, 0.5)
-        self._blocks = list(plan(fields))
+        self._plan = plan(fields)
+        self._blocks = list(self._plan)
+        self._polls = 0
         self._address = (ip, port)
         self._client: AsyncModbusTcpClient | None = None
 
@@ -139,6 +143,9 @@ class ModbusDevice:
         values: dict[str, float] = {}
         missing: dict[str, str] = {}
         silent: dict[int, str] = {}
+        self._polls += 1
+        if self._polls % RELEARN_POLLS == 0:
+            self._blocks = list(self._plan)
         todo = list(self._blocks)
         while todo:
             block = todo.pop(0)

@@ -18,6 +18,9 @@ from crawlers.snmp_plan import GET_VARIABLES, Exchange, Oid, parse_oid, plan
 from crawlers.snmp_rates import UPTIME, Rates, plain
 
 METHOD: Final = "snmp"
+ANY: Final = 1_000
+RELEARN_POLLS: Final = 600
+"""After so many polls an agent that said `tooBig` is asked for more again: it may have been a broken packet that said so."""
 
 
 class SnmpDevice:
@@ -41,12 +44,16 @@ class SnmpDevice:
         asked = {*self._names, UPTIME} if self._rated else self._names
         self._rates = Rates(self.period_s)
         self._requests = plan(asked, bulk=bulk and self._source.version != "1", per_get=per_get)
-        self._most = 1_000
+        self._most = ANY
+        self._polls = 0
         self._link: Link | None = None
 
     async def read(self, tick_ns: int) -> Sample:
         if self._link is None:
             self._link = await connect(self._source, self.timeout_s * 0.4)
+        self._polls += 1
+        if self._polls % RELEARN_POLLS == 0:
+            self._most = min(ANY, 2 * self._most)
         exchange = Exchange(list(self._requests), self._most)
         while request := exchange.next():
             exchange.feed(await self._link.ask(request))
