@@ -29,6 +29,7 @@ from backend.metrics import operations, readings
 from backend.metrics.text import CONTENT_TYPE, Collector, Metrics
 from backend.queries.export import ExportService
 from backend.queries.services import Queries
+from backend.receiving import Door, draining, running
 from backend.rest.explorer import explorer_routes
 from backend.rest.export import PATH as EXPORT_PATH
 from backend.rest.export import ExportDoor
@@ -40,16 +41,13 @@ from backend.rollups.engine import RollupEngine
 from backend.settings import Settings
 from backend.wiring import (
     Base,
-    Door,
     Parts,
     build_base,
     build_door,
     build_rollups,
-    draining,
     keep_of,
     open_doors,
     opened,
-    running,
     temperatures,
 )
 from crawlers.health import report_for_ever

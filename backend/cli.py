@@ -7,12 +7,15 @@ import logging
 import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from pydantic import ValidationError
-from starlette.applications import Starlette
 
 from backend.core.errors import SeduceError
 from backend.settings import Settings
+
+if TYPE_CHECKING:
+    from starlette.applications import Starlette
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -175,7 +178,7 @@ def _ingest(_: argparse.Namespace) -> int:
 
 
 def _registerer(_: argparse.Namespace) -> int:
-    from backend.processes import create_registerer
+    from backend.registerer import create_registerer
 
     return _listen_and_serve(create_registerer, "Temperature cards are taken at", "cards")
 

@@ -7,18 +7,18 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Iterable, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
 
 from backend.bus.board import MemoryCounters, MemoryHealthBoard
 from backend.bus.memory import MemoryBus
 from backend.core.asgi import App
 from backend.core.clock import Clock, SystemClock
 from backend.core.errors import PermanentError, TransientError
-from backend.core.ports import Bus, Counters, HealthBoard, SensorTags, TimeSeriesStore, Written
+from backend.core.ports import Bus, Counters, HealthBoard, TimeSeriesStore, Written
 from backend.core.reading import Readings
 from backend.core.windows import Window
 from backend.db.engine import Database
@@ -29,9 +29,9 @@ from backend.ingest.health_door import PATH as HEALTH_PATH
 from backend.ingest.health_door import HealthDoor
 from backend.ingest.keys import Guard, Keys, Networks
 from backend.ingest.service import Ingest
-from backend.ingest.spool import SqliteSpool
 from backend.inventory.loader import load
 from backend.inventory.model import Inventory, Sensor
+from backend.receiving import RELAY_PATH, Door, open_spool, running, tags_of
 from backend.rest.arduino import PATH as CARDS_PATH
 from backend.rest.arduino import CardDoor
 from backend.rest.spa import DIST
@@ -44,8 +44,6 @@ from backend.stores import open_store
 log = logging.getLogger("seduce.app")
 
 INGEST_PATH: Final = "/ingest"
-RELAY_PATH: Final = "/ingest/cards"
-"""Where a process that receives cards leaves what it has judged: as `/ingest`, and unknown probes are let in."""
 RETRY_S: Final = 2.0
 
 
@@ -74,14 +72,6 @@ class Base:
     state: SqlRollupState
     board: HealthBoard
     counters: Counters
-
-
-@dataclass(frozen=True, slots=True)
-class Door:
-    """The one writer of raw readings, and the spool it keeps them in."""
-
-    ingest: Ingest
-    spool: SqliteSpool
 
 
 def build_base(settings: Settings, chosen: Parts) -> Base:
@@ -132,10 +122,6 @@ def build_door(base: Base, rollups: RollupEngine) -> Door:
     return Door(ingest, spool)
 
 
-def tags_of(inventory: Inventory) -> dict[str, SensorTags]:
-    return {n: SensorTags(s.location, s.sensor_type, s.unit) for n, s in inventory.sensors.items()}
-
-
 def open_doors(base: Base, ingest: Ingest) -> Mapping[str, App]:
     """The push routes by path, each with what it asks of a pusher. Raises `UserError` where the keys cannot be read."""
     settings = base.settings
@@ -154,10 +140,6 @@ def open_doors(base: Base, ingest: Ingest) -> Mapping[str, App]:
 def temperatures(sensors: Iterable[Sensor]) -> dict[str, float]:
     """Temperature sensors, which are watched for silence, with their periods in seconds."""
     return {s.name: s.poll_s for s in sensors if s.sensor_type == "temperature"}
-
-
-def open_spool(settings: Settings, name: str) -> SqliteSpool:
-    return SqliteSpool(settings.data_dir / name, settings.spool_max_mb * 1024 * 1024)
 
 
 def open_bus(settings: Settings) -> Bus:
@@ -206,35 +188,6 @@ async def opened(base: Base) -> AsyncIterator[None]:
         stack.push_async_callback(base.store.close)
         await stack.enter_async_context(_patiently("store", base.store.open))
         yield
-
-
-@asynccontextmanager
-async def draining(door: Door) -> AsyncIterator[None]:
-    """The spool is open, and what it holds goes to the store."""
-    await door.spool.open()
-    try:
-        async with running(door.ingest.run_drain(), "drain of the spool"):
-            yield
-    finally:
-        await door.spool.close()
-
-
-@asynccontextmanager
-async def running(work: Coroutine[Any, Any, None], name: str) -> AsyncIterator[None]:
-    """Runs beside the block; a failure is logged at once and not at the end."""
-    task = asyncio.create_task(work, name=name)
-    task.add_done_callback(_tell)
-    try:
-        yield
-    finally:
-        task.cancel()
-        await asyncio.gather(task, return_exceptions=True)
-
-
-def _tell(task: asyncio.Task[None]) -> None:
-    error = None if task.cancelled() else task.exception()
-    if error is not None:
-        log.critical("%s has stopped", task.get_name(), exc_info=error)
 
 
 @asynccontextmanager

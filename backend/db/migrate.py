@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
-from alembic import command
-from alembic.config import Config
-from sqlalchemy import Connection, text
+from sqlalchemy import Connection, inspect, text
 from sqlalchemy.exc import InterfaceError, OperationalError
 
 from backend.core.errors import TransientError
 from backend.db.engine import create_engine
+
+if TYPE_CHECKING:
+    from alembic.config import Config
 
 MIGRATIONS: Final = Path(__file__).parent / "migrations"
 
@@ -34,8 +35,15 @@ async def migrate(url: str, revision: str = "head") -> None:
         await engine.dispose()
 
 
+def newest() -> str:
+    """The last revision, by the names of the migrations' files."""
+    return max(path.stem.partition("_")[0] for path in (MIGRATIONS / "versions").glob("r*.py"))
+
+
 def config(connection: Connection) -> Config:
     """Alembic's configuration over an open connection."""
+    from alembic.config import Config
+
     found = Config()
     found.set_main_option("script_location", str(MIGRATIONS).replace("%", "%%"))
     found.attributes["connection"] = connection
@@ -48,4 +56,15 @@ def _upgrade(connection: Connection, revision: str) -> None:
     else:
         # SQLite's driver opens a transaction only before a change of rows; this one holds the tables too.
         connection.exec_driver_sql("BEGIN IMMEDIATE")
+    if revision == "head" and _current(connection) == newest():
+        return  # nearly every start: without a migration there is no need to load what migrates
+    from alembic import command
+
     command.upgrade(config(connection), revision)
+
+
+def _current(connection: Connection) -> str | None:
+    if not inspect(connection).has_table("alembic_version"):
+        return None
+    found: str | None = connection.execute(text("SELECT version_num FROM alembic_version")).scalar()
+    return found

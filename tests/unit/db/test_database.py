@@ -9,12 +9,13 @@ from pathlib import Path
 import pytest
 from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
-from sqlalchemy import Connection, inspect, select, text
+from alembic.script import ScriptDirectory
+from sqlalchemy import Connection, create_engine, inspect, select, text
 
 from backend.core.errors import PermanentError, TransientError
 from backend.db.base import Base
 from backend.db.engine import Database, database_url
-from backend.db.migrate import migrate
+from backend.db.migrate import config, migrate, newest
 from backend.db.models import RollupMark
 from tests.support import postgres
 
@@ -42,6 +43,11 @@ async def test_migrations_make_exactly_the_declared_tables(url: str) -> None:
     async with database.engine.connect() as connection:
         assert await connection.run_sync(differences) == []
     await database.close()
+
+
+def test_the_newest_migration_is_the_one_that_alembic_ends_with(tmp_path: Path) -> None:
+    with create_engine(f"sqlite:///{tmp_path / 'x.db'}").connect() as connection:
+        assert ScriptDirectory.from_config(config(connection)).get_current_head() == newest()
 
 
 async def test_processes_that_start_together_migrate_once(url: str) -> None:
