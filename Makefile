@@ -62,7 +62,7 @@ clean: ## Remove what was installed and built; the demo's data in var/ stays
 .venv/.runtime: requirements/runtime.txt pyproject.toml | .venv/bin/python
 	@echo "Installing the Python packages"
 	@$(BIN)/pip install -q --disable-pip-version-check --require-hashes --no-deps -r requirements/runtime.txt
-	@$(BIN)/pip install -q --disable-pip-version-check --no-deps -e .
+	@$(BIN)/pip install -q --disable-pip-version-check --no-deps -e . -e client
 	@touch $@
 
 .venv/.dev: requirements/dev.txt .venv/.runtime

@@ -28,6 +28,7 @@ from backend.inventory.model import Inventory
 from backend.metrics import operations, readings
 from backend.metrics.text import CONTENT_TYPE, Collector, Metrics
 from backend.queries.export import ExportService
+from backend.queries.rolled import RolledExportService
 from backend.queries.services import Queries
 from backend.rest.explorer import explorer_routes
 from backend.rest.export import PATH as EXPORT_PATH
@@ -277,12 +278,18 @@ def _routes(
         Route("/graphql", graphql),
         WebSocketRoute("/graphql", graphql),
         *[Route(path, door) for path, door in doors.items()],
-        Route(EXPORT_PATH, ExportDoor(ExportService(services.inventory.sensors, services.store))),
+        Route(EXPORT_PATH, _export_door(services)),
         *explorer_routes(schema.as_str() if settings.introspection else None, shown=settings.explorer),
         *health_routes({"store": _store_check(services), "live": _live_check(services), **checks}),
         metrics_route(numbers.render, CONTENT_TYPE),
         Mount("/", SinglePage(page)),
     ]
+
+
+def _export_door(services: WebServices) -> ExportDoor:
+    queries = services.queries
+    rolled = RolledExportService(services.inventory, queries.sensors, queries.series, services.clock)
+    return ExportDoor(ExportService(services.inventory.sensors, services.store), rolled)
 
 
 def _collectors(services: WebServices, schema: Schema) -> list[Collector]:

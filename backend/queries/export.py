@@ -50,6 +50,8 @@ class ExportPlan:
     tags: Mapping[str, SensorTags]
     start_ns: int
     end_ns: int
+    named: Sequence[str] = ()
+    """Those of the sensors that were asked for by name or type."""
 
 
 class ExportService:
@@ -81,7 +83,8 @@ class ExportService:
         # What lies outside of all that is kept need not be looked at.
         start = start if first is None else max(start, first)
         end = start if newest is None else min(end, newest + 1)
-        return ExportPlan(sensors, {n: tags[n] for n in sensors if n in tags}, start, max(start, end))
+        named = sensors if request.sensors or request.types else ()
+        return ExportPlan(sensors, {n: tags[n] for n in sensors if n in tags}, start, max(start, end), named)
 
     async def windows(self, plan: ExportPlan) -> AsyncGenerator[tuple[int, Readings], None]:
         """The readings of one window of time after the other, by sensor and time, and where each window ends (ns)."""
