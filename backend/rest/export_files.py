@@ -71,10 +71,11 @@ class WindowsFile:
 
 
 def _rolled(series: SeriesColumns, statistics: Sequence[str]) -> Rolled:
-    assert series.grid is not None  # described sensors and nodes are rolled up
-    columns = {name: getattr(series.grid, name) for name in statistics}
+    grid = series.grid
+    assert grid is not None and grid.coverage is not None  # described sensors and nodes are rolled up
+    columns = {name: getattr(grid, name) for name in statistics}
     # Nothing of a window without readings came, whether or not it is known here how much should have.
-    columns[COVERAGE] = np.where(series.grid.count > 0, series.grid.coverage, 0.0)
+    columns[COVERAGE] = np.where(grid.count > 0, grid.coverage, 0.0)
     if series.node is not None:
         return Rolled("node", series.node, series.times, columns)
     return Rolled("sensor", series.sensor or "", series.times, columns)
