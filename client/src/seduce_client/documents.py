@@ -1,0 +1,33 @@
+"""The GraphQL documents of this package; a test holds them against the schema."""
+
+from __future__ import annotations
+
+from typing import Final
+
+SENSORS: Final = """
+query Sensors($type: String, $method: String, $search: String, $after: String) {
+  sensors(type: $type, method: $method, search: $search, first: 1000, after: $after) {
+    edges { node { name type unit location method parent tags periodSeconds latest { time value ageSeconds } } }
+    pageInfo { hasNextPage endCursor }
+  }
+}"""
+
+TREE: Final = """
+query EnergyTree($tree: Tree!, $root: ID, $at: DateTime) {
+  energyTree(tree: $tree, root: $root, at: $at) {
+    at
+    nodes { id name parent target watts coverage sensorsExpected sensorsReporting missing }
+  }
+}"""
+
+SERIES: Final = """
+query Series($sensors: [ID!], $nodes: [ID!], $from: DateTime!, $to: DateTime, $points: Int, $statistics: [Statistic!]) {
+  series(sensors: $sensors, nodes: $nodes, from: $from, to: $to, maxPoints: $points, statistics: $statistics) {
+    sensor node unit window stepSeconds timestamps values mean min max sum count stddev median coverage
+  }
+}"""
+
+READINGS: Final = """
+subscription Readings($sensors: [ID!], $types: [String!]) {
+  readings(sensors: $sensors, types: $types) { snapshot sensors timestamps values }
+}"""
