@@ -1,6 +1,6 @@
-"""The reads of the old public API, below `/api`: the same paths, keys and shapes.
+"""The reads of the old public API: the same paths, keys and shapes, below `/api` and, all but the index, at the top as well.
 
-Below a prefix, because the page has `/` and `/sensors` for itself: a script's base address changes, nothing else.
+The page has `/` for itself.
 """
 
 from __future__ import annotations
@@ -12,9 +12,10 @@ from datetime import UTC, datetime
 from typing import Any, Final, TypeAlias
 
 import orjson
+from starlette.convertors import Convertor, register_url_convertor
 from starlette.requests import Request
 from starlette.responses import Response
-from starlette.routing import BaseRoute, Mount, Route
+from starlette.routing import BaseRoute, Route
 
 from backend.core.clock import Clock
 from backend.core.errors import TransientError
@@ -35,6 +36,21 @@ _HOUR_NS: Final = 3600 * NS_PER_SECOND
 _LARGE: Final = 10_000
 
 Read: TypeAlias = Callable[[Request], Awaitable[object]]
+
+
+class _Name(Convertor[str]):
+    """Whatever a part of an address may hold, slashes and line ends too."""
+
+    regex = r"[\s\S]*"
+
+    def convert(self, value: str) -> str:
+        return value
+
+    def to_string(self, value: str) -> str:
+        return value
+
+
+register_url_convertor("name", _Name())
 
 
 class _Refused(Exception):
@@ -62,17 +78,19 @@ class Reads:
     def routes(self) -> list[BaseRoute]:
         """All of them, and a clear 404 for whatever else is asked below the prefix."""
         reads: dict[str, Read] = {
-            "/": self.index,
             "/sensors": self.sensors,
             "/sensors_types": self.types,
-            "/sensors_types/{sensor_type:path}/sensors": self.sensors_of_type,
+            "/sensors_types/{sensor_type:name}/sensors": self.sensors_of_type,
             "/servers/all/sensors": self.servers,
-            "/sensors/{sensor_id:path}/measurements": self.measurements,
+            "/sensors/{sensor_id:name}/measurements": self.measurements,
             "/power_infrastructure/description/tree": self.power_tree,
             "/infrastructure/description/tree": self.infrastructure_tree,
-            "/{path:path}": self.nothing,
         }
-        return [Mount(PREFIX, routes=[Route(path, _answering(read)) for path, read in reads.items()])]
+        below = {"": self.index, "/": self.index, **reads, "/{path:name}": self.nothing}
+        return [
+            *(Route(path, _answering(read)) for path, read in reads.items()),
+            *(Route(PREFIX + path, _answering(read)) for path, read in below.items()),
+        ]
 
     async def index(self, _: Request) -> object:
         return {

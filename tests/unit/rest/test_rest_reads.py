@@ -52,6 +52,24 @@ async def test_sensors_and_their_types() -> None:
         assert await got(client, "/sensors_types/none/sensors") == {"sensors": []}
 
 
+async def test_the_old_addresses_answer_the_same() -> None:
+    async with api(SmallSite()) as client:
+        host = str(client.base_url).removesuffix("/api/")
+        for path in (
+            "/sensors",
+            "/sensors_types",
+            "/sensors_types/wattmeter/sensors",
+            "/servers/all/sensors",
+            "/sensors/fan/measurements",
+            "/power_infrastructure/description/tree",
+            "/infrastructure/description/tree",
+        ):
+            assert await got(client, host + path) == await got(client, path), path
+        index = await got(client, host + "/api")
+        assert index == await got(client, "/")
+        assert index["api_specification_url"] == "/openapi.json"
+
+
 async def test_servers_with_their_sensors() -> None:
     async with api(SmallSite()) as client:
         assert await got(client, "/servers/all/sensors") == [
@@ -100,6 +118,7 @@ async def test_a_sensor_that_only_the_store_knows() -> None:
         ("/sensors/fan/measurements?start_date=2023-11-14", 400, "start_date", "no date"),
         ("/sensors/fan/measurements?end_date=23-02-30-00-00", 400, "end_date", "calendar"),
         ("/sensor", 404, "path", "/api/sensor"),
+        ("/sensors/no%0Abody/measurements", 404, "sensor_id", "no\\nbody"),
     ],
 )
 async def test_what_is_refused(path: str, status: int, where: str, what: str) -> None:
