@@ -74,14 +74,16 @@ async def test_a_client_that_is_too_slow_is_told_of_its_gap(
 
 
 @asynccontextmanager
-async def speaking(*replies: Any, close: int = 1000) -> AsyncIterator[tuple[str, list[str | None]]]:
+async def speaking(
+    *replies: Any, close: int = 1000, let_in: bool = False
+) -> AsyncIterator[tuple[str, list[str | None]]]:
     """A server that acknowledges, sends the replies to a subscription and closes. Yields its address and the tokens it saw."""
     tokens: list[str | None] = []
 
     async def talk(socket: websockets.ServerConnection) -> None:
         tokens.append(socket.request.headers.get("Authorization") if socket.request else None)
         assert json.loads(await socket.recv())["type"] == "connection_init"
-        if close < 4000:
+        if close < 4000 or let_in:
             await socket.send(json.dumps({"type": "connection_ack"}))
             subscribed = json.loads(await socket.recv())
             assert subscribed["payload"]["query"] == documents.READINGS
@@ -100,6 +102,17 @@ async def test_a_refusal_is_not_tried_again() -> None:
         with pytest.raises(NotAllowed, match="not for you"):
             await anext(connect_async(url, "a-token").live())
     assert tokens == ["Bearer a-token"]
+
+
+async def test_rights_that_changed_are_looked_up_by_a_new_connection(site: Served) -> None:
+    batch = {"snapshot": True, "sensors": ["a"], "timestamps": [5000], "values": [1.0]}
+    reply = {"type": "next", "payload": {"data": {"readings": batch}}}
+    async with speaking(reply, close=4403, let_in=True) as (url, tokens):
+        batches = connect_async(url).live()
+        assert (await anext(batches)).snapshot
+        assert (await anext(batches)).gap_from is not None
+        await batches.aclose()
+    assert len(tokens) == 2
 
 
 async def test_an_error_of_the_subscription_says_what_it_is() -> None:

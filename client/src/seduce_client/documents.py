@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Final
 
 SENSORS: Final = """
@@ -20,12 +21,18 @@ query EnergyTree($tree: Tree!, $root: ID, $at: DateTime) {
   }
 }"""
 
-SERIES: Final = """
+_SERIES: Final = """
 query Series($sensors: [ID!], $nodes: [ID!], $from: DateTime!, $to: DateTime, $points: Int, $statistics: [Statistic!]) {
   series(sensors: $sensors, nodes: $nodes, from: $from, to: $to, maxPoints: $points, statistics: $statistics) {
-    sensor node unit window stepSeconds timestamps values mean min max sum count stddev median coverage
+    sensor node unit window stepSeconds timestamps values COLUMNS coverage
   }
 }"""
+
+
+def series(statistics: Sequence[str]) -> str:
+    """With no more columns than are wanted: they are what a query costs."""
+    return _SERIES.replace("COLUMNS", " ".join(statistics))
+
 
 READINGS: Final = """
 subscription Readings($sensors: [ID!], $types: [String!]) {

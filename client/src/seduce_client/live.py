@@ -22,7 +22,9 @@ _PROTOCOL: Final = "graphql-transport-ws"
 _ACK_S: Final = 10.0
 _FIRST_PAUSE_S: Final = 0.5
 _LONGEST_PAUSE_S: Final = 20.0
-_REFUSED: Final = (4401, 4403)
+_REFUSED: Final = (401, 403, 4401, 4403)
+_RIGHTS_CHANGED: Final = 4403
+"""Of a connection that had been let in: the next one says what the new rights are."""
 _MISUNDERSTOOD: Final = (4400, 4406)
 _LOST = (OSError, TimeoutError, ConnectionClosed, InvalidHandshake, Unavailable)
 
@@ -40,7 +42,7 @@ async def live(
                     failures = 0
                     yield seen.batch(payload)
         except _LOST as error:
-            _raise_permanent(error)
+            _raise_permanent(error, let_in=seen.any and not failures)
             if not seen.any and failures >= 2:
                 mend = "is the server up, and is this its address?"
                 raise Unavailable("live", f"no connection to {url}: {error}", mend) from error
@@ -101,14 +103,16 @@ async def _subscription(
                 return
 
 
-def _raise_permanent(error: BaseException) -> None:
+def _raise_permanent(error: BaseException, *, let_in: bool) -> None:
     """Raises where trying again is of no use."""
     code, reason = None, ""
     if isinstance(error, ConnectionClosed) and error.rcvd is not None:
         code, reason = error.rcvd.code, error.rcvd.reason
     if isinstance(error, InvalidStatus):
         code, reason = error.response.status_code, f"the server answered {error.response.status_code}"
-    if code in (401, 403, *_REFUSED):
+    if code == _RIGHTS_CHANGED and let_in:
+        return
+    if code in _REFUSED:
         raise NotAllowed("live", reason or "a valid token is needed", protocol.LOG_IN) from error
     if code in _MISUNDERSTOOD or (code is not None and 400 <= code < 500):
         raise BadRequest("live", reason, "is this a SeDuCe server's address?") from error

@@ -85,7 +85,10 @@ class Batch:
 
 @dataclass(frozen=True, slots=True)
 class Columns:
-    """One series for looking at: `times_ms` (n,), `values` (n,) with None in a gap, the statistics asked for, `coverage`."""
+    """One series for looking at: `times_ms` (n,), `values` (n,), readings or means, with None in a gap, and `coverage`.
+
+    `statistics` are those asked for besides the mean; of readings, none.
+    """
 
     sensor: str | None
     node: str | None

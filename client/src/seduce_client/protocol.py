@@ -129,12 +129,12 @@ def check(status: int, body: bytes, where: str) -> None:
         said = json.loads(body)["error"]
         where, what, mend = str(said["where"]), str(said["what"]), str(said["mend"])
     except (ValueError, LookupError, TypeError):
-        what, mend = f"the server answered {status}", _ASK_AGAIN
+        what, mend = f"the server answered {status}", ""
     if status in (401, 403):
-        raise NotAllowed(where, what if status != 401 else "a valid token is needed", LOG_IN)
+        raise NotAllowed(where, what, LOG_IN)
     if status >= 500 or status == 429:
-        raise Unavailable(where, what, mend)
-    raise BadRequest(where, what, mend if mend != _ASK_AGAIN else "is this a SeDuCe server's address?")
+        raise Unavailable(where, what, mend or _ASK_AGAIN)
+    raise BadRequest(where, what, mend or "is this a SeDuCe server's address?")
 
 
 def sensors_of(data: Mapping[str, Any]) -> tuple[list[Sensor], str | None]:

@@ -95,8 +95,9 @@ def tree(kind: str, root: str | None, at: datetime | None, retries: int) -> Talk
 
 def columns(wanted: Wanted, points: int, retries: int) -> Talk[list[Columns]]:
     """Series of at most `points` points each."""
-    data = yield from query(documents.SERIES, wanted.series(points), retries)
-    return protocol.columns_of(data, wanted.statistics)
+    others = [s for s in wanted.statistics if s != "mean"]  # that is `values`
+    data = yield from query(documents.series(others), wanted.series(points), retries)
+    return protocol.columns_of(data, others)
 
 
 def series(wanted: Wanted, points: int, library: Library, progress: Progress, retries: int) -> Talk[Frame]:
