@@ -34,8 +34,7 @@ class MeasurementService:
             raise UnknownSensor(name)
         if end_ns < start_ns:
             return Points.empty()
-        rows = (await self._store.count([name], start_ns, end_ns + 1)).get(name, 0)
-        if rows > MOST_ROWS:
-            raise TooMany(f"{rows:,} readings lie in the interval, and {MOST_ROWS:,} is the limit")
-        found = await self._store.raw([name], start_ns, end_ns + 1)
+        found = await self._store.raw_within([name], start_ns, end_ns + 1, MOST_ROWS)
+        if found is None:
+            raise TooMany(f"more than {MOST_ROWS:,} readings lie in the interval")
         return found.get(name, Points.empty())
