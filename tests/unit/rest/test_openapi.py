@@ -86,7 +86,7 @@ FUZZ = (
 
 
 async def test_a_fuzzer_finds_no_server_error_and_no_answer_that_is_not_described(tmp_path: Path) -> None:
-    """The same for longer: docs/api.md says how."""
+    """The same for longer: docs/rest.md says how."""
     import asyncio
 
     async with serving(app(tmp_path / "var")) as address:
