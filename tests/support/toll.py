@@ -78,7 +78,7 @@ class Toll:
             while True:
                 head, body = await _read(reader)
                 # Health reports go the same way, and promise nothing.
-                rows = self._ledger.send(body) if head.startswith(b"POST /ingest HTTP") else None
+                rows = None if head.startswith(b"POST /ingest/health ") else self._ledger.send(body)
                 beyond.write(head + body)
                 said, answer = await _read(answers)
                 if rows is not None and said.startswith(b"HTTP/1.1 200"):
