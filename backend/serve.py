@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import socket
+from typing import Final
 
 import uvicorn
 from starlette.applications import Starlette
@@ -11,6 +12,10 @@ from starlette.applications import Starlette
 from backend.core.errors import PermanentError
 from backend.ingest.door import Doors
 from backend.settings import Settings
+
+MAX_SOCKET_MESSAGE: Final = 256 * 1024
+"""Bytes of the largest message that a WebSocket client may send."""
+PING_EVERY_S: Final = 20.0
 
 
 def listen(settings: Settings, process: str = "") -> socket.socket:
@@ -46,6 +51,10 @@ def serve(app: Starlette, listener: socket.socket, greeting: str) -> int:
         lifespan="on",
         # Fanned-out messages are encoded once; compressing every copy would cost more than all the rest.
         ws_per_message_deflate=False,
+        ws_max_size=MAX_SOCKET_MESSAGE,
+        # Proxies cut what is idle, and a client that is gone without a word must not be written to for ever.
+        ws_ping_interval=PING_EVERY_S,
+        ws_ping_timeout=PING_EVERY_S,
         timeout_graceful_shutdown=3,
     )
     server = _Server(config, greeting)

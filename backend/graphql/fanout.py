@@ -65,6 +65,7 @@ class _Run:
                     if isinstance(result, ExecutionResult) and result.data is not None:
                         # Encoded here once; the messages to all watchers carry it as it is.
                         result.data = cast("dict[str, Any]", orjson.Fragment(dumps(result.data)))
+                        result.extensions = None  # the snapshot has said what it costs
                     for watcher in self.watchers:
                         watcher.offer(result)
         finally:

@@ -68,6 +68,11 @@ class SensorService:
         self._found: dict[str, Sensor] = {}
         self.probes: Mapping[str, Probe] = {p.sensor: p for p in inventory.probes}
 
+    @property
+    def count(self) -> int:
+        """How many are described."""
+        return len(self._described)
+
     def all(self) -> Sequence[Sensor]:
         """Described sensors in the order of the files, then the undescribed ones."""
         extra = [n for n in self._live.view.snapshot().names if n not in self._described]
