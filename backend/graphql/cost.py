@@ -24,6 +24,7 @@ from graphql import (
     GraphQLOutputType,
     GraphQLSchema,
     InlineFragmentNode,
+    OperationType,
     SchemaMetaFieldDef,
     SelectionSetNode,
     TypeMetaFieldDef,
@@ -46,6 +47,8 @@ LIST: Final = 10
 ROWS: Final = 5_000
 """Rows that a figure over a range reads: days inside, 30 s windows at the edges."""
 MANY: Final = 50
+AGAIN: Final = 10
+"""How often a subscription's answer counts: it comes again and again."""
 _META: Final = {"__schema": SchemaMetaFieldDef, "__type": TypeMetaFieldDef}
 
 
@@ -152,7 +155,8 @@ def cost_of(
     variables = get_variable_values(schema, operation.variable_definitions or (), inputs)
     if isinstance(variables, list):
         return 0
-    return _Walk(schema, document, variables, sizes).selections(operation.selection_set, root)
+    once = _Walk(schema, document, variables, sizes).selections(operation.selection_set, root)
+    return once * AGAIN if operation.operation is OperationType.SUBSCRIPTION else once
 
 
 class _Walk:

@@ -1,6 +1,6 @@
 """Documents by their text, parsed and validated once, and by their SHA-256, so that a client need not send the text.
 
-What the page asks is known when it is built (`persisted.json`, made by `npm run persist`) and is kept for good. Any other client may
+What the page asks is known when it is built (`persisted.json`, made by `npm run persist`) and kept for good. Any other client may
 use the same convention, `extensions.persistedQuery.sha256Hash`: a hash that is not known is answered `PERSISTED_QUERY_NOT_FOUND`,
 and the client then sends text and hash together once.
 """

@@ -78,6 +78,9 @@ class GraphQLServer(GraphQL[Context, None]):
             await compress(response, request)
         return response
 
+    def should_render_graphql_ide(self, request: Any) -> bool:
+        return super().should_render_graphql_ide(request) and "extensions" not in request.query_params
+
     async def parse_http_body(self, request: Any) -> GraphQLRequestData:
         """What is asked. By URL only documents by their hash: a link that somebody was sent must not be a query of its own."""
         if request.method == "GET":
