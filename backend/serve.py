@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import socket
-from typing import Final
+from typing import Any, Final
 
 import uvicorn
 from starlette.applications import Starlette
@@ -13,9 +13,16 @@ from backend.core.errors import PermanentError
 from backend.ingest.door import Doors
 from backend.settings import Settings
 
-MAX_SOCKET_MESSAGE: Final = 256 * 1024
-"""Bytes of the largest message that a WebSocket client may send."""
-PING_EVERY_S: Final = 20.0
+SOCKETS: Final[dict[str, Any]] = {
+    # Fanned-out messages are encoded once; compressing every copy would cost more than all the rest.
+    "ws_per_message_deflate": False,
+    # What a client sends are documents and variables.
+    "ws_max_size": 256 * 1024,
+    # Proxies cut what is idle, and a client that is gone without a word must not be written to for ever.
+    "ws_ping_interval": 20.0,
+    "ws_ping_timeout": 20.0,
+}
+"""How WebSockets are served, as uvicorn calls it."""
 
 
 def listen(settings: Settings, process: str = "") -> socket.socket:
@@ -49,12 +56,7 @@ def serve(app: Starlette, listener: socket.socket, greeting: str) -> int:
         proxy_headers=False,
         server_header=False,
         lifespan="on",
-        # Fanned-out messages are encoded once; compressing every copy would cost more than all the rest.
-        ws_per_message_deflate=False,
-        ws_max_size=MAX_SOCKET_MESSAGE,
-        # Proxies cut what is idle, and a client that is gone without a word must not be written to for ever.
-        ws_ping_interval=PING_EVERY_S,
-        ws_ping_timeout=PING_EVERY_S,
+        **SOCKETS,
         timeout_graceful_shutdown=3,
     )
     server = _Server(config, greeting)

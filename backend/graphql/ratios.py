@@ -35,7 +35,8 @@ class Ratio:
         description="Share of the expected reports that came, 0 to 1, of the node that has fewer."
     )
     value: float | None = strawberry.field(
-        description="Energy over energy in all windows that are not withheld: a ratio, or percent as the values; null where too little of the range is measured."
+        description="Energy over energy in all windows that are not withheld: a ratio, or percent as the values; "
+        "null where too little of the range is measured."
     )
     total_coverage: float = strawberry.field(
         description="Share of the range's expected reports that came, 0 to 1, of the node that has fewer."
