@@ -284,7 +284,7 @@ def _routes(
         *graphql.routes(),
         *[Route(path, door) for path, door in doors.items()],
         Route(EXPORT_PATH, ExportDoor(ExportService(services.inventory.sensors, services.store))),
-        *explorer_routes(schema.as_str() if settings.introspection else None, shown=settings.explorer),
+        *explorer_routes(schema.as_str() if settings.introspection else None, page, shown=settings.explorer),
         *health_routes({"store": _store_check(services), "live": _live_check(services), **checks}),
         metrics_route(numbers.render, CONTENT_TYPE),
         Mount("/", SinglePage(page)),

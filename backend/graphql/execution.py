@@ -18,7 +18,6 @@ from graphql import (
     OperationType,
     get_operation_ast,
 )
-from strawberry.schema.exceptions import CannotGetOperationTypeError
 from strawberry.types import ExecutionContext, ExecutionResult
 from strawberry.types.execution import PreExecutionError
 
@@ -126,7 +125,7 @@ class Schema(strawberry.Schema):
             return self._refused(list(prepared.errors))
         operation = get_operation_ast(prepared.document, name)
         if operation is None:
-            return _Accepted(text, name, QUERY)
+            return self._refused([GraphQLError(_no_operation(prepared.document, name))])
         kind = operation.operation.value
         return _Accepted(text, name, kind, kind == QUERY and _is_about_schema(prepared.document))
 
@@ -151,10 +150,7 @@ class Schema(strawberry.Schema):
 
     async def _once(self, *args: Any, **kwargs: Any) -> AsyncGenerator[ExecutionResult, None]:
         """A query or mutation over a socket: one result, within the same limits as over HTTP."""
-        try:
-            yield await self.execute(*args, **kwargs)
-        except CannotGetOperationTypeError as error:
-            yield self._refused([GraphQLError(error.as_http_error_reason())])
+        yield await self.execute(*args, **kwargs)
 
     def _keep(self, key: bytes, result: ExecutionResult) -> None:
         """What is asked of the schema itself never changes, and takes the executor long."""
@@ -170,6 +166,14 @@ async def _only(result: ExecutionResult) -> AsyncGenerator[ExecutionResult, None
 
 def _key(accepted: _Accepted, variables: dict[str, Any] | None) -> bytes:
     return orjson.dumps([accepted.text, accepted.name, variables], option=orjson.OPT_SORT_KEYS)
+
+
+def _no_operation(document: DocumentNode, name: str | None) -> str:
+    found = [d for d in document.definitions if isinstance(d, OperationDefinitionNode)]
+    names = ", ".join(repr(d.name.value) for d in found if d.name)
+    if name is None:
+        return f"The document has {len(found)} operations ({names}): say which by `operationName`."
+    return f"The document has no operation {name!r}; it has {names or 'one without a name'}."
 
 
 def _is_about_schema(document: DocumentNode) -> bool:

@@ -17,6 +17,7 @@ from strawberry.types.unset import UNSET
 
 from backend.graphql.context import Context
 from backend.graphql.encoding import compress, validated
+from backend.graphql.errors import BAD_INPUT
 from backend.graphql.execution import Schema
 from backend.graphql.scalars import dumps
 from backend.graphql.socket import PROTOCOL, Handler, TextSocket
@@ -69,7 +70,11 @@ class GraphQLServer(GraphQL[Context, None]):
         return orjson.loads(data)
 
     async def run(self, request: Any, *args: Any, **kwargs: Any) -> Any:
-        response = await super().run(request, *args, **kwargs)
+        try:
+            response = await super().run(request, *args, **kwargs)
+        except HTTPException as error:
+            fault = {"message": error.reason, "extensions": {"code": BAD_INPUT}}
+            return Response(dumps({"errors": [fault]}), error.status_code, media_type="application/json")
         if isinstance(request, WebSocket) or response.status_code != 200:
             return response
         if request.method == "GET" and not response.headers.get("location"):
