@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import socket
 from typing import Any, Final
 
@@ -69,6 +70,12 @@ def serve(app: Starlette, listener: socket.socket, greeting: str) -> int:
     return 0 if server.started else 1
 
 
+def settle() -> None:
+    """What is there at the start stays: the collector need not look through all of it each time, for tens of milliseconds."""
+    gc.collect()
+    gc.freeze()
+
+
 class _Server(uvicorn.Server):
     """Says where it serves once it does."""
 
@@ -79,4 +86,5 @@ class _Server(uvicorn.Server):
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         await super().startup(sockets)
         if self.started:
+            settle()
             print(self._greeting, flush=True)

@@ -54,8 +54,10 @@ def documents(count: int) -> Iterator[tuple[str, dict[str, Any] | None]]:
         lambda n: quoted(25_100 + n),
         lambda n: DOUBLING.replace("F4", f"G{n}x"),
         lambda n: CYCLE.replace("at", f"at n{n}"),
-        lambda n: "{" + " ".join(f"field{n}x{i}" for i in range(900)) + "}",
-        lambda n: "query(" + " ".join(f"$v{n}x{i}: Int" for i in range(240)) + ") { overview { at } }",
+        lambda n: "{" + " ".join(f"field{n}x{i}" for i in range(200 + n % 100)) + "}",
+        lambda n: (
+            "query(" + " ".join(f"$v{n}x{i}: Int" for i in range(40 + n % 60)) + ") { overview { at } }"
+        ),
         lambda n: "{ a(x: " + "[" * (20 + n % 150) + "1" + "]" * (20 + n % 150) + ") }",
     )
     for number in range(count):

@@ -7,10 +7,11 @@ and the client then sends text and hash together once.
 
 from __future__ import annotations
 
+import asyncio
 import hashlib
 import json
 from collections import Counter, OrderedDict
-from collections.abc import Mapping
+from collections.abc import Generator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final, Generic, TypeVar
@@ -36,6 +37,7 @@ _VERSION: Final = 1
 _KEPT: Final = 256
 _REFUSED_KEPT: Final = 64
 _AUTOMATIC: Final = 256
+_MAX_ERRORS: Final = 5
 _RULES: Final = (*specified_rules, MaybeNullValidationRule, OneOfInputValidationRule)
 
 V = TypeVar("V")
@@ -92,6 +94,7 @@ class Documents:
         self.lookups: Counter[str] = Counter()
         """Since the start: how often a document was ready (`hit`), and how often it had to be parsed and validated (`miss`)."""
         self._schema = schema
+        self._hides = not introspection
         self._rules = _RULES if introspection else (*_RULES, NoSchemaIntrospectionCustomRule)
         self._persisted = persisted
         self._only_persisted = only_persisted
@@ -124,34 +127,63 @@ class Documents:
             raise GraphQLError(
                 "extensions.persistedQuery.sha256Hash is not the SHA-256 of `query` in lower-case hexadecimal digits."
             )
-        if not self._only_persisted and self.prepare(query).document is not None:
+        if not self._only_persisted:
             self._automatic.put(digest, query)
         return query
 
     def prepare(self, text: str) -> Prepared:
         """Parsed and validated, now or earlier."""
-        found = self._known.get(text) or self._good.get(text) or self._bad.get(text)
-        self.lookups["miss" if found is None else "hit"] += 1
+        found = self._look_up(text)
         if found is None:
-            found = self._prepare(text)
-            if text in self._texts:
-                self._known[text] = found
-            else:
-                (self._bad if found.errors else self._good).put(text, found)
+            steps = self._steps(text)
+            while True:
+                try:
+                    next(steps)
+                except StopIteration as end:
+                    return self._keep(text, end.value)
         return found
 
-    def _prepare(self, text: str) -> Prepared:
+    async def ready(self, text: str) -> Prepared:
+        """As `prepare`, but others get their turn between the steps."""
+        found = self._look_up(text)
+        if found is None:
+            steps = self._steps(text)
+            while True:
+                try:
+                    next(steps)
+                except StopIteration as end:
+                    return self._keep(text, end.value)
+                await asyncio.sleep(0)
+        return found
+
+    def _look_up(self, text: str) -> Prepared | None:
+        found = self._known.get(text) or self._good.get(text) or self._bad.get(text)
+        self.lookups["miss" if found is None else "hit"] += 1
+        return found
+
+    def _keep(self, text: str, prepared: Prepared) -> Prepared:
+        if text in self._texts:
+            self._known[text] = prepared
+        else:
+            (self._bad if prepared.errors else self._good).put(text, prepared)
+        return prepared
+
+    def _steps(self, text: str) -> Generator[None, None, Prepared]:
+        """Each step takes some milliseconds at most."""
         fault = text_fault(text)
         if fault is not None:
             return Prepared(None, (fault,))
+        yield
         try:
             document = parse(text, max_tokens=MAX_TOKENS)
         except GraphQLError as error:
             return Prepared(None, (error,))
+        yield
         fault = shape_fault(document)
         if fault is not None:
             return Prepared(None, (fault,))
-        errors = validate(self._schema, document, self._rules, max_errors=20)
+        yield
+        errors = validate(self._schema, document, self._rules, _MAX_ERRORS, hide_suggestions=self._hides)
         return Prepared(None if errors else document, tuple(errors))
 
 

@@ -68,7 +68,7 @@ class Schema(strawberry.Schema):
     async def execute(
         self, query: str | None, variable_values: dict[str, Any] | None = None, *args: Any, **kwargs: Any
     ) -> ExecutionResult:
-        accepted = self._accept(query, variable_values, kwargs)
+        accepted = await self._accept(query, variable_values, kwargs)
         if isinstance(accepted, ExecutionResult):
             return accepted
         self.operations.begun[accepted.kind] += 1
@@ -89,7 +89,7 @@ class Schema(strawberry.Schema):
         self, query: str | None, variable_values: dict[str, Any] | None = None, *rest: Any, **kwargs: Any
     ) -> Any:
         """Results of one operation. All may read all, so that equal subscriptions are equal for everybody."""
-        accepted = self._accept(query, variable_values, kwargs)
+        accepted = await self._accept(query, variable_values, kwargs)
         if isinstance(accepted, ExecutionResult):
             return _only(accepted)
         if accepted.kind != SUBSCRIPTION:
@@ -106,7 +106,7 @@ class Schema(strawberry.Schema):
     ) -> None:
         """`describe` logs what is worth it."""
 
-    def _accept(
+    async def _accept(
         self, query: str | None, variables: dict[str, Any] | None, options: Mapping[str, Any]
     ) -> _Accepted | ExecutionResult:
         """The operation, or the answer that says why it does not run."""
@@ -120,7 +120,7 @@ class Schema(strawberry.Schema):
             return self._refused([GraphQLError(str(error))])
         if not text:
             return _Accepted(text, name, QUERY)  # the library says what is missing
-        prepared = self.documents.prepare(text)
+        prepared = await self.documents.ready(text)
         if prepared.document is None:
             return self._refused(list(prepared.errors))
         operation = get_operation_ast(prepared.document, name)

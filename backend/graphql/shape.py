@@ -25,7 +25,7 @@ from graphql import (
 )
 
 MAX_CHARACTERS: Final = 50_000
-MAX_TOKENS: Final = 1_000
+MAX_TOKENS: Final = 600
 MAX_DEPTH: Final = 10
 MAX_INTROSPECTION_DEPTH: Final = 20
 MAX_INTROSPECTION_LISTS: Final = 2
@@ -33,7 +33,9 @@ MAX_INTROSPECTION_LISTS: Final = 2
 MAX_ALIASES: Final = 30
 MAX_DIRECTIVES: Final = 50
 MAX_REPEATS: Final = 30
-MAX_FIELDS: Final = 1_000
+MAX_FIELDS: Final = 300
+MAX_INTROSPECTION_FIELDS: Final = 1_000
+MAX_VARIABLES: Final = 50
 
 _MEMBERS: Final = frozenset({"fields", "inputFields", "interfaces", "possibleTypes"})
 _TOKEN: Final = re.compile(
@@ -48,6 +50,7 @@ class Shape:
     depth: int = 0
     introspection_depth: int = 0
     introspection_lists: int = 0
+    introspection_fields: int = 0
     fields: int = 0
     aliases: int = 0
     directives: int = 0
@@ -60,6 +63,7 @@ class Shape:
         self.depth = max(self.depth, other.depth)
         self.introspection_depth = max(self.introspection_depth, other.introspection_depth)
         self.introspection_lists = max(self.introspection_lists, other.introspection_lists)
+        self.introspection_fields += other.introspection_fields
         self.fields += other.fields
         self.aliases += other.aliases
         self.directives += other.directives
@@ -90,7 +94,9 @@ def shape_fault(document: DocumentNode) -> GraphQLError | None:
         ("levels of fields", whole.depth, MAX_DEPTH),
         ("levels of fields of the schema", whole.introspection_depth, MAX_INTROSPECTION_DEPTH),
         ("lists of members within each other", whole.introspection_lists, MAX_INTROSPECTION_LISTS),
+        ("fields of the schema", whole.introspection_fields, MAX_INTROSPECTION_FIELDS),
         ("fields", whole.fields, MAX_FIELDS),
+        ("variables", _variables(document), MAX_VARIABLES),
         ("aliases", whole.aliases, MAX_ALIASES),
         ("directives", whole.directives, MAX_DIRECTIVES),
         ("fields that repeat another one", whole.repeats, MAX_REPEATS),
@@ -99,6 +105,11 @@ def shape_fault(document: DocumentNode) -> GraphQLError | None:
             many = f"{found:,}" if found < 10**9 else "very many"
             return GraphQLError(f"The document has {many} {what}, fragments put in; the limit is {limit:,}.")
     return None
+
+
+def _variables(document: DocumentNode) -> int:
+    operations = (d for d in document.definitions if isinstance(d, OperationDefinitionNode))
+    return sum(len(operation.variable_definitions or ()) for operation in operations)
 
 
 class _Circle(Exception):
@@ -141,7 +152,10 @@ class _Measuring:
 
     def _field(self, shape: Shape, node: FieldNode, inside: bool) -> None:
         name = node.name.value
-        shape.fields += 1
+        if inside:
+            shape.introspection_fields += 1
+        else:
+            shape.fields += 1
         shape.aliases += node.alias is not None
         shape.keys[node.alias.value if node.alias else name] += 1
         if node.selection_set is None:

@@ -30,12 +30,13 @@ def site() -> SmallSite:
     ("query", "words"),
     [
         (aliased(31), "31 aliases, fragments put in; the limit is 30"),
-        ("{" + "a " * 1100 + "}", "more than 1,000 tokens"),
+        ("{" + "a " * 700 + "}", "more than 600 tokens"),
         ("# " + "a" * 60_000 + "\n{ overview { at } }", "60,0"),
         (deep(11), "11 levels of fields"),
         (wide(40), "fields that repeat another one"),
         ("{ overview { at " + "@include(if: true) " * 51 + "} }", "51 directives"),
         (DOUBLING, "very many fields"),
+        ("query(" + " ".join(f"$v{i}: Int" for i in range(51)) + ") { roomMap { name } }", "51 variables"),
         (CYCLE, "is part of itself"),
         (
             "{ __schema { types { fields { type { fields { type { fields { name } } } } } } } }",
@@ -50,10 +51,10 @@ async def test_a_document_of_no_use_is_refused_by_its_shape(site: SmallSite, que
 
 
 def test_a_fault_that_many_fragments_share_is_found_without_walking_each_path() -> None:
-    """2^120 paths: whoever walked them would not come back."""
-    spreads = " ".join(f"fragment F{i} on Query {{ ...F{i + 1} ...F{i + 1} }}" for i in range(60))
+    """2^50 paths: whoever walked them would not come back."""
+    spreads = " ".join(f"fragment F{i} on Query {{ ...F{i + 1} ...F{i + 1} }}" for i in range(50))
     document = Documents(build_schema(persisted={})._schema, {}).prepare(
-        "{ ...F0 } " + spreads + " fragment F60 on Query { overview { at } }"
+        "{ ...F0 } " + spreads + " fragment F50 on Query { overview { at } }"
     )
     assert "very many" in document.errors[0].message
 
@@ -216,5 +217,12 @@ def test_the_limits_are_in_the_readme_of_the_api() -> None:
         shape.MAX_DIRECTIVES,
         shape.MAX_REPEATS,
         shape.MAX_FIELDS,
+        shape.MAX_VARIABLES,
     ):
         assert f"{limit:,}" in page
+
+
+async def test_a_hidden_schema_is_not_given_away_by_suggestions(site: SmallSite) -> None:
+    query = "{ roomMapp { name } }"
+    assert "Did you mean" in (await error(site_app(site), query))["message"]
+    assert "Did you mean" not in (await error(site_app(site, introspection=False), query))["message"]
