@@ -79,7 +79,9 @@ class Settings(BaseSettings):
         default=True, description="Whether reads need no log-in. Only on loopback until accounts exist."
     )
     introspection: bool = Field(default=True, description="Whether the GraphQL schema may be asked for.")
-    explorer: bool = Field(default=True, description="Whether /graphql shows the explorer to a browser.")
+    explorer: bool = Field(
+        default=True, description="Whether /graphql and /api/docs show pages to try the API on."
+    )
     persisted_only: bool = Field(
         default=False,
         description="Whether only documents known by their hash may run: the page's own. Notebooks, the explorer and scripts "

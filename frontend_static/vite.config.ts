@@ -12,8 +12,8 @@ export default defineConfig({
     cssTarget: ['chrome123', 'firefox121', 'safari17.5'],
     assetsInlineLimit: 0,
     modulePreload: { polyfill: false },
-    // Two pages: who opens the dashboard loads nothing of the explorer.
-    rolldownOptions: { input: ['index.html', 'explorer.html'], checks: { moduleLevelDirective: false } },
+    // Pages by themselves: who opens the dashboard loads nothing of those to try the API on.
+    rolldownOptions: { input: ['index.html', 'reference.html', 'explorer.html'], checks: { moduleLevelDirective: false } },
     chunkSizeWarningLimit: 5_000,
   },
   server: { proxy: { '/graphql': { target: api, ws: true } } },
