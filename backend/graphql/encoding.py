@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import hashlib
 import ipaddress
 import sys
 import zlib
@@ -12,6 +11,8 @@ from typing import Final
 from starlette.datastructures import Headers
 from starlette.requests import Request
 from starlette.responses import Response
+
+from backend.core.asgi import etag_of, has_tag
 
 if sys.version_info >= (3, 14):
     from compression import zstd
@@ -87,17 +88,11 @@ def _gzip(body: bytes) -> bytes:
     return packer.compress(body) + packer.flush()
 
 
-def etag_of(body: bytes) -> str:
-    """Weak: the same answer, however it is compressed."""
-    return f'W/"{hashlib.blake2b(body, digest_size=12).hexdigest()}"'
-
-
 def validated(response: Response, request: Request) -> Response:
     """The response with its tag, or 304 where the client has it already."""
     tag = etag_of(bytes(response.body))
     headers = {"etag": tag, "cache-control": "private, no-cache", "vary": "Cookie, Authorization"}
-    known = {part.strip() for part in request.headers.get("if-none-match", "").split(",")}
-    if tag in known or "*" in known:
+    if has_tag(request.headers.get("if-none-match", ""), tag):
         return Response(status_code=304, headers=headers)
     response.headers.update(headers)
     return response
