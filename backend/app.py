@@ -12,7 +12,7 @@ from typing import Any, Final, TypeAlias
 from starlette.applications import Starlette
 from starlette.middleware import Middleware
 from starlette.middleware.trustedhost import TrustedHostMiddleware
-from starlette.routing import BaseRoute, Mount, Route, WebSocketRoute
+from starlette.routing import BaseRoute, Mount, Route
 
 from backend.bus.last_values import LastValues
 from backend.core.asgi import App
@@ -272,17 +272,23 @@ def _routes(
     more: Sequence[Collector],
     page: Path,
 ) -> list[BaseRoute]:
-    schema = build_schema(introspection=settings.introspection)
+    schema = build_schema(
+        introspection=settings.introspection,
+        only_persisted=settings.persisted_only,
+        max_cost=settings.query_max_cost,
+        time_limit_s=settings.query_timeout_s,
+    )
     numbers = Metrics([*_collectors(services, schema), *more])
-    graphql = GraphQLServer(schema, services.queries, explorer=settings.explorer)
+    graphql = GraphQLServer(
+        schema, services.queries, explorer=settings.explorer, max_body=settings.query_max_kb * 1024
+    )
     return [
-        Route("/graphql", graphql),
-        WebSocketRoute("/graphql", graphql),
+        *graphql.routes(),
         *[Route(path, door) for path, door in doors.items()],
         Route(EXPORT_PATH, _export_door(services)),
         *openapi_routes(doors, page, shown=settings.explorer),
         *_reads(services).routes(),
-        *explorer_routes(schema.as_str() if settings.introspection else None, shown=settings.explorer),
+        *explorer_routes(schema.as_str() if settings.introspection else None, page, shown=settings.explorer),
         *health_routes({"store": _store_check(services), "live": _live_check(services), **checks}),
         metrics_route(numbers.render, CONTENT_TYPE),
         Mount("/", SinglePage(page)),
@@ -308,7 +314,7 @@ def _collectors(services: WebServices, schema: Schema) -> list[Collector]:
         readings.rollups(services.state, services.clock),
         readings.live(services.last_values, lambda: services.bus.subscribers, services.clock),
         operations.devices(devices.all, devices.sensor_errors),
-        operations.graphql(schema.operations, lambda: schema.fan_out.runs),
+        operations.graphql(schema.operations, lambda: schema.fan_out.runs, schema.documents.lookups),
         operations.process(),
     ]
 

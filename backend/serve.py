@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import socket
+from typing import Any, Final
 
 import uvicorn
 from starlette.applications import Starlette
@@ -11,6 +13,17 @@ from starlette.applications import Starlette
 from backend.core.errors import PermanentError
 from backend.ingest.door import Doors
 from backend.settings import Settings
+
+SOCKETS: Final[dict[str, Any]] = {
+    # Fanned-out messages are encoded once; compressing every copy would cost more than all the rest.
+    "ws_per_message_deflate": False,
+    # What a client sends are documents and variables.
+    "ws_max_size": 256 * 1024,
+    # Proxies cut what is idle, and a client that is gone without a word must not be written to for ever.
+    "ws_ping_interval": 20.0,
+    "ws_ping_timeout": 20.0,
+}
+"""How WebSockets are served, as uvicorn calls it."""
 
 
 def listen(settings: Settings, process: str = "") -> socket.socket:
@@ -44,8 +57,7 @@ def serve(app: Starlette, listener: socket.socket, greeting: str) -> int:
         proxy_headers=False,
         server_header=False,
         lifespan="on",
-        # Fanned-out messages are encoded once; compressing every copy would cost more than all the rest.
-        ws_per_message_deflate=False,
+        **SOCKETS,
         timeout_graceful_shutdown=3,
     )
     server = _Server(config, greeting)
@@ -58,6 +70,12 @@ def serve(app: Starlette, listener: socket.socket, greeting: str) -> int:
     return 0 if server.started else 1
 
 
+def settle() -> None:
+    """What is there at the start stays: the collector need not look through all of it each time, for tens of milliseconds."""
+    gc.collect()
+    gc.freeze()
+
+
 class _Server(uvicorn.Server):
     """Says where it serves once it does."""
 
@@ -68,4 +86,5 @@ class _Server(uvicorn.Server):
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         await super().startup(sockets)
         if self.started:
+            settle()
             print(self._greeting, flush=True)

@@ -82,6 +82,22 @@ class Settings(BaseSettings):
     explorer: bool = Field(
         default=True, description="Whether /graphql and /api/docs show pages to try the API on."
     )
+    persisted_only: bool = Field(
+        default=False,
+        description="Whether only documents known by their hash may run: the page's own. Notebooks, the explorer and scripts "
+        "with documents of their own are then refused.",
+    )
+    query_max_cost: int = Field(
+        default=1_000_000,
+        gt=0,
+        description="Values one GraphQL operation may ask for; a point of a series counts once for each of its columns.",
+    )
+    query_timeout_s: float = Field(
+        default=30.0, gt=0, description="Seconds after which a GraphQL query or mutation is stopped."
+    )
+    query_max_kb: int = Field(
+        default=256, gt=0, description="Size in kB of the largest GraphQL request that is read."
+    )
     spool_max_mb: int = Field(
         default=2048, gt=0, description="Size in MB at which the spool refuses readings."
     )

@@ -7,6 +7,7 @@ from typing import Any, TypeAlias
 
 import strawberry
 
+from backend.graphql.loaders import Loaders
 from backend.queries.services import Queries
 
 
@@ -16,6 +17,10 @@ class Context:
 
     queries: Queries
     connection_params: dict[str, Any] = field(default_factory=dict)
+    loaders: Loaders = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.loaders = Loaders(self.queries)
 
 
 Info: TypeAlias = strawberry.Info[Context, None]

@@ -41,7 +41,9 @@ class SecurityHeaders:
 
         async def with_headers(message: Message) -> None:
             if message["type"] == "http.response.start":
-                message = {**message, "headers": [*message.get("headers", ()), *_HEADERS]}
+                own = list(message.get("headers", ()))
+                given = {name for name, _ in own}  # a page may have a policy of its own
+                message = {**message, "headers": [*own, *(h for h in _HEADERS if h[0] not in given)]}
             await send(message)
 
         await self._app(scope, receive, with_headers)

@@ -2,13 +2,18 @@ import {
   Client,
   type CombinedError,
   fetchExchange,
+  makeOperation,
+  mapExchange,
   subscriptionExchange,
   type AnyVariables,
   type TypedDocumentNode,
 } from '@urql/core';
+import { persistedExchange } from '@urql/exchange-persisted';
+import type { DocumentNode } from 'graphql';
 import { createClient, type FormattedExecutionResult, type Sink } from 'graphql-ws';
 import { connection } from '../live/connection.svelte';
 import { clock } from '../live/clock.svelte';
+import { persisted } from './persisted';
 
 /** Why a request failed, in words for the reader; `offline` when the server could not be reached at all. */
 export class ApiError extends Error {
@@ -53,10 +58,35 @@ const socket = createClient({
   },
 });
 
+function nameOf(document: DocumentNode): string {
+  for (const definition of document.definitions) {
+    if (definition.kind === 'OperationDefinition') return definition.name?.value ?? '';
+  }
+  return '';
+}
+
+/** The server knows the page's documents: their hash says what the text would. A server that does not is sent the text. */
+const byHash = persistedExchange({
+  enableForSubscriptions: true,
+  preferGetForPersistedQueries: false,
+  generateHash: (_, document) => Promise.resolve(persisted[nameOf(document as DocumentNode)] ?? ''),
+});
+
+/** Answers that follow from the description alone: asked for by GET, so that the browser keeps them and asks only whether they changed. */
+const DESCRIPTIONS = new Set(['RoomPage', 'MeasurementsPage']);
+const byGet = mapExchange({
+  onOperation: (operation) =>
+    operation.kind === 'query' && operation.extensions?.persistedQuery && DESCRIPTIONS.has(nameOf(operation.query))
+      ? makeOperation(operation.kind, operation, { ...operation.context, preferGetMethod: 'force' })
+      : operation,
+});
+
 const client = new Client({
   url: '/graphql',
   preferGetMethod: false,
   exchanges: [
+    byHash,
+    byGet,
     subscriptionExchange({
       forwardSubscription: (request) => ({
         subscribe: (sink) => ({
