@@ -9,7 +9,7 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import Final
 
-from backend.accounts.errors import TooManyAttempts
+from backend.accounts.errors import too_many
 from backend.core.errors import TransientError
 from backend.core.rates import RateLimits
 
@@ -54,7 +54,7 @@ class Rates:
             log.warning("%s; attempts are counted in this process alone", error)
             wait_s = await self._fallback.take(key, limit.count, limit.window_s)
         if wait_s:
-            raise TooManyAttempts(wait_s)
+            raise too_many(wait_s)
 
     async def forget(self, what: str, who: str) -> None:
         for counters in (self._shared, self._fallback):

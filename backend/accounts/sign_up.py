@@ -8,7 +8,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from backend.accounts.credentials import hash_of, new_id
-from backend.accounts.errors import InvalidInput, LinkSpent, NotPossible
+from backend.accounts.errors import Conflict, InvalidInput, LinkSpent
 from backend.accounts.fields import email_of, key_of, name_of
 from backend.accounts.log import Actor, AuditLog
 from backend.accounts.model import AuditKind, MailKind, MailToken, Purpose, User, UserEvent, UserState
@@ -130,13 +130,13 @@ class SignUps:
             await self._log.write(within, AuditKind.CONFIRMED, actor, user.id)
 
     async def decide(self, secret: str, *, approve: bool, address: str) -> User:
-        """An administrator's word, by mailed link. Raises `LinkSpent`, `NotPossible`, `TooManyAttempts`."""
+        """An administrator's word, by mailed link. Raises `LinkSpent`, `Conflict`, `TooManyAttempts`."""
         await self._rates.take("link", address, LINK_ADDRESS)
         async with self._store.begin(alone=True) as within:
             token = await self._living(within, secret, Purpose.DECIDE)
             holder = await found(within, token.holder_id)
             if not (holder.is_admin and holder.may_enter):
-                raise NotPossible("This link was sent to somebody who is no administrator any more.")
+                raise Conflict("This link was sent to somebody who is no administrator any more.")
             user = await found(within, token.user_id)
             await decide(
                 within, self._log, self._clock, user, approve=approve, actor=Actor(holder.id, address)

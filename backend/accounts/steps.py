@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from backend.accounts.credentials import new_id
-from backend.accounts.errors import NotFound, NotPossible
+from backend.accounts.errors import Conflict, NotFound
 from backend.accounts.log import Actor, AuditLog
 from backend.accounts.model import AuditKind, MailKind, User, UserEvent, UserState, Waiting, after
 from backend.accounts.repository import Repository
@@ -21,19 +21,19 @@ async def found(within: Repository, user_id: str) -> User:
 async def transit(
     within: Repository, log: AuditLog, user_id: str, state: UserState, event: UserEvent, actor: Actor
 ) -> UserState:
-    """The new state. Raises `NotPossible` where the event does not lead anywhere from `state`, or the user is no longer in it."""
+    """The new state. Raises `Conflict` where the event does not lead anywhere from `state`, or the user is no longer in it."""
     end = after(state, event)
     if end is None or not await within.users.move(user_id, state, end):
-        raise NotPossible(f"A user who is {spoken(state)} cannot be {_DONE[event]}.")
+        raise Conflict(f"A user who is {spoken(state)} cannot be {_DONE[event]}.")
     await log.write(within, AuditKind.STATE_CHANGED, actor, user_id, event=event.value, state=end.value)
     return end
 
 
 async def keep_an_admin(within: Repository, user: User) -> None:
-    """Raises `NotPossible` where nobody could administer without `user`. Only in a unit of work that runs alone."""
+    """Raises `Conflict` where nobody could administer without `user`. Only in a unit of work that runs alone."""
     admins = await within.users.admins()
     if [admin.id for admin in admins] == [user.id]:
-        raise NotPossible("This is the only administrator: promote another user first.")
+        raise Conflict("This is the only administrator: promote another user first.")
 
 
 async def post(within: Repository, clock: Clock, kind: MailKind, user_id: str, to_id: str) -> None:

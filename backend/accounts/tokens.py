@@ -8,7 +8,7 @@ from collections.abc import Collection, Sequence
 from typing import Final
 
 from backend.accounts.credentials import KEY_PREFIX, TOKEN_PREFIX, hash_of, new_id, new_secret
-from backend.accounts.errors import InvalidInput, NotFound, NotPossible
+from backend.accounts.errors import Conflict, InvalidInput, NotFound
 from backend.accounts.fields import name_of
 from backend.accounts.log import Actor, AuditLog
 from backend.accounts.model import AccessToken, AuditKind, DeviceKey
@@ -32,7 +32,7 @@ class Tokens:
     async def make(
         self, name: str, scopes: Collection[Scope], days: int, actor: Actor
     ) -> tuple[AccessToken, str]:
-        """The token and its secret. Raises `InvalidInput`, `NotPossible`."""
+        """The token and its secret. Raises `InvalidInput`, `Conflict`."""
         called = name_of(name, "name")
         if not called:
             raise InvalidInput("name", "A token needs a name by which you will know it.")
@@ -49,7 +49,7 @@ class Tokens:
             if Scope.ADMIN in scopes and not user.is_admin:
                 raise InvalidInput("scopes", "Only an administrator's token can have the scope ADMIN.")
             if len(await within.tokens.of(user.id)) >= MOST_TOKENS:
-                raise NotPossible(f"You have {MOST_TOKENS} tokens: delete one first.")
+                raise Conflict(f"You have {MOST_TOKENS} tokens: delete one first.")
             await within.tokens.add(token, hash_of(secret))
             said = ",".join(sorted(scopes))
             await self._log.write(
@@ -78,7 +78,7 @@ class DeviceKeys:
         self._log = log
 
     async def make(self, name: str, network: str, actor: Actor) -> tuple[DeviceKey, str]:
-        """The key and its secret. Raises `InvalidInput`, `NotPossible`."""
+        """The key and its secret. Raises `InvalidInput`, `Conflict`."""
         if not _KEY_NAME.fullmatch(name):
             raise InvalidInput("name", "A device's name is 1 to 64 letters, digits, `_`, `.` or `-`.")
         try:
@@ -89,7 +89,7 @@ class DeviceKeys:
         key = DeviceKey(new_id(), name, good_from, self._clock.now_ns(), None)
         async with self._store.begin(alone=True) as within:
             if await within.keys.named(name):
-                raise NotPossible(f"There is a key of the name {name} already.")
+                raise Conflict(f"There is a key of the name {name} already.")
             await within.keys.add(key, hash_of(secret))
             await self._log.write(within, AuditKind.KEY_MADE, actor, key=name, network=good_from)
         return key, secret

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 from backend.accounts.credentials import new_id
-from backend.accounts.errors import InvalidInput, NotFound, NotPossible
+from backend.accounts.errors import Conflict, InvalidInput, NotFound
 from backend.accounts.fields import email_of, key_of, name_of, picture_of
 from backend.accounts.log import Actor, AuditLog
 from backend.accounts.model import AuditKind, User, UserEvent, UserState, events_towards
@@ -53,7 +53,7 @@ class Users:
             return await within.users.page(which, first, skip)
 
     async def add(self, email: str, password: str, *, admin: bool, actor: Actor, name: str = "") -> User:
-        """An authorized user, without mails: the operator vouches. Raises `InvalidInput`, `NotPossible`."""
+        """An authorized user, without mails: the operator vouches. Raises `InvalidInput`, `Conflict`."""
         address = email_of(email)
         check_password(password, [address, *address.split("@")])
         user = User(
@@ -71,7 +71,7 @@ class Users:
         )
         async with self._store.begin(alone=True) as within:
             if await within.users.with_email(user.email_key):
-                raise NotPossible(f"There is a user with the address {address} already.")
+                raise Conflict(f"There is a user with the address {address} already.")
             await within.users.add(user)
             await self._log.write(within, AuditKind.USER_ADDED, actor, user.id, admin=admin)
             state = user.state
@@ -110,13 +110,13 @@ class Users:
             return await found(within, user_id)
 
     async def set_admin(self, user_id: str, actor: Actor, *, admin: bool) -> User:
-        """Promotes or demotes. Raises `NotPossible` where it is so already, for who is not authorized, and for the last one."""
+        """Promotes or demotes. Raises `Conflict` where it is so already, for who is not authorized, and for the last one."""
         async with self._store.begin(alone=True) as within:
             user = await found(within, user_id)
             if user.is_admin == admin:
-                raise NotPossible(f"The user is {'an' if admin else 'no'} administrator already.")
+                raise Conflict(f"The user is {'an' if admin else 'no'} administrator already.")
             if admin and not user.may_enter:
-                raise NotPossible("Only an authorized user can be promoted.")
+                raise Conflict("Only an authorized user can be promoted.")
             if not admin:
                 await keep_an_admin(within, user)
             await within.users.change(user_id, is_admin=admin)

@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-from sqlalchemy import delete, insert, select, update
+from sqlalchemy import delete, exists, insert, select, update
 
 from backend.accounts.model import AccessToken, DeviceKey, Session, User, UserState
 from backend.accounts.repository.rows import Table, columns, pick, values
+from backend.accounts.rules import TOUCH_NS
 from backend.core.rights import Scope
 from backend.db.account_tables import DeviceKeyRow, SessionRow, TokenRow, UserRow
 
@@ -40,6 +41,12 @@ class SessionTable(Table):
 
     async def touch(self, ids: Sequence[str], at_ns: int) -> None:
         await self._change(update(SessionRow).where(SessionRow.id.in_(ids)).values(used_ns=at_ns))
+
+    async def touch_stale(self, ids: Sequence[str], at_ns: int) -> None:
+        """Those that were not touched for a while; usually none, and then nothing is written."""
+        stale = (SessionRow.id.in_(ids), SessionRow.used_ns < at_ns - TOUCH_NS)
+        if await self._session.scalar(select(exists().where(*stale))):
+            await self._change(update(SessionRow).where(*stale).values(used_ns=at_ns))
 
     async def end(self, session_id: str, user_id: str) -> bool:
         chosen = delete(SessionRow).where(SessionRow.id == session_id, SessionRow.user_id == user_id)

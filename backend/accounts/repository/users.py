@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import delete, func, insert, or_, select, update
+from sqlalchemy import delete, exists, func, insert, or_, select, update
 
 from backend.accounts.model import User, UserState
 from backend.accounts.repository.rows import Table, pick, values
@@ -62,6 +62,13 @@ class UserTable(Table):
 
     async def change(self, user_id: str, **columns: Any) -> None:
         await self._change(update(UserRow).where(UserRow.id == user_id).values(columns))
+
+    async def drop_unconfirmed(self, before_ns: int) -> None:
+        """Sign-ups of before then that nobody confirmed."""
+        unconfirmed = (UserState.CREATED.value, UserState.WAITING_CONFIRMATION_EMAIL.value)
+        old = (UserRow.state.in_(unconfirmed), UserRow.created_ns < before_ns)
+        if await self._session.scalar(select(exists().where(*old))):
+            await self._change(delete(UserRow).where(*old))
 
     async def delete(self, user_id: str) -> None:
         """With all that belongs to the user."""
