@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from backend.accounts.live import LiveRights
@@ -33,7 +33,9 @@ class Audit:
         async with self._store.begin() as within:
             return await within.audit.page(which, first)
 
-    async def write(self, kind: AuditKind, actor: Actor, **detail: str | int | float | bool | None) -> None:
+    async def write(
+        self, kind: AuditKind, actor: Actor, detail: Mapping[str, str | int | float | bool | None]
+    ) -> None:
         """Durable when it returns. Raises `TransientError`: what cannot be logged must not be done."""
         async with self._store.begin() as within:
             await self._log.write(within, kind, actor, "", **detail)

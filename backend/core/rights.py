@@ -75,6 +75,9 @@ ANONYMOUS: Final = Principal()
 WhoAsks: TypeAlias = Callable[[], Awaitable[Principal]]
 """Looks up who asks, once a request. Raises `TransientError` where that cannot be known now."""
 
+SESSION_COOKIES: Final = {False: "seduce", True: "__Host-seduce"}
+"""Name of the session's cookie, without TLS and with: then one that only this host can have set."""
+
 SCOPE_KEY: Final = "seduce.caller"
 """Where the ASGI scope holds the `Caller`."""
 
