@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from urllib.parse import urlsplit
 
 from pydantic import Field, SecretStr
 from pydantic_settings import BaseSettings, SettingsConfigDict
@@ -97,6 +98,9 @@ class Settings(BaseSettings):
         description="Mail server: smtp+starttls://user@host:587, smtps://user@host:465, smtp://127.0.0.1:25 (loopback only); "
         "console: prints mails.",
     )
+    mail_password: SecretStr = Field(
+        default=SecretStr(""), description="Password of the mail server's user; better in a file."
+    )
     mail_password_file: str = Field(
         default="", description="File that holds the password of the mail server's user."
     )
@@ -149,8 +153,16 @@ class Settings(BaseSettings):
         """By which people reach the page, without a slash at the end."""
         return (self.public_url or f"http://{self.host}:{self.port}").rstrip("/")
 
-    def mail_password(self) -> str:
-        """Empty where no file is set. Raises `UserError` where it cannot be read."""
+    @property
+    def origin(self) -> str:
+        """Scheme, host and port of that address."""
+        parts = urlsplit(self.address)
+        return f"{parts.scheme}://{parts.netloc}"
+
+    def password_for_mail(self) -> str:
+        """Empty where none is set. Raises `UserError` where its file cannot be read."""
+        if not self.mail_password_file:
+            return self.mail_password.get_secret_value()
         return _secret_in(self.mail_password_file, "SEDUCE_MAIL_PASSWORD_FILE")
 
     def key_for_ingest(self) -> str:
@@ -161,8 +173,6 @@ class Settings(BaseSettings):
 
 
 def _secret_in(file: str, name: str) -> str:
-    if not file:
-        return ""
     try:
         return Path(file).read_text().strip()
     except (OSError, UnicodeDecodeError) as cause:

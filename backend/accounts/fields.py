@@ -20,7 +20,7 @@ _LONGEST_URL: Final = 500
 def email_of(text: str, where: str = "email") -> str:
     """The address. Raises `InvalidInput` for what no mail can be sent to, or what would add lines to a mail's head."""
     address = unicodedata.normalize("NFC", text.strip())
-    if len(address) > _LONGEST_ADDRESS or not _ADDRESS.fullmatch(address):
+    if len(address) > _LONGEST_ADDRESS or not (address.isascii() and _ADDRESS.fullmatch(address)):
         raise InvalidInput(where, "This is no e-mail address: expected such as name@example.org.")
     return address
 

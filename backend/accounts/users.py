@@ -17,8 +17,6 @@ from backend.accounts.sign_up import decide
 from backend.accounts.steps import found, keep_an_admin, transit
 from backend.core.clock import Clock
 
-DELETED = "deleted user"
-
 
 class Users:
     """Rights are looked at where users come in; here it is looked at what can be."""
@@ -143,6 +141,11 @@ class Users:
         user = await self.prove(user_id, current, "currentPassword")
         check_password(password, _words(user), "newPassword")
         await self._keep_password(user, password, actor, by="user")
+
+    async def has_password(self, user_id: str, password: str) -> bool:
+        async with self._store.begin() as within:
+            user = await found(within, user_id)
+        return await self._passwords.matches(password, user.password_hash)
 
     async def prove(self, user_id: str, password: str, where: str) -> User:
         """It is the user who sits there, not somebody at a screen left alone. Raises `InvalidInput`, `TooManyAttempts`."""

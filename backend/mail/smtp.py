@@ -35,7 +35,7 @@ class SmtpAddress:
 
     @classmethod
     def parse(cls, url: str, password: str = "") -> SmtpAddress:
-        """`password` goes before one in the address. Raises `UserError`, which shows nothing of the address."""
+        """Raises `UserError`, which shows nothing of the address; also for one with a password in it, which would get about."""
         try:
             parts = urlsplit(url)
             port = parts.port or _PORTS.get(parts.scheme, 0)
@@ -47,8 +47,11 @@ class SmtpAddress:
             raise UserError(
                 "SEDUCE_MAIL_URL: without TLS only a mail server on loopback is spoken to; use smtp+starttls:// or smtps://"
             )
-        secret = password or unquote(parts.password or "")
-        return cls(parts.scheme, parts.hostname, port, unquote(parts.username or ""), secret)
+        if parts.password is not None:
+            raise UserError(
+                "SEDUCE_MAIL_URL holds a password: put it in SEDUCE_MAIL_PASSWORD_FILE, or SEDUCE_MAIL_PASSWORD"
+            )
+        return cls(parts.scheme, parts.hostname, port, unquote(parts.username or ""), password)
 
 
 class SmtpMailer:

@@ -55,6 +55,8 @@ class Authenticate:
             await _refuse_foreign(scope, send)
             return
         scope[SCOPE_KEY] = self._caller(scope, headers)
+        if scope["path"] in TOKEN_IN_ADDRESS:
+            scope["query_string"] = _without_token(scope["query_string"])
         await self._app(scope, receive, send)
 
     def _caller(self, scope: Scope, headers: dict[bytes, str]) -> Caller:
@@ -64,24 +66,25 @@ class Authenticate:
         return Caller(self._looked_up(scope, headers, address, secure), address, agent, secure)
 
     def _looked_up(self, scope: Scope, headers: dict[bytes, str], address: str, secure: bool) -> WhoAsks:
+        in_address = _token_in(scope["query_string"]) if scope["path"] in TOKEN_IN_ADDRESS else ""
         found: list[Principal] = []
 
         async def who() -> Principal:
             if not found:
-                found.append(await self._look_up(scope, headers, address, secure))
+                found.append(await self._look_up(in_address, headers, address, secure))
             return found[0]
 
         return who
 
     async def _look_up(
-        self, scope: Scope, headers: dict[bytes, str], address: str, secure: bool
+        self, in_address: str, headers: dict[bytes, str], address: str, secure: bool
     ) -> Principal:
         """A token that is sent counts alone: who sends one does not mean the cookie."""
         authorization = headers.get(b"authorization", "")
         if authorization[: len(_BEARER)].lower() == _BEARER:
             return await self._by_token(authorization[len(_BEARER) :].strip(), address)
-        if scope["path"] in TOKEN_IN_ADDRESS and (token := _token_in(scope.get("query_string", b""))):
-            return await self._by_token(token, address)
+        if in_address:
+            return await self._by_token(in_address, address)
         secret = _cookie(headers.get(b"cookie", ""), SESSION_COOKIES[secure])
         return await self._by_cookie(secret) if secret else ANONYMOUS
 
@@ -151,6 +154,11 @@ def _token_in(query: bytes) -> str:
         return dict(parse_qsl(query.decode("latin-1"), max_num_fields=1000)).get("token", "")
     except ValueError:
         return ""
+
+
+def _without_token(query: bytes) -> bytes:
+    """What comes after sees no secret, and need not know of it."""
+    return b"&".join(part for part in query.split(b"&") if not part.startswith(b"token="))
 
 
 def _is_same(origin: str, host: str) -> bool:
