@@ -34,7 +34,7 @@ _READ_FIELDS: Final = (
     "Query.balance",
     "Query.balances",
     "Query.racks",
-    "Query.room",
+    "Query.roomMap",
     "Query.overview",
     "Query.devices",
     "Query.device",
