@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import email
 import email.policy
-import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -21,7 +20,6 @@ class Inbox:
     mails: list[EmailMessage] = field(default_factory=list)
     to_recipients: str = ""
     to_data: str = ""
-    came: threading.Event = field(default_factory=threading.Event)
 
     async def handle_RCPT(  # noqa: N802
         self, server: Any, session: Any, envelope: Any, address: str, options: Any
@@ -37,7 +35,6 @@ class Inbox:
         mail = email.message_from_bytes(envelope.content, policy=email.policy.default)
         assert isinstance(mail, EmailMessage)
         self.mails.append(mail)
-        self.came.set()
         return "250 OK"
 
     def to(self, address: str) -> list[EmailMessage]:

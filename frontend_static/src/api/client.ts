@@ -91,7 +91,7 @@ function explain(error: CombinedError): ApiError {
     if (status === 401 || status === 403) return new ApiError('Reading needs an account: log in first.', false);
     return new ApiError(`The server answered with status ${status}.`, status >= 502);
   }
-  if (error.graphQLErrors.some((e) => e.extensions.code === 'UNAUTHENTICATED')) {
+  if (error.graphQLErrors.some((e) => e.extensions?.code === 'UNAUTHENTICATED')) {
     session.end();
     return new ApiError('Reading needs an account: log in first.', false, true);
   }

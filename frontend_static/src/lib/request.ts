@@ -55,6 +55,7 @@ function variables({ sensors, nodes, span, points }: Asked): Record<string, unkn
 function python(asked: Asked, url: string): string {
   const given = Object.entries(variables(asked)).map(([key, value]) => `    ${JSON.stringify(key)}: ${literal(value)},`);
   return `import json
+import os
 from urllib.request import Request, urlopen
 
 QUERY = """
@@ -65,7 +66,10 @@ ${given.join('\n')}
 }
 
 body = json.dumps({"query": QUERY, "variables": VARIABLES}).encode()
-request = Request("${url}/graphql", body, {"Content-Type": "application/json"})
+headers = {"Content-Type": "application/json"}
+if token := os.environ.get("SEDUCE_TOKEN"):
+    headers["Authorization"] = f"Bearer {token}"
+request = Request("${url}/graphql", body, headers)
 answer = json.load(urlopen(request))
 if "errors" in answer:
     raise SystemExit(answer["errors"][0]["message"])
@@ -83,7 +87,8 @@ function literal(value: unknown): string {
 
 function curl(asked: Asked, url: string): string {
   const body = JSON.stringify({ query: WITH_VARIABLES.replace(/\s+/g, ' '), variables: variables(asked) }, null, 2);
-  return `curl -sS '${url}/graphql' -H 'Content-Type: application/json' --data-binary @- <<'JSON'
+  return `# Where reads need a log-in, add -H @FILE, with "Authorization: Bearer <token>" in the file.
+curl -sS '${url}/graphql' -H 'Content-Type: application/json' --data-binary @- <<'JSON'
 ${body}
 JSON`;
 }
