@@ -139,7 +139,8 @@ def _add_places(parser: argparse.ArgumentParser) -> None:
 def _add_user(parser: argparse.ArgumentParser) -> None:
     verbs = parser.add_subparsers(dest="verb", required=True, metavar="WHAT")
     for verb, text in _USER_VERBS.items():
-        one = verbs.add_parser(verb, help=text)
+        # No short forms: `--password SECRET` must not pass for `--password-file`.
+        one = verbs.add_parser(verb, help=text, allow_abbrev=False)
         if verb == "list":
             states = [state.value for state in UserState]
             one.add_argument("--state", choices=states, help="only those in this state")

@@ -32,6 +32,7 @@ from backend.inventory.loader import load
 from backend.inventory.model import Inventory
 from backend.serve import listen, serve
 from backend.settings import Settings
+from backend.wiring import CONSOLE
 from crawlers.simulators.backfill import history
 from crawlers.simulators.faults import usual_faults
 from crawlers.simulators.fleet import SimulatedFleet
@@ -59,8 +60,8 @@ def run(settings: Settings, options: Options) -> int:
     """Serve until Ctrl-C. Returns the exit code; raises `UserError` or `PermanentError` for what the user can mend."""
     listener = listen(settings)
     url = f"http://{settings.host}:{listener.getsockname()[1]}"
-    if not settings.public_url:
-        settings = settings.model_copy(update={"public_url": url})
+    chosen = {"public_url": settings.public_url or url, "mail_url": settings.mail_url or CONSOLE}
+    settings = settings.model_copy(update=chosen)
     demo = _Demo(settings, options, load(settings.description_dir), url)
     app = create_app(settings, Parts(inventory=demo.inventory), demo.alongside)
     return serve(app, listener, demo.greeting)

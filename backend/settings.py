@@ -94,9 +94,9 @@ class Settings(BaseSettings):
     )
     session_hours: int = Field(default=12, ge=1, description="Hours after which a log-in ends in any case.")
     mail_url: str = Field(
-        default="console:",
-        description="Mail server: smtp+starttls://user@host:587, smtps://user@host:465, smtp://127.0.0.1:25 (loopback only); "
-        "console: prints mails.",
+        default="",
+        description="Mail server: smtp+starttls://user@host:587, smtps://user@host:465, smtp://127.0.0.1:25 (loopback only), or "
+        "console: to print mails, links included. Empty means none: mails wait.",
     )
     mail_password: SecretStr = Field(
         default=SecretStr(""), description="Password of the mail server's user; better in a file."

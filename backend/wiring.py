@@ -41,7 +41,7 @@ from backend.ingest.service import Ingest
 from backend.ingest.spool import SqliteSpool
 from backend.inventory.loader import load
 from backend.inventory.model import Inventory, Sensor
-from backend.mail.console import ConsoleMailer
+from backend.mail.console import ConsoleMailer, NoMailer
 from backend.mail.smtp import SmtpAddress, SmtpMailer
 from backend.mail.templates import MailTemplates
 from backend.rest.arduino import PATH as CARDS_PATH
@@ -59,6 +59,8 @@ INGEST_PATH: Final = "/ingest"
 RELAY_PATH: Final = "/ingest/cards"
 """Where a process that receives cards leaves what it has judged: as `/ingest`, and unknown probes are let in."""
 RETRY_S: Final = 2.0
+CONSOLE: Final = "console:"
+"""The mail server of the demo: the terminal."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -157,7 +159,9 @@ def build_accounts(
 
 def open_mailer(settings: Settings) -> Mailer:
     """Raises `UserError`."""
-    if settings.mail_url in ("console:", "console"):
+    if not settings.mail_url:
+        return NoMailer()
+    if settings.mail_url == CONSOLE:
         return ConsoleMailer()
     address = SmtpAddress.parse(settings.mail_url, settings.password_for_mail())
     return SmtpMailer(address, settings.mail_from, settings.mail_ca_file)

@@ -44,7 +44,7 @@ RUNS = {
         "backend.operate",
         "backend.wiring",
     },
-    "backend.demo": {"backend.app", "backend.serve"},
+    "backend.demo": {"backend.app", "backend.serve", "backend.wiring"},
     "backend.operate": {"backend.wiring"},
     "backend.processes": {"backend.wiring"},
     "backend.wiring": {"backend.stores"},

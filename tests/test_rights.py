@@ -3,117 +3,38 @@
 from __future__ import annotations
 
 import asyncio
-import json
 from collections.abc import AsyncIterator, Mapping
-from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-import httpx2
 import pytest
 import websockets
 from starlette.applications import Starlette
 
 from backend.accounts.live import LOOK_S
-from backend.accounts.log import OPERATOR, Actor
-from backend.accounts.services import Accounts
+from backend.accounts.log import OPERATOR
 from backend.app import Parts, create_app, create_web
 from backend.bus.memory import MemoryBus
-from backend.core.clock import ManualClock
 from backend.core.rights import Right, Scope
 from backend.processes import create_ingest
 from backend.rights import FIELDS, ROUTES
 from backend.settings import Settings
 from tests.support import entry_points
-from tests.support.accounts import HERE, NOW, PASSWORD, MailBox, links, quick_passwords
+from tests.support.account_site import Site, running_site
+from tests.support.accounts import HERE, links
 from tests.support.graphql_client import connected
 from tests.support.reference_store import ReferenceStore
-from tests.support.serve import serving
 from tests.support.small_site import small_inventory
 
 FIELD_LIST = list(entry_points.fields())
 REFUSED = {"UNAUTHENTICATED", "FORBIDDEN"}
 
 
-@dataclass
-class Site:
-    """A running dashboard where reads need a log-in."""
-
-    address: str
-    accounts: Accounts
-    clock: ManualClock
-    mailbox: MailBox
-    client: httpx2.AsyncClient
-    count: int = 0
-
-    async def user(self, *, admin: bool = False) -> str:
-        self.count += 1
-        email = f"user{self.count}@example.org"
-        return (await self.accounts.users.add(email, PASSWORD, admin=admin, actor=OPERATOR)).id
-
-    async def cookie(self, user_id: str) -> dict[str, str]:
-        user = await self.accounts.users.find(user_id)
-        assert user is not None
-        return {"Cookie": f"seduce={await self.accounts.sign_ins._begin(user, HERE, 'test', '')}"}
-
-    async def token(self, user_id: str, *scopes: Scope, days: int = 1) -> dict[str, str]:
-        _, secret = await self.accounts.tokens.make("t", scopes, days, Actor(user_id))
-        return {"Authorization": f"Bearer {secret}"}
-
-    async def ask(self, document: str, headers: Mapping[str, str]) -> Any:
-        """The answer, or the status where it is not 200."""
-        answer = await self.client.post("/graphql", json={"query": document}, headers=dict(headers))
-        return answer.json() if answer.status_code == 200 else answer.status_code
-
-    async def watch(self, document: str, headers: Mapping[str, str]) -> Any:
-        """The first answer over a WebSocket, the code it is closed with, or the status that it does not begin with."""
-        url = f"ws://{self.address}/graphql"
-        options: dict[str, Any] = {
-            "subprotocols": ["graphql-transport-ws"],
-            "additional_headers": dict(headers),
-        }
-        try:
-            async with websockets.connect(url, **options) as socket:
-                await socket.send('{"type": "connection_init"}')
-                assert json.loads(await socket.recv())["type"] == "connection_ack"
-                message = {"id": "1", "type": "subscribe", "payload": {"query": document}}
-                await socket.send(json.dumps(message))
-                answer = json.loads(await socket.recv())
-                payload = answer["payload"]
-                return {"errors": payload} if answer["type"] == "error" else payload
-        except websockets.ConnectionClosedError as closed:
-            return closed.rcvd.code if closed.rcvd else 1006
-        except websockets.InvalidStatus as refused:
-            return refused.response.status_code
-
-
 @pytest.fixture
 async def site(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Site]:
     async with running_site(tmp_path, monkeypatch) as found:
         yield found
-
-
-@asynccontextmanager
-async def running_site(folder: Path, monkeypatch: pytest.MonkeyPatch, **settings: Any) -> AsyncIterator[Site]:
-    monkeypatch.setattr("backend.accounts.rates.ANSWER_S", 0.0)
-    monkeypatch.setattr("backend.accounts.tokens.MOST_TOKENS", 1000)
-    chosen = Settings(**{"data_dir": folder, "public_read": False, **settings})
-    clock, mailbox = ManualClock(NOW), MailBox()
-    parts = Parts(
-        clock=clock,
-        inventory=small_inventory(),
-        store=ReferenceStore(),
-        mailer=mailbox,
-        passwords=quick_passwords(),
-        page=folder,
-    )
-    app = create_app(chosen, parts)
-    async with (
-        serving(app) as address,
-        httpx2.AsyncClient(base_url=f"http://{address}", timeout=60) as client,
-    ):
-        yield Site(address, app.state.services.accounts, clock, mailbox, client)
 
 
 def test_every_field_has_a_rule_and_no_rule_is_left_over() -> None:

@@ -134,7 +134,8 @@ def test_the_overview_comes_in_one_round_trip(browser: Browser, base_url: str) -
     page.goto(base_url)
     settle(page)
     assert drawn(page.locator("canvas").first)
-    assert len(asked) == 1, asked
+    # Beside it the rail asks who sits here; no figure waits for that.
+    assert len([body for body in asked if '"Me"' not in body]) == 1, asked
     context.close()
 
 

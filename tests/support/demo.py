@@ -9,6 +9,8 @@ import signal
 import subprocess
 import sys
 import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -26,14 +28,15 @@ class LogIn:
     email: str
     password: str
 
-    def client(self, url: str) -> httpx.Client:
+    @contextmanager
+    def client(self, url: str) -> Iterator[httpx.Client]:
         """An HTTP client with a session of its own."""
-        client = httpx.Client(base_url=url, timeout=30)
         document = "mutation($e: String!, $p: String!) { logIn(email: $e, password: $p) { __typename } }"
         body = {"query": document, "variables": {"e": self.email, "p": self.password}}
-        answer = client.post("/graphql", json=body).json()
-        assert answer["data"] == {"logIn": {"__typename": "LoggedIn"}}, answer
-        return client
+        with httpx.Client(base_url=url, timeout=30) as client:
+            answer = client.post("/graphql", json=body).json()
+            assert answer["data"] == {"logIn": {"__typename": "LoggedIn"}}, answer
+            yield client
 
     def token(self, url: str) -> str:
         """A personal token for reads and exports."""

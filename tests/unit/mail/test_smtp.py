@@ -11,7 +11,7 @@ from aiosmtpd.smtp import AuthResult
 
 from backend.core.errors import PermanentError, TransientError, UserError
 from backend.core.mail import Mail
-from backend.mail.console import ConsoleMailer
+from backend.mail.console import ConsoleMailer, NoMailer
 from backend.mail.smtp import SmtpAddress, SmtpMailer
 from tests.support.certificates import certificate
 from tests.support.processes import free_port
@@ -118,6 +118,11 @@ async def test_the_console_shows_the_text(capsys: pytest.CaptureFixture[str]) ->
     said = capsys.readouterr().out
     assert "Mail to anna@example.org: Grüße" in said
     assert "Tag" in said
+
+
+async def test_without_a_mail_server_mails_wait() -> None:
+    with pytest.raises(TransientError, match="SEDUCE_MAIL_URL"):
+        await NoMailer().send(PLAIN)
 
 
 def _only(user: str, password: bytes) -> Any:
