@@ -28,11 +28,12 @@ test-frontend: frontend_static/node_modules/.installed
 test-python: .venv/.dev frontend_static/dist/index.html
 	@$(BIN)/python -m pytest -q $(ARGS)
 
-check: .venv/.dev frontend_static/node_modules/.installed ## Lint and types, back end and front end
+check: .venv/.dev frontend_static/node_modules/.installed ## Lint and types, back end and front end; known faults in what is installed
 	@$(BIN)/ruff check .
 	@$(BIN)/ruff format --check .
 	@$(BIN)/mypy
 	@scripts/npm.sh run check --silent
+	@scripts/audit.sh
 
 bench: .venv/.dev ## Benchmarks; every one prints what it measures
 	@for b in benchmarks/bench_*.py; do \

@@ -144,6 +144,7 @@ class MailKind(StrEnum):
     CONFIRMATION = "confirmation"
     KNOWN_ADDRESS = "known_address"
     RESET = "reset"
+    PASSWORD_CHANGED = "password_changed"  # noqa: S105  the name of a mail
     AUTHORIZATION = "authorization"
     APPROVED = "approved"
     DISAPPROVED = "disapproved"

@@ -39,7 +39,12 @@ MOST: Final = 10
 FIRST_DELAY_S: Final = 10
 LONGEST_DELAY_S: Final = 3600
 
-TO_USERS: Final = (MailKind.CONFIRMATION, MailKind.KNOWN_ADDRESS, MailKind.RESET)
+TO_USERS: Final = (
+    MailKind.CONFIRMATION,
+    MailKind.KNOWN_ADDRESS,
+    MailKind.RESET,
+    MailKind.PASSWORD_CHANGED,
+)
 TO_DECIDE: Final = (MailKind.AUTHORIZATION, MailKind.APPROVED, MailKind.DISAPPROVED)
 
 _PURPOSES: Final = {

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import ipaddress
 import logging
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
@@ -25,7 +26,8 @@ class Limit:
 
 
 LOG_IN_ACCOUNT: Final = Limit(10, 900)
-LOG_IN_ADDRESS: Final = Limit(30, 900)
+LOG_IN_ADDRESS: Final = Limit(100, 900)
+"""All that log in from behind one address count together, those who succeed too."""
 SIGN_UP_ADDRESS: Final = Limit(10, 3600)
 MAIL_ACCOUNT: Final = Limit(4, 3600)
 """Mails that somebody may have sent to one mailbox."""
@@ -47,7 +49,7 @@ class Rates:
 
     async def take(self, what: str, who: str, limit: Limit) -> None:
         """Counts one attempt. Raises `TooManyAttempts`."""
-        key = f"{what}:{who}"
+        key = f"{what}:{_place(who)}"
         try:
             wait_s = await self._shared.take(key, limit.count, limit.window_s)
         except TransientError as error:
@@ -59,7 +61,7 @@ class Rates:
     async def forget(self, what: str, who: str) -> None:
         for counters in (self._shared, self._fallback):
             try:
-                await counters.forget(f"{what}:{who}")
+                await counters.forget(f"{what}:{_place(who)}")
             except TransientError:
                 log.debug("a counter of attempts stays")
 
@@ -72,3 +74,14 @@ class Rates:
             yield
         finally:
             await self._sleep(max(0.0, end - clock()))
+
+
+def _place(who: str) -> str:
+    """Of an IPv6 address the network: whoever has one address of it has 2^64."""
+    if ":" not in who:
+        return who
+    try:
+        found = ipaddress.IPv6Address(who)
+    except ValueError:
+        return who
+    return str(found.ipv4_mapped or ipaddress.IPv6Network((found, 64), strict=False))

@@ -172,6 +172,7 @@ class SignUps:
             await self._log.write(
                 within, AuditKind.PASSWORD_CHANGED, Actor(user.id, address), user.id, by="mail"
             )
+            await post(within, self._clock, MailKind.PASSWORD_CHANGED, user.id, user.id)
         await self._rates.forget("log-in", user.email_key)
 
     async def _living(self, within: Repository, secret: str, purpose: Purpose | None = None) -> MailToken:

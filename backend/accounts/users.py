@@ -8,13 +8,13 @@ from backend.accounts.credentials import new_id
 from backend.accounts.errors import Conflict, InvalidInput, NotFound
 from backend.accounts.fields import email_of, key_of, name_of, picture_of
 from backend.accounts.log import Actor, AuditLog
-from backend.accounts.model import AuditKind, User, UserEvent, UserState, events_towards
+from backend.accounts.model import AuditKind, MailKind, User, UserEvent, UserState, events_towards
 from backend.accounts.passwords import Passwords, check_password
 from backend.accounts.rates import LOG_IN_ACCOUNT, Rates
 from backend.accounts.repository import AccountStore
 from backend.accounts.repository.users import UserFilter
 from backend.accounts.sign_up import decide
-from backend.accounts.steps import found, keep_an_admin, transit
+from backend.accounts.steps import found, keep_an_admin, post, transit
 from backend.core.clock import Clock
 
 
@@ -177,6 +177,7 @@ class Users:
             await within.users.change(user.id, password_hash=hashed)
             await within.sessions.end_all(user.id)
             await self._log.write(within, AuditKind.PASSWORD_CHANGED, actor, user.id, by=by)
+            await post(within, self._clock, MailKind.PASSWORD_CHANGED, user.id, user.id)
         await self._rates.forget("log-in", user.email_key)
 
 

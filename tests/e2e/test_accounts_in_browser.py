@@ -233,6 +233,18 @@ def test_a_forgotten_password(stranger: Browser, town: Town) -> None:
         expect(page.locator("h1")).to_have_text("Overview")
 
 
+def test_a_password_can_be_shown(stranger: Browser, town: Town) -> None:
+    with page_of(stranger) as page:
+        page.goto(f"{town.url}/log-in")
+        field = page.get_by_label("Password", exact=True)
+        field.fill(PASSWORD)
+        expect(field).to_have_attribute("type", "password")
+        expect(field).to_have_attribute("autocomplete", "current-password")
+        page.get_by_role("button", name="Show the password").click()
+        expect(field).to_have_attribute("type", "text")
+        expect(field).to_have_value(PASSWORD)
+
+
 @pytest.mark.parametrize("theme", ["light", "dark"])
 @pytest.mark.parametrize("width", [1440, 390])
 def test_the_cards_are_accessible_and_fit(stranger: Browser, town: Town, theme: str, width: int) -> None:

@@ -142,6 +142,8 @@ async def test_a_reset_sets_the_password_once_and_ends_all_sessions(bench: Accou
     assert await bench.log_in(user.email, OTHER_PASSWORD)
     with pytest.raises(LinkSpent):
         await bench.accounts.sign_ups.reset(secret, PASSWORD, HERE)
+    await bench.accounts.postman.send_confirmations()
+    assert "password was changed" in bench.mailbox.take().subject
 
 
 @pytest.mark.parametrize(

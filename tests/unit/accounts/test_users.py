@@ -116,6 +116,10 @@ async def test_a_user_changes_the_password_by_the_old_one(bench: AccountBench) -
     await users.change_password(user.id, PASSWORD, OTHER_PASSWORD, actor)
     assert await bench.accounts.sign_ins.by_cookie(cookie) == ANONYMOUS
     assert await bench.log_in(user.email, OTHER_PASSWORD)
+    await bench.accounts.postman.send_confirmations()
+    told = bench.mailbox.take()
+    assert (told.to, "password was changed" in told.subject) == (user.email, True)
+    assert OTHER_PASSWORD not in told.text
 
 
 async def test_guessing_the_password_in_an_open_session_is_limited(bench: AccountBench) -> None:
