@@ -11,6 +11,7 @@ from starlette.applications import Starlette
 
 from backend.core.errors import PermanentError
 from backend.ingest.door import Doors
+from backend.rest.connection import BoundedHttp
 from backend.settings import Settings
 
 
@@ -43,6 +44,7 @@ def serve(app: Starlette, listener: socket.socket, greeting: str | Callable[[], 
     front = Doors(app.state.doors, app)
     config = uvicorn.Config(
         front,
+        http=BoundedHttp,
         log_level="warning",
         access_log=False,
         proxy_headers=False,
