@@ -83,7 +83,22 @@ FIELDS: Final[Mapping[str, Right]] = {
 """`Type.field` -> what it asks for. All fields of Query, Mutation and Subscription; another type's field may ask for more than
 the way that led to it."""
 
+_READS: Final = (
+    "/sensors",
+    "/sensors_types",
+    "/sensors_types/{sensor_type:name}/sensors",
+    "/servers/all/sensors",
+    "/sensors/{sensor_id:name}/measurements",
+    "/power_infrastructure/description/tree",
+    "/infrastructure/description/tree",
+)
+
 ROUTES: Final[Mapping[str, Right]] = {
+    **dict.fromkeys(_READS, Right.READ),
+    **{f"/api{path}": Right.READ for path in _READS},
+    **dict.fromkeys(("/api", "/api/", "/api/{path:name}"), Right.ANYONE),  # what there is, and that there is no more
+    "/api/docs": Right.ANYONE,
+    "/openapi.json": Right.ANYONE,
     "/graphql": Right.ANYONE,  # every field has its own line
     "/schema.graphql": Right.ANYONE,
     "/explorer": Right.ANYONE,  # a page, without data
