@@ -96,7 +96,9 @@ _READS: Final = (
 ROUTES: Final[Mapping[str, Right]] = {
     **dict.fromkeys(_READS, Right.READ),
     **{f"/api{path}": Right.READ for path in _READS},
-    **dict.fromkeys(("/api", "/api/", "/api/{path:name}"), Right.ANYONE),  # what there is, and that there is no more
+    **dict.fromkeys(
+        ("/api", "/api/", "/api/{path:name}"), Right.ANYONE
+    ),  # what there is, and that there is no more
     "/api/docs": Right.ANYONE,
     "/openapi.json": Right.ANYONE,
     "/graphql": Right.ANYONE,  # every field has its own line

@@ -242,14 +242,12 @@ async def _judge_route(
     answer = await site.client.get(path or "/", headers=dict(headers), follow_redirects=True)
     # A page elsewhere cannot read what it gets: nothing is changed, and no answer allows it.
     assert "access-control-allow-origin" not in answer.headers, what
-    if right is Right.EXPORT:
-        foreign = (
-            caller.refused_outright
-        )  # the browser of an administrator, which may load the file for its owner
-        wanted = 200 if right in caller.may or foreign else 403 if caller.is_known else 401
-        assert answer.status_code == wanted, f"{what}: {answer.text}"
+    # The browser of somebody logged in may load a file for its owner, whoever made the link.
+    if right in (Right.READ, Right.EXPORT) and right not in caller.may and not caller.refused_outright:
+        assert answer.status_code == (403 if caller.is_known else 401), f"{what}: {answer.text}"
+        assert set(answer.json()) == {"error"}, what
     else:
-        assert answer.status_code not in (401, 403), what
+        assert answer.status_code not in (401, 403), f"{what}: {answer.text}"
 
 
 async def test_a_token_in_the_address_is_taken_for_exports_alone(site: Site) -> None:
