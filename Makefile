@@ -31,11 +31,12 @@ test-python: .venv/.dev frontend_static/dist/index.html
 fuzz: .venv/.dev ## Decoders and doors with 100,000 inputs each (SEDUCE_FUZZ for another number, SEDUCE_FUZZ_SEED for others)
 	@SEDUCE_FUZZ=$${SEDUCE_FUZZ:-100000} $(BIN)/python -m pytest -q tests/fuzz $(ARGS)
 
-check: .venv/.dev frontend_static/node_modules/.installed ## Lint and types, back end and front end
+check: .venv/.dev frontend_static/node_modules/.installed ## Lint and types, back end and front end; known faults in what is installed
 	@$(BIN)/ruff check .
 	@$(BIN)/ruff format --check .
 	@$(BIN)/mypy
 	@scripts/npm.sh run check --silent
+	@scripts/audit.sh
 
 bench: .venv/.dev ## Benchmarks; every one prints what it measures
 	@for b in benchmarks/bench_*.py; do \

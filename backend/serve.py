@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import gc
 import socket
+from collections.abc import Callable
 from typing import Any, Final
 
 import uvicorn
@@ -12,6 +13,7 @@ from starlette.applications import Starlette
 
 from backend.core.errors import PermanentError
 from backend.ingest.door import Doors
+from backend.rest.connection import BoundedHttp
 from backend.settings import Settings
 
 SOCKETS: Final[dict[str, Any]] = {
@@ -46,12 +48,16 @@ def listen(settings: Settings, process: str = "") -> socket.socket:
     return listener
 
 
-def serve(app: Starlette, listener: socket.socket, greeting: str) -> int:
-    """Until SIGINT or SIGTERM. Returns 0, or 1 where the start failed (the log says why)."""
+def serve(app: Starlette, listener: socket.socket, greeting: str | Callable[[], str]) -> int:
+    """Until SIGINT or SIGTERM. Returns 0, or 1 where the start failed (the log says why).
+
+    A greeting that is a function is asked for when all is up.
+    """
     # Pushes skip routing and middleware: a thousand a second come in, and none of it is for them.
     front = Doors(app.state.doors, app)
     config = uvicorn.Config(
         front,
+        http=BoundedHttp,
         log_level="warning",
         access_log=False,
         proxy_headers=False,
@@ -79,7 +85,7 @@ def settle() -> None:
 class _Server(uvicorn.Server):
     """Says where it serves once it does."""
 
-    def __init__(self, config: uvicorn.Config, greeting: str) -> None:
+    def __init__(self, config: uvicorn.Config, greeting: str | Callable[[], str]) -> None:
         super().__init__(config)
         self._greeting = greeting
 
@@ -87,4 +93,4 @@ class _Server(uvicorn.Server):
         await super().startup(sockets)
         if self.started:
             settle()
-            print(self._greeting, flush=True)
+            print(self._greeting if isinstance(self._greeting, str) else self._greeting(), flush=True)

@@ -7,14 +7,21 @@ from collections.abc import Mapping
 import strawberry
 from strawberry.schema.config import StrawberryConfig
 
+from backend.graphql.administration import AdministrationMutation, AdministrationQuery
+from backend.graphql.audit import AuditQuery
 from backend.graphql.balance import BalanceQuery
+from backend.graphql.commands import CommandMutation, CommandQuery
+from backend.graphql.credentials import CredentialMutation, CredentialQuery
 from backend.graphql.devices import DeviceQuery, DeviceSubscription
 from backend.graphql.documents import manifest
 from backend.graphql.energy import EnergyQuery, EnergySubscription
+from backend.graphql.entry import EntryMutation, EntryQuery
 from backend.graphql.errors import DescribeStream
 from backend.graphql.execution import Operations, Schema
+from backend.graphql.guard import Rights
 from backend.graphql.limits import MAX_COST, Cost, Ready
 from backend.graphql.overview import OverviewQuery
+from backend.graphql.people import PeopleMutation, PeopleQuery
 from backend.graphql.plain import PlainExecutor
 from backend.graphql.problems import HANDLERS
 from backend.graphql.racks import RackQuery
@@ -39,7 +46,18 @@ class Query(
     RoomQuery,
     OverviewQuery,
     DeviceQuery,
+    PeopleQuery,
+    EntryQuery,
+    CredentialQuery,
+    AdministrationQuery,
+    AuditQuery,
+    CommandQuery,
 ):
+    pass
+
+
+@strawberry.type(description="What can be changed. Failures that are to be expected are part of each answer.")
+class Mutation(EntryMutation, PeopleMutation, CredentialMutation, AdministrationMutation, CommandMutation):
     pass
 
 
@@ -64,6 +82,7 @@ def build_schema(
     operations = Operations()
     return Schema(
         Query,
+        mutation=Mutation,
         subscription=Subscription,
         operations=operations,
         time_limit_s=time_limit_s,
@@ -75,5 +94,5 @@ def build_schema(
         execution_context_class=PlainExecutor,
         exception_handlers=HANDLERS,
         config=StrawberryConfig(scalar_map=SCALARS, disable_field_suggestions=not introspection),
-        extensions=[lambda: DescribeStream(operations.errors), lambda: Cost(max_cost), Ready],
+        extensions=[lambda: DescribeStream(operations.errors), Rights, lambda: Cost(max_cost), Ready],
     )

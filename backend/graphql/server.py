@@ -10,14 +10,20 @@ from cross_web import HTTPException
 from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 from starlette.routing import BaseRoute, Route, WebSocketRoute
+from starlette.types import Receive, Scope, Send
 from starlette.websockets import WebSocket
 from strawberry.asgi import GraphQL
 from strawberry.http import GraphQLRequestData
 from strawberry.types.unset import UNSET
 
+from backend.accounts.services import Accounts
+from backend.core.commands import Equipment
+from backend.core.rights import NOBODY, SCOPE_KEY, Caller
+from backend.graphql.connections import admit, dismiss, who_asks
 from backend.graphql.context import Context
+from backend.graphql.cookies import cookie_name
 from backend.graphql.encoding import compress, validated
-from backend.graphql.errors import BAD_INPUT
+from backend.graphql.errors import BAD_INPUT, UNAVAILABLE
 from backend.graphql.execution import Schema
 from backend.graphql.scalars import dumps
 from backend.graphql.socket import PROTOCOL, Handler, TextSocket
@@ -28,10 +34,6 @@ PATH: Final = "/graphql"
 
 Admit: TypeAlias = Callable[[Context], Awaitable[None]]
 """Looks at a socket's `connection_params` before it is acknowledged; raises `Unauthorized` or `Forbidden`."""
-
-
-async def _admit_all(context: Context) -> None:
-    """Nobody is refused."""
 
 
 class GraphQLServer(GraphQL[Context, None]):
@@ -47,9 +49,13 @@ class GraphQLServer(GraphQL[Context, None]):
         *,
         explorer: bool,
         allowed_origins: Sequence[str] = (),
-        admit: Admit = _admit_all,
+        admit: Admit = admit,
         max_body: int = 256 * 1024,
+        accounts: Accounts | None = None,
+        equipment: Equipment | None = None,
+        public_read: bool = False,
     ) -> None:
+        """Without `accounts` nobody can be known, and only `public_read` lets anybody read."""
         super().__init__(
             schema,
             graphql_ide="graphiql" if explorer else None,
@@ -59,6 +65,9 @@ class GraphQLServer(GraphQL[Context, None]):
         self._queries = queries
         self._admit = admit
         self._max_body = max_body
+        self._accounts = accounts
+        self._equipment = equipment
+        self._public_read = public_read
 
     def routes(self) -> list[BaseRoute]:
         return [Route(PATH, self, max_body_size=self._max_body), WebSocketRoute(PATH, self)]
@@ -69,11 +78,18 @@ class GraphQLServer(GraphQL[Context, None]):
     def decode_json(self, data: str | bytes) -> Any:
         return orjson.loads(data)
 
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        try:
+            await super().__call__(scope, receive, send)
+        finally:
+            await dismiss(scope)
+
     async def run(self, request: Any, *args: Any, **kwargs: Any) -> Any:
         try:
             response = await super().run(request, *args, **kwargs)
         except HTTPException as error:
-            fault = {"message": error.reason, "extensions": {"code": BAD_INPUT}}
+            code = UNAVAILABLE if error.status_code >= 500 else BAD_INPUT
+            fault = {"message": error.reason, "extensions": {"code": code}}
             return Response(dumps({"errors": [fault]}), error.status_code, media_type="application/json")
         if isinstance(request, WebSocket) or response.status_code != 200:
             return response
@@ -111,7 +127,21 @@ class GraphQLServer(GraphQL[Context, None]):
     async def get_context(
         self, request: Request | WebSocket, response: Response | WebSocket | None = None
     ) -> Context:
-        return Context(self._queries)
+        caller: Caller = request.scope.get(SCOPE_KEY, NOBODY)
+        context = Context(
+            self._queries,
+            caller=caller,
+            public_read=self._public_read,
+            cookie=request.cookies.get(cookie_name(caller), ""),
+            known_accounts=self._accounts,
+            known_equipment=self._equipment,
+        )
+        if isinstance(request, WebSocket):
+            context.socket = request  # who it is, is asked when the connection begins
+        else:
+            context.answer = response if isinstance(response, Response) else None
+            context.who = await who_asks(context)
+        return context
 
     async def on_ws_connect(self, context: Context) -> Any:
         await self._admit(context)

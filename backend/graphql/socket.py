@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any, Final
 
 from graphql import GraphQLError
-from starlette.websockets import WebSocketDisconnect
+from starlette.websockets import WebSocketDisconnect, WebSocketState
 from strawberry.asgi import ASGIWebSocketAdapter
 from strawberry.http.exceptions import WebSocketDisconnected
 from strawberry.subscriptions.protocols.graphql_transport_ws.handlers import BaseGraphQLTransportWSHandler
@@ -38,6 +38,8 @@ class TextSocket(ASGIWebSocketAdapter):
     """Sends text frames: bytes would go out as binary ones, which browser clients ignore."""
 
     async def send_json(self, message: object) -> None:
+        if self.ws.application_state is WebSocketState.DISCONNECTED:
+            raise WebSocketDisconnected
         try:
             await self.ws.send_text(dumps(message).decode())
         except WebSocketDisconnect as cause:

@@ -21,7 +21,7 @@ def site_app(
 ) -> Starlette:
     """The API over a small site, without the rest of the process; `options` are those of `build_schema`."""
     more = {} if admit is None else {"admit": admit}
-    server = GraphQLServer(build_schema(**options), site.queries, explorer=explorer, **more)
+    server = GraphQLServer(build_schema(**options), site.queries, explorer=explorer, public_read=True, **more)
     app = Starlette(routes=server.routes())
     app.state.schema = server.schema
     return app
@@ -82,10 +82,12 @@ class Socket:
 
 
 @asynccontextmanager
-async def connected(address: str, **options: Any) -> AsyncIterator[Socket]:
+async def connected(
+    address: str, payload: dict[str, Any] | None = None, **options: Any
+) -> AsyncIterator[Socket]:
     url, protocols = f"ws://{address}/graphql", ["graphql-transport-ws"]
     async with websockets.connect(url, subprotocols=protocols, **options) as connection:  # type: ignore[arg-type]
         socket = Socket(connection)
-        await socket._send({"type": "connection_init"})
+        await socket._send({"type": "connection_init", "payload": payload or {}})
         assert (await socket.receive())["type"] == "connection_ack"
         yield socket
