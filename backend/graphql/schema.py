@@ -14,6 +14,7 @@ from backend.graphql.execution import Operations, Schema
 from backend.graphql.limits import Cost, NoIntrospection, Shape, Tokens
 from backend.graphql.overview import OverviewQuery
 from backend.graphql.plain import PlainExecutor
+from backend.graphql.problems import HANDLERS
 from backend.graphql.racks import RackQuery
 from backend.graphql.ratios import RatioQuery
 from backend.graphql.readings import ReadingSubscription
@@ -61,6 +62,7 @@ def build_schema(*, introspection: bool = True) -> Schema:
         subscription=Subscription,
         operations=operations,
         execution_context_class=PlainExecutor,
+        exception_handlers=HANDLERS,
         config=StrawberryConfig(scalar_map=SCALARS, disable_field_suggestions=not introspection),
         extensions=extensions if introspection else [NoIntrospection, *extensions],
     )
