@@ -7,6 +7,7 @@ import logging
 import signal
 from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
+from functools import partial
 
 from starlette.applications import Starlette
 from starlette.routing import Route
@@ -21,6 +22,7 @@ from backend.ingest.service import Ingest
 from backend.inventory.loader import load
 from backend.metrics import operations, readings
 from backend.metrics.text import CONTENT_TYPE, Metrics
+from backend.periodic import build_tasks
 from backend.rest.arduino import PATH as CARDS_PATH
 from backend.rest.arduino import CardDoor
 from backend.rest.health import Check, health_routes
@@ -34,19 +36,15 @@ from backend.wiring import (
     build_door,
     build_rollups,
     draining,
-    keep_of,
     open_doors,
     open_spool,
     opened,
     refuse_one_process_parts,
     tags_of,
-    temperatures,
 )
 from crawlers.sink import HttpSink
 from workers.runner import InProcessRunner
 from workers.schedule import SCHEDULE
-from workers.tasks import bind
-from workers.unresponsive import Unresponsive, heard_in
 
 log = logging.getLogger("seduce.app")
 
@@ -105,11 +103,8 @@ def run_rollups(settings: Settings) -> int:
     refuse_one_process_parts(settings, "rollups")
     base = build_base(settings, Parts())
     rollups = build_rollups(base)
-    watched = temperatures(base.inventory.sensors.values())
-    unresponsive = Unresponsive(watched, heard_in(base.store, watched), base.counters, base.clock)
-    runner = InProcessRunner(
-        SCHEDULE, bind(rollups, base.store, base.clock, keep_of(base.settings), unresponsive)
-    )
+    tasks = build_tasks(base, rollups)
+    runner = InProcessRunner(SCHEDULE, {name: partial(tasks.run, name) for name in tasks.names})
 
     async def work() -> None:
         told = asyncio.Event()

@@ -22,8 +22,12 @@ from backend.core.ports import Bus, Counters, HealthBoard, SensorTags, TimeSerie
 from backend.core.reading import Readings
 from backend.core.windows import Window
 from backend.db.engine import Database
+from backend.db.events import SqlEvents
+from backend.db.jobs import SqlJobs
+from backend.db.leases import SqlLeases
 from backend.db.migrate import migrate
 from backend.db.rollup_state import SqlRollupState
+from backend.db.task_log import SqlTaskLog
 from backend.ingest.door import IngestDoor
 from backend.ingest.health_door import PATH as HEALTH_PATH
 from backend.ingest.health_door import HealthDoor
@@ -74,6 +78,10 @@ class Base:
     state: SqlRollupState
     board: HealthBoard
     counters: Counters
+    jobs: SqlJobs
+    events: SqlEvents
+    task_log: SqlTaskLog
+    leases: SqlLeases | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,13 +112,23 @@ def build_base(settings: Settings, chosen: Parts) -> Base:
         state=SqlRollupState(database),
         board=board,
         counters=counters,
+        jobs=SqlJobs(database, clock),
+        events=SqlEvents(database, clock),
+        task_log=SqlTaskLog(database),
+        # An embedded store has one process, and nobody to keep out.
+        leases=None if is_embedded(settings) else SqlLeases(database),
     )
 
 
 def build_rollups(base: Base) -> RollupEngine:
-    inventory = base.inventory
-    definitions = Definitions.of(inventory.sensors, (inventory.consumption, inventory.production))
-    return RollupEngine(base.store, base.state, definitions, base.clock, base.settings.rollup_delay_s)
+    """The engines of all processes over one store take turns."""
+    lock = None if base.leases is None else base.leases.lock("rollups")
+    definitions = definitions_of(base.inventory)
+    return RollupEngine(base.store, base.state, definitions, base.clock, base.settings.rollup_delay_s, lock)
+
+
+def definitions_of(inventory: Inventory) -> Definitions:
+    return Definitions.of(inventory.sensors, (inventory.consumption, inventory.production))
 
 
 def build_door(base: Base, rollups: RollupEngine) -> Door:
@@ -181,9 +199,14 @@ def open_board(settings: Settings, clock: Clock) -> tuple[HealthBoard, Counters]
     return RedisHealthBoard(settings.bus_url, clock), RedisCounters(settings.bus_url)
 
 
+def is_embedded(settings: Settings) -> bool:
+    """Whether the store is one that a single process has to itself."""
+    return not settings.store_url or settings.store_url.startswith("duckdb:")
+
+
 def refuse_one_process_parts(settings: Settings, process: str) -> None:
     """Raises `PermanentError` where the settings name a store or a bus that only one process can have."""
-    if not settings.store_url or settings.store_url.startswith("duckdb:"):
+    if is_embedded(settings):
         raise PermanentError(
             f"seduce {process} shares the store with other processes, and DuckDB allows one only: "
             "set SEDUCE_STORE_URL to an InfluxDB, or use `seduce serve`"

@@ -19,6 +19,7 @@ ROOTS = {
     "backend.demo",
     "backend.exports",
     "backend.imports",
+    "backend.periodic",
     "backend.processes",
     "backend.schema_export",
     "backend.serve",
@@ -32,7 +33,7 @@ ROOTS = {
 # The command starts the demo, and the demo the application: a root may be run by one that only adds to it. A driver's module
 # started as a program runs the command line that all crawlers share.
 RUNS = {
-    "backend.app": {"backend.wiring"},
+    "backend.app": {"backend.periodic", "backend.wiring"},
     "backend.cli": {
         "backend.app",
         "backend.demo",
@@ -43,7 +44,9 @@ RUNS = {
         "backend.wiring",
     },
     "backend.demo": {"backend.app", "backend.serve"},
-    "backend.processes": {"backend.wiring"},
+    "backend.periodic": {"backend.wiring"},
+    "backend.processes": {"backend.periodic", "backend.wiring"},
+    "workers.app": {"backend.periodic", "backend.wiring"},
     "backend.wiring": {"backend.stores"},
     "backend.exports": {"backend.console", "backend.stores"},
     "backend.imports": {"backend.console", "backend.stores"},
@@ -65,13 +68,23 @@ ALLOWED: dict[str, set[str]] = {
     "backend.rollups": {"backend.core"},
     "backend.db": {"backend.core"},
     "backend.metrics": {"backend.core"},
-    "backend.queries": {"backend.core", "backend.inventory", "backend.settings"},
+    "backend.jobs": {"backend.core", "backend.rollups"},
+    "backend.watch": {"backend.core"},
+    "backend.queries": {
+        "backend.core",
+        "backend.inventory",
+        "backend.settings",
+        "backend.jobs",
+        "backend.watch",
+    },
     "backend.graphql": {
         "backend.core",
         "backend.inventory",
         "backend.settings",
         "backend.queries",
         "backend.formats",
+        "backend.jobs",
+        "backend.watch",
     },
     "backend.rest": {
         "backend.core",
@@ -81,7 +94,7 @@ ALLOWED: dict[str, set[str]] = {
         "backend.formats",
     },
     "crawlers": {"backend.core", "backend.inventory"},
-    "workers": {"backend.core", "backend.rollups"},
+    "workers": {"backend.core", "backend.rollups", "backend.jobs", "backend.watch"},
 }
 
 # Drivers that only the named rooms may touch.

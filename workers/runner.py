@@ -23,6 +23,19 @@ class TaskRuns:
     timing: Timing = field(default_factory=Timing)
 
 
+class Asks:
+    """The port `TaskQueue` for tasks of a runner in this process."""
+
+    def __init__(self) -> None:
+        self._events: dict[str, asyncio.Event] = {}
+
+    async def ask(self, name: str) -> None:
+        self.event(name).set()
+
+    def event(self, name: str) -> asyncio.Event:
+        return self._events.setdefault(name, asyncio.Event())
+
+
 class InProcessRunner:
     """One timer a task. A task never overlaps itself: a start that falls into a run is left out, not made up for.
 
@@ -35,14 +48,19 @@ class InProcessRunner:
         schedule: Mapping[str, float],
         tasks: Mapping[str, Task],
         sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
+        asks: Asks | None = None,
     ) -> None:
-        """`schedule` gives seconds between starts. Raises ValueError where a task has no period or a period no task."""
+        """`schedule` gives seconds between starts; a task that is asked for starts at once.
+
+        Raises ValueError where a task has no period or a period no task.
+        """
         odd = sorted(set(schedule) ^ set(tasks))
         if odd:
             raise ValueError(f"in only one of schedule and tasks: {', '.join(odd)}")
         self._schedule = schedule
         self._tasks = tasks
         self._sleep = sleep
+        self._asks = asks or Asks()
         self._running: list[asyncio.Task[None]] = []
         self.failures: dict[str, int] = dict.fromkeys(tasks, 0)
         """Failures of each task since it last succeeded."""
@@ -77,7 +95,18 @@ class InProcessRunner:
             await self._run(name)
             late = loop.time() - due
             due += period * (int(late // period) + 1)
-            await self._sleep(max(0.0, due - loop.time()))
+            await self._pause(name, max(0.0, due - loop.time()))
+
+    async def _pause(self, name: str, seconds: float) -> None:
+        """Until it is time, or the task is asked for."""
+        asked = self._asks.event(name)
+        waiting = [asyncio.ensure_future(self._sleep(seconds)), asyncio.ensure_future(asked.wait())]
+        try:
+            await asyncio.wait(waiting, return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            for one in waiting:
+                one.cancel()
+        asked.clear()
 
     async def _run(self, name: str) -> None:
         try:

@@ -1,7 +1,6 @@
 """Recomputation jobs: what one is, which states it can be in, and the port that keeps them.
 
-A job computes one continuous query again over an interval, backwards from its end in slices. `prepared` and later
-functions are pure: they answer the job as it is after the step, and whoever calls keeps it.
+A job computes one continuous query again over an interval, backwards from its end in slices.
 """
 
 from __future__ import annotations
@@ -12,7 +11,7 @@ from enum import StrEnum
 from typing import Final, Protocol
 
 from backend.core.bucket import SeriesKind
-from backend.core.errors import UserError
+from backend.core.errors import Conflict
 from backend.core.windows import Window
 
 
@@ -106,16 +105,12 @@ class Job:
         return None if speed is None else (self.windows - self.windows_done) / speed
 
 
-class WrongState(UserError):
-    """The step cannot be taken from the state the job is in."""
-
-
 def moved(job: Job, step: str) -> Job:
-    """The job after a step of the state machine. Raises `WrongState`, which says what the step wants."""
+    """The job after a step of the state machine. Raises `Conflict`, which says what the step wants."""
     to = TRANSITIONS[step].get(job.state)
     if to is None:
         wanted = " or ".join(state.value for state in TRANSITIONS[step])
-        raise WrongState(f"Job {job.id} is {job.state}: only a job that is {wanted} can {step}.")
+        raise Conflict(f"Job {job.id} is {job.state}: only a job that is {wanted} can {step}.")
     if step == "retry":
         return replace(job, state=to, attempts=0, ended_ns=None)
     return replace(job, state=to)

@@ -155,7 +155,7 @@ class _Waiting:
         try:
             await asyncio.sleep(self._not_before - time.monotonic())
             holding = _Holding(self._leases, self._name, self._leases._ttl_s)
-            while not await holding.begin():
+            while not await holding.begin():  # noqa: ASYNC110 (who lets go of it is another process)
                 await asyncio.sleep(self._poll_s)
             self._holding = holding
         except BaseException:

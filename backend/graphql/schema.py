@@ -7,10 +7,13 @@ from strawberry.extensions import ParserCache, ValidationCache
 from strawberry.schema.config import StrawberryConfig
 
 from backend.graphql.balance import BalanceQuery
+from backend.graphql.continuous_queries import ContinuousQueryMutation, ContinuousQueryQuery
 from backend.graphql.devices import DeviceQuery, DeviceSubscription
 from backend.graphql.energy import EnergyQuery, EnergySubscription
 from backend.graphql.errors import DescribeStream
+from backend.graphql.events import EventMutation, EventQuery, EventSubscription
 from backend.graphql.execution import Operations, Schema
+from backend.graphql.jobs import JobMutation, JobQuery, JobSubscription
 from backend.graphql.limits import Cost, NoIntrospection, Shape, Tokens
 from backend.graphql.overview import OverviewQuery
 from backend.graphql.plain import PlainExecutor
@@ -37,12 +40,22 @@ class Query(
     RoomQuery,
     OverviewQuery,
     DeviceQuery,
+    EventQuery,
+    JobQuery,
+    ContinuousQueryQuery,
 ):
     pass
 
 
+@strawberry.type(description="What can be changed.")
+class Mutation(JobMutation, ContinuousQueryMutation, EventMutation):
+    pass
+
+
 @strawberry.type(description="What can be watched, over graphql-transport-ws.")
-class Subscription(ReadingSubscription, EnergySubscription, DeviceSubscription):
+class Subscription(
+    ReadingSubscription, EnergySubscription, DeviceSubscription, EventSubscription, JobSubscription
+):
     pass
 
 
@@ -59,6 +72,7 @@ def build_schema(*, introspection: bool = True) -> Schema:
     ]
     return Schema(
         Query,
+        Mutation,
         subscription=Subscription,
         operations=operations,
         execution_context_class=PlainExecutor,

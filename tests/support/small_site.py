@@ -23,12 +23,16 @@ from backend.inventory.model import (
     Site,
     SnmpSource,
 )
+from backend.jobs.runner import JobRunner
+from backend.jobs.work import Work
 from backend.queries.services import Queries
 from backend.rollups.definitions import Definitions
 from backend.rollups.engine import RollupEngine
 from backend.settings import Settings
+from tests.support.memory_jobs import MemoryEvents, MemoryJobs, MemoryQueue, MemoryTaskLog
 from tests.support.memory_rollup_state import MemoryRollupState
 from tests.support.reference_store import ReferenceStore
+from workers.schedule import SCHEDULE
 
 DAY = 86_400
 NOON = 1_700_000_000 // DAY * DAY + 12 * 3600
@@ -118,6 +122,21 @@ class SmallSite:
         self.rollups = RollupEngine(self.store, self.state, definitions, self.clock, 0.0)
         self.board = MemoryHealthBoard(self.clock)
         self.counters = MemoryCounters()
+        self.jobs, self.events = MemoryJobs(self.clock), MemoryEvents(self.clock)
+        self.task_log, self.queue = MemoryTaskLog(), MemoryQueue()
+        self.work = Work.build(
+            jobs=self.jobs,
+            store=self.store,
+            state=self.state,
+            definitions=definitions,
+            trees=(self.inventory.consumption, self.inventory.production),
+            clock=self.clock,
+            delay_s=0.0,
+            log=self.task_log,
+            queue=self.queue,
+            schedule=SCHEDULE,
+        )
+        self.job_runner = JobRunner(self.jobs, self.rollups, self.clock)
         self.queries = Queries.build(
             self.inventory,
             self.store,
@@ -128,6 +147,8 @@ class SmallSite:
             self.settings,
             self.board,
             self.counters,
+            self.events,
+            self.work,
         )
 
     def hear(self, values: Mapping[str, float], ago_s: float = 0) -> Readings:
