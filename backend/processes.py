@@ -55,7 +55,7 @@ def create_ingest(settings: Settings, parts: Parts | None = None) -> Starlette:
     Raises `PermanentError` for a store or a bus that other processes could not share.
     """
     if parts is None:
-        refuse_one_process_parts(settings, "ingest")
+        refuse_one_process_parts(settings, "seduce ingest")
     base = build_base(settings, parts or Parts())
     door = build_door(base, build_rollups(base))
 
@@ -100,7 +100,7 @@ def create_registerer(settings: Settings, parts: Parts | None = None) -> Starlet
 
 def run_rollups(settings: Settings) -> int:
     """The periodic tasks, until SIGINT or SIGTERM."""
-    refuse_one_process_parts(settings, "rollups")
+    refuse_one_process_parts(settings, "seduce rollups")
     base = build_base(settings, Parts())
     rollups = build_rollups(base)
     tasks = build_tasks(base, rollups)

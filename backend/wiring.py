@@ -208,12 +208,12 @@ def refuse_one_process_parts(settings: Settings, process: str) -> None:
     """Raises `PermanentError` where the settings name a store or a bus that only one process can have."""
     if is_embedded(settings):
         raise PermanentError(
-            f"seduce {process} shares the store with other processes, and DuckDB allows one only: "
+            f"{process} shares the store with other processes, and DuckDB allows one only: "
             "set SEDUCE_STORE_URL to an InfluxDB, or use `seduce serve`"
         )
     if settings.bus_url.startswith("memory:"):
         raise PermanentError(
-            f"seduce {process} needs a live bus between processes: set SEDUCE_BUS_URL=redis://host:port/db, or use `seduce serve`"
+            f"{process} needs a live bus between processes: set SEDUCE_BUS_URL=redis://host:port/db, or use `seduce serve`"
         )
 
 

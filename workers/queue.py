@@ -14,7 +14,8 @@ EXPIRES_S: Final = 60
 """A task that no worker has taken by then is left to the schedule."""
 
 PREFIX: Final = "seduce."
-"""Before the names of tasks, among those of other applications that share a broker."""
+QUEUE: Final = "seduce"
+"""Before the names of tasks, and of the queue, among those of other applications that share a broker."""
 
 _ANSWER_S: Final = 2.0
 
@@ -26,7 +27,11 @@ class CeleryQueue:
         self._app: Any = None
         if broker_url:
             self._app = Celery("seduce", broker=broker_url, set_as_current=False)
-            self._app.conf.broker_transport_options = transport_options()
+            self._app.conf.update(
+                broker_transport_options=transport_options(),
+                task_default_queue=QUEUE,
+                task_ignore_result=True,
+            )
 
     async def ask(self, name: str) -> None:
         if self._app is not None:
@@ -34,7 +39,7 @@ class CeleryQueue:
 
     def _send(self, name: str) -> None:
         try:
-            self._app.send_task(PREFIX + name, expires=EXPIRES_S, retry=False, ignore_result=True)
+            self._app.send_task(PREFIX + name, expires=EXPIRES_S, retry=False)
         except (OperationalError, OSError) as error:
             raise TransientError(f"the broker of the workers cannot be reached: {error}") from error
 

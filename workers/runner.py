@@ -3,16 +3,13 @@
 from __future__ import annotations
 
 import asyncio
-import logging
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 from types import TracebackType
 
-from backend.core.errors import SeduceError
 from backend.core.measure import Timing
+from workers.runs import Failures
 from workers.tasks import Task
-
-log = logging.getLogger(__name__)
 
 
 @dataclass(slots=True)
@@ -62,8 +59,7 @@ class InProcessRunner:
         self._sleep = sleep
         self._asks = asks or Asks()
         self._running: list[asyncio.Task[None]] = []
-        self.failures: dict[str, int] = dict.fromkeys(tasks, 0)
-        """Failures of each task since it last succeeded."""
+        self._failures = Failures()
         self.runs: Mapping[str, TaskRuns] = {name: TaskRuns() for name in tasks}
 
     def start(self) -> None:
@@ -113,13 +109,12 @@ class InProcessRunner:
             with self.runs[name].timing.measured():
                 await self._tasks[name]()
         except Exception as error:
-            self.failures[name] += 1
             self.runs[name].failures += 1
-            if self.failures[name] == 1:
-                # A failure on purpose says all in its text; any other is a fault of ours, and needs the trace.
-                trace = None if isinstance(error, SeduceError) else error
-                log.error("task %s fails: %s", name, error or type(error).__name__, exc_info=trace)
+            self._failures.failed(name, error)
         else:
-            if self.failures[name]:
-                log.info("task %s works again after %d failures", name, self.failures[name])
-            self.failures[name] = 0
+            self._failures.succeeded(name)
+
+    @property
+    def failures(self) -> Mapping[str, int]:
+        """Failures of each task since it last succeeded."""
+        return {name: self._failures.in_a_row[name] for name in self._tasks}

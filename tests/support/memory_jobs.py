@@ -10,8 +10,13 @@ from backend.core.clock import Clock
 from backend.core.errors import TransientError
 from backend.core.events import EventFilter, SensorEvent
 from backend.core.jobs import ENDED, Job, JobState, Priority
+from backend.core.ports import RollupState, TimeSeriesStore
 from backend.core.tasks import TaskRecord
 from backend.core.windows import Window
+from backend.inventory.model import Inventory
+from backend.jobs.work import Work
+from backend.rollups.definitions import Definitions
+from workers.schedule import SCHEDULE
 
 
 class MemoryJobs:
@@ -162,3 +167,26 @@ class MemoryQueue:
         if self.down:
             raise TransientError("the broker is down")
         self.asked.append(name)
+
+
+class MemoryWork:
+    """Jobs and what belongs to them, over a store and a state."""
+
+    def __init__(
+        self, inventory: Inventory, store: TimeSeriesStore, state: RollupState, clock: Clock
+    ) -> None:
+        self.jobs, self.events = MemoryJobs(clock), MemoryEvents(clock)
+        self.task_log, self.queue = MemoryTaskLog(), MemoryQueue()
+        trees = (inventory.consumption, inventory.production)
+        self.work = Work.build(
+            jobs=self.jobs,
+            store=store,
+            state=state,
+            definitions=Definitions.of(inventory.sensors, trees),
+            trees=trees,
+            clock=clock,
+            delay_s=0.0,
+            log=self.task_log,
+            queue=self.queue,
+            schedule=SCHEDULE,
+        )

@@ -24,15 +24,13 @@ from backend.inventory.model import (
     SnmpSource,
 )
 from backend.jobs.runner import JobRunner
-from backend.jobs.work import Work
 from backend.queries.services import Queries
 from backend.rollups.definitions import Definitions
 from backend.rollups.engine import RollupEngine
 from backend.settings import Settings
-from tests.support.memory_jobs import MemoryEvents, MemoryJobs, MemoryQueue, MemoryTaskLog
+from tests.support.memory_jobs import MemoryWork
 from tests.support.memory_rollup_state import MemoryRollupState
 from tests.support.reference_store import ReferenceStore
-from workers.schedule import SCHEDULE
 
 DAY = 86_400
 NOON = 1_700_000_000 // DAY * DAY + 12 * 3600
@@ -122,20 +120,9 @@ class SmallSite:
         self.rollups = RollupEngine(self.store, self.state, definitions, self.clock, 0.0)
         self.board = MemoryHealthBoard(self.clock)
         self.counters = MemoryCounters()
-        self.jobs, self.events = MemoryJobs(self.clock), MemoryEvents(self.clock)
-        self.task_log, self.queue = MemoryTaskLog(), MemoryQueue()
-        self.work = Work.build(
-            jobs=self.jobs,
-            store=self.store,
-            state=self.state,
-            definitions=definitions,
-            trees=(self.inventory.consumption, self.inventory.production),
-            clock=self.clock,
-            delay_s=0.0,
-            log=self.task_log,
-            queue=self.queue,
-            schedule=SCHEDULE,
-        )
+        beside = MemoryWork(self.inventory, self.store, self.state, self.clock)
+        self.jobs, self.events, self.work = beside.jobs, beside.events, beside.work
+        self.task_log, self.queue = beside.task_log, beside.queue
         self.job_runner = JobRunner(self.jobs, self.rollups, self.clock)
         self.queries = Queries.build(
             self.inventory,
