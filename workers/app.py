@@ -8,10 +8,12 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import signal
 import sys
 from typing import Any, Final
 
 from celery import Celery
+from celery.beat import SchedulingError
 from celery.signals import setup_logging, worker_process_shutdown
 from pydantic import ValidationError
 
@@ -34,7 +36,20 @@ class Application(Celery):  # type: ignore[misc]
     @property
     def Beat(self) -> Any:  # noqa: N802 (Celery's own name)
         _refuse()
-        return super().Beat
+        from celery.apps.beat import Beat
+
+        class Stoppable(Beat):  # type: ignore[misc]
+            """Ends when it is told to, also in the middle of a message, where the exit that Celery raises may be lost."""
+
+            def install_sync_handler(self, service: Any) -> None:
+                def stop(*_: object) -> None:
+                    service.stop()
+                    raise SystemExit(0)
+
+                for number in (signal.SIGTERM, signal.SIGINT):
+                    signal.signal(number, stop)
+
+        return self.subclass_with_self(Stoppable)
 
     @property
     def Worker(self) -> Any:  # noqa: N802
@@ -150,8 +165,24 @@ def _refuse() -> None:
         sys.exit(f"seduce: {error}")
 
 
+class _WithoutTraces(logging.Filter):
+    """A broker out of reach is told in a line, not by how Celery came to know."""
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        error = record.exc_info[1] if record.exc_info else None
+        if isinstance(error, OSError | SchedulingError) or type(error).__module__.startswith(
+            ("redis", "kombu")
+        ):
+            said = record.getMessage().partition("\n")[0]
+            record.msg, record.args = said if str(error) in said else f"{said} ({error})", ()
+            record.exc_info = record.exc_text = None
+        return True
+
+
 def _log(**_: object) -> None:
     logging.basicConfig(level=_settings.log_level, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
+    for handler in logging.getLogger().handlers:
+        handler.addFilter(_WithoutTraces())
     # It tells of every message that comes and every one that is done.
     for name in ("celery.beat", "celery.worker.strategy", "celery.app.trace", "alembic"):
         logging.getLogger(name).setLevel(logging.WARNING)
