@@ -71,8 +71,7 @@ class SqlLeases:
 
     async def _changes(self, statement: Any) -> bool:
         async with self._db.unit_of_work() as session:
-            result: Any = await session.execute(statement)
-            return bool(result.rowcount == 1)
+            return (await session.execute(statement.returning(LeaseRow.name))).first() is not None
 
     def _until(self) -> ColumnElement[int]:
         return self._now() + literal(round(self._ttl_s * NS_PER_SECOND), BigInteger)
