@@ -124,10 +124,7 @@ def create_app(
 
     doors = open_doors(wiring.base, services.ingest)
     checks = {"spool": _depth(services)}
-    more = [
-        readings.ingest(services.ingest.counters, lambda: services.ingest.depth),
-        operations.tasks(services.runner.runs),
-    ]
+    more = [readings.ingest(services.ingest.counters, lambda: services.ingest.depth)]
     app = _application(services, checks, doors, more, chosen.page, lifespan)
     app.state.services = services
     return app
@@ -276,7 +273,14 @@ def _routes(
         *[Route(path, door) for path, door in doors.items()],
         Route(EXPORT_PATH, ExportDoor(ExportService(services.inventory.sensors, services.store))),
         *explorer_routes(schema.as_str() if settings.introspection else None, shown=settings.explorer),
-        *health_routes({"store": _store_check(services), "live": _live_check(services), **checks}),
+        *health_routes(
+            {
+                "store": _store_check(services),
+                "live": _live_check(services),
+                "tasks": _tasks_check(services),
+                **checks,
+            }
+        ),
         metrics_route(numbers.render, CONTENT_TYPE),
         Mount("/", SinglePage(page)),
     ]
@@ -284,11 +288,12 @@ def _routes(
 
 def _collectors(services: WebServices, schema: Schema) -> list[Collector]:
     """What any process that answers questions can tell of itself."""
-    devices = services.queries.devices
+    devices, work = services.queries.devices, services.queries.work
     return [
         readings.rollups(services.state, services.clock),
         readings.live(services.last_values, lambda: services.bus.subscribers, services.clock),
         operations.devices(devices.all, devices.sensor_errors),
+        operations.tasks(work.tasks.records, work.jobs.count),
         operations.graphql(schema.operations, lambda: schema.fan_out.runs),
         operations.process(),
     ]
@@ -320,6 +325,16 @@ def _live_check(services: WebServices) -> Check:
         if not services.last_values.ready.is_set() or not services.bus.connected:
             raise TransientError("the live bus is not heard")
         return {"sensors": len(services.last_values.names)}
+
+    return check
+
+
+def _tasks_check(services: WebServices) -> Check:
+    """Tells which tasks are late. No reason not to answer questions: it fails only where that cannot be told."""
+
+    async def check() -> object:
+        late = [task.name for task in await services.queries.work.tasks.all() if task.late]
+        return {"late": late}
 
     return check
 

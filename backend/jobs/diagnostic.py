@@ -36,7 +36,8 @@ class QueryFault(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class QueryHealth:
-    """One continuous query. `missing`, `unknown` and `wrong` name its series that are.
+    """One continuous query. `missing`, `unknown` and `wrong` name its series that are; `stale` those of the wrong ones that
+    healing knows of and computes again by itself.
 
     expected        whether it is described; one that is not has only `unknown` series
     watermark_ns    up to where it is rolled up; None before the first
@@ -53,6 +54,7 @@ class QueryHealth:
     missing: tuple[str, ...] = ()
     unknown: tuple[str, ...] = ()
     wrong: tuple[str, ...] = ()
+    stale: tuple[str, ...] = ()
     dirty_windows: int = 0
     last_s: float | None = None
     last_error: str = ""
@@ -65,6 +67,7 @@ class _Found:
     missing: dict[tuple[SeriesKind, Window], frozenset[str]] = field(default_factory=dict)
     unknown: dict[tuple[SeriesKind, Window], frozenset[str]] = field(default_factory=dict)
     wrong: dict[tuple[SeriesKind, Window], frozenset[str]] = field(default_factory=dict)
+    stale: dict[tuple[SeriesKind, Window], frozenset[str]] = field(default_factory=dict)
 
 
 class Diagnostic:
@@ -120,6 +123,7 @@ class Diagnostic:
                     missing=missing,
                     unknown=unknown,
                     wrong=wrong,
+                    stale=tuple(sorted(found.stale.get(key, frozenset()) & own)),
                     dirty_windows=waiting,
                     last_s=None if record is None else record.last_s,
                     last_error="" if record is None else record.last_error,
@@ -159,6 +163,7 @@ class Diagnostic:
                     found.missing[kind, window] = await self._with_readings(kind, absent, window, mark)
                     other = await self._otherwise(kind, sorted(described & kept), window, mark)
                     found.wrong[kind, window] = other | stale[kind]
+                    found.stale[kind, window] = stale[kind]
         return found
 
     async def _with_readings(

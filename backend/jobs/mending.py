@@ -59,14 +59,25 @@ class Mending:
                 case QueryFault.UNKNOWN:
                     await self._store.drop_series(health.query.kind, health.query.window, health.unknown)
                     actions.append(f"The roll-ups of {len(health.unknown)} series were deleted.")
-                case QueryFault.MISSING | QueryFault.WRONG:
-                    series = health.missing if fault is QueryFault.MISSING else health.wrong
-                    jobs += (await self._jobs.create(_again(health, series))).jobs
-                    actions.append(f"{len(series)} series are computed again.")
+                case QueryFault.MISSING:
+                    jobs += await self._again(health, health.missing, actions)
+                case QueryFault.WRONG:
+                    if health.stale:
+                        await self._queue.ask("heal")
+                        actions.append(f"Healing of {len(health.stale)} series was asked for.")
+                    jobs += await self._again(
+                        health, [name for name in health.wrong if name not in health.stale], actions
+                    )
         return Mended(health.query.name, faults, tuple(actions), tuple(jobs))
 
+    async def _again(self, health: QueryHealth, series: Sequence[str], actions: list[str]) -> Sequence[Job]:
+        if not series:
+            return []
+        actions.append(f"{len(series)} series are computed again.")
+        return (await self._jobs.create(_request(health, series))).jobs
 
-def _again(health: QueryHealth, series: Sequence[str]) -> JobRequest:
+
+def _request(health: QueryHealth, series: Sequence[str]) -> JobRequest:
     """All that is kept of these series of one query."""
     kind, windows = health.query.kind, (health.query.window,)
     return JobRequest(

@@ -133,6 +133,9 @@ class JobService:
     async def find(self, job_id: int) -> Job | None:
         return next(iter(await self._jobs.find([job_id])), None)
 
+    async def count(self, state: JobState) -> int:
+        return await self._jobs.count((state,))
+
     async def page(
         self, states: Sequence[JobState] | None, first: int, before_id: int | None
     ) -> tuple[int, Sequence[Job], bool]:

@@ -39,6 +39,9 @@ class TaskService:
         self._log = log
         self._clock = clock
 
+    async def records(self) -> Mapping[str, TaskRecord]:
+        return await self._log.records()
+
     async def all(self) -> Sequence[TaskHealth]:
         """By name. A task is late that has not succeeded for five of its periods, and for a minute."""
         records, now = await self._log.records(), self._clock.now_ns()
