@@ -177,7 +177,8 @@ class ContinuousQueryQuery:
 class ContinuousQueryMutation:
     @mutation(
         "Mend continuous queries. LATE: rolling up is asked for; DIRTY: healing is; MISSING and WRONG: jobs of high priority "
-        "compute those series again, as far as their readings are kept, and healing those whose description changed; UNKNOWN: those roll-ups are deleted for good."
+        "compute those series again, as far as their readings are kept, and healing those whose description changed; "
+        "UNKNOWN: those roll-ups are deleted for good."
     )
     async def mend_continuous_queries(
         self,
