@@ -91,9 +91,8 @@ def _values(
     bounds = sensor.range
     outside = bounds is not None and reading.value not in bounds
     if outside and odd is None and bounds is not None:
-        said = (
-            f"says {reading.value:g} {sensor.unit}; between {bounds.low:g} and {bounds.high:g} is plausible"
-        )
+        plausible = f"between {bounds.low:g} and {bounds.high:g} {sensor.unit} is plausible"
+        said = f"says {reading.value:g} {sensor.unit}; {plausible}"
         begun.append(_event(EventKind.OUT_OF_RANGE, reading.time_ns, sensor, reading, said))
     elif odd is not None and not outside:
         ended.append(replace(odd, ended_ns=reading.time_ns))
