@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import json
+import secrets
 from collections.abc import Mapping, Sequence
 from dataclasses import fields, replace
 from typing import Any, Final
 
-from sqlalchemy import Select, delete, func, insert, select, update
+from sqlalchemy import Select, bindparam, delete, func, insert, select, update
 
 from backend.core.bucket import SeriesKind
 from backend.core.clock import Clock
@@ -17,6 +18,8 @@ from backend.db.engine import Database
 from backend.db.models import JobRow
 
 _FIELDS: Final = tuple(f.name for f in fields(Job))
+_COLUMNS: Final = {name: getattr(JobRow, name).expression.name for name in _FIELDS}
+_SELECTED: Final = tuple(getattr(JobRow, name) for name in _FIELDS)
 _IDS: Final = 500
 """Ids a statement lists."""
 
@@ -36,25 +39,25 @@ class SqlJobs:
         for row in rows:
             del row["id"]
         async with self._db.unit_of_work() as session:
-            added = insert(JobRow).returning(JobRow, sort_by_parameter_order=True)
-            return [_job(row) for row in await session.scalars(added, rows)]
+            added = insert(JobRow).returning(*_SELECTED, sort_by_parameter_order=True)
+            return [_job(row) for row in await session.execute(added, rows)]
 
     async def find(self, ids: Sequence[int]) -> Sequence[Job]:
         found: list[Job] = []
         async with self._db.unit_of_work() as session:
             for at in range(0, len(ids), _IDS):
-                chosen = select(JobRow).where(JobRow.id.in_(ids[at : at + _IDS]))
-                found += [_job(row) for row in await session.scalars(chosen)]
+                chosen = select(*_SELECTED).where(JobRow.id.in_(ids[at : at + _IDS]))
+                found += [_job(row) for row in await session.execute(chosen)]
         return found
 
     async def in_states(self, states: Sequence[JobState]) -> Sequence[Job]:
-        found = await self._select(_in(select(JobRow), states).order_by(JobRow.id))
+        found = await self._select(_in(select(*_SELECTED), states).order_by(JobRow.id))
         return sorted(found, key=lambda job: job.priority is not Priority.HIGH)
 
     async def page(
         self, states: Sequence[JobState] | None, limit: int, before_id: int | None
     ) -> Sequence[Job]:
-        chosen = _in(select(JobRow), states)
+        chosen = _in(select(*_SELECTED), states)
         if before_id is not None:
             chosen = chosen.where(JobRow.id < before_id)
         return await self._select(chosen.order_by(JobRow.id.desc()).limit(limit))
@@ -64,20 +67,35 @@ class SqlJobs:
             return await session.scalar(_in(select(func.count(JobRow.id)), states)) or 0
 
     async def changed(self, since_ns: int, limit: int) -> Sequence[Job]:
-        chosen = select(JobRow).where(JobRow.changed_ns >= since_ns)
+        chosen = select(*_SELECTED).where(JobRow.changed_ns >= since_ns)
         return await self._select(chosen.order_by(JobRow.changed_ns.desc(), JobRow.id.desc()).limit(limit))
 
     async def save(self, jobs: Sequence[Job]) -> Sequence[Job]:
-        kept: list[Job] = []
-        now = self._clock.now_ns()
+        if not jobs:
+            return []
+        # One statement for all, which does not tell which rows it found: the new version does.
+        version, now = secrets.randbits(31), self._clock.now_ns()
+        new = [replace(job, changed_ns=now, version=version) for job in sorted(jobs, key=lambda job: job.id)]
+        seen = {job.id: job.version for job in jobs}
+        table: Any = JobRow.__table__
+        changing = update(table).where(
+            table.c.id == bindparam("a_id"), table.c.version == bindparam("a_seen")
+        )
+        values = {_COLUMNS[name]: bindparam(f"b_{name}") for name in _FIELDS if name != "id"}
+        rows = [
+            {f"b_{name}": value for name, value in _values(job).items() if name != "id"}
+            | {"a_id": job.id, "a_seen": seen[job.id]}
+            for job in new
+        ]
         async with self._db.unit_of_work() as session:
-            for job in sorted(jobs, key=lambda job: job.id):
-                new = replace(job, changed_ns=now, version=job.version + 1)
-                seen = update(JobRow).where(JobRow.id == job.id, JobRow.version == job.version)
-                result: Any = await session.execute(seen.values(_values(new)))
-                if result.rowcount:
-                    kept.append(new)
-        return kept
+            connection = await session.connection()
+            await connection.execute(changing.values(values), rows)
+            kept: set[int] = set()
+            for at in range(0, len(new), _IDS):
+                ids = [job.id for job in new[at : at + _IDS]]
+                mine = select(JobRow.id).where(JobRow.id.in_(ids), JobRow.version == version)
+                kept.update(await session.scalars(mine))
+        return [job for job in new if job.id in kept]
 
     async def speeds(self) -> Mapping[tuple[SeriesKind, Window], float]:
         chosen = (
@@ -101,7 +119,7 @@ class SqlJobs:
 
     async def _select(self, chosen: Select[Any]) -> Sequence[Job]:
         async with self._db.unit_of_work() as session:
-            return [_job(row) for row in await session.scalars(chosen)]
+            return [_job(row) for row in await session.execute(chosen)]
 
 
 def _in(chosen: Select[Any], states: Sequence[JobState] | None) -> Select[Any]:
@@ -114,13 +132,12 @@ def _values(job: Job) -> dict[str, Any]:
     return {**values, **words, "series": json.dumps(job.series, ensure_ascii=False)}
 
 
-def _job(row: JobRow) -> Job:
-    values: dict[str, Any] = {name: getattr(row, name) for name in _FIELDS}
-    values |= {
-        "kind": SeriesKind(row.kind),
-        "window": Window(row.window),
-        "priority": Priority(row.priority),
-        "state": JobState(row.state),
-        "series": tuple(json.loads(row.series)),
-    }
+def _job(row: Sequence[Any]) -> Job:
+    """From a row of `_SELECTED`."""
+    values: dict[str, Any] = dict(zip(_FIELDS, row, strict=True))
+    values["kind"] = SeriesKind(values["kind"])
+    values["window"] = Window(values["window"])
+    values["priority"] = Priority(values["priority"])
+    values["state"] = JobState(values["state"])
+    values["series"] = tuple(json.loads(values["series"]))
     return Job(**values)
