@@ -90,7 +90,7 @@ def _add(made: Any, name: str) -> None:
     def task() -> None:
         _here().run(name)
 
-    made.task(task, name=PREFIX + name, time_limit=limit_of(name) + GRACE_S)
+    made.task(task, name=PREFIX + name, time_limit=limit_of(name) + GRACE_S, shared=False)
 
 
 class Process:

@@ -81,7 +81,7 @@ class SqlJobs:
         changing = update(table).where(
             table.c.id == bindparam("a_id"), table.c.version == bindparam("a_seen")
         )
-        values = {_COLUMNS[name]: bindparam(f"b_{name}") for name in _FIELDS if name != "id"}
+        values: dict[str, Any] = {_COLUMNS[name]: bindparam(f"b_{name}") for name in _FIELDS if name != "id"}
         rows = [
             {f"b_{name}": value for name, value in _values(job).items() if name != "id"}
             | {"a_id": job.id, "a_seen": seen[job.id]}
