@@ -145,7 +145,7 @@ RULES: Final[Mapping[str, Rule]] = {
     "Query.jobs": Rule(times=_rows),
     "JobConnection.edges": _ONCE,
     "Query.events": Rule(times=_rows),
-    "EventConnection.edges": _ONCE,
+    "SensorEventConnection.edges": _ONCE,
     "Query.continuousQueries": _RANGE,
     "Mutation.createJobs": _RANGE,
     "Mutation.mendContinuousQueries": _RANGE,

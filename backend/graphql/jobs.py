@@ -95,7 +95,7 @@ class Job:
     windows: int = strawberry.field(description="Windows of all its series in the interval.")
     windows_done: int = strawberry.field(description="How many of them are done.")
     windows_per_second: float | None = strawberry.field(
-        description="Windows computed a second of work so far; null before the first slice."
+        description="How many windows a second of work has computed so far; null before the first slice."
     )
     seconds_left: float | None = strawberry.field(
         description="Seconds of work that are left at that speed; null before the first slice."

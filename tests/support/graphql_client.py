@@ -11,6 +11,7 @@ import httpx2
 import websockets
 from starlette.applications import Starlette
 
+from backend.core.rights import SCOPE_KEY, Caller, Credential, Principal, Scope
 from backend.graphql.schema import build_schema
 from backend.graphql.server import Admit, GraphQLServer
 from tests.support.small_site import SmallSite
@@ -25,6 +26,19 @@ def site_app(
     app = Starlette(routes=server.routes())
     app.state.schema = server.schema
     return app
+
+
+def admin_app(site: SmallSite, **options: Any) -> Any:
+    """The same, where whoever asks is an administrator."""
+    app = site_app(site, **options)
+
+    async def who() -> Principal:
+        return Principal("admin", True, Credential.SESSION, "session", frozenset(Scope))
+
+    async def known(scope: Any, receive: Any, send: Any) -> None:
+        await app({**scope, SCOPE_KEY: Caller(who)}, receive, send)
+
+    return known
 
 
 async def ask(app: Any, query: str, **variables: Any) -> dict[str, Any]:

@@ -10,7 +10,7 @@ import pytest
 from backend.core.bucket import SeriesKind
 from backend.core.events import EventKind, SensorEvent
 from backend.core.windows import Window
-from tests.support.graphql_client import connected, data, error, site_app
+from tests.support.graphql_client import admin_app, connected, data, error
 from tests.support.serve import serving
 from tests.support.small_site import NOON, WATTMETERS, SmallSite
 
@@ -33,7 +33,7 @@ async def site() -> SmallSite:
 
 
 async def create(site: SmallSite, **asked: Any) -> Any:
-    return (await data(site_app(site), CREATE, **asked))["createJobs"]
+    return (await data(admin_app(site), CREATE, **asked))["createJobs"]
 
 
 async def test_a_dry_run_and_the_jobs_it_foretells(site: SmallSite) -> None:
@@ -41,7 +41,7 @@ async def test_a_dry_run_and_the_jobs_it_foretells(site: SmallSite) -> None:
     dry = await create(site, input=asked, dry=True)
     assert (dry["dryRun"], dry["windows"], len(dry["jobs"])) == (True, 6, 3)
     assert (dry["from"], dry["to"]) == ("2023-11-14T10:00:00.000Z", "2023-11-14T12:00:00.000Z")
-    assert (await data(site_app(site), "{ jobs { totalCount } }"))["jobs"]["totalCount"] == 0
+    assert (await data(admin_app(site), "{ jobs { totalCount } }"))["jobs"]["totalCount"] == 0
     real = await create(site, input=asked)
     assert real["jobs"][0] == {
         "id": "1",
@@ -63,7 +63,7 @@ async def test_a_dry_run_and_the_jobs_it_foretells(site: SmallSite) -> None:
 
 async def test_a_job_through_its_life(site: SmallSite) -> None:
     await create(site, input={"sensors": ["fan"]})
-    app = site_app(site)
+    app = admin_app(site)
     await site.job_runner.prepare()
     await site.job_runner.run()
     await site.job_runner.finish()
@@ -81,7 +81,7 @@ async def test_a_job_through_its_life(site: SmallSite) -> None:
 async def test_pages_of_jobs(site: SmallSite) -> None:
     await create(site, input={"kinds": ["TYPE", "SENSOR"]})
     app, asked = (
-        site_app(site),
+        admin_app(site),
         "query ($after: String) { jobs(first: 4, after: $after) { edges { node { id } } pageInfo { %s } } }",
     )
     asked %= "hasNextPage hasPreviousPage endCursor"
@@ -97,7 +97,7 @@ async def test_pages_of_jobs(site: SmallSite) -> None:
 @pytest.mark.parametrize("step, state", [("pause", "PAUSED"), ("cancel", "CANCELLED")])
 async def test_steps(site: SmallSite, step: str, state: str) -> None:
     made = (await create(site, input={"sensors": ["fan"]}))["jobs"]
-    app = site_app(site)
+    app = admin_app(site)
     one = await data(app, f'mutation {{ {step}Job(id: "1") {{ {FAILURE} }} }}')
     assert one[f"{step}Job"]["jobs"][0]["state"] == state
     again = await data(app, f'mutation {{ {step}Job(id: "1") {{ {FAILURE} }} }}')
@@ -118,7 +118,7 @@ async def test_what_cannot_be_is_told_with_its_place(site: SmallSite) -> None:
     ):
         failure = await create(site, input=asked)
         assert (failure["__typename"], failure["path"]) == (kind, path), failure
-    app = site_app(site)
+    app = admin_app(site)
     for job_id in ("99", "x"):
         found = await data(app, f'mutation {{ cancelJob(id: "{job_id}") {{ {FAILURE} }} }}')
         assert found["cancelJob"]["__typename"] == "NotFound"
@@ -126,7 +126,7 @@ async def test_what_cannot_be_is_told_with_its_place(site: SmallSite) -> None:
 
 async def test_jobs_are_live(site: SmallSite) -> None:
     await create(site, input={"queries": ["cq_datacenter_1h"]})
-    async with serving(site_app(site)) as address, connected(address) as socket:
+    async with serving(admin_app(site)) as address, connected(address) as socket:
         await socket.subscribe("subscription { jobs { snapshot jobs { id state progress } } }")
         first = (await socket.next())["jobs"]
         assert first == {"snapshot": True, "jobs": [{"id": "1", "state": "CREATED", "progress": 0.0}]}
@@ -138,7 +138,7 @@ async def test_jobs_are_live(site: SmallSite) -> None:
 
 
 async def test_the_diagnostic_and_its_mending(site: SmallSite) -> None:
-    app = site_app(site)
+    app = admin_app(site)
     asked = "{ continuousQueries(%s) { name kind window expected series faults rolledUpTo missing dirtyWindows } }"
     assert (await data(app, asked % "faulty: true"))["continuousQueries"] == []
     await site.store.drop_series(SeriesKind.NODE, Window.H1, ["server_b"])
@@ -175,7 +175,7 @@ async def test_the_diagnostic_and_its_mending(site: SmallSite) -> None:
 async def test_periodic_tasks(site: SmallSite) -> None:
     await site.task_log.record("heal", site.clock.now_ns(), 0.25, "no answer")
     found = await data(
-        site_app(site),
+        admin_app(site),
         """{ periodicTasks { name periodSeconds late runs failures failuresInARow lastStart lastSuccess
             lastExecutionSeconds lastError } }""",
     )
@@ -202,7 +202,7 @@ def event(name: str, kind: EventKind = EventKind.SILENT) -> SensorEvent:
 async def test_events_and_their_pages() -> None:
     site = SmallSite()
     await site.events.note([event("front1"), event("back1"), event("fan", EventKind.STUCK)], [])
-    app = site_app(site)
+    app = admin_app(site)
     asked = """{ events(%s) { totalCount edges { cursor node { sensor kind at ended noticed value message } }
         pageInfo { hasNextPage } } }"""
     found = (await data(app, asked % "first: 1"))["events"]
@@ -231,7 +231,7 @@ async def test_events_and_their_pages() -> None:
 async def test_events_are_live() -> None:
     site = SmallSite()
     await site.events.note([event("front1")], [])
-    async with serving(site_app(site)) as address, connected(address) as socket:
+    async with serving(admin_app(site)) as address, connected(address) as socket:
         await socket.subscribe("subscription { events { snapshot events { sensor kind ended } } }")
         first = (await socket.next())["events"]
         assert first == {"snapshot": True, "events": [{"sensor": "front1", "kind": "SILENT", "ended": None}]}
@@ -247,7 +247,7 @@ async def test_events_are_live() -> None:
 async def test_error_counters_are_cleared() -> None:
     site = SmallSite()
     await site.counters.count(["front1", "back1"], site.clock.now_ns())
-    app = site_app(site)
+    app = admin_app(site)
     clear = "mutation { clearSensorErrors%s { ... on ClearedSensorErrors { cleared { sensor count } } } }"
     found = await data(app, clear % '(sensors: ["front1", "fan"])')
     assert found["clearSensorErrors"]["cleared"] == [{"sensor": "front1", "count": 1}]
