@@ -93,7 +93,7 @@ DRIVERS = {
     "pysnmp": {"crawlers"},
     "pymodbus": {"crawlers"},
     "celery": {"workers"},
-    "pyarrow": {"backend.formats"},
+    "pyarrow": {"backend.formats", "backend.store"},
 }
 
 

@@ -34,6 +34,14 @@ class Written:
     late: Readings
 
 
+@dataclass(frozen=True, slots=True)
+class Copy:
+    """What a tree node says that stands on one sensor: its 30 s value is the mean of the sensor's 30 s times `weight`."""
+
+    sensor: str
+    weight: float
+
+
 class TimeSeriesStore(Protocol):
     """Raw readings and roll-ups, kept for years."""
 
@@ -75,8 +83,18 @@ class TimeSeriesStore(Protocol):
         """
         ...
 
-    async def write_buckets(self, kind: SeriesKind, window: Window, buckets: Buckets) -> None:
-        """Keep roll-ups; idempotent on (kind, window, series, start), the last written wins."""
+    async def write_buckets(
+        self,
+        kind: SeriesKind,
+        window: Window,
+        buckets: Buckets,
+        copies: Mapping[str, Copy] | None = None,
+    ) -> None:
+        """Keep roll-ups; idempotent on (kind, window, series, start), the last written wins.
+
+        `copies` are nodes among them whose buckets say what the kept 30 s buckets of a sensor say, and will go on doing
+        so: where those are written anew, these are too. A store may keep a note of it in place of the rows.
+        """
         ...
 
     async def buckets(

@@ -10,12 +10,12 @@ from typing import Final
 import numpy as np
 
 from backend.core.bucket import Buckets, SeriesKind
-from backend.core.ports import TimeSeriesStore
+from backend.core.grids import STEP_NS, NodeGrid, as_buckets, fill, summarise
+from backend.core.ports import Copy, TimeSeriesStore
 from backend.core.reading import Float64
 from backend.core.tree import TreeMatrix
 from backend.core.windows import Window
 from backend.rollups.definitions import WINDOWS_OF, Definitions
-from backend.rollups.grids import STEP_NS, NodeGrid, as_buckets, fill, summarise
 
 SENSORS_AT_ONCE: Final = 200
 WHOLE_NS: Final = Window.H1.ns
@@ -38,6 +38,11 @@ class Roller:
         self._whole = _Batch(definitions.sensors, definitions.types)
         self._leaves = tuple(dict.fromkeys(s for below in definitions.nodes.values() for s in below))
         self._matrix = TreeMatrix(definitions.nodes, self._leaves, definitions.weights)
+        self._copies = {
+            node: Copy(below[0], definitions.weights.get(below[0], 1.0))
+            for node, below in definitions.nodes.items()
+            if len(below) == 1
+        }
         self._recent: list[NodeGrid] = []
         self.readings = 0
         """Readings that the finest windows rolled so far have summarised."""
@@ -116,7 +121,9 @@ class Roller:
         rolled = set(self._defs.sensors)
         others = tuple(name for name in self._leaves if name not in rolled)
         if others:
-            kept = await self._store.buckets(SeriesKind.SENSOR, others, Window.S30, start_ns, end_ns)
+            kept = await self._store.buckets(
+                SeriesKind.SENSOR, others, Window.S30, start_ns, end_ns, ("count", "sum")
+            )
             fill(means, kept, kept.mean, self._leaves, start_ns)
         return NodeGrid.of_sums(start_ns, self._matrix.sums(means), self._matrix.expected)
 
@@ -132,7 +139,8 @@ class Roller:
 
     async def _keep(self, kind: SeriesKind, window: Window, buckets: Buckets) -> None:
         if len(buckets):
-            await self._store.write_buckets(kind, window, buckets)
+            copies = self._copies if kind is SeriesKind.NODE else None
+            await self._store.write_buckets(kind, window, buckets, copies)
             self.rows += len(buckets)
 
 

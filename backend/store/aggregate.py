@@ -21,7 +21,7 @@ import numpy.typing as npt
 from backend.core.bucket import Buckets
 from backend.core.reading import Float64, Int32, Int64
 from backend.core.windows import Window
-from backend.store.engine import Cursor, fetch
+from backend.store.engine import Cursor, fetch, fetch_large
 from backend.store.summary import Summary, summarise
 
 PIECE_ROWS: Final = 250_000
@@ -164,7 +164,7 @@ class Aggregation:
 
     def _read(self, cursor: Cursor, sids: Sequence[int], start: int, end: int) -> _Rows:
         number = f"((ts - {self._start}) // {self._finest})::integer as number"
-        got = fetch(cursor, self._source(f"sid, {number}, value", sids, start, end))
+        got = fetch_large(cursor, self._source(f"sid, {number}, value", sids, start, end))
         return _sorted(_Rows(got["sid"], got["number"], got["value"]))
 
     def _summarise_alone(self, rows: _Rows, alone: Sequence[int], everyone: bool) -> None:

@@ -15,7 +15,7 @@ import numpy as np
 
 from backend.core.bucket import Buckets, SeriesKind
 from backend.core.clock import Clock, SystemClock
-from backend.core.ports import SensorTags, Written
+from backend.core.ports import Copy, SensorTags, Written
 from backend.core.reading import Points, Reading, Readings
 from backend.core.windows import NS_PER_SECOND, Window
 from backend.store import influxdb_lines as lines
@@ -87,7 +87,13 @@ class InfluxDBStore:
     ) -> Mapping[Window, Buckets]:
         return await self._in(self._readers, lambda: self._reads.aggregate(groups, windows, start_ns, end_ns))
 
-    async def write_buckets(self, kind: SeriesKind, window: Window, buckets: Buckets) -> None:
+    async def write_buckets(
+        self,
+        kind: SeriesKind,
+        window: Window,
+        buckets: Buckets,
+        copies: Mapping[str, Copy] | None = None,
+    ) -> None:
         await self._in(
             self._writer, lambda: self._server.write(list(lines.of_buckets(kind, window, buckets)), "s")
         )

@@ -8,7 +8,7 @@ import numpy as np
 
 from backend.core.bucket import Buckets, SeriesKind
 from backend.core.errors import TransientError
-from backend.core.ports import SensorTags, Written
+from backend.core.ports import Copy, SensorTags, Written
 from backend.core.reading import Points, Reading, Readings
 from backend.core.windows import Window
 
@@ -113,7 +113,9 @@ class ReferenceStore:
     ) -> Mapping[Window, Buckets]:
         return {window: await self.aggregate(groups, window, start_ns, end_ns) for window in windows}
 
-    async def write_buckets(self, kind: SeriesKind, window: Window, buckets: Buckets) -> None:
+    async def write_buckets(
+        self, kind: SeriesKind, window: Window, buckets: Buckets, copies: Mapping[str, Copy] | None = None
+    ) -> None:
         self._reach()
         kept = self._kept.setdefault((kind, window), {})
         columns = zip(*(getattr(buckets, c).tolist() for c in COLUMNS), strict=True)

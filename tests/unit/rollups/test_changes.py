@@ -13,6 +13,7 @@ import pytest
 from backend.core.bucket import Buckets, SeriesKind
 from backend.core.clock import ManualClock
 from backend.core.errors import TransientError
+from backend.core.ports import Copy
 from backend.core.tree import Tree
 from backend.core.windows import WINDOWS, Window
 from backend.db.engine import Database
@@ -62,13 +63,15 @@ class Counting:
         self.written: Counter[tuple[SeriesKind, str]] = Counter()
         self.left = 10**9
 
-    async def write_buckets(self, kind: SeriesKind, window: Window, buckets: Buckets) -> None:
+    async def write_buckets(
+        self, kind: SeriesKind, window: Window, buckets: Buckets, copies: Mapping[str, Copy] | None = None
+    ) -> None:
         self.left -= 1
         if self.left < 0:
             raise TransientError("the store is down")
         for name, rows in buckets.by_series().items():
             self.written[kind, name] += len(rows)
-        await self._store.write_buckets(kind, window, buckets)
+        await self._store.write_buckets(kind, window, buckets, copies)
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self._store, name)
@@ -243,5 +246,5 @@ async def stale(site: Site) -> bool:
 
 
 def tables(store: DuckDBStore) -> list[str]:
-    table = store._buckets[Window.S30]
+    table = store._rollups.tables[Window.S30]
     return [table.hot, *(table.table(part) for part in table.parts)]

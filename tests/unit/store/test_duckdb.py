@@ -205,7 +205,7 @@ async def test_roll_ups_move_too(store: DuckDBStore) -> None:
     kept = Buckets(("x",), np.zeros(100, np.int32), starts, *columns)
     await store.write_buckets(SeriesKind.NODE, Window.S30, kept)
     await store.maintain(T0 + 30 * DAY)
-    table = store._buckets[Window.S30]
+    table = store._rollups.tables[Window.S30]
     assert [part.rows for part in table.parts.values()] == [100]
     assert table.hot_span[0] > table.hot_span[1]
 

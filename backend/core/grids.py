@@ -119,36 +119,48 @@ def summarise(grid: NodeGrid, window: Window) -> Buckets:
     """Buckets of a coarser window over the 30 s values; `grid` begins and ends at edges of the window."""
     per = window.ns // STEP_NS
     many = len(grid.values) // per
-    values = _by_series(grid.values).reshape(-1, per)
+    count, total, m2, low, high, median = (_of_pairs if per == 2 else _of_runs)(
+        _by_series(grid.values).reshape(-1, per)
+    )
+    reported = _by_series(grid.reporting).reshape(-1, per)
+    return Buckets(
+        grid.nodes,
+        *_identities(grid, many, window.ns),
+        count,
+        total,
+        m2,
+        low,
+        high,
+        median,
+        expected=np.repeat(grid.sensors * per, many),
+        reported=reported[:, 0] + reported[:, 1] if per == 2 else reported.sum(axis=1),
+    )
+
+
+def _of_runs(values: Float64) -> tuple[Float64, ...]:
+    """count, sum, m2, min, max, median of each row."""
     here = ~np.isnan(values)
     count = here.sum(axis=1).astype(np.float64)
     empty = count == 0
     total = np.where(here, values, 0.0).sum(axis=1)
     mean = total / np.where(empty, 1.0, count)
     m2 = np.square(np.where(here, values - mean[:, None], 0.0)).sum(axis=1)
-    reported = _by_series(grid.reporting).reshape(-1, per).sum(axis=1)
-    ordered = _sorted(values)
+    ordered = np.sort(values, axis=1)  # NaN last
     rows, last = np.arange(len(ordered)), np.maximum(count.astype(np.intp) - 1, 0)
-    return Buckets(
-        grid.nodes,
-        *_identities(grid, many, window.ns),
-        count=count,
-        sum=np.where(empty, np.nan, total),
-        m2=np.where(empty, np.nan, m2),
-        min=ordered[:, 0],
-        max=ordered[rows, last],
-        median=(ordered[rows, last // 2] + ordered[rows, (last + 1) // 2]) / 2,
-        expected=np.repeat(grid.sensors * per, many),
-        reported=reported,
-    )
+    median = (ordered[rows, last // 2] + ordered[rows, (last + 1) // 2]) / 2
+    sums = np.where(empty, np.nan, total), np.where(empty, np.nan, m2)
+    return count, *sums, ordered[:, 0], ordered[rows, last], median
 
 
-def _sorted(values: Float64) -> Float64:
-    """Each row ascending, NaN last."""
-    if values.shape[1] != 2:
-        return np.sort(values, axis=1)
-    # Sorting has a price a row; of two, one comparison of columns says all.
-    return np.stack((np.fmin(values[:, 0], values[:, 1]), np.maximum(values[:, 0], values[:, 1])), axis=1)
+def _of_pairs(values: Float64) -> tuple[Float64, ...]:
+    """The same for rows of two: everything along a row has a price a row, and two columns say it all."""
+    a, b = values[:, 0], values[:, 1]
+    low, high = np.fmin(a, b), np.fmax(a, b)
+    both = ~(np.isnan(a) | np.isnan(b))
+    count = (~np.isnan(low)).astype(np.float64) + both
+    mean = (low + high) / 2
+    m2 = np.square(low - mean) + np.square(high - mean)
+    return count, np.where(both, a + b, low), m2, low, high, mean
 
 
 def _by_series(grid: Float64) -> Float64:

@@ -1,0 +1,233 @@
+"""Buckets of tree nodes that are kept as a note: "from here to there it says what that sensor says".
+
+Most nodes of an energy tree are leaves. Their 30 s values are the 30 s means of one sensor, which are kept anyway, and
+their minutes follow from two of these each; written out they would be most of the rows. Longer windows are few, and are
+written out. Where a row is written out as well, the row stands. Docs: docs/decisions/0007.
+"""
+
+# ruff: noqa: S608 (names and numbers in statements are our own; values travel as arrays)
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, fields
+from itertools import groupby, pairwise
+from typing import Final
+
+import numpy as np
+
+from backend.core.bucket import Buckets
+from backend.core.grids import STEP_NS, NodeGrid, as_buckets, summarise
+from backend.core.ports import Copy
+from backend.core.reading import Float64
+from backend.core.windows import Window
+from backend.store.clustered import among
+from backend.store.engine import Columns, Transaction
+
+WINDOWS: Final = (Window.S30, Window.M1)
+
+SCHEMA: Final = """
+create table if not exists copies(
+  length varchar, sid integer, first_ts bigint, end_ts bigint, source integer, weight double);
+"""
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class Span:
+    """[first, end) ns, edges of the window, in which a node says what the series `source` says, times `weight`."""
+
+    first: int
+    end: int
+    source: int
+    weight: float
+
+    def within(self, start_ns: int, end_ns: int) -> Span:
+        return Span(max(self.first, start_ns), min(self.end, end_ns), self.source, self.weight)
+
+    def alike(self, other: Span) -> bool:
+        return (self.source, self.weight) == (other.source, other.weight)
+
+
+Spans = tuple[Span, ...]
+
+
+class Copies:
+    """The spans of each node, oldest first. Changes run on the writer thread; readers take what they find."""
+
+    def __init__(self) -> None:
+        # Replaced, never changed in place: a reader compares what it started from.
+        self._kept: Mapping[Window, Mapping[int, Spans]] = {window: {} for window in Window}
+
+    def load(self, transaction: Transaction) -> None:
+        transaction.cursor.execute(SCHEMA)
+        found: dict[Window, dict[int, Spans]] = {window: {} for window in Window}
+        rows = transaction.cursor.execute(
+            "select length, sid, first_ts, end_ts, source, weight from copies order by sid, first_ts"
+        ).fetchall()
+        for length, sid, *span in rows:
+            of = found[Window(length)]
+            of[sid] = (*of.get(sid, ()), Span(*span))
+        self._kept = found
+
+    def of(self, window: Window) -> Mapping[int, Spans]:
+        """All spans of a window by node; the same object as long as nothing changed."""
+        return self._kept[window]
+
+    def over(self, window: Window, sids: Iterable[int], start_ns: int, end_ns: int) -> dict[int, Spans]:
+        """The parts of spans of these nodes that hold windows which start in [start_ns, end_ns)."""
+        kept = self.of(window)
+        if not kept or start_ns >= end_ns:
+            return {}
+        first, end = window.ceil(start_ns), window.ceil(end_ns)
+        found = {
+            sid: tuple(
+                span.within(first, end) for span in kept.get(sid, ()) if span.first < end and first < span.end
+            )
+            for sid in sids
+        }
+        return {sid: spans for sid, spans in found.items() if spans}
+
+    def note(self, transaction: Transaction, window: Window, wanted: Mapping[int, Span]) -> None:
+        """From now on these nodes have these spans, whatever was noted there before."""
+        kept = self.of(window)
+        changed = {
+            sid: new
+            for sid, span in wanted.items()
+            if (new := _with(kept.get(sid, ()), span)) != kept.get(sid, ())
+        }
+        self._keep(transaction, window, changed)
+
+    def trim(self, transaction: Transaction, window: Window, end_ns: int) -> None:
+        """Forget windows that start before `end_ns`."""
+        edge = window.ceil(end_ns)
+        changed = {
+            sid: tuple(span.within(edge, span.end) for span in spans if span.end > edge)
+            for sid, spans in self.of(window).items()
+            if spans[0].first < edge
+        }
+        self._keep(transaction, window, changed)
+
+    def _keep(self, transaction: Transaction, window: Window, changed: Mapping[int, Spans]) -> None:
+        if not changed:
+            return
+        kept, cursor = self.of(window), transaction.cursor
+        grown = {sid: spans for sid, spans in changed.items() if _is_longer(kept.get(sid, ()), spans)}
+        for ends, group in groupby(
+            sorted(grown, key=lambda s: _ends(kept[s], grown[s])), key=lambda s: _ends(kept[s], grown[s])
+        ):
+            cursor.execute(
+                f"update copies set end_ts = {ends[1]} where length = '{window}' and end_ts = {ends[0]} "
+                f"and {among(sorted(group))}"
+            )
+        anew = {sid: spans for sid, spans in changed.items() if sid not in grown}
+        if anew:
+            cursor.execute(f"delete from copies where length = '{window}' and {among(sorted(anew))}")
+            rows = [(sid, *_columns(span)) for sid, spans in sorted(anew.items()) for span in spans]
+            if rows:
+                cursor.execute(
+                    f"insert into copies select '{window}', unnest(?::integer[]), unnest(?::bigint[]), "
+                    "unnest(?::bigint[]), unnest(?::integer[]), unnest(?::double[])",
+                    [list(column) for column in zip(*rows, strict=True)],
+                )
+        after = {sid: spans for sid, spans in {**kept, **changed}.items() if spans}
+        transaction.on_commit(lambda: self._publish(window, after))
+
+    def _publish(self, window: Window, spans: Mapping[int, Spans]) -> None:
+        self._kept = {**self._kept, window: spans}
+
+
+def _columns(span: Span) -> tuple[int, int, int, float]:
+    return span.first, span.end, span.source, span.weight
+
+
+def _with(spans: Spans, new: Span) -> Spans:
+    """The spans after `new` took its place among them."""
+    if any(s.alike(new) and s.first <= new.first and new.end <= s.end for s in spans):
+        return spans
+    cut = [s.within(s.first, new.first) for s in spans] + [s.within(new.end, s.end) for s in spans]
+    found: list[Span] = []
+    for span in sorted([new, *(s for s in cut if s.first < s.end)]):
+        if found and found[-1].end == span.first and found[-1].alike(span):
+            span = Span(found.pop().first, span.end, span.source, span.weight)
+        found.append(span)
+    return tuple(found)
+
+
+def _is_longer(before: Spans, after: Spans) -> bool:
+    """Whether only the end of the last span moved."""
+    if not before or len(before) != len(after) or before[:-1] != after[:-1]:
+        return False
+    return before[-1].first == after[-1].first and before[-1].alike(after[-1])
+
+
+def _ends(before: Spans, after: Spans) -> tuple[int, int]:
+    return before[-1].end, after[-1].end
+
+
+# -- what is written ---------------------------------------------------------------------------------------------------
+
+
+def runs(window: Window, buckets: Buckets, copies: Mapping[str, Copy]) -> dict[int, tuple[int, int]]:
+    """By code, from where to where the buckets of a node that is a copy go, without a hole."""
+    if window not in WINDOWS or not copies:
+        return {}
+    edges = np.searchsorted(buckets.codes, np.arange(len(buckets.names) + 1)).tolist()
+    found = {}
+    for code, (a, b) in enumerate(pairwise(edges)):
+        if b > a and buckets.names[code] in copies:
+            first, last = int(buckets.starts[a]), int(buckets.starts[b - 1])
+            if last - first == (b - a - 1) * window.ns and first % window.ns == 0:
+                found[code] = (first, last + window.ns)
+    return found
+
+
+def without(buckets: Buckets, codes: Iterable[int]) -> Buckets:
+    """The buckets of the other series; their names stay."""
+    stays = np.ones(len(buckets.names), bool)
+    stays[list(codes)] = False
+    rows = stays[buckets.codes]
+    taken: dict[int, np.ndarray] = {}  # columns of nodes are often one array under several names
+    for field in fields(Buckets)[1:]:
+        column = getattr(buckets, field.name)
+        if id(column) not in taken:
+            taken[id(column)] = column[rows]
+    return Buckets(buckets.names, *(taken[id(getattr(buckets, f.name))] for f in fields(Buckets)[1:]))
+
+
+# -- what is read ------------------------------------------------------------------------------------------------------
+
+
+def sources(spans: Mapping[int, Spans]) -> tuple[list[int], int, int]:
+    """The series that the spans stand on, ascending, and the interval in which they are wanted."""
+    every = [span for of in spans.values() for span in of]
+    return (
+        sorted({span.source for span in every}),
+        min(span.first for span in every),
+        max(span.end for span in every),
+    )
+
+
+def written_out(
+    spans: Mapping[int, Spans], means: Columns, window: Window
+) -> Iterator[tuple[Sequence[int], Buckets]]:
+    """The buckets that the spans stand for: node ids, and buckets whose codes are places among these.
+
+    means   columns sid, ts, count and sum of the sources' 30 s buckets, in any order
+    """
+    order = np.lexsort((means["ts"], means["sid"]))
+    sid, ts = means["sid"][order], means["ts"][order]
+    with np.errstate(invalid="ignore", divide="ignore"):
+        count = means["count"][order]
+        value: Float64 = means["sum"][order] / np.where(count > 0, count, np.nan)
+    every = sorted((s.first, s.end, node, s) for node, of in spans.items() for s in of)
+    for (first, end), group in groupby(every, key=lambda one: one[:2]):
+        members = [(node, span) for *_, node, span in group]
+        rows = np.full((len(members), (end - first) // STEP_NS), np.nan)
+        for row, (_, span) in zip(rows, members, strict=True):
+            a, b = np.searchsorted(sid, (span.source, span.source + 1))
+            c, d = a + np.searchsorted(ts[a:b], (first, end))
+            row[(ts[c:d] - first) // STEP_NS] = value[c:d] * span.weight
+        nodes = [node for node, _ in members]
+        there = (~np.isnan(rows)).astype(np.float64)
+        grid = NodeGrid(first, tuple(map(str, nodes)), rows.T, there.T, np.ones(len(nodes)))
+        yield nodes, as_buckets(grid) if window is Window.S30 else summarise(grid, window)

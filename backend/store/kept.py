@@ -1,0 +1,209 @@
+"""Roll-ups in the embedded store: a family of tables a window, and notes of nodes that say what a sensor says."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping, Sequence
+from functools import partial
+from typing import Any, Final
+
+import numpy as np
+
+from backend.core.bucket import Buckets, SeriesKind
+from backend.core.ports import Copy
+from backend.core.reading import Int32
+from backend.core.windows import Window, slices
+from backend.store import clustered, copies, derived
+from backend.store.access import Access
+from backend.store.clustered import DAY_NS, Clustered
+from backend.store.copies import Copies, Span, Spans
+from backend.store.derived import STATISTICS
+from backend.store.engine import LARGE_ROWS, Columns, Transaction
+from backend.store.names import SENSOR, Names
+from backend.store.rows import Rows
+
+PART_DAYS: Final = {Window.S30: 10, Window.M1: 30, Window.H1: 720, Window.D1: 7200}
+
+
+class KeptRollups:
+    """Writes, reads and forgets buckets of all kinds of series."""
+
+    def __init__(self, access: Access, names: Names) -> None:
+        self._access = access
+        self._names = names
+        self._copies = Copies()
+        self.tables = {w: Clustered(f"rollup_{w}", STATISTICS, PART_DAYS[w]) for w in Window}
+
+    def load(self, transaction: Transaction) -> None:
+        self._copies.load(transaction)
+        for table in self.tables.values():
+            table.create(transaction)
+            table.load(transaction)
+
+    async def write(
+        self, kind: SeriesKind, window: Window, buckets: Buckets, copied: Mapping[str, Copy]
+    ) -> None:
+        runs = copies.runs(window, buckets, copied)
+        rest = copies.without(buckets, runs) if runs else buckets
+        table, bulk = self.tables[window], len(rest) >= clustered.BULK_ROWS
+
+        def work(transaction: Transaction) -> dict[int, Span]:
+            noted = self._spans(transaction, kind, {buckets.names[c]: run for c, run in runs.items()}, copied)
+            self._copies.note(transaction, window, noted)
+            if len(rest):
+                codes = self._names.codes(transaction, kind, rest.names, rest.codes)
+                rows = Rows(codes[rest.codes], rest.starts, derived.kept(rest))
+                table.put(transaction, rows.distinct(), bulk)
+            return noted
+
+        noted = await self._access.put(table, rest.starts, bulk, work)
+        # After the note is kept: until they are gone, the rows stand.
+        await self._forget_rows(
+            table, {sid: span for sid, span in noted.items() if table.reaches(sid, span.first)}
+        )
+
+    def _spans(
+        self,
+        transaction: Transaction,
+        kind: SeriesKind,
+        runs: Mapping[str, tuple[int, int]],
+        copied: Mapping[str, Copy],
+    ) -> dict[int, Span]:
+        if not runs:
+            return {}
+        nodes = self._names.ids(transaction, kind, list(runs)).tolist()
+        sources = self._names.ids(transaction, SENSOR, [copied[node].sensor for node in runs]).tolist()
+        return {
+            sid: Span(*run, source, copied[node].weight)
+            for sid, source, (node, run) in zip(nodes, sources, runs.items(), strict=True)
+        }
+
+    async def _forget_rows(self, table: Clustered, spans: Mapping[int, Span]) -> None:
+        by_run: dict[tuple[int, int], list[int]] = {}
+        for sid, span in sorted(spans.items()):
+            by_run.setdefault((span.first, span.end), []).append(sid)
+        for run, sids in by_run.items():
+            async with self._access.house:
+                await self._access.engine.write(partial(_forget, table, sids, *run))
+
+    async def read(
+        self,
+        kind: SeriesKind,
+        names: Sequence[str],
+        window: Window,
+        start_ns: int,
+        end_ns: int,
+        columns: Sequence[str] | None,
+    ) -> Buckets:
+        wanted = [name for name in STATISTICS if columns is None or name in columns]
+        known = self._names.known(kind, names)
+        while True:
+            noted = self._copies.of(window) if kind is SeriesKind.NODE else None
+            spans = self._copies.over(window, known, start_ns, end_ns) if noted else {}
+            found = await self._read(window, known, spans, start_ns, end_ns, wanted)
+            if noted is None or noted is self._copies.of(window):
+                break
+        if found is None:
+            return Buckets.empty(tuple(names))
+        code_of = {sid: code for code, name in enumerate(names) for sid in self._names.known(kind, [name])}
+        codes, starts, *values = _in_order(found, ("ts", *wanted), code_of)
+        read = dict(zip(wanted, values, strict=True))
+        nothing = np.broadcast_to(np.nan, len(starts))
+        return Buckets(tuple(names), codes, starts, *(read.get(name, nothing) for name in STATISTICS))
+
+    async def _read(
+        self,
+        window: Window,
+        known: Mapping[int, str],
+        spans: Mapping[int, Spans],
+        start_ns: int,
+        end_ns: int,
+        wanted: Sequence[str],
+    ) -> Columns | None:
+        """Columns sid, ts and those wanted, of rows and of what the spans stand for."""
+        table = self.tables[window]
+        rows = {sid: name for sid, name in known.items() if sid not in spans or table.reaches(sid, start_ns)}
+        chosen, large = f"sid, ts, {derived.selected(wanted)}", _many(window, rows, start_ns, end_ns)
+        got = await self._access.select(table, chosen, rows, start_ns, end_ns, large)
+        if not spans:
+            return got
+        sids, first, end = copies.sources(spans)
+        chosen = f"sid, ts, {derived.selected(('count', 'sum'))}"
+        large = _many(Window.S30, sids, first, end)
+        means = await self._access.select(
+            self.tables[Window.S30], chosen, dict.fromkeys(sids, ""), first, end, large
+        )
+        parts = [] if got is None else [got]
+        for nodes, buckets in copies.written_out(spans, means or _NO_MEANS, window):
+            part: Columns = {"sid": np.array(nodes, np.int32)[buckets.codes], "ts": buckets.starts}
+            parts.append(part | {name: getattr(buckets, name) for name in wanted})
+        return _first_stands({name: np.concatenate([part[name] for part in parts]) for name in parts[0]})
+
+    async def delete(self, window: Window, end_ns: int) -> None:
+        """Forget what starts before `end_ns`; what follows from it in other windows is written out first."""
+        table = self.tables[window]
+        if window is Window.S30:
+            await self._write_out(Window.M1, end_ns)
+        await self._access.engine.write(lambda t: self._copies.trim(t, window, end_ns))
+
+        def work(transaction: Transaction) -> None:
+            table.recount(transaction, table.delete(transaction, None, clustered.NEVER, end_ns))
+
+        async with self._access.house:
+            await self._access.drop_parts(table, clustered.NEVER, end_ns)
+            await self._access.engine.write(work)
+
+    async def _write_out(self, window: Window, end_ns: int) -> None:
+        spans = self._copies.over(window, self._copies.of(window), clustered.NEVER, end_ns)
+        if not spans:
+            return
+        _, first, end = copies.sources(spans)
+        nodes = [self._names.name(sid) for sid in spans]
+        for start, stop in slices(first, end, DAY_NS):
+            kept = await self.read(SeriesKind.NODE, nodes, window, start, stop, None)
+            if len(kept):
+                await self.write(SeriesKind.NODE, window, kept, {})
+        await self._access.engine.write(lambda t: self._copies.trim(t, window, end_ns))
+
+
+_NO_MEANS: Final[Columns] = {
+    "sid": np.empty(0, np.int32),
+    "ts": np.empty(0, np.int64),
+    "count": np.empty(0),
+    "sum": np.empty(0),
+}
+
+
+def _many(window: Window, sids: Collection[int], start_ns: int, end_ns: int) -> bool:
+    return len(sids) * ((end_ns - start_ns) // window.ns) > LARGE_ROWS
+
+
+def _forget(
+    table: Clustered, sids: Sequence[int], start_ns: int, end_ns: int, transaction: Transaction
+) -> None:
+    table.recount(transaction, table.delete(transaction, sids, start_ns, end_ns))
+
+
+def _first_stands(rows: Columns) -> Columns:
+    """Of rows of one identity the first one."""
+    order = np.lexsort((rows["ts"], rows["sid"]))
+    sid, ts = rows["sid"][order], rows["ts"][order]
+    again = np.concatenate(([False], (sid[1:] == sid[:-1]) & (ts[1:] == ts[:-1])))
+    return {name: column[order[~again]] for name, column in rows.items()}
+
+
+def _in_order(got: Columns, columns: Sequence[str], code_of: Mapping[int, int]) -> tuple[Any, ...]:
+    """Codes in place of ids, int32, and the columns, the first of which is the time: sorted by (code, time)."""
+    table = np.zeros(max(code_of) + 1, np.int32)
+    table[list(code_of)] = list(code_of.values())
+    codes: Int32 = table[got["sid"]]
+    found = (codes, *(got[name] for name in columns))
+    if not np.all(codes[1:] >= codes[:-1]):
+        # Sorting by small integers is a radix sort, and most reads come sorted by time.
+        narrow = codes.astype(np.uint16) if len(table) <= 1 << 16 else codes
+        order = np.argsort(narrow, kind="stable")
+        found = tuple(column[order] for column in found)
+    codes, ts = found[:2]
+    if np.any((codes[1:] == codes[:-1]) & (ts[1:] < ts[:-1])):
+        order = np.lexsort((ts, codes))
+        found = tuple(column[order] for column in found)
+    return found
