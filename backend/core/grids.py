@@ -94,7 +94,11 @@ def fill(
     edges = np.searchsorted(buckets.codes, np.arange(len(buckets.names) + 1)).tolist()
     for name, a, b in zip(buckets.names, edges[:-1], edges[1:], strict=True):
         if name in position and b > a:
-            grid[(buckets.starts[a:b] - start_ns) // step_ns, position[name]] = column[a:b]
+            first, last = ((buckets.starts[[a, b - 1]] - start_ns) // step_ns).tolist()
+            # Sorted and each once: without holes it is a stretch.
+            whole = last - first == b - a - 1
+            rows = slice(first, last + 1) if whole else (buckets.starts[a:b] - start_ns) // step_ns
+            grid[rows, position[name]] = column[a:b]
 
 
 def as_buckets(grid: NodeGrid) -> Buckets:
@@ -139,6 +143,26 @@ def summarise(grid: NodeGrid, window: Window) -> Buckets:
 
 def _of_runs(values: Float64) -> tuple[Float64, ...]:
     """count, sum, m2, min, max, median of each row."""
+    gaps = np.isnan(values).any(axis=1)
+    if not gaps.any():
+        return _of_whole(values)
+    found = np.empty((6, len(values)))
+    found[:, ~gaps] = _of_whole(values[~gaps])
+    found[:, gaps] = _of_gappy(values[gaps])
+    return tuple(found)
+
+
+def _of_whole(values: Float64) -> tuple[Float64, ...]:
+    per = values.shape[1]
+    total = values.sum(axis=1)
+    deviation = values - (total / per)[:, None]
+    m2 = np.einsum("ij,ij->i", deviation, deviation)
+    ordered = np.sort(values, axis=1)
+    median = (ordered[:, (per - 1) // 2] + ordered[:, per // 2]) / 2
+    return np.full(len(values), float(per)), total, m2, ordered[:, 0], ordered[:, -1], median
+
+
+def _of_gappy(values: Float64) -> tuple[Float64, ...]:
     here = ~np.isnan(values)
     count = here.sum(axis=1).astype(np.float64)
     empty = count == 0

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from itertools import pairwise
 
 import numpy as np
 import numpy.typing as npt
@@ -115,10 +116,18 @@ class TreeMatrix:
 
     def _add(self, rows: Float64) -> Float64:
         """(sensors, ...) to (..., nodes)."""
-        chosen = rows[self._index]
-        if self._weights is not None:
-            chosen *= self._weights.reshape(-1, *([1] * (rows.ndim - 1)))
-        return np.moveaxis(np.add.reduceat(chosen, self._starts, axis=0), 0, -1)
+        if rows.ndim == 1:
+            chosen = rows[self._index] if self._weights is None else rows[self._index] * self._weights
+            found: Float64 = np.add.reduceat(chosen, self._starts)
+            return found
+        # A node at a time stays in the processor's cache.
+        sums = np.empty((len(self.nodes), *rows.shape[1:]))
+        for node, (a, b) in enumerate(pairwise([*self._starts.tolist(), len(self._index)])):
+            chosen = rows[self._index[a:b]]
+            if self._weights is not None:
+                chosen *= self._weights[a:b].reshape(-1, *([1] * (rows.ndim - 1)))
+            np.add.reduce(chosen, axis=0, out=sums[node])
+        return np.moveaxis(sums, 0, -1)
 
     def _reporting(self, silent: npt.NDArray[np.bool_], gaps: npt.NDArray[np.bool_]) -> Float64:
         """How many sensors of each node report, (..., nodes); only those with `gaps` are looked at one by one."""

@@ -57,9 +57,9 @@ class Roller:
 
         Memory grows with the length of the interval: about 200 bytes a window of each sensor of a batch.
         """
-        means = np.full(
-            ((end_ns - start_ns) // STEP_NS if Window.S30 in windows else 0, len(self._leaves)), np.nan
-        )
+        # One series after the other in memory: that is how they are filled in and summed.
+        steps = (end_ns - start_ns) // STEP_NS if Window.S30 in windows else 0
+        means = np.full((len(self._leaves), steps), np.nan).T
         for batch in self._batches if end_ns - start_ns > WHOLE_NS else (self._whole,):
             sensors = await self._roll_batch(batch, windows, start_ns, end_ns)
             if Window.S30 in windows:

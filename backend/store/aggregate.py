@@ -29,6 +29,8 @@ PIECE_ROWS: Final = 250_000
 BATCH_ROWS: Final = 4_000_000
 """Rows held at once, unless one window of one group has more."""
 STRETCH_ROWS: Final = 100_000
+LEAST_RUN: Final = 64
+"""Rows a run must have on average to be moved as a whole rather than row by row."""
 
 Source = Callable[[str, Sequence[int], int, int], str]
 """A SELECT of the given columns of these series over [start_ns, end_ns)."""
@@ -194,12 +196,22 @@ class Aggregation:
 def _sorted(rows: _Rows) -> _Rows:
     if _rising(rows.sid, rows.number):
         return rows
-    # Most come in the order of time: a radix sort by series is then enough.
-    narrow: npt.NDArray[np.uint16] | Int32 = (
-        rows.sid.astype(np.uint16) if rows.sid.max() < 1 << 16 else rows.sid
-    )
-    found = rows.take(np.argsort(narrow, kind="stable"))
+    # A sorted partition and what came since, each in the order of time: runs of one series to be put behind each other.
+    found = _by_series(rows)
     return found if _rising(found.sid, found.number) else rows.take(np.lexsort((rows.number, rows.sid)))
+
+
+def _by_series(rows: _Rows) -> _Rows:
+    """Sorted by series, stably."""
+    turns = np.flatnonzero(rows.sid[1:] != rows.sid[:-1]) + 1
+    if len(turns) > len(rows.sid) // LEAST_RUN:
+        # Sixteen bits are sorted by radix.
+        wide = rows.sid.max() >= 1 << 16
+        return rows.take(np.argsort(rows.sid if wide else rows.sid.astype(np.uint16), kind="stable"))
+    edges = [0, *turns.tolist(), len(rows.sid)]
+    runs = [slice(edges[at], edges[at + 1]) for at in np.argsort(rows.sid[edges[:-1]], kind="stable")]
+    columns = (rows.sid, rows.number, rows.values)
+    return _Rows(*(np.concatenate([column[run] for run in runs]) for column in columns))
 
 
 def _rising(sid: Int32, number: Int32) -> bool:
