@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Container, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -46,6 +46,14 @@ class NodeGrid:
         values = dense(buckets, buckets.mean, nodes, start_ns, end_ns)
         reporting = np.nan_to_num(dense(buckets, buckets.reported, nodes, start_ns, end_ns))
         return cls(start_ns, nodes, values, reporting, sensors)
+
+    def without(self, nodes: Container[str]) -> NodeGrid:
+        """The other nodes."""
+        stay = [at for at, node in enumerate(self.nodes) if node not in nodes]
+        names = tuple(self.nodes[at] for at in stay)
+        return NodeGrid(
+            self.start_ns, names, self.values[:, stay], self.reporting[:, stay], self.sensors[stay]
+        )
 
     def part(self, start_ns: int, end_ns: int) -> NodeGrid:
         rows = slice((start_ns - self.start_ns) // STEP_NS, (end_ns - self.start_ns) // STEP_NS)

@@ -39,7 +39,7 @@ class Roller:
         self._leaves = tuple(dict.fromkeys(s for below in definitions.nodes.values() for s in below))
         self._matrix = TreeMatrix(definitions.nodes, self._leaves, definitions.weights)
         self._copies = {
-            node: Copy(below[0], definitions.weights.get(below[0], 1.0))
+            node: Copy(SeriesKind.SENSOR, below[0], definitions.weights.get(below[0], 1.0))
             for node, below in definitions.nodes.items()
             if len(below) == 1
         }
@@ -70,8 +70,13 @@ class Roller:
         if Window.S30 in windows:
             grid = await self._node_sums(means, start_ns, end_ns)
             self._recent.append(grid)
-            await self._keep(SeriesKind.NODE, Window.S30, as_buckets(grid))
+            noted = await self._note(Window.S30, self._copies, start_ns, end_ns)
+            await self._keep(SeriesKind.NODE, Window.S30, as_buckets(grid.without(noted)))
         for window in windows:
+            if window is Window.M1:
+                own = {node: Copy(SeriesKind.NODE, node) for node in self._matrix.nodes}
+                if await self._note(window, own | self._copies, start_ns, end_ns):
+                    continue
             if window is not Window.S30:
                 grid = await self._node_values(start_ns, end_ns)
                 await self._keep(SeriesKind.NODE, window, summarise(grid, window))
@@ -137,10 +142,18 @@ class Roller:
         kept = await self._store.buckets(SeriesKind.NODE, nodes, Window.S30, start_ns, end_ns)
         return NodeGrid.of_buckets(kept, nodes, self._matrix.expected, start_ns, end_ns)
 
+    async def _note(
+        self, window: Window, copies: Mapping[str, Copy], start_ns: int, end_ns: int
+    ) -> Mapping[str, Copy]:
+        """The nodes whose buckets the store keeps as a note, all of the copies or none."""
+        if not copies or not await self._store.note_copies(window, copies, start_ns, end_ns):
+            return {}
+        self.rows += len(copies) * ((end_ns - start_ns) // window.ns)
+        return copies
+
     async def _keep(self, kind: SeriesKind, window: Window, buckets: Buckets) -> None:
         if len(buckets):
-            copies = self._copies if kind is SeriesKind.NODE else None
-            await self._store.write_buckets(kind, window, buckets, copies)
+            await self._store.write_buckets(kind, window, buckets)
             self.rows += len(buckets)
 
 

@@ -1,8 +1,8 @@
-"""Buckets of tree nodes that are kept as a note: "from here to there it says what that sensor says".
+"""Buckets of tree nodes that are kept as a note: "from here to there it says what that series says".
 
 Most nodes of an energy tree are leaves. Their 30 s values are the 30 s means of one sensor, which are kept anyway, and
-their minutes follow from two of these each; written out they would be most of the rows. Longer windows are few, and are
-written out. Where a row is written out as well, the row stands. Docs: docs/decisions/0007.
+minutes of all nodes follow from two of their 30 s values each; written out they would be most of the rows. Longer windows
+are few, and are written out. Where a row is written out as well, the row stands. Docs: docs/decisions/0007.
 """
 
 # ruff: noqa: S608 (names and numbers in statements are our own; values travel as arrays)
@@ -10,21 +10,22 @@ written out. Where a row is written out as well, the row stands. Docs: docs/deci
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, fields
-from itertools import groupby, pairwise
+from dataclasses import dataclass
+from itertools import groupby
 from typing import Final
 
 import numpy as np
 
 from backend.core.bucket import Buckets
 from backend.core.grids import STEP_NS, NodeGrid, as_buckets, summarise
-from backend.core.ports import Copy
 from backend.core.reading import Float64
 from backend.core.windows import Window
 from backend.store.clustered import among
 from backend.store.engine import Columns, Transaction
 
 WINDOWS: Final = (Window.S30, Window.M1)
+COLUMNS: Final = ("count", "sum", "expected", "reported")
+"""What is read of the 30 s buckets of a source."""
 
 SCHEMA: Final = """
 create table if not exists copies(
@@ -164,36 +165,6 @@ def _ends(before: Spans, after: Spans) -> tuple[int, int]:
     return before[-1].end, after[-1].end
 
 
-# -- what is written ---------------------------------------------------------------------------------------------------
-
-
-def runs(window: Window, buckets: Buckets, copies: Mapping[str, Copy]) -> dict[int, tuple[int, int]]:
-    """By code, from where to where the buckets of a node that is a copy go, without a hole."""
-    if window not in WINDOWS or not copies:
-        return {}
-    edges = np.searchsorted(buckets.codes, np.arange(len(buckets.names) + 1)).tolist()
-    found = {}
-    for code, (a, b) in enumerate(pairwise(edges)):
-        if b > a and buckets.names[code] in copies:
-            first, last = int(buckets.starts[a]), int(buckets.starts[b - 1])
-            if last - first == (b - a - 1) * window.ns and first % window.ns == 0:
-                found[code] = (first, last + window.ns)
-    return found
-
-
-def without(buckets: Buckets, codes: Iterable[int]) -> Buckets:
-    """The buckets of the other series; their names stay."""
-    stays = np.ones(len(buckets.names), bool)
-    stays[list(codes)] = False
-    rows = stays[buckets.codes]
-    taken: dict[int, np.ndarray] = {}  # columns of nodes are often one array under several names
-    for field in fields(Buckets)[1:]:
-        column = getattr(buckets, field.name)
-        if id(column) not in taken:
-            taken[id(column)] = column[rows]
-    return Buckets(buckets.names, *(taken[id(getattr(buckets, f.name))] for f in fields(Buckets)[1:]))
-
-
 # -- what is read ------------------------------------------------------------------------------------------------------
 
 
@@ -208,26 +179,31 @@ def sources(spans: Mapping[int, Spans]) -> tuple[list[int], int, int]:
 
 
 def written_out(
-    spans: Mapping[int, Spans], means: Columns, window: Window
+    spans: Mapping[int, Spans], halves: Columns, window: Window
 ) -> Iterator[tuple[Sequence[int], Buckets]]:
     """The buckets that the spans stand for: node ids, and buckets whose codes are places among these.
 
-    means   columns sid, ts, count and sum of the sources' 30 s buckets, in any order
+    halves   sid, ts and `COLUMNS` of the sources' 30 s buckets, in any order
     """
-    order = np.lexsort((means["ts"], means["sid"]))
-    sid, ts = means["sid"][order], means["ts"][order]
+    order = np.lexsort((halves["ts"], halves["sid"]))
+    sid, ts = halves["sid"][order], halves["ts"][order]
+    count, total, expected, reported = (halves[name][order] for name in COLUMNS)
     with np.errstate(invalid="ignore", divide="ignore"):
-        count = means["count"][order]
-        value: Float64 = means["sum"][order] / np.where(count > 0, count, np.nan)
+        value: Float64 = total / np.where(count > 0, count, np.nan)
     every = sorted((s.first, s.end, node, s) for node, of in spans.items() for s in of)
     for (first, end), group in groupby(every, key=lambda one: one[:2]):
         members = [(node, span) for *_, node, span in group]
-        rows = np.full((len(members), (end - first) // STEP_NS), np.nan)
-        for row, (_, span) in zip(rows, members, strict=True):
+        shape = (len(members), (end - first) // STEP_NS)
+        values, reporting, due = np.full(shape, np.nan), np.zeros(shape), np.ones(shape)
+        for row, (node, span) in enumerate(members):
             a, b = np.searchsorted(sid, (span.source, span.source + 1))
             c, d = a + np.searchsorted(ts[a:b], (first, end))
-            row[(ts[c:d] - first) // STEP_NS] = value[c:d] * span.weight
+            at = (ts[c:d] - first) // STEP_NS
+            values[row, at] = value[c:d] * span.weight
+            reporting[row, at] = reported[c:d] if node == span.source else count[c:d] > 0
+            if node == span.source:
+                due[row, at] = expected[c:d]
         nodes = [node for node, _ in members]
-        there = (~np.isnan(rows)).astype(np.float64)
-        grid = NodeGrid(first, tuple(map(str, nodes)), rows.T, there.T, np.ones(len(nodes)))
-        yield nodes, as_buckets(grid) if window is Window.S30 else summarise(grid, window)
+        grid = NodeGrid(first, tuple(map(str, nodes)), values.T, reporting.T, np.ones(len(nodes)))
+        buckets = as_buckets(grid) if window is Window.S30 else summarise(grid, window)
+        yield nodes, buckets.with_expected(due.reshape(len(buckets), -1).sum(axis=1))

@@ -149,15 +149,14 @@ class DuckDBStore:
 
     # -- roll-ups --------------------------------------------------------------------------------------------------
 
-    async def write_buckets(
-        self,
-        kind: SeriesKind,
-        window: Window,
-        buckets: Buckets,
-        copies: Mapping[str, Copy] | None = None,
-    ) -> None:
+    async def write_buckets(self, kind: SeriesKind, window: Window, buckets: Buckets) -> None:
         if len(buckets):
-            await self._rollups.write(kind, window, buckets, copies or {})
+            await self._rollups.write(kind, window, buckets)
+
+    async def note_copies(
+        self, window: Window, copies: Mapping[str, Copy], start_ns: int, end_ns: int
+    ) -> bool:
+        return await self._rollups.note(window, copies, start_ns, end_ns)
 
     async def buckets(
         self,

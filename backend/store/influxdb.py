@@ -87,16 +87,16 @@ class InfluxDBStore:
     ) -> Mapping[Window, Buckets]:
         return await self._in(self._readers, lambda: self._reads.aggregate(groups, windows, start_ns, end_ns))
 
-    async def write_buckets(
-        self,
-        kind: SeriesKind,
-        window: Window,
-        buckets: Buckets,
-        copies: Mapping[str, Copy] | None = None,
-    ) -> None:
+    async def write_buckets(self, kind: SeriesKind, window: Window, buckets: Buckets) -> None:
         await self._in(
             self._writer, lambda: self._server.write(list(lines.of_buckets(kind, window, buckets)), "s")
         )
+
+    async def note_copies(
+        self, window: Window, copies: Mapping[str, Copy], start_ns: int, end_ns: int
+    ) -> bool:
+        """False: whoever reads the measurements of the server expects every point there."""
+        return False
 
     async def buckets(
         self,

@@ -18,7 +18,7 @@ from backend.store.clustered import DAY_NS, Clustered
 from backend.store.copies import Copies, Span, Spans
 from backend.store.derived import STATISTICS
 from backend.store.engine import LARGE_ROWS, Columns, Transaction
-from backend.store.names import SENSOR, Names
+from backend.store.names import Names
 from backend.store.rows import Rows
 
 PART_DAYS: Final = {Window.S30: 10, Window.M1: 30, Window.H1: 720, Window.D1: 7200}
@@ -39,51 +39,45 @@ class KeptRollups:
             table.create(transaction)
             table.load(transaction)
 
-    async def write(
-        self, kind: SeriesKind, window: Window, buckets: Buckets, copied: Mapping[str, Copy]
-    ) -> None:
-        runs = copies.runs(window, buckets, copied)
-        rest = copies.without(buckets, runs) if runs else buckets
-        table, bulk = self.tables[window], len(rest) >= clustered.BULK_ROWS
+    async def write(self, kind: SeriesKind, window: Window, buckets: Buckets) -> None:
+        table, bulk = self.tables[window], len(buckets) >= clustered.BULK_ROWS
+
+        def work(transaction: Transaction) -> None:
+            codes = self._names.codes(transaction, kind, buckets.names, buckets.codes)
+            rows = Rows(codes[buckets.codes], buckets.starts, derived.kept(buckets))
+            table.put(transaction, rows.distinct(), bulk)
+
+        await self._access.put(table, buckets.starts, bulk, work)
+
+    async def note(self, window: Window, copied: Mapping[str, Copy], start_ns: int, end_ns: int) -> bool:
+        if window not in copies.WINDOWS:
+            return False
 
         def work(transaction: Transaction) -> dict[int, Span]:
-            noted = self._spans(transaction, kind, {buckets.names[c]: run for c, run in runs.items()}, copied)
-            self._copies.note(transaction, window, noted)
-            if len(rest):
-                codes = self._names.codes(transaction, kind, rest.names, rest.codes)
-                rows = Rows(codes[rest.codes], rest.starts, derived.kept(rest))
-                table.put(transaction, rows.distinct(), bulk)
-            return noted
+            nodes = self._names.ids(transaction, SeriesKind.NODE, list(copied)).tolist()
+            sources = [
+                int(self._names.ids(transaction, copy.kind, [copy.name])[0]) for copy in copied.values()
+            ]
+            spans = {
+                sid: Span(start_ns, end_ns, source, copy.weight)
+                for sid, source, copy in zip(nodes, sources, copied.values(), strict=True)
+            }
+            self._copies.note(transaction, window, spans)
+            return spans
 
-        noted = await self._access.put(table, rest.starts, bulk, work)
-        # After the note is kept: until they are gone, the rows stand.
-        await self._forget_rows(
-            table, {sid: span for sid, span in noted.items() if table.reaches(sid, span.first)}
-        )
+        if start_ns < end_ns and copied:
+            noted = await self._access.engine.write(work)
+            # After the note is kept: until they are gone, the rows stand.
+            table = self.tables[window]
+            await self._forget_rows(
+                table, [sid for sid in noted if table.reaches(sid, start_ns)], start_ns, end_ns
+            )
+        return True
 
-    def _spans(
-        self,
-        transaction: Transaction,
-        kind: SeriesKind,
-        runs: Mapping[str, tuple[int, int]],
-        copied: Mapping[str, Copy],
-    ) -> dict[int, Span]:
-        if not runs:
-            return {}
-        nodes = self._names.ids(transaction, kind, list(runs)).tolist()
-        sources = self._names.ids(transaction, SENSOR, [copied[node].sensor for node in runs]).tolist()
-        return {
-            sid: Span(*run, source, copied[node].weight)
-            for sid, source, (node, run) in zip(nodes, sources, runs.items(), strict=True)
-        }
-
-    async def _forget_rows(self, table: Clustered, spans: Mapping[int, Span]) -> None:
-        by_run: dict[tuple[int, int], list[int]] = {}
-        for sid, span in sorted(spans.items()):
-            by_run.setdefault((span.first, span.end), []).append(sid)
-        for run, sids in by_run.items():
+    async def _forget_rows(self, table: Clustered, sids: list[int], start_ns: int, end_ns: int) -> None:
+        if sids:
             async with self._access.house:
-                await self._access.engine.write(partial(_forget, table, sids, *run))
+                await self._access.engine.write(partial(_forget, table, sorted(sids), start_ns, end_ns))
 
     async def read(
         self,
@@ -126,17 +120,29 @@ class KeptRollups:
         got = await self._access.select(table, chosen, rows, start_ns, end_ns, large)
         if not spans:
             return got
-        sids, first, end = copies.sources(spans)
-        chosen = f"sid, ts, {derived.selected(('count', 'sum'))}"
-        large = _many(Window.S30, sids, first, end)
-        means = await self._access.select(
-            self.tables[Window.S30], chosen, dict.fromkeys(sids, ""), first, end, large
-        )
+        halves = await self._halves(spans)
         parts = [] if got is None else [got]
-        for nodes, buckets in copies.written_out(spans, means or _NO_MEANS, window):
+        for nodes, buckets in copies.written_out(spans, halves, window):
             part: Columns = {"sid": np.array(nodes, np.int32)[buckets.codes], "ts": buckets.starts}
             parts.append(part | {name: getattr(buckets, name) for name in wanted})
-        return _first_stands({name: np.concatenate([part[name] for part in parts]) for name in parts[0]})
+        return _first_stands(_together(parts))
+
+    async def _halves(self, spans: Mapping[int, Spans]) -> Columns:
+        """The 30 s buckets that the spans stand on."""
+        sids, first, end = copies.sources(spans)
+        # A node that copies itself may be a copy there, too.
+        own = [sid for sid in sids if sid in spans]
+        nodes = [self._names.name(sid) for sid in own]
+        parts: list[Columns] = []
+        if nodes:
+            kept = await self.read(SeriesKind.NODE, nodes, Window.S30, first, end, copies.COLUMNS)
+            part: Columns = {"sid": np.array(own, np.int32)[kept.codes], "ts": kept.starts}
+            parts.append(part | {name: getattr(kept, name) for name in copies.COLUMNS})
+        others = {sid: "" for sid in sids if sid not in spans}
+        columns, large = f"sid, ts, {derived.selected(copies.COLUMNS)}", _many(Window.S30, others, first, end)
+        table = self.tables[Window.S30]
+        got = await self._access.select(table, columns, others, first, end, large)
+        return _together([*parts, got] if got is not None else parts or [_NOTHING])
 
     async def delete(self, window: Window, end_ns: int) -> None:
         """Forget what starts before `end_ns`; what follows from it in other windows is written out first."""
@@ -161,16 +167,19 @@ class KeptRollups:
         for start, stop in slices(first, end, DAY_NS):
             kept = await self.read(SeriesKind.NODE, nodes, window, start, stop, None)
             if len(kept):
-                await self.write(SeriesKind.NODE, window, kept, {})
+                await self.write(SeriesKind.NODE, window, kept)
         await self._access.engine.write(lambda t: self._copies.trim(t, window, end_ns))
 
 
-_NO_MEANS: Final[Columns] = {
+_NOTHING: Final[Columns] = {
     "sid": np.empty(0, np.int32),
     "ts": np.empty(0, np.int64),
-    "count": np.empty(0),
-    "sum": np.empty(0),
+    **dict.fromkeys(copies.COLUMNS, np.empty(0)),
 }
+
+
+def _together(parts: Sequence[Columns]) -> Columns:
+    return {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
 
 
 def _many(window: Window, sids: Collection[int], start_ns: int, end_ns: int) -> bool:

@@ -40,7 +40,7 @@ class Model:
         """Rows of a node that copies a sensor, one value at a time."""
         found = {}
         for at in range(start, end, window.ns):
-            of = [self.means[copy.sensor].get(t) for t in range(at, at + window.ns, HALF)]
+            of = [self.means[copy.name].get(t) for t in range(at, at + window.ns, HALF)]
             values = [mean * copy.weight for mean in of if mean is not None]
             mean = sum(values) / len(values) if values else 0.0
             m2 = sum((v - mean) ** 2 for v in values)
@@ -50,17 +50,39 @@ class Model:
             found[at] = (*some, float(len(of)), float(len(values)))
         return found
 
-    async def copied(self, copies: Mapping[str, Copy], start: int, end: int, *, hint: bool = True) -> None:
+    async def copied(self, copies: Mapping[str, Copy], start: int, end: int, *, note: bool = True) -> None:
         for window in FINE:
             rows = {node: self.told(copy, window, start, end) for node, copy in copies.items()}
-            await self.write(window, rows, copies if hint else None)
+            if note and await self.store.note_copies(window, copies, start, end):
+                for node, more in rows.items():
+                    self.nodes[window][node] |= more
+            else:
+                await self.write(window, rows)
 
-    async def write(
-        self, window: Window, rows: Mapping[str, Mapping[int, Row]], copies: Mapping[str, Copy] | None = None
-    ) -> None:
+    async def summed(self, node: str, values: Mapping[int, float | None], *, note: bool = True) -> None:
+        """A node over three sensors, and its minutes, which copy itself. The halves are those of whole minutes."""
+        halves, minutes = {}, {}
+        for at, value in values.items():
+            one = NOTHING if value is None else (1.0, value, 0.0, value, value, value)
+            halves[at] = (*one, 3.0, 3 - at // HALF % 2 if one[0] else 0.0)
+        await self.write(Window.S30, {node: halves})
+        for at in sorted(at for at in halves if at % MINUTE == 0):
+            both = [halves[at], halves[at + HALF]]
+            some = [row[1] for row in both if row[0]]
+            mean = sum(some) / len(some) if some else 0.0
+            m2 = sum((v - mean) ** 2 for v in some)
+            of = (float(len(some)), sum(some), m2, min(some), max(some), mean) if some else NOTHING
+            minutes[at] = (*of, 6.0, sum(row[7] for row in both))
+        first, end = min(minutes), max(minutes) + MINUTE
+        if note and await self.store.note_copies(Window.M1, {node: Copy(SeriesKind.NODE, node)}, first, end):
+            self.nodes[Window.M1][node] |= minutes
+        else:
+            await self.write(Window.M1, {node: minutes})
+
+    async def write(self, window: Window, rows: Mapping[str, Mapping[int, Row]]) -> None:
         for node, more in rows.items():
             self.nodes[window][node] |= more
-        await self.store.write_buckets(SeriesKind.NODE, window, buckets(rows), copies)
+        await self.store.write_buckets(SeriesKind.NODE, window, buckets(rows))
 
     async def forget(self, window: Window, end: int) -> None:
         for node in NODES:
@@ -99,7 +121,13 @@ def means(rng: np.random.Generator, start: int, end: int) -> dict[int, float | N
     }
 
 
-LEAF, TWIN, KILO = Copy("plug", 1.0), Copy("plug", -2.5), Copy("meter in kW", 1000.0)
+def values(rng: np.random.Generator, start: int, end: int) -> dict[int, float | None]:
+    """One a window of 30 s, or none."""
+    return {at: None if rng.random() < 0.2 else float(rng.normal(300, 50)) for at in range(start, end, HALF)}
+
+
+LEAF, TWIN = Copy(SeriesKind.SENSOR, "plug"), Copy(SeriesKind.SENSOR, "plug", -2.5)
+KILO = Copy(SeriesKind.SENSOR, "meter in kW", 1000.0)
 COPIES = {"leaf": LEAF, "twin": TWIN, "other": KILO}
 
 
@@ -125,6 +153,25 @@ async def test_a_copy_of_a_sensor_that_was_never_read_is_empty_rows(store: TimeS
     await model.check()
 
 
+async def test_minutes_of_a_node_that_follow_from_its_own_half_minutes(bench: Bench) -> None:
+    model, rng = Model(bench.store), np.random.default_rng(7)
+    await model.summed("other", values(rng, T0, T0 + 10 * MINUTE))
+    await model.summed("other", values(rng, T0 + 4 * MINUTE, T0 + 12 * MINUTE))
+    await model.sensor("plug", means(rng, T0, T0 + 20 * MINUTE))
+    await model.copied({"leaf": LEAF}, T0, T0 + 10 * MINUTE)
+    async for model.store in bench.now_and_reopened():
+        await model.check()
+        await model.check(T0 + 5 * MINUTE, T0 + 7 * MINUTE + 1)
+    # The node becomes a leaf, and a sum again.
+    await model.copied({"other": LEAF}, T0 + 3 * MINUTE, T0 + 9 * MINUTE)
+    await model.check()
+    await model.summed("other", values(rng, T0 + 8 * MINUTE, T0 + 15 * MINUTE))
+    async for model.store in bench.now_and_reopened():
+        await model.check()
+    await model.forget(Window.S30, T0 + 5 * MINUTE)
+    await model.check()
+
+
 async def test_what_is_written_out_stands_until_it_is_a_copy_again(bench: Bench) -> None:
     model = Model(bench.store)
     await model.sensor("plug", means(np.random.default_rng(1), T0, T0 + 20 * MINUTE))
@@ -134,7 +181,7 @@ async def test_what_is_written_out_stands_until_it_is_a_copy_again(bench: Bench)
     await model.write(Window.M1, {"leaf": {T0 + MINUTE: odd}})
     async for model.store in bench.now_and_reopened():
         await model.check()
-    await model.copied({"leaf": TWIN}, T0, T0 + 20 * MINUTE, hint=False)
+    await model.copied({"leaf": TWIN}, T0, T0 + 20 * MINUTE, note=False)
     await model.check()
     await model.copied({"leaf": LEAF}, T0 + 2 * MINUTE, T0 + 20 * MINUTE)
     async for model.store in bench.now_and_reopened():
@@ -168,7 +215,9 @@ async def test_any_order_of_writing_and_forgetting(bench: Bench, seed: int) -> N
         start = int(rng.integers(kept_from, whole))
         end = int(rng.integers(start + 1, whole + 1))
         a, b = T0 + start * MINUTE, T0 + end * MINUTE
-        what = rng.choice(["sensor", "copy", "alone", "row", "forget"], p=[0.25, 0.4, 0.15, 0.15, 0.05])
+        what = rng.choice(
+            ["sensor", "copy", "alone", "sum", "row", "forget"], p=[0.2, 0.3, 0.1, 0.2, 0.15, 0.05]
+        )
         nodes = {n: (LEAF, TWIN, KILO)[int(rng.integers(3))] for n in rng.permutation(NODES)[:2].tolist()}
         if what == "sensor":
             # As the engine does it: what stands on a sensor is written anew with it.
@@ -176,7 +225,9 @@ async def test_any_order_of_writing_and_forgetting(bench: Bench, seed: int) -> N
             await model.sensor(sensor, means(rng, a, b))
             await model.copied(dict.fromkeys(NODES, KILO if sensor != "plug" else LEAF), a, b)
         elif what in ("copy", "alone"):
-            await model.copied(nodes, a, b, hint=what == "copy")
+            await model.copied(nodes, a, b, note=what == "copy")
+        elif what == "sum":
+            await model.summed(next(iter(nodes)), values(rng, a, b), note=bool(rng.integers(2)))
         elif what == "row":
             odd = (3.0, *rng.normal(size=5).tolist(), 9.0, 4.0)
             for window in FINE:

@@ -113,9 +113,12 @@ class ReferenceStore:
     ) -> Mapping[Window, Buckets]:
         return {window: await self.aggregate(groups, window, start_ns, end_ns) for window in windows}
 
-    async def write_buckets(
-        self, kind: SeriesKind, window: Window, buckets: Buckets, copies: Mapping[str, Copy] | None = None
-    ) -> None:
+    async def note_copies(
+        self, window: Window, copies: Mapping[str, Copy], start_ns: int, end_ns: int
+    ) -> bool:
+        return False
+
+    async def write_buckets(self, kind: SeriesKind, window: Window, buckets: Buckets) -> None:
         self._reach()
         kept = self._kept.setdefault((kind, window), {})
         columns = zip(*(getattr(buckets, c).tolist() for c in COLUMNS), strict=True)

@@ -63,15 +63,21 @@ class Counting:
         self.written: Counter[tuple[SeriesKind, str]] = Counter()
         self.left = 10**9
 
-    async def write_buckets(
-        self, kind: SeriesKind, window: Window, buckets: Buckets, copies: Mapping[str, Copy] | None = None
-    ) -> None:
+    async def note_copies(self, window: Window, copies: Mapping[str, Copy], start: int, end: int) -> bool:
+        self.left -= 1
+        if self.left < 0:
+            raise TransientError("the store is down")
+        for name in copies:
+            self.written[SeriesKind.NODE, name] += (end - start) // window.ns
+        return await self._store.note_copies(window, copies, start, end)
+
+    async def write_buckets(self, kind: SeriesKind, window: Window, buckets: Buckets) -> None:
         self.left -= 1
         if self.left < 0:
             raise TransientError("the store is down")
         for name, rows in buckets.by_series().items():
             self.written[kind, name] += len(rows)
-        await self._store.write_buckets(kind, window, buckets, copies)
+        await self._store.write_buckets(kind, window, buckets)
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self._store, name)

@@ -9,7 +9,6 @@ import subprocess
 import sys
 import textwrap
 from collections.abc import AsyncIterator
-from dataclasses import fields
 from pathlib import Path
 
 import numpy as np
@@ -231,13 +230,11 @@ async def rolled(store: DuckDBStore, window: Window) -> int:
 
 
 async def test_a_node_that_copies_a_sensor_costs_no_rows(store: DuckDBStore) -> None:
-    copies = {"leaf": Copy("plug", 1.0)}
+    copies = {"leaf": Copy(SeriesKind.SENSOR, "plug")}
     await store.write_buckets(SeriesKind.SENSOR, Window.S30, half_minutes("plug", 100))
     for first in range(0, 100, 10):  # as it grows
-        leaf = half_minutes("leaf", 100).by_series()["leaf"]
-        rows = np.arange(first, first + 10)
-        some = Buckets(leaf.names, *(getattr(leaf, f.name)[rows] for f in fields(Buckets)[1:]))
-        await store.write_buckets(SeriesKind.NODE, Window.S30, some, copies)
+        start = T0 + first * 30 * S
+        assert await store.note_copies(Window.S30, copies, start, start + 300 * S)
     assert await rolled(store, Window.S30) == 100
     notes = await store._engine.read(lambda c: c.execute("select first_ts, end_ts from copies").fetchall())
     assert notes == [(T0, T0 + 3000 * S)]
@@ -252,8 +249,8 @@ async def test_a_file_from_before_there_were_copies(store: DuckDBStore) -> None:
     await store.close()
     await store.open()
     same(await store.buckets(SeriesKind.NODE, ["leaf"], Window.S30, *ALWAYS), half_minutes("leaf", 100))
-    copies = {"leaf": Copy("plug", 1.0)}
-    await store.write_buckets(SeriesKind.NODE, Window.S30, half_minutes("leaf", 60), copies)
+    copies = {"leaf": Copy(SeriesKind.SENSOR, "plug")}
+    assert await store.note_copies(Window.S30, copies, T0, T0 + 1800 * S)
     assert await rolled(store, Window.S30) == 140  # what was written out there is gone
     same(await store.buckets(SeriesKind.NODE, ["leaf"], Window.S30, *ALWAYS), half_minutes("leaf", 100))
 
