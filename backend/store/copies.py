@@ -9,7 +9,7 @@ are few, and are written out. Where a row is written out as well, the row stands
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import groupby
 from typing import Final
@@ -18,14 +18,13 @@ import numpy as np
 
 from backend.core.bucket import Buckets
 from backend.core.grids import STEP_NS, NodeGrid, as_buckets, summarise
-from backend.core.reading import Float64
+from backend.core.reading import Float64, Int64
 from backend.core.windows import Window
 from backend.store.clustered import among
 from backend.store.engine import Columns, Transaction
+from backend.store.rows import rising
 
 WINDOWS: Final = (Window.S30, Window.M1)
-COLUMNS: Final = ("count", "sum", "expected", "reported")
-"""What is read of the 30 s buckets of a source."""
 
 SCHEMA: Final = """
 create table if not exists copies(
@@ -168,6 +167,12 @@ def _ends(before: Spans, after: Spans) -> tuple[int, int]:
 # -- what is read ------------------------------------------------------------------------------------------------------
 
 
+def needed(wanted: Collection[str]) -> tuple[str, ...]:
+    """The columns of 30 s buckets from which these columns follow."""
+    values = ("count", "sum")
+    return values if {"expected", "reported"}.isdisjoint(wanted) else (*values, "expected", "reported")
+
+
 def sources(spans: Mapping[int, Spans]) -> tuple[list[int], int, int]:
     """The series that the spans stand on, ascending, and the interval in which they are wanted."""
     every = [span for of in spans.values() for span in of]
@@ -183,27 +188,57 @@ def written_out(
 ) -> Iterator[tuple[Sequence[int], Buckets]]:
     """The buckets that the spans stand for: node ids, and buckets whose codes are places among these.
 
-    halves   sid, ts and `COLUMNS` of the sources' 30 s buckets, in any order
+    halves   sid, ts, count and sum of the sources' 30 s buckets, in any order, with expected and reported where those are
+             wanted of nodes that copy themselves
     """
-    order = np.lexsort((halves["ts"], halves["sid"]))
-    sid, ts = halves["sid"][order], halves["ts"][order]
-    count, total, expected, reported = (halves[name][order] for name in COLUMNS)
-    with np.errstate(invalid="ignore", divide="ignore"):
-        value: Float64 = total / np.where(count > 0, count, np.nan)
+    if not rising(halves["sid"], halves["ts"]):
+        order = np.lexsort((halves["ts"], halves["sid"]))
+        halves = {name: column[order] for name, column in halves.items()}
     every = sorted((s.first, s.end, node, s) for node, of in spans.items() for s in of)
-    for (first, end), group in groupby(every, key=lambda one: one[:2]):
-        members = [(node, span) for *_, node, span in group]
-        shape = (len(members), (end - first) // STEP_NS)
-        values, reporting, due = np.full(shape, np.nan), np.zeros(shape), np.ones(shape)
-        for row, (node, span) in enumerate(members):
-            a, b = np.searchsorted(sid, (span.source, span.source + 1))
-            c, d = a + np.searchsorted(ts[a:b], (first, end))
-            at = (ts[c:d] - first) // STEP_NS
-            values[row, at] = value[c:d] * span.weight
-            reporting[row, at] = reported[c:d] if node == span.source else count[c:d] > 0
-            if node == span.source:
-                due[row, at] = expected[c:d]
-        nodes = [node for node, _ in members]
-        grid = NodeGrid(first, tuple(map(str, nodes)), values.T, reporting.T, np.ones(len(nodes)))
+    for (first, _end), group in groupby(every, key=lambda one: one[:2]):
+        members = {node: span for *_, node, span in group}
+        values, reporting, expected = _filled(members, halves)
+        names = tuple(map(str, members))
+        grid = NodeGrid(first, names, values.T, reporting.T, np.ones(len(names)))
         buckets = as_buckets(grid) if window is Window.S30 else summarise(grid, window)
-        yield nodes, buckets.with_expected(due.reshape(len(buckets), -1).sum(axis=1))
+        if expected is not None:
+            halved = expected.reshape(len(buckets), -1)
+            buckets = buckets.with_expected(
+                halved[:, 0] if halved.shape[1] == 1 else halved[:, 0] + halved[:, 1]
+            )
+        yield list(members), buckets
+
+
+def _filled(members: Mapping[int, Span], halves: Columns) -> tuple[Float64, Float64, Float64 | None]:
+    """Values, and sensors that reported and that were expected, float64 (nodes, windows) over one span.
+
+    Expected are None where it is one sensor everywhere, or where that is not wanted.
+    """
+    one = next(iter(members.values()))
+    shape = (len(members), (one.end - one.first) // STEP_NS)
+    values, reporting = np.full(shape, np.nan), np.zeros(shape)
+    own = "expected" in halves and any(node == span.source for node, span in members.items())
+    expected = np.ones(shape) if own else None
+    sid, ts, count, total = (halves[name] for name in ("sid", "ts", "count", "sum"))
+    for row, (node, span) in enumerate(members.items()):
+        a, b = np.searchsorted(sid, (span.source, span.source + 1))
+        c, d = a + np.searchsorted(ts[a:b], (span.first, span.end))
+        at = _places(ts[c:d], span.first)
+        here = count[c:d] > 0
+        with np.errstate(invalid="ignore", divide="ignore"):
+            mean = total[c:d] / np.where(here, count[c:d], np.nan)
+        values[row, at] = mean if span.weight == 1.0 else mean * span.weight
+        if node != span.source:
+            reporting[row, at] = here
+        elif expected is not None:
+            reporting[row, at] = halves["reported"][c:d]
+            expected[row, at] = halves["expected"][c:d]
+    return values, reporting, expected
+
+
+def _places(ts: Int64, first: int) -> slice | Int64:
+    """Where 30 s windows stand in a row that begins at `first`."""
+    if not len(ts):
+        return slice(0)
+    a, b = ((ts[[0, -1]] - first) // STEP_NS).tolist()
+    return slice(a, b + 1) if b - a == len(ts) - 1 else (ts - first) // STEP_NS

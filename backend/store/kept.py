@@ -120,29 +120,37 @@ class KeptRollups:
         got = await self._access.select(table, chosen, rows, start_ns, end_ns, large)
         if not spans:
             return got
-        halves = await self._halves(spans)
+        halves = await self._halves(spans, copies.needed(wanted))
         parts = [] if got is None else [got]
         for nodes, buckets in copies.written_out(spans, halves, window):
             part: Columns = {"sid": np.array(nodes, np.int32)[buckets.codes], "ts": buckets.starts}
             parts.append(part | {name: getattr(buckets, name) for name in wanted})
-        return _first_stands(_together(parts))
+        found = _together(parts)
+        # Only a node that has rows and notes can have a bucket twice.
+        both = got is not None and not rows.keys().isdisjoint(spans)
+        return _first_stands(found) if both else found
 
-    async def _halves(self, spans: Mapping[int, Spans]) -> Columns:
+    async def _halves(self, spans: Mapping[int, Spans], columns: Sequence[str]) -> Columns:
         """The 30 s buckets that the spans stand on."""
         sids, first, end = copies.sources(spans)
         # A node that copies itself may be a copy there, too.
         own = [sid for sid in sids if sid in spans]
-        nodes = [self._names.name(sid) for sid in own]
         parts: list[Columns] = []
-        if nodes:
-            kept = await self.read(SeriesKind.NODE, nodes, Window.S30, first, end, copies.COLUMNS)
+        if own:
+            nodes = [self._names.name(sid) for sid in own]
+            kept = await self.read(SeriesKind.NODE, nodes, Window.S30, first, end, columns)
             part: Columns = {"sid": np.array(own, np.int32)[kept.codes], "ts": kept.starts}
-            parts.append(part | {name: getattr(kept, name) for name in copies.COLUMNS})
+            parts.append(part | {name: getattr(kept, name) for name in columns})
         others = {sid: "" for sid in sids if sid not in spans}
-        columns, large = f"sid, ts, {derived.selected(copies.COLUMNS)}", _many(Window.S30, others, first, end)
-        table = self.tables[Window.S30]
-        got = await self._access.select(table, columns, others, first, end, large)
-        return _together([*parts, got] if got is not None else parts or [_NOTHING])
+        # Of a sensor it is enough to know whether there is a mean.
+        fewer = columns if own else ("count", "sum")
+        large = _many(Window.S30, others, first, end)
+        got = await self._access.select(
+            self.tables[Window.S30], f"sid, ts, {derived.selected(fewer)}", others, first, end, large
+        )
+        if got is not None:
+            parts.append(got)
+        return _together(parts) if parts else _NOTHING
 
     async def delete(self, window: Window, end_ns: int) -> None:
         """Forget what starts before `end_ns`; what follows from it in other windows is written out first."""
@@ -174,11 +182,14 @@ class KeptRollups:
 _NOTHING: Final[Columns] = {
     "sid": np.empty(0, np.int32),
     "ts": np.empty(0, np.int64),
-    **dict.fromkeys(copies.COLUMNS, np.empty(0)),
+    "count": np.empty(0),
+    "sum": np.empty(0),
 }
 
 
 def _together(parts: Sequence[Columns]) -> Columns:
+    if len(parts) == 1:
+        return parts[0]
     return {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
 
 

@@ -64,7 +64,8 @@ class Model:
         halves, minutes = {}, {}
         for at, value in values.items():
             one = NOTHING if value is None else (1.0, value, 0.0, value, value, value)
-            halves[at] = (*one, 3.0, 3 - at // HALF % 2 if one[0] else 0.0)
+            # A sensor came to it at some time.
+            halves[at] = (*one, 3.0 + (at >= T0 + 6 * MINUTE), 3 - at // HALF % 2 if one[0] else 0.0)
         await self.write(Window.S30, {node: halves})
         for at in sorted(at for at in halves if at % MINUTE == 0):
             both = [halves[at], halves[at + HALF]]
@@ -72,7 +73,7 @@ class Model:
             mean = sum(some) / len(some) if some else 0.0
             m2 = sum((v - mean) ** 2 for v in some)
             of = (float(len(some)), sum(some), m2, min(some), max(some), mean) if some else NOTHING
-            minutes[at] = (*of, 6.0, sum(row[7] for row in both))
+            minutes[at] = (*of, sum(row[6] for row in both), sum(row[7] for row in both))
         first, end = min(minutes), max(minutes) + MINUTE
         if note and await self.store.note_copies(Window.M1, {node: Copy(SeriesKind.NODE, node)}, first, end):
             self.nodes[Window.M1][node] |= minutes
@@ -99,6 +100,9 @@ class Model:
             some = await self.store.buckets(
                 SeriesKind.NODE, list(names), window, start, end, ("sum", "count")
             )
+            np.testing.assert_array_equal(some.count, got.count)
+            due = await self.store.buckets(SeriesKind.NODE, list(names), window, start, end, ("expected",))
+            np.testing.assert_array_equal(due.expected, got.expected)
             np.testing.assert_array_equal(some.sum, got.sum)
             np.testing.assert_array_equal(some.starts, got.starts)
             np.testing.assert_array_equal(some.codes, got.codes)
