@@ -8,7 +8,7 @@ BIN := .venv/bin
 FRONTEND_SOURCES := $(shell find frontend_static -path '*/node_modules' -prune -o -path '*/dist' -prune -o -type f -print 2>/dev/null)
 
 # command:package
-TEST_PACKAGES := chromium:chromium pg_createcluster:postgresql influxd:influxdb redis-server:redis-server snmpd:snmpd
+TEST_PACKAGES := chromium:chromium pg_createcluster:postgresql influxd:influxdb redis-server:redis-server snmpd:snmpd curl:curl
 
 .PHONY: help demo test test-python test-frontend check bench format schema screenshots clean
 
@@ -59,10 +59,10 @@ clean: ## Remove what was installed and built; the demo's data in var/ stays
 	@echo "Making the virtual environment in .venv"
 	@$(PYTHON) -m venv .venv
 
-.venv/.runtime: requirements/runtime.txt pyproject.toml | .venv/bin/python
+.venv/.runtime: requirements/runtime.txt pyproject.toml client/pyproject.toml | .venv/bin/python
 	@echo "Installing the Python packages"
 	@$(BIN)/pip install -q --disable-pip-version-check --require-hashes --no-deps -r requirements/runtime.txt
-	@$(BIN)/pip install -q --disable-pip-version-check --no-deps -e .
+	@$(BIN)/pip install -q --disable-pip-version-check --no-deps -e . -e client
 	@touch $@
 
 .venv/.dev: requirements/dev.txt .venv/.runtime

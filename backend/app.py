@@ -28,6 +28,8 @@ from backend.inventory.model import Inventory
 from backend.metrics import operations, readings
 from backend.metrics.text import CONTENT_TYPE, Collector, Metrics
 from backend.queries.export import ExportService
+from backend.queries.measurements import MeasurementService
+from backend.queries.rolled import RolledExportService
 from backend.queries.services import Queries
 from backend.rest.explorer import explorer_routes
 from backend.rest.export import PATH as EXPORT_PATH
@@ -35,6 +37,8 @@ from backend.rest.export import ExportDoor
 from backend.rest.headers import SecurityHeaders
 from backend.rest.health import Check, health_routes
 from backend.rest.metrics import metrics_route
+from backend.rest.openapi import openapi_routes
+from backend.rest.reads import Reads
 from backend.rest.spa import SinglePage
 from backend.rollups.engine import RollupEngine
 from backend.settings import Settings
@@ -277,12 +281,26 @@ def _routes(
         Route("/graphql", graphql),
         WebSocketRoute("/graphql", graphql),
         *[Route(path, door) for path, door in doors.items()],
-        Route(EXPORT_PATH, ExportDoor(ExportService(services.inventory.sensors, services.store))),
+        Route(EXPORT_PATH, _export_door(services)),
+        *openapi_routes(doors, page, shown=settings.explorer),
+        *_reads(services).routes(),
         *explorer_routes(schema.as_str() if settings.introspection else None, shown=settings.explorer),
         *health_routes({"store": _store_check(services), "live": _live_check(services), **checks}),
         metrics_route(numbers.render, CONTENT_TYPE),
         Mount("/", SinglePage(page)),
     ]
+
+
+def _reads(services: WebServices) -> Reads:
+    sensors = services.queries.sensors
+    measurements = MeasurementService(sensors, services.store)
+    return Reads(services.inventory, sensors, measurements, services.clock)
+
+
+def _export_door(services: WebServices) -> ExportDoor:
+    queries = services.queries
+    rolled = RolledExportService(services.inventory, queries.sensors, queries.series, services.clock)
+    return ExportDoor(ExportService(services.inventory.sensors, services.store), rolled)
 
 
 def _collectors(services: WebServices, schema: Schema) -> list[Collector]:

@@ -65,6 +65,14 @@ def _parser() -> argparse.ArgumentParser:
     demo.add_argument("--data", type=Path, metavar="DIR", help="folder its data is kept in (var/demo)")
     demo.add_argument("--description", type=Path, metavar="DIR", help="another description to simulate")
     demo.add_argument("--seed", type=int, default=1, help="which weather, which jobs (1)")
+    demo.add_argument(
+        "--trouble",
+        action="append",
+        default=[],
+        metavar="DEVICE=TROUBLE[@START][+LASTS][/EVERY]",
+        help="what befalls a simulated device, in seconds after the start, such as pdu-Z1.10=mute@60+30/300; "
+        "mute, slow, cut, garbage, wrong, reboot, drift or lie; may be given several times",
+    )
     _add_import(
         commands.add_parser("import", help="readings from files into the store; the dashboard must not run")
     )
@@ -142,13 +150,14 @@ def _check(args: argparse.Namespace) -> int:
 
 def _demo(args: argparse.Namespace) -> int:
     from backend.demo import Options, run
+    from crawlers.simulators.troubles import Spell
 
     chosen = {"port": args.port, "description_dir": args.description}
     settings = Settings(
         data_dir=args.data or Path("var/demo"), **{k: v for k, v in chosen.items() if v is not None}
     )
     _log(settings)
-    return run(settings, Options(args.days, args.seed))
+    return run(settings, Options(args.days, args.seed, troubles=[Spell.parse(t) for t in args.trouble]))
 
 
 def _serve(_: argparse.Namespace) -> int:

@@ -12,7 +12,7 @@ import asyncio
 import json
 import logging
 import sys
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -33,6 +33,7 @@ from crawlers.simulators.faults import usual_faults
 from crawlers.simulators.fleet import SimulatedFleet
 from crawlers.simulators.model import DataCentreModel
 from crawlers.simulators.relocate import relocate
+from crawlers.simulators.troubles import Spell
 
 log = logging.getLogger("seduce.demo")
 
@@ -48,6 +49,7 @@ class Options:
     days: float
     seed: int
     quiet: bool = False
+    troubles: Sequence[Spell] = ()
 
 
 def run(settings: Settings, options: Options) -> int:
@@ -78,7 +80,9 @@ class _Demo:
             self.inventory, self._options.seed, usual_faults(self.inventory, self._options.seed, now)
         )
         await self._make_history(services, model)
-        fleet = SimulatedFleet(self.inventory, model, f"{self.url}/temperature/list")
+        fleet = SimulatedFleet(
+            self.inventory, model, f"{self.url}/temperature/list", spells=self._options.troubles
+        )
         await asyncio.to_thread(fleet.start_in_thread)
         try:
             async with crawling(services):

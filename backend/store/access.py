@@ -46,19 +46,20 @@ class Access:
         known: Mapping[int, str],
         start_ns: int,
         end_ns: int,
+        *,
         large: bool = False,
+        most: int | None = None,
     ) -> Columns | None:
-        """Rows of the known series in the interval, `large` where many are awaited; None where there are none."""
+        """Rows of the known series in the interval, at most so many; None where there are none. `large`: many are awaited."""
         if not known or start_ns >= end_ns:
             return None
-        got = await self.stable(
-            table,
-            start_ns,
-            end_ns,
-            lambda cursor: (fetch_large if large else fetch)(
-                cursor, table.union(columns, list(known), start_ns, end_ns)
-            ),
-        )
+
+        def read(cursor: Cursor) -> Columns:
+            rows = table.union(columns, list(known), start_ns, end_ns)
+            statement = rows if most is None else f"select * from ({rows}) limit {most}"  # noqa: S608
+            return (fetch_large if large else fetch)(cursor, statement)
+
+        got = await self.stable(table, start_ns, end_ns, read)
         return got if len(got["sid"]) else None
 
     async def stable(self, table: Clustered, start_ns: int, end_ns: int, read: Callable[[Cursor], T]) -> T:

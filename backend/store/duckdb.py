@@ -84,10 +84,14 @@ class DuckDBStore:
 
     async def raw(self, sensors: Sequence[str], start_ns: int, end_ns: int) -> Mapping[str, Points]:
         known = self._names.known(SENSOR, sensors)
-        got = await self._access.select(self._raw, "sid, ts, value", known, start_ns, end_ns)
-        if got is None:
-            return {}
-        return {known[sid]: Points(times, values) for sid, times, (values,) in _series(got, ("value",))}
+        return _points(await self._access.select(self._raw, "sid, ts, value", known, start_ns, end_ns), known)
+
+    async def raw_within(
+        self, sensors: Sequence[str], start_ns: int, end_ns: int, most: int
+    ) -> Mapping[str, Points] | None:
+        known = self._names.known(SENSOR, sensors)
+        got = await self._access.select(self._raw, "sid, ts, value", known, start_ns, end_ns, most=most + 1)
+        return None if got is not None and len(got["sid"]) > most else _points(got, known)
 
     async def latest(self, sensors: Sequence[str] | None = None) -> Mapping[str, Reading]:
         wanted = None if sensors is None else self._names.known(SENSOR, sensors)
@@ -202,6 +206,11 @@ class DuckDBStore:
 def _first_of(cursor: Cursor, table: str) -> int | None:
     first: int | None = cursor.execute(f"select min(ts) from {table}").fetchall()[0][0]
     return first
+
+
+def _points(got: Columns | None, known: Mapping[int, str]) -> Mapping[str, Points]:
+    found = () if got is None else _series(got, ("value",))
+    return {known[sid]: Points(times, values) for sid, times, (values,) in found}
 
 
 def _series(got: Columns, values: Sequence[str]) -> Iterator[tuple[int, Int64, tuple[Float64, ...]]]:

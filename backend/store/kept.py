@@ -117,7 +117,7 @@ class KeptRollups:
         table = self.tables[window]
         rows = {sid: name for sid, name in known.items() if sid not in spans or table.reaches(sid, start_ns)}
         chosen, large = f"sid, ts, {derived.selected(wanted)}", _many(window, rows, start_ns, end_ns)
-        got = await self._access.select(table, chosen, rows, start_ns, end_ns, large)
+        got = await self._access.select(table, chosen, rows, start_ns, end_ns, large=large)
         if not spans:
             return got
         halves = await self._halves(spans, copies.needed(wanted))
@@ -146,7 +146,7 @@ class KeptRollups:
         fewer = columns if own else ("count", "sum")
         large = _many(Window.S30, others, first, end)
         got = await self._access.select(
-            self.tables[Window.S30], f"sid, ts, {derived.selected(fewer)}", others, first, end, large
+            self.tables[Window.S30], f"sid, ts, {derived.selected(fewer)}", others, first, end, large=large
         )
         if got is not None:
             parts.append(got)
