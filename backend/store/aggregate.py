@@ -241,10 +241,11 @@ def _by_number(pieces: Sequence[_Rows]) -> tuple[Int32, Float64]:
     for stretch in range(-(-end // step)):
         parts = [(piece, slice(*cuts[stretch : stretch + 2])) for piece, cuts in stretches]
         own = np.concatenate([piece.number[part] for piece, part in parts])
-        order = np.argsort((own - np.int32(stretch * step)).astype(np.uint8), kind="stable")
-        to = slice(at, at + len(own))
-        number[to] = own[order]
-        values[to] = np.concatenate([piece.values[part] for piece, part in parts])[order]
+        found = np.concatenate([piece.values[part] for piece, part in parts])
+        if step > 1:
+            order = np.argsort((own - np.int32(stretch * step)).astype(np.uint8), kind="stable")
+            own, found = own[order], found[order]
+        number[at : at + len(own)], values[at : at + len(own)] = own, found
         at += len(own)
     return number, values
 

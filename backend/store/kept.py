@@ -17,9 +17,12 @@ from backend.store.access import Access
 from backend.store.clustered import DAY_NS, Clustered
 from backend.store.copies import Copies, Span, Spans
 from backend.store.derived import STATISTICS
-from backend.store.engine import LARGE_ROWS, Columns, Transaction
+from backend.store.engine import Columns, Transaction
 from backend.store.names import Names
 from backend.store.rows import Rows
+
+MANY_ROWS: Final = 300_000
+"""Buckets from which on a read is a large one."""
 
 PART_DAYS: Final = {Window.S30: 10, Window.M1: 30, Window.H1: 720, Window.D1: 7200}
 
@@ -194,7 +197,7 @@ def _together(parts: Sequence[Columns]) -> Columns:
 
 
 def _many(window: Window, sids: Collection[int], start_ns: int, end_ns: int) -> bool:
-    return len(sids) * ((end_ns - start_ns) // window.ns) > LARGE_ROWS
+    return len(sids) * ((end_ns - start_ns) // window.ns) > MANY_ROWS
 
 
 def _forget(
