@@ -62,14 +62,14 @@ class Balance:
     meter_coverage: float = strawberry.field(
         description="Share of the meters' sensors that report, over a range of their reports that came, 0 to 1."
     )
-    children_coverage: float = strawberry.field(description="The same of the sensors below the node.")
+    children_coverage: float = strawberry.field(description="The same of the sensors below the node, 0 to 1.")
     missing: list[strawberry.ID] = strawberry.field(
         description="The sensors of the meters and below the node that do not report, over a range those of which nothing was "
         "read. Of a range, asking for it costs as much again as the energy of each of them."
     )
 
 
-def _balance(found: balance.Balance) -> Balance:
+def to_balance(found: balance.Balance) -> Balance:
     return Balance(
         tree=Tree(found.tree),
         node=strawberry.ID(found.node),
@@ -106,7 +106,7 @@ class BalanceQuery:
         service = info.context.queries.balance
         wanted = selects(info, "missing")
         (found,) = await service.read([node], given(at), given(from_), given(to), wanted)
-        return _balance(found)
+        return to_balance(found)
 
     @query("The balance of every node of a tree that has a meter of its own, at a moment or over [from, to).")
     async def balances(
@@ -120,4 +120,4 @@ class BalanceQuery:
         service = info.context.queries.balance
         nodes, wanted = service.nodes(tree.value), selects(info, "missing")
         found = await service.read(nodes, given(at), given(from_), given(to), wanted)
-        return [_balance(one) for one in found]
+        return [to_balance(one) for one in found]

@@ -12,20 +12,32 @@ from starlette.requests import Request
 from starlette.responses import FileResponse, PlainTextResponse, Response
 from starlette.routing import BaseRoute, Route
 
+from backend.core.rights import Right
 from backend.rest.reads import DOCUMENT, PAGE
+from backend.rights import ROUTES
 
 _FILE = Path(__file__).with_name("document.yaml")
+_REFUSED = {"$ref": "#/components/responses/Refused"}
 _PAGE_FILE = "reference.html"
 _NOT_BUILT = "The page is not built yet: make frontend_static/dist/index.html\n"
 
 
 def document(served: Collection[str]) -> dict[str, Any]:
-    """The document, without the push routes that are not among the `served` paths."""
+    """The document, without the push routes that are not among the `served` paths. What asks for a right may refuse."""
     found: dict[str, Any] = yaml.safe_load(_FILE.read_text())
     found["paths"] = {
         path: item for path, item in found["paths"].items() if "pushes" not in _tags(item) or path in served
     }
+    for path, item in found["paths"].items():
+        if ROUTES.get(_declared(path)) in (Right.READ, Right.EXPORT):
+            for operation in item.values():
+                operation["responses"] |= {"401": _REFUSED, "403": _REFUSED}
     return found
+
+
+def _declared(path: str) -> str:
+    """As the route is declared: its parameters take any character."""
+    return path.replace("}", ":name}")
 
 
 def openapi_routes(served: Collection[str], page: Path, *, shown: bool) -> list[BaseRoute]:

@@ -26,7 +26,7 @@ from tests.support.small_site import small_inventory
 
 DOORS = ("/ingest", "/ingest/cards", "/ingest/health", "/temperature/list")
 NOT_PLAIN = {
-    *("/graphql", "/schema.graphql", "/explorer", "/openapi.json"),
+    *("/graphql", "/schema.graphql", "/explorer", "/explorer/", "/openapi.json"),
     *("/api", "/api/docs", "/api/{path}", ""),
 }
 """GraphQL and pages describe themselves; the last one is the page's."""
