@@ -6,6 +6,7 @@ import asyncio
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager, suppress
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any, Final, TypeAlias
 from urllib.parse import urlsplit
@@ -22,6 +23,7 @@ from backend.core.asgi import App
 from backend.core.clock import Clock
 from backend.core.errors import TransientError
 from backend.core.ports import Bus, Counters, HealthBoard, RollupState, TimeSeriesStore
+from backend.core.tasks import TaskQueue
 from backend.core.windows import Window
 from backend.graphql.execution import Schema
 from backend.graphql.schema import build_schema
@@ -30,6 +32,7 @@ from backend.ingest.service import Ingest
 from backend.inventory.model import Inventory
 from backend.metrics import operations, readings
 from backend.metrics.text import CONTENT_TYPE, Collector, Metrics
+from backend.periodic import build_tasks, build_work
 from backend.queries.export import ExportService
 from backend.queries.measurements import MeasurementService
 from backend.queries.rolled import RolledExportService
@@ -54,18 +57,15 @@ from backend.wiring import (
     build_base,
     build_door,
     build_rollups,
-    keep_of,
     open_doors,
     opened,
-    temperatures,
 )
 from crawlers.commands import Commands
 from crawlers.health import report_for_ever
 from crawlers.registry import build_crawler
-from workers.runner import InProcessRunner
+from workers.queue import CeleryQueue
+from workers.runner import Asks, InProcessRunner
 from workers.schedule import SCHEDULE
-from workers.tasks import bind
-from workers.unresponsive import Unresponsive, heard_live
 
 __all__ = [
     "Parts",
@@ -133,10 +133,7 @@ def create_app(
 
     doors = open_doors(wiring.base, services.ingest)
     checks = {"spool": _depth(services)}
-    more = [
-        readings.ingest(services.ingest.counters, lambda: services.ingest.depth),
-        operations.tasks(services.runner.runs),
-    ]
+    more = [readings.ingest(services.ingest.counters, lambda: services.ingest.depth)]
     app = _application(services, checks, doors, more, chosen.page, lifespan)
     app.state.services = services
     return app
@@ -146,7 +143,8 @@ def create_web(settings: Settings, parts: Parts | None = None) -> Starlette:
     """Page and API over a store and a bus that other processes fill. As `create_app`, with `WebServices` and no doors."""
     chosen = parts or Parts()
     base = build_base(settings, chosen)
-    services = WebServices(**_web(base))
+    queue = CeleryQueue(settings.broker)
+    services = WebServices(**_web(base, queue))
 
     @asynccontextmanager
     async def lifespan(app: Starlette) -> AsyncIterator[None]:
@@ -174,7 +172,7 @@ class _Wiring:
     door: Door
 
 
-def _web(base: Base) -> dict[str, Any]:
+def _web(base: Base, queue: TaskQueue) -> dict[str, Any]:
     """The fields of `WebServices`."""
     last_values = LastValues(base.bus, tuple(base.inventory.sensors), seed=base.store.latest)
     return {
@@ -195,6 +193,8 @@ def _web(base: Base) -> dict[str, Any]:
             base.settings,
             base.board,
             base.counters,
+            base.events,
+            build_work(base, queue),
         ),
         "board": base.board,
         "counters": base.counters,
@@ -206,23 +206,14 @@ def _wire(settings: Settings, chosen: Parts) -> _Wiring:
     base = build_base(settings, chosen)
     rollups = build_rollups(base)
     door = build_door(base, rollups)
-    web = _web(base)
-    unresponsive = Unresponsive(
-        temperatures(base.inventory.sensors.values()),
-        heard_live(web["last_values"]),
-        base.counters,
-        base.clock,
-    )
+    asks = Asks()
+    web = _web(base, asks)
+    tasks = build_tasks(base, rollups, web["last_values"])
     services = Services(
         **web,
         ingest=door.ingest,
         rollups=rollups,
-        runner=InProcessRunner(
-            SCHEDULE,
-            bind(
-                rollups, base.store, base.clock, keep_of(base.settings), unresponsive, base.accounts.postman
-            ),
-        ),
+        runner=InProcessRunner(SCHEDULE, {name: partial(tasks.run, name) for name in tasks.names}, asks=asks),
     )
     return _Wiring(services, base, door)
 
@@ -300,7 +291,14 @@ def _routes(
         *openapi_routes(doors, page, shown=settings.explorer),
         *_reads(services).routes(),
         *explorer_routes(schema.as_str() if settings.introspection else None, page, shown=settings.explorer),
-        *health_routes({"store": _store_check(services), "live": _live_check(services), **checks}),
+        *health_routes(
+            {
+                "store": _store_check(services),
+                "live": _live_check(services),
+                "tasks": _tasks_check(services),
+                **checks,
+            }
+        ),
         metrics_route(numbers.render, CONTENT_TYPE),
         Mount("/", SinglePage(page)),
     ]
@@ -328,11 +326,12 @@ def _export_door(services: WebServices) -> ExportDoor:
 
 def _collectors(services: WebServices, schema: Schema) -> list[Collector]:
     """What any process that answers questions can tell of itself."""
-    devices = services.queries.devices
+    devices, work = services.queries.devices, services.queries.work
     return [
         readings.rollups(services.state, services.clock),
         readings.live(services.last_values, lambda: services.bus.subscribers, services.clock),
         operations.devices(devices.all, devices.sensor_errors),
+        operations.tasks(work.tasks.records, work.jobs.count),
         operations.graphql(schema.operations, lambda: schema.fan_out.runs, schema.documents.lookups),
         operations.process(),
     ]
@@ -377,6 +376,16 @@ def _live_check(services: WebServices) -> Check:
         if not services.last_values.ready.is_set() or not services.bus.connected:
             raise TransientError("the live bus is not heard")
         return {"sensors": len(services.last_values.names)}
+
+    return check
+
+
+def _tasks_check(services: WebServices) -> Check:
+    """Tells which tasks are late. No reason not to answer questions: it fails only where that cannot be told."""
+
+    async def check() -> object:
+        late = [task.name for task in await services.queries.work.tasks.all() if task.late]
+        return {"late": late}
 
     return check
 

@@ -22,6 +22,7 @@ ROOTS = {
     "backend.exports",
     "backend.imports",
     "backend.operate",
+    "backend.periodic",
     "backend.processes",
     "backend.receiving",
     "backend.registerer",
@@ -37,7 +38,7 @@ ROOTS = {
 # The command starts the demo, and the demo the application: a root may be run by one that only adds to it. A driver's module
 # started as a program runs the command line that all crawlers share.
 RUNS = {
-    "backend.app": {"backend.receiving", "backend.wiring"},
+    "backend.app": {"backend.periodic", "backend.receiving", "backend.wiring"},
     "backend.cli": {
         "backend.app",
         "backend.demo",
@@ -51,7 +52,9 @@ RUNS = {
     },
     "backend.demo": {"backend.app", "backend.serve", "backend.wiring"},
     "backend.operate": {"backend.wiring"},
-    "backend.processes": {"backend.receiving", "backend.wiring"},
+    "backend.periodic": {"backend.wiring"},
+    "backend.processes": {"backend.periodic", "backend.receiving", "backend.wiring"},
+    "workers.app": {"backend.periodic", "backend.wiring"},
     "backend.registerer": {"backend.receiving"},
     "backend.wiring": {"backend.receiving", "backend.stores"},
     "backend.exports": {"backend.console", "backend.stores"},
@@ -78,7 +81,15 @@ ALLOWED: dict[str, set[str]] = {
     "backend.accounts": {"backend.core", "backend.accounts.repository"},
     "backend.accounts.repository": {"backend.core", "backend.accounts", "backend.db"},
     "backend.metrics": {"backend.core"},
-    "backend.queries": {"backend.core", "backend.inventory", "backend.settings"},
+    "backend.jobs": {"backend.core", "backend.rollups"},
+    "backend.watch": {"backend.core"},
+    "backend.queries": {
+        "backend.core",
+        "backend.inventory",
+        "backend.settings",
+        "backend.jobs",
+        "backend.watch",
+    },
     "backend.graphql": {
         "backend.core",
         "backend.inventory",
@@ -88,6 +99,8 @@ ALLOWED: dict[str, set[str]] = {
         "backend.rights",
         "backend.accounts",
         "backend.accounts.repository",
+        "backend.jobs",
+        "backend.watch",
     },
     "backend.rest": {
         "backend.core",
@@ -98,7 +111,7 @@ ALLOWED: dict[str, set[str]] = {
         "backend.rights",
     },
     "crawlers": {"backend.core", "backend.inventory"},
-    "workers": {"backend.core", "backend.rollups", "backend.accounts"},
+    "workers": {"backend.core", "backend.rollups", "backend.jobs", "backend.watch", "backend.accounts"},
 }
 
 # Drivers that only the named rooms may touch.

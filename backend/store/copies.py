@@ -97,13 +97,19 @@ class Copies:
         }
         self._keep(transaction, window, changed)
 
-    def trim(self, transaction: Transaction, window: Window, end_ns: int) -> None:
-        """Forget windows that start before `end_ns`."""
+    def on(self, window: Window, sources: frozenset[int]) -> set[int]:
+        """The nodes that copy any of these series anywhere."""
+        return {sid for sid, spans in self.of(window).items() if any(s.source in sources for s in spans)}
+
+    def trim(
+        self, transaction: Transaction, window: Window, end_ns: int, sids: Collection[int] | None = None
+    ) -> None:
+        """Forget windows that start before `end_ns`, of all nodes if none is named."""
         edge = window.ceil(end_ns)
         changed = {
             sid: tuple(span.within(edge, span.end) for span in spans if span.end > edge)
             for sid, spans in self.of(window).items()
-            if spans[0].first < edge
+            if spans[0].first < edge and (sids is None or sid in sids)
         }
         self._keep(transaction, window, changed)
 

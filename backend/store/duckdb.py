@@ -176,6 +176,12 @@ class DuckDBStore:
     async def delete_buckets(self, window: Window, end_ns: int) -> None:
         await self._rollups.delete(window, end_ns)
 
+    async def kept_series(self, kind: SeriesKind, window: Window) -> frozenset[str]:
+        return self._rollups.series(kind, window)
+
+    async def drop_series(self, kind: SeriesKind, window: Window, names: Sequence[str]) -> None:
+        await self._rollups.drop(kind, window, names)
+
     # -- house-keeping ---------------------------------------------------------------------------------------------
 
     async def maintain(self, now_ns: int) -> None:

@@ -159,7 +159,7 @@ class KeptRollups:
         """Forget what starts before `end_ns`; what follows from it in other windows is written out first."""
         table = self.tables[window]
         if window is Window.S30:
-            await self._write_out(Window.M1, end_ns)
+            await self._write_out(Window.M1, self._copies.of(Window.M1), end_ns)
         await self._access.engine.write(lambda t: self._copies.trim(t, window, end_ns))
 
         def work(transaction: Transaction) -> None:
@@ -169,8 +169,29 @@ class KeptRollups:
             await self._access.drop_parts(table, clustered.NEVER, end_ns)
             await self._access.engine.write(work)
 
-    async def _write_out(self, window: Window, end_ns: int) -> None:
-        spans = self._copies.over(window, self._copies.of(window), clustered.NEVER, end_ns)
+    def series(self, kind: SeriesKind, window: Window) -> frozenset[str]:
+        """The series of which anything is kept."""
+        rows = np.flatnonzero(self.tables[window].last > clustered.NEVER).tolist()
+        return frozenset(self._names.of_kind(kind, [*rows, *self._copies.of(window)]))
+
+    async def drop(self, kind: SeriesKind, window: Window, names: Sequence[str]) -> None:
+        """Forget all of some series; what others copy of it is written out first."""
+        table, chosen = self.tables[window], list(self._names.known(kind, names))
+        if not chosen:
+            return
+        for length in copies.WINDOWS if window is Window.S30 else ():
+            on = self._copies.on(length, frozenset(chosen))
+            await self._write_out(length, on - set(chosen) if length is window else on, clustered.FOREVER)
+
+        def work(transaction: Transaction) -> None:
+            self._copies.trim(transaction, window, clustered.FOREVER, chosen)
+            _forget(table, chosen, clustered.NEVER, clustered.FOREVER, transaction)
+
+        async with self._access.house:
+            await self._access.engine.write(work)
+
+    async def _write_out(self, window: Window, sids: Collection[int], end_ns: int) -> None:
+        spans = self._copies.over(window, sids, clustered.NEVER, end_ns)
         if not spans:
             return
         _, first, end = copies.sources(spans)
@@ -179,7 +200,7 @@ class KeptRollups:
             kept = await self.read(SeriesKind.NODE, nodes, window, start, stop, None)
             if len(kept):
                 await self.write(SeriesKind.NODE, window, kept)
-        await self._access.engine.write(lambda t: self._copies.trim(t, window, end_ns))
+        await self._access.engine.write(lambda t: self._copies.trim(t, window, end_ns, spans))
 
 
 _NOTHING: Final[Columns] = {

@@ -211,6 +211,30 @@ async def test_minutes_outlive_the_half_minutes_they_were_made_of(bench: Bench) 
     await model.check()
 
 
+async def test_what_was_copied_outlives_what_it_was_copied_from(bench: Bench) -> None:
+    model, rng = Model(bench.store), np.random.default_rng(3)
+    for name in SENSORS:
+        await model.sensor(name, means(rng, T0, T0 + 20 * MINUTE))
+    await model.copied({"leaf": LEAF, "twin": TWIN}, T0, T0 + 20 * MINUTE)
+    await model.summed("other", values(rng, T0, T0 + 10 * MINUTE))
+    for window in FINE:
+        assert await bench.store.kept_series(SeriesKind.NODE, window) == set(NODES)
+    await bench.store.drop_series(SeriesKind.SENSOR, Window.S30, ["plug"])
+    async for model.store in bench.now_and_reopened():
+        await model.check()
+    await model.store.drop_series(SeriesKind.NODE, Window.S30, ["other", "twin"])
+    for node in ("other", "twin"):
+        model.nodes[Window.S30][node].clear()
+    async for model.store in bench.now_and_reopened():
+        await model.check()
+        assert await model.store.kept_series(SeriesKind.NODE, Window.S30) == {"leaf"}
+        assert await model.store.kept_series(SeriesKind.NODE, Window.M1) == set(NODES)
+    await model.copied({"leaf": KILO}, T0, T0 + 20 * MINUTE)
+    await model.store.drop_series(SeriesKind.NODE, Window.M1, ["leaf"])
+    model.nodes[Window.M1]["leaf"].clear()
+    await model.check()
+
+
 @pytest.mark.parametrize("seed", range(4))
 async def test_any_order_of_writing_and_forgetting(bench: Bench, seed: int) -> None:
     rng, model = np.random.default_rng(seed), Model(bench.store)
