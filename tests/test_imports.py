@@ -126,7 +126,7 @@ DRIVERS = {
     "pysnmp": {"crawlers"},
     "pymodbus": {"crawlers"},
     "celery": {"workers"},
-    "pyarrow": {"backend.formats"},
+    "pyarrow": {"backend.formats", "backend.store"},
 }
 
 

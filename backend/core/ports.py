@@ -34,6 +34,19 @@ class Written:
     late: Readings
 
 
+@dataclass(frozen=True, slots=True)
+class Copy:
+    """A node says what the kept 30 s buckets of another series say: the mean of each times `weight`.
+
+    Of a sensor, an empty or absent one is a window in which nothing reported, of one report expected. Of a node, which has
+    a bucket for every window, reports are those that it says; so does a node copy itself in its minutes.
+    """
+
+    kind: SeriesKind
+    name: str
+    weight: float = 1.0
+
+
 class TimeSeriesStore(Protocol):
     """Raw readings and roll-ups, kept for years."""
 
@@ -114,6 +127,17 @@ class TimeSeriesStore(Protocol):
 
     async def delete(self, sensors: Sequence[str] | None, start_ns: int, end_ns: int) -> None:
         """Forget raw readings of the interval, of all sensors if none is named."""
+        ...
+
+    async def note_copies(
+        self, window: Window, copies: Mapping[str, Copy], start_ns: int, end_ns: int
+    ) -> bool:
+        """Keep what these nodes say over [start_ns, end_ns), edges of the window, as a note of what they copy.
+
+        Afterwards they are read as if their buckets had been written, of a longer window than 30 s made of the 30 s values in
+        it, and go on saying what is copied where that is written anew. False where this store wants buckets: then nothing was
+        kept.
+        """
         ...
 
     async def delete_buckets(self, window: Window, end_ns: int) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from itertools import pairwise
 
 import numpy as np
 import numpy.typing as npt
@@ -110,15 +111,34 @@ class TreeMatrix:
             return NodeSums((), none, none, none)
         # By sensor first: adding whole rows is several times faster than adding along them.
         rows = np.ascontiguousarray(np.moveaxis(values, -1, 0))
-        here: npt.NDArray[np.bool_] = ~np.isnan(rows)
-        reporting = self._add(here.astype(np.float64))
-        total = self._add(np.where(here, rows, 0.0), self._weights)
-        expected = np.broadcast_to(self.expected, total.shape)
+        silent: npt.NDArray[np.bool_] = np.isnan(rows)
+        gaps: npt.NDArray[np.bool_] = np.asarray(silent.reshape(len(rows), -1).any(axis=1))
+        reporting = self._reporting(silent, gaps)
+        total = self._add(np.where(silent, 0.0, rows) if gaps.any() else rows)
+        expected = np.broadcast_to(self.expected, reporting.shape)
         return NodeSums(self.nodes, np.where(reporting > 0, total, np.nan), reporting, expected)
 
-    def _add(self, rows: Float64, weights: Float64 | None = None) -> Float64:
+    def _add(self, rows: Float64) -> Float64:
         """(sensors, ...) to (..., nodes)."""
-        chosen = rows[self._index]
-        if weights is not None:
-            chosen *= weights.reshape(-1, *([1] * (rows.ndim - 1)))
-        return np.moveaxis(np.add.reduceat(chosen, self._starts, axis=0), 0, -1)
+        if rows.ndim == 1:
+            chosen = rows[self._index] if self._weights is None else rows[self._index] * self._weights
+            found: Float64 = np.add.reduceat(chosen, self._starts)
+            return found
+        # A node at a time stays in the processor's cache.
+        sums = np.empty((len(self.nodes), *rows.shape[1:]))
+        for node, (a, b) in enumerate(pairwise([*self._starts.tolist(), len(self._index)])):
+            chosen = rows[self._index[a:b]]
+            if self._weights is not None:
+                chosen *= self._weights[a:b].reshape(-1, *([1] * (rows.ndim - 1)))
+            np.add.reduce(chosen, axis=0, out=sums[node])
+        return np.moveaxis(sums, 0, -1)
+
+    def _reporting(self, silent: npt.NDArray[np.bool_], gaps: npt.NDArray[np.bool_]) -> Float64:
+        """How many sensors of each node report, (..., nodes); only those with `gaps` are looked at one by one."""
+        found = np.empty((len(self.nodes), *silent.shape[1:]))
+        found[...] = self.expected.reshape(-1, *([1] * (silent.ndim - 1)))
+        at = np.flatnonzero(gaps[self._index])
+        nodes = np.searchsorted(self._starts, at, side="right") - 1
+        for node, sensor in zip(nodes.tolist(), self._index[at].tolist(), strict=True):
+            found[node] -= silent[sensor]
+        return np.moveaxis(found, 0, -1)

@@ -20,7 +20,7 @@ from backend.graphql.arguments import (
 from backend.graphql.balance import Balance, to_balance
 from backend.graphql.context import Info
 from backend.graphql.enums import Statistic, Tree, Window
-from backend.graphql.fields import NOT_GIVEN, given, optional_id, query, subscription
+from backend.graphql.fields import NOT_GIVEN, given, optional_id, query, selects, subscription
 from backend.graphql.loaders import BalanceKey, EnergyKey, One
 from backend.graphql.scalars import TimeNs
 from backend.graphql.series import DEFAULT_MAX_POINTS, Series, series_of
@@ -70,7 +70,7 @@ class EnergyNode:
         "Its energy in kWh over [from, to), as the query `energy` answers it; of many nodes it is read at once."
     )
     async def energy(self, info: Info, from_: From, to: To = NOT_GIVEN) -> Energy:
-        key = EnergyKey(One(self.id, True), from_, given(to))
+        key = EnergyKey(One(self.id, True), from_, given(to), selects(info, "missing"))
         return to_energy(await info.context.loaders.energy.load(key))
 
     @query(

@@ -38,11 +38,12 @@ class SeriesKey:
 
 @dataclass(frozen=True, slots=True)
 class EnergyKey:
-    """The energy of one over a range."""
+    """The energy of one over a range; `missing` asks for a node's silent sensors too."""
 
     one: One
     start_ns: int
     end_ns: int | None
+    missing: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,9 +82,11 @@ class Loaders:
 
     async def _energy(self, keys: list[EnergyKey]) -> Sequence[Energy | BaseException]:
         async def read(key: EnergyKey, sensors: list[str], nodes: list[str]) -> list[Energy]:
-            return await self.queries.usage.read(EnergyRequest(sensors, nodes, key.start_ns, key.end_ns))
+            return await self.queries.usage.read(
+                EnergyRequest(sensors, nodes, key.start_ns, key.end_ns, missing=key.missing)
+            )
 
-        return await _grouped(keys, lambda k: (k.start_ns, k.end_ns), read)
+        return await _grouped(keys, lambda k: (k.start_ns, k.end_ns, k.missing), read)
 
     async def _balance(self, keys: list[BalanceKey]) -> Sequence[Balance | BaseException]:
         async def read(key: BalanceKey, sensors: list[str], nodes: list[str]) -> list[Balance]:

@@ -9,7 +9,7 @@ import strawberry
 from backend.graphql.arguments import From, RootArgument, To, TreeArgument
 from backend.graphql.context import Info
 from backend.graphql.enums import GapPolicy, Tree, Window
-from backend.graphql.fields import NOT_GIVEN, given, optional_id, query
+from backend.graphql.fields import NOT_GIVEN, given, optional_id, query, selects
 from backend.graphql.scalars import Float64Array, Int64Array, TimeNs, floats, milliseconds
 from backend.queries import usage
 
@@ -70,6 +70,10 @@ class Energy:
     bars: EnergyBars | None = strawberry.field(
         description="The energy by windows; null where no window was asked for."
     )
+    missing: list[strawberry.ID] = strawberry.field(
+        description="The sensor, or the node's sensors, of which nothing was read in the whole range. Asking for it costs as "
+        "much again as the energy of each of them."
+    )
 
 
 @strawberry.type(description="A node of an energy tree with its energy over a range.")
@@ -93,6 +97,12 @@ class NodeEnergy:
         description="Share of the range that is measured, over the sensors at or below the node, 0 to 1."
     )
     sensors_expected: int = strawberry.field(description="How many sensors are at or below the node.")
+    sensors_reporting: int = strawberry.field(
+        description="How many of them were read at all in the range, however rarely."
+    )
+    missing: list[strawberry.ID] = strawberry.field(
+        description="Names of the sensors of which nothing was read in the whole range."
+    )
 
 
 @strawberry.type(
@@ -119,6 +129,7 @@ def to_energy(found: usage.Energy) -> Energy:
         covered_seconds=found.covered_s,
         held_seconds=found.held_s,
         coverage=found.coverage,
+        missing=[strawberry.ID(name) for name in found.missing],
         gap_policy=GapPolicy(found.policy.value),
         hold_seconds=found.hold_s,
         bars=None
@@ -142,6 +153,8 @@ def _node(found: usage.NodeEnergy) -> NodeEnergy:
         mean_watts=found.energy.mean_watts,
         coverage=found.energy.coverage,
         sensors_expected=found.sensors,
+        sensors_reporting=found.reporting,
+        missing=[strawberry.ID(name) for name in found.missing],
     )
 
 
@@ -189,6 +202,7 @@ class UsageQuery:
             policy=usage.GapPolicy((gap_policy or GapPolicy.NONE).value),
             hold_s=DEFAULT_HOLD_SECONDS if hold_seconds is None else hold_seconds,
             window=None if chosen is None else chosen.value,
+            missing=selects(info, "missing"),
         )
         return [to_energy(found) for found in await info.context.queries.usage.read(request)]
 

@@ -32,7 +32,8 @@ class Balance:
     """One node's balance over [start_ns, until_ns), or at the moment `start_ns`, for which `until_ns` is None.
 
     Watts are means over the time in which meters and children both have a value; None where they never do. `difference_w` is
-    meter less children. Energies are of the range, None for a moment. Coverage is 0 to 1.
+    meter less children. Energies are of the range, None for a moment. Coverage is 0 to 1. `missing` are silent sensors of the
+    meters and the children; of a range, those of which nothing was read, where that was asked for.
     """
 
     tree: str
@@ -47,6 +48,7 @@ class Balance:
     children_kwh: float | None
     meter_coverage: float
     children_coverage: float
+    missing: tuple[str, ...]
 
     @property
     def difference_w(self) -> float | None:
@@ -90,16 +92,24 @@ class BalanceService:
         return [pair.node for pair in self._pairs.values() if pair.tree == tree]
 
     async def read(
-        self, nodes: Sequence[str], at_ns: int | None, start_ns: int | None, end_ns: int | None
+        self,
+        nodes: Sequence[str],
+        at_ns: int | None,
+        start_ns: int | None,
+        end_ns: int | None,
+        missing: bool = False,
     ) -> list[Balance]:
-        """Over a range where `start_ns` is given, else at `at_ns`, None being now. Raises `UserError`."""
+        """Over a range where `start_ns` is given, else at `at_ns`, None being now. Raises `UserError`.
+
+        `missing` asks for the silent sensors of a range, which have to be looked for; those of a moment are known anyway.
+        """
         pairs = [self._pair(node) for node in nodes]
         if start_ns is None and end_ns is not None:
             raise UserError("balance(to:): a range needs `from` too; for a moment give `at` alone.")
         if start_ns is not None and at_ns is not None:
             raise UserError("balance(at:, from:): give a moment or a range, not both.")
         if start_ns is not None:
-            return await self._over(pairs, start_ns, end_ns) if pairs else []
+            return await self._over(pairs, start_ns, end_ns, missing) if pairs else []
         return [await self._at(pair, at_ns) for pair in pairs]
 
     def _pair(self, node: str) -> _Pair:
@@ -131,6 +141,7 @@ class BalanceService:
             children_kwh=None,
             meter_coverage=sum(m.sensors_reporting for m in meters) / due,
             children_coverage=children.coverage,
+            missing=tuple(name for state in states for name in state.nodes[0].missing),
         )
 
     async def _state(self, tree: str, node: str, at_ns: int | None) -> TreeState:
@@ -138,13 +149,16 @@ class BalanceService:
             return self._energy.now(tree, node)
         return await self._energy.at(tree, node, at_ns)
 
-    async def _over(self, pairs: Sequence[_Pair], start_ns: int, end_ns: int | None) -> list[Balance]:
+    async def _over(
+        self, pairs: Sequence[_Pair], start_ns: int, end_ns: int | None, missing: bool
+    ) -> list[Balance]:
         asked = await known("balance", start_ns, end_ns, self._clock.now_ns(), self._marks)
         nodes = list(dict.fromkeys(n for pair in pairs for n in (pair.node, *pair.meters)))
         window = windows.coarsest(asked.until_ns - asked.start_ns, _BARS) or Window.S30
         found = await self._usage.of_nodes(nodes, asked, window, "balance")
         row = {name: i for i, name in enumerate(nodes)}
         seconds = asked.seconds
+        silent = await self._usage.silent(nodes, asked, "balance") if missing else frozenset()
 
         def one(pair: _Pair) -> Balance:
             children, meters = row[pair.node], [row[m] for m in pair.meters]
@@ -164,6 +178,12 @@ class BalanceService:
                 children_kwh=_kwh(found, [children]),
                 meter_coverage=float((covered[meters] * sizes).sum() / sizes.sum()),
                 children_coverage=float(covered[children]),
+                missing=tuple(
+                    name
+                    for node in (*pair.meters, pair.node)
+                    for name in self._leaves[node]
+                    if name in silent
+                ),
             )
 
         return [one(pair) for pair in pairs]

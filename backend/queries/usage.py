@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
 from typing import Final
 
@@ -49,6 +49,7 @@ class EnergyRequest:
     """Energy over [start_ns, end_ns); `end_ns` None is now.
 
     `window` is the value of a `Window`, or auto; None asks for no bars. `hold_s` is the limit of the policy HOLD.
+    `missing` asks which sensors were silent all the time.
     """
 
     sensors: Sequence[str]
@@ -58,6 +59,7 @@ class EnergyRequest:
     policy: GapPolicy = GapPolicy.NONE
     hold_s: float = 300.0
     window: str | None = None
+    missing: bool = False
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -76,6 +78,7 @@ class Energy:
 
     covered_s  seconds that are measured; of a node, times the share of its sensors that reported
     held_s     seconds for which a value was held
+    missing    sensors of which nothing was read in the range; of a node, where that was asked for
     """
 
     sensor: str | None
@@ -89,17 +92,23 @@ class Energy:
     held_s: float
     coverage: float
     bars: EnergyBars | None
+    missing: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
 class NodeEnergy:
-    """A node of a tree with its energy; `parent` is None for the root of the answer."""
+    """A node of a tree with its energy; `parent` is None for the root of the answer.
+
+    `sensors` are at or below it, `reporting` of them were read at all in the range; `missing` are the others.
+    """
 
     id: str
     name: str
     parent: str | None
     target: str | None
     sensors: int
+    reporting: int
+    missing: tuple[str, ...]
     energy: Energy
 
 
@@ -119,6 +128,9 @@ class UsageService:
         self._sensors = sensors
         self._described = inventory.sensors
         self._leaves = {**inventory.production.leaves, **inventory.consumption.leaves}
+        # A node has a sensor or children, never both: every sensor below a node is that of a leaf below it.
+        trees = (inventory.production, inventory.consumption)
+        self._leaf_of = {n.target: n.id for tree in trees for n in tree.by_id.values() if n.target}
         self._store = store
         self._marks = marks
         self._clock = clock
@@ -153,7 +165,10 @@ class UsageService:
                 found = await self._of_sensors(
                     leaves, [[row[s] for s in self._leaves[node]] for node in nodes], job
                 )
-            answer += [job.energy(found, row, node=node) for row, node in enumerate(nodes)]
+            silent = await self.silent(nodes, asked, "energy") if request.missing else frozenset()
+            for at, node in enumerate(nodes):
+                missing = tuple(name for name in self._leaves[node] if name in silent)
+                answer.append(replace(job.energy(found, at, node=node), missing=missing))
         return answer
 
     async def tree(
@@ -167,15 +182,29 @@ class UsageService:
         found = await self.of_nodes(summed, asked, None, "energyTreeOver")
         row = {name: i for i, name in enumerate(summed)}
         nothing = Bars.of(1, asked.start_ns, asked.until_ns, None)
+        heard = {n.target for n in nodes if n.target and found.covered[row[n.id]].any()}
         answer = []
         for node in nodes:
             at = row.get(node.id)
             energy = job.energy(nothing if at is None else found, at or 0, node=node.id)
             parent = None if node.id == nodes[0].id else node.parent
+            below = self._leaves[node.id]
+            missing = tuple(name for name in below if name not in heard)
+            reporting = len(below) - len(missing)
             answer.append(
-                NodeEnergy(node.id, node.name, parent, node.target, len(self._leaves[node.id]), energy)
+                NodeEnergy(node.id, node.name, parent, node.target, len(below), reporting, missing, energy)
             )
         return asked, answer
+
+    async def silent(self, nodes: Sequence[str], asked: Range, what: str) -> frozenset[str]:
+        """The sensors at or below any of the nodes of which nothing was read in the range. Costs what the energy of each does."""
+        sensors = list(dict.fromkeys(name for node in nodes for name in self._leaves[node]))
+        if not sensors:
+            return frozenset()
+        found = await self.of_nodes([self._leaf_of[name] for name in sensors], asked, None, what)
+        return frozenset(
+            name for name, covered in zip(sensors, found.covered, strict=True) if not covered.any()
+        )
 
     async def of_nodes(
         self, nodes: Sequence[str], asked: Range, window: Window | None, what: str = "energy"
@@ -247,6 +276,7 @@ class _Job:
             mean_watts=total / valued if valued > 0 else None,
             covered_s=covered,
             held_s=min(float(found.held[row].sum()), seconds),
+            missing=() if sensor is None or covered > 0 else (sensor,),
             coverage=covered / seconds if seconds > 0 else 0.0,
             bars=None
             if self.window is None

@@ -10,12 +10,12 @@ from typing import Final
 import numpy as np
 
 from backend.core.bucket import Buckets, SeriesKind
-from backend.core.ports import TimeSeriesStore
+from backend.core.grids import STEP_NS, NodeGrid, as_buckets, fill, summarise
+from backend.core.ports import Copy, TimeSeriesStore
 from backend.core.reading import Float64
 from backend.core.tree import TreeMatrix
 from backend.core.windows import Window
 from backend.rollups.definitions import WINDOWS_OF, Definitions
-from backend.rollups.grids import STEP_NS, NodeGrid, as_buckets, fill, summarise
 
 SENSORS_AT_ONCE: Final = 200
 WHOLE_NS: Final = Window.H1.ns
@@ -38,6 +38,11 @@ class Roller:
         self._whole = _Batch(definitions.sensors, definitions.types)
         self._leaves = tuple(dict.fromkeys(s for below in definitions.nodes.values() for s in below))
         self._matrix = TreeMatrix(definitions.nodes, self._leaves, definitions.weights)
+        self._copies = {
+            node: Copy(SeriesKind.SENSOR, below[0], definitions.weights.get(below[0], 1.0))
+            for node, below in definitions.nodes.items()
+            if len(below) == 1
+        }
         self._recent: list[NodeGrid] = []
         self.readings = 0
         """Readings that the finest windows rolled so far have summarised."""
@@ -52,9 +57,9 @@ class Roller:
 
         Memory grows with the length of the interval: about 200 bytes a window of each sensor of a batch.
         """
-        means = np.full(
-            ((end_ns - start_ns) // STEP_NS if Window.S30 in windows else 0, len(self._leaves)), np.nan
-        )
+        # One series after the other in memory: that is how they are filled in and summed.
+        steps = (end_ns - start_ns) // STEP_NS if Window.S30 in windows else 0
+        means = np.full((len(self._leaves), steps), np.nan).T
         for batch in self._batches if end_ns - start_ns > WHOLE_NS else (self._whole,):
             sensors = await self._roll_batch(batch, windows, start_ns, end_ns)
             if Window.S30 in windows:
@@ -65,8 +70,13 @@ class Roller:
         if Window.S30 in windows:
             grid = await self._node_sums(means, start_ns, end_ns)
             self._recent.append(grid)
-            await self._keep(SeriesKind.NODE, Window.S30, as_buckets(grid))
+            noted = await self._note(Window.S30, self._copies, start_ns, end_ns)
+            await self._keep(SeriesKind.NODE, Window.S30, as_buckets(grid.without(noted)))
         for window in windows:
+            if window is Window.M1:
+                own = {node: Copy(SeriesKind.NODE, node) for node in self._matrix.nodes}
+                if await self._note(window, own | self._copies, start_ns, end_ns):
+                    continue
             if window is not Window.S30:
                 grid = await self._node_values(start_ns, end_ns)
                 await self._keep(SeriesKind.NODE, window, summarise(grid, window))
@@ -116,7 +126,9 @@ class Roller:
         rolled = set(self._defs.sensors)
         others = tuple(name for name in self._leaves if name not in rolled)
         if others:
-            kept = await self._store.buckets(SeriesKind.SENSOR, others, Window.S30, start_ns, end_ns)
+            kept = await self._store.buckets(
+                SeriesKind.SENSOR, others, Window.S30, start_ns, end_ns, ("count", "sum")
+            )
             fill(means, kept, kept.mean, self._leaves, start_ns)
         return NodeGrid.of_sums(start_ns, self._matrix.sums(means), self._matrix.expected)
 
@@ -129,6 +141,15 @@ class Roller:
         nodes = self._matrix.nodes
         kept = await self._store.buckets(SeriesKind.NODE, nodes, Window.S30, start_ns, end_ns)
         return NodeGrid.of_buckets(kept, nodes, self._matrix.expected, start_ns, end_ns)
+
+    async def _note(
+        self, window: Window, copies: Mapping[str, Copy], start_ns: int, end_ns: int
+    ) -> Mapping[str, Copy]:
+        """The nodes whose buckets the store keeps as a note, all of the copies or none."""
+        if not copies or not await self._store.note_copies(window, copies, start_ns, end_ns):
+            return {}
+        self.rows += len(copies) * ((end_ns - start_ns) // window.ns)
+        return copies
 
     async def _keep(self, kind: SeriesKind, window: Window, buckets: Buckets) -> None:
         if len(buckets):

@@ -13,6 +13,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, fields
 from functools import partial
+from itertools import pairwise
 from typing import Any, Final
 
 import numpy as np
@@ -21,12 +22,15 @@ import numpy.typing as npt
 from backend.core.bucket import Buckets
 from backend.core.reading import Float64, Int32, Int64
 from backend.core.windows import Window
-from backend.store.engine import Cursor, fetch
+from backend.store.engine import Cursor, fetch, fetch_large
 from backend.store.summary import Summary, summarise
 
 PIECE_ROWS: Final = 250_000
 BATCH_ROWS: Final = 4_000_000
 """Rows held at once, unless one window of one group has more."""
+STRETCH_ROWS: Final = 100_000
+LEAST_RUN: Final = 64
+"""Rows a run must have on average to be moved as a whole rather than row by row."""
 
 Source = Callable[[str, Sequence[int], int, int], str]
 """A SELECT of the given columns of these series over [start_ns, end_ns)."""
@@ -145,26 +149,24 @@ class Aggregation:
 
     def _take(self, cursor: Cursor, batch: _Batch, start: int, end: int, done: set[int]) -> None:
         """Summarise a span of a batch; series that are `done` count in joint groups only."""
-        numbers: list[Int32] = []
-        values: list[Float64] = []
+        joint: list[_Rows] = []
         for sids in self._pieces(batch.sids):
             rows = self._read(cursor, sids, start, end)
             if not len(rows.sid):
                 continue
             if batch.joint:
-                numbers.append(rows.number)
-                values.append(rows.values)
+                joint.append(rows)
             alone = [sid for sid in sids if sid in self._alone and sid not in done]
             if alone:
                 self._summarise_alone(rows, alone, len(alone) == len(sids))
-        if numbers:
-            number, value = _by_number(np.concatenate(numbers), np.concatenate(values))
+        if joint:
+            number, value = _by_number(joint)
             for code in batch.joint:
                 self._summarise(np.full(1, code, np.int32), None, number, value)
 
     def _read(self, cursor: Cursor, sids: Sequence[int], start: int, end: int) -> _Rows:
         number = f"((ts - {self._start}) // {self._finest})::integer as number"
-        got = fetch(cursor, self._source(f"sid, {number}, value", sids, start, end))
+        got = fetch_large(cursor, self._source(f"sid, {number}, value", sids, start, end))
         return _sorted(_Rows(got["sid"], got["number"], got["value"]))
 
     def _summarise_alone(self, rows: _Rows, alone: Sequence[int], everyone: bool) -> None:
@@ -194,25 +196,65 @@ class Aggregation:
 def _sorted(rows: _Rows) -> _Rows:
     if _rising(rows.sid, rows.number):
         return rows
-    # Most come in the order of time: a radix sort by series is then enough.
-    narrow: npt.NDArray[np.uint16] | Int32 = (
-        rows.sid.astype(np.uint16) if rows.sid.max() < 1 << 16 else rows.sid
-    )
-    found = rows.take(np.argsort(narrow, kind="stable"))
+    # A sorted partition and what came since, each in the order of time: runs of one series to be put behind each other.
+    found = _by_series(rows)
     return found if _rising(found.sid, found.number) else rows.take(np.lexsort((rows.number, rows.sid)))
 
 
+def _by_series(rows: _Rows) -> _Rows:
+    """Sorted by series, stably."""
+    turns = np.flatnonzero(rows.sid[1:] != rows.sid[:-1]) + 1
+    if len(turns) > len(rows.sid) // LEAST_RUN:
+        # Sixteen bits are sorted by radix.
+        wide = rows.sid.max() >= 1 << 16
+        return rows.take(np.argsort(rows.sid if wide else rows.sid.astype(np.uint16), kind="stable"))
+    edges = [0, *turns.tolist(), len(rows.sid)]
+    runs = [slice(edges[at], edges[at + 1]) for at in np.argsort(rows.sid[edges[:-1]], kind="stable")]
+    columns = (rows.sid, rows.number, rows.values)
+    return _Rows(*(np.concatenate([column[run] for run in runs]) for column in columns))
+
+
 def _rising(sid: Int32, number: Int32) -> bool:
-    same = sid[1:] == sid[:-1]
-    return bool(np.all(np.where(same, number[1:] >= number[:-1], sid[1:] > sid[:-1])))
+    if np.any(sid[1:] < sid[:-1]):
+        return False
+    falls = number[1:] < number[:-1]
+    falls &= sid[1:] == sid[:-1]
+    return not falls.any()
 
 
-def _by_number(number: Int32, values: Float64) -> tuple[Int32, Float64]:
-    """Both sorted by number."""
-    # Sixteen bits are sorted by radix.
-    narrow: npt.NDArray[np.uint16] | Int32 = number.astype(np.uint16) if number.max() < 1 << 16 else number
-    order = np.argsort(narrow, kind="stable")
-    return number[order], values[order]
+def _by_number(pieces: Sequence[_Rows]) -> tuple[Int32, Float64]:
+    """All rows of the pieces, sorted by number, stably.
+
+    A stretch of numbers at a time, of which each series has a slice: what is brought into order then fits the cache.
+    """
+    rows = sum(len(piece.number) for piece in pieces)
+    end = 1 + max(int(piece.number.max()) for piece in pieces)
+    # No more numbers than fit in eight bits, which are sorted by radix in one pass.
+    step = min(256, max(1, end * STRETCH_ROWS // rows))
+    stretches = [
+        (piece, cuts)
+        for piece in pieces
+        for cuts in _cuts(piece, np.arange(0, end + step, step, dtype=np.int32))
+    ]
+    number, values = np.empty(rows, np.int32), np.empty(rows)
+    at = 0
+    for stretch in range(-(-end // step)):
+        parts = [(piece, slice(*cuts[stretch : stretch + 2])) for piece, cuts in stretches]
+        own = np.concatenate([piece.number[part] for piece, part in parts])
+        found = np.concatenate([piece.values[part] for piece, part in parts])
+        if step > 1:
+            order = np.argsort((own - np.int32(stretch * step)).astype(np.uint8), kind="stable")
+            own, found = own[order], found[order]
+        number[at : at + len(own)], values[at : at + len(own)] = own, found
+        at += len(own)
+    return number, values
+
+
+def _cuts(piece: _Rows, edges: Int32) -> Iterator[list[int]]:
+    """Of each series of a piece where the numbers reach each of the edges."""
+    turns = np.flatnonzero(piece.sid[1:] != piece.sid[:-1]) + 1
+    for a, b in pairwise([0, *turns.tolist(), len(piece.sid)]):
+        yield (a + np.searchsorted(piece.number[a:b], edges)).tolist()
 
 
 def _statistic(name: str, piece: _Piece) -> Float64:

@@ -21,7 +21,7 @@ import numpy as np
 import numpy.typing as npt
 
 from backend.core.reading import Int64
-from backend.store.engine import Cursor, Transaction, fetch
+from backend.store.engine import Cursor, Transaction, fetch, scanned
 from backend.store.rows import Rows, parts_of
 
 DAY_NS: Final = 86_400_000_000_000
@@ -210,6 +210,10 @@ class Clustered:
             self.last = np.append(self.last, np.full(size - len(self.last), NEVER))
         self.last[newest.sid] = np.maximum(self.last[newest.sid], newest.ts)
 
+    def reaches(self, sid: int, time_ns: int) -> bool:
+        """Whether a series may have rows at or after a time."""
+        return sid < len(self.last) and int(self.last[sid]) >= time_ns
+
     def note_heads(self, transaction: Transaction, newest: Rows) -> None:
         """Note in the file what is the newest of each series, so that a start need not read the partitions."""
         newest = newest.take(newest.ts >= self._last_of(newest.sid))
@@ -237,7 +241,7 @@ class Clustered:
         self.note(transaction, part, self.parts[part].grown(len(run), head, tail))
 
     def _insert(self, cursor: Cursor, table: str, rows: Rows) -> None:
-        cursor.register("new_rows", rows.columns(self.values))
+        cursor.register("new_rows", scanned(rows.columns(self.values)))
         cursor.execute(f"insert into {table} select {self.columns} from new_rows")
         cursor.unregister("new_rows")
 

@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from typing import Final
 
 import numpy as np
+import numpy.typing as npt
 
 from backend.core.bucket import Buckets
 from backend.core.reading import Float64
@@ -35,13 +36,7 @@ def selected(columns: Sequence[str] = STATISTICS) -> str:
 
 def kept(buckets: Buckets) -> tuple[Float64, ...]:
     """The columns to keep, in the order of `STATISTICS`; NaN for what is left out."""
-    low, high, total = buckets.min, buckets.max, buckets.sum
-    with np.errstate(over="ignore", invalid="ignore"):
-        mean = (low + high) / 2
-        one = (buckets.count == 1) & (low == total) & (high == total)
-        one &= (buckets.median == total) & (buckets.m2 == 0)
-        two = (buckets.count == 2) & (total == low + high) & (buckets.median == mean)
-        two &= buckets.m2 == (low - mean) * (low - mean) + (high - mean) * (high - mean)
+    one, two = _agreeing(buckets)
     either = one | two
     left_out = {
         "sum": two,
@@ -52,4 +47,20 @@ def kept(buckets: Buckets) -> tuple[Float64, ...]:
         "reported": buckets.reported == buckets.count,
     }
     columns = ((name, getattr(buckets, name)) for name in STATISTICS)
-    return tuple(np.where(left_out[n], np.nan, c) if n in left_out else c for n, c in columns)
+    return tuple(
+        np.where(left_out[n], np.nan, c) if n in left_out and left_out[n].any() else c for n, c in columns
+    )
+
+
+def _agreeing(buckets: Buckets) -> tuple[npt.NDArray[np.bool_], npt.NDArray[np.bool_]]:
+    """The rows of one value and those of two, as far as their columns say the same."""
+    one, two = buckets.count == 1, buckets.count == 2
+    if not one.any() and not two.any():
+        return one, two
+    low, high, total = buckets.min, buckets.max, buckets.sum
+    with np.errstate(over="ignore", invalid="ignore"):
+        mean = (low + high) / 2
+        one &= (low == total) & (high == total) & (buckets.median == total) & (buckets.m2 == 0)
+        two &= (total == low + high) & (buckets.median == mean)
+        two &= buckets.m2 == (low - mean) * (low - mean) + (high - mean) * (high - mean)
+    return one, two

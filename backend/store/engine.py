@@ -18,6 +18,7 @@ from typing import Any, Final, Literal, TypeVar
 import duckdb
 import numpy as np
 import numpy.typing as npt
+import pyarrow as pa
 
 from backend.core.errors import PermanentError, SeduceError, TransientError
 
@@ -27,6 +28,16 @@ Columns = dict[str, npt.NDArray[Any]]
 
 STORAGE_VERSION: Final = "v1.4.0"
 """Files stay readable by any DuckDB from here on; a newer library must not lift an existing file by itself."""
+
+LOG_SIZE: Final = "64MB"
+"""How much DuckDB writes to its log before it brings the file up to date by itself.
+
+Each time, what is only partly filled is written anew: at its own 16 MB that is a third of the work of a recomputation. A
+full log takes a second to read at the start after a crash.
+"""
+
+LARGE_ROWS: Final = 50_000
+"""From about here on rows cross the border to DuckDB faster as Arrow columns than as numpy arrays."""
 
 
 AGAIN_S: Final = 0.05
@@ -40,6 +51,26 @@ def fetch(cursor: Cursor, statement: str) -> Columns:
         name: np.ma.filled(column, np.nan) if isinstance(column, np.ma.MaskedArray) else column
         for name, column in got.items()
     }
+
+
+def fetch_large(cursor: Cursor, statement: str) -> Columns:
+    """The same, at half the price for hundreds of thousands of rows, and 0.3 ms more for few."""
+    table = cursor.sql(statement).to_arrow_table()
+    return {name: table.column(name).to_numpy() for name in table.column_names}
+
+
+def scanned(columns: Columns) -> Columns | pa.Table:
+    """Columns as DuckDB scans them best; NaN counts as NULL."""
+    if len(next(iter(columns.values()))) < LARGE_ROWS:
+        return columns
+    # Without a NaN an array crosses as it is; looking costs a tenth of copying.
+    return pa.table(
+        {name: pa.array(column, from_pandas=_has_nan(column)) for name, column in columns.items()}
+    )
+
+
+def _has_nan(column: npt.NDArray[Any]) -> bool:
+    return column.dtype.kind == "f" and bool(np.isnan(column).any())
 
 
 class Transaction:
@@ -106,6 +137,7 @@ class Engine:
             "autoinstall_known_extensions": False,
             "autoload_known_extensions": False,
             "storage_compatibility_version": STORAGE_VERSION,
+            "wal_autocheckpoint": LOG_SIZE,
         }
         if threads is not None:
             self._config["threads"] = threads

@@ -28,6 +28,8 @@ class Names:
         self._ids: dict[tuple[str, str], int] = {}
         self._tags: dict[str, SensorTags] = {}
         self._names: list[str] = []
+        self._given: tuple[Transaction | None, dict[tuple[str, str], int]] = (None, {})
+        """Ids that the transaction under way gave to new names."""
 
     def load(self, transaction: Transaction) -> None:
         found = transaction.cursor.execute(
@@ -54,13 +56,15 @@ class Names:
 
     def ids(self, transaction: Transaction, kind: str, names: Sequence[str]) -> Int32:
         """An id a name; new names get one that holds once the transaction is committed."""
-        known = self._ids
-        found = [known.get((kind, name), -1) for name in names]
+        if self._given[0] is not transaction:
+            self._given = (transaction, {})
+        given = self._given[1]
+        found = [self._ids.get((kind, name), given.get((kind, name), -1)) for name in names]
         fresh: dict[tuple[str, str], int] = {}
         if -1 in found:
             for at, name in enumerate(names):
                 if found[at] < 0:
-                    found[at] = fresh.setdefault((kind, name), len(self._names) + len(fresh))
+                    found[at] = fresh.setdefault((kind, name), len(self._names) + len(given) + len(fresh))
         if fresh:
             # One statement for all: one a name takes half a millisecond each.
             kinds, unnamed = zip(*fresh, strict=True)
@@ -70,7 +74,17 @@ class Names:
                 [list(fresh.values()), list(kinds), list(unnamed)],
             )
             transaction.on_commit(lambda: self._adopt(fresh))
+            given.update(fresh)
         return np.array(found, np.int32)
+
+    def codes(self, transaction: Transaction, kind: str, names: Sequence[str], codes: Int32) -> Int32:
+        """The id of each name that a row has; -1 for the others, which get none."""
+        seen = np.zeros(len(names), bool)
+        seen[codes] = True
+        used = np.flatnonzero(seen)
+        ids = np.full(len(names), -1, np.int32)
+        ids[used] = self.ids(transaction, kind, [names[code] for code in used.tolist()])
+        return ids
 
     def tag(self, transaction: Transaction, tags: Mapping[str, SensorTags]) -> None:
         """Keep the tags of sensors that are in the tables, where they changed."""

@@ -40,7 +40,7 @@ class Rows:
 
     def distinct(self) -> Rows:
         """Sorted by (sid, ts); of rows with one identity the last one stands."""
-        if _rising(self.sid, self.ts):
+        if rising(self.sid, self.ts):
             return self
         rows = self.take(_order(self.sid, self.ts))
         last = np.ones(len(rows), bool)
@@ -94,7 +94,7 @@ def _order(sid: Int32, ts: Int64) -> npt.NDArray[np.intp]:
     return np.lexsort((ts, sid)) if falling.any() else order
 
 
-def _rising(sid: Int32, ts: Int64) -> bool:
+def rising(sid: Int32, ts: Int64) -> bool:
     """Whether the rows are sorted by (sid, ts) with each identity once."""
     up = sid[1:] > sid[:-1]
     return bool(np.all(up | ((sid[1:] == sid[:-1]) & (ts[1:] > ts[:-1]))))

@@ -6,6 +6,7 @@ million values in milliseconds, several times faster than grouping them one by o
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Final
 
@@ -37,13 +38,30 @@ def summarise(values: Float64, first: npt.NDArray[np.intp]) -> Summary:
     """Statistics of the runs of `values` that begin at `first` (ascending, from 0); a run ends where the next begins."""
     lengths = np.diff(first, append=len(values))
     out = np.empty((5, len(first)))
-    for length in np.flatnonzero(np.bincount(lengths)).tolist():
-        runs = np.flatnonzero(lengths == length)
+    for length, runs in _by_length(lengths):
         step = max(1, BLOCK_VALUES // length)
         for at in range(0, len(runs), step):
-            some = runs[at : at + step]
-            out[:, some] = _block(_matrix(values, first[some], length))
+            some = _slice(runs[at : at + step])
+            for column, statistic in zip(out, _block(_matrix(values, first[some], length)), strict=True):
+                column[some] = statistic
     return Summary(lengths.astype(np.float64), *out)
+
+
+def _by_length(lengths: npt.NDArray[np.intp]) -> Iterator[tuple[int, npt.NDArray[np.intp]]]:
+    """Each length that there is, and which runs have it, ascending."""
+    if not len(lengths):
+        return
+    if lengths.min() == lengths.max():
+        yield int(lengths[0]), np.arange(len(lengths))
+        return
+    for length in np.flatnonzero(np.bincount(lengths)).tolist():
+        yield length, np.flatnonzero(lengths == length)
+
+
+def _slice(rows: npt.NDArray[np.intp]) -> slice | npt.NDArray[np.intp]:
+    """Ascending rows as a slice where they stand side by side, as most do: it costs a tenth."""
+    first, stop = int(rows[0]), int(rows[-1]) + 1
+    return slice(first, stop) if stop - first == len(rows) else rows
 
 
 def _matrix(values: Float64, first: npt.NDArray[np.intp], length: int) -> Float64:

@@ -29,6 +29,8 @@ from backend.queries.export import ExportRequest
 from backend.rollups.definitions import WINDOWS_OF
 from backend.settings import Settings
 from backend.store.duckdb import DuckDBStore
+from backend.store.influxdb import InfluxDBStore
+from tests.support import inspected
 from tests.support.history import (
     DAY0,
     EVER,
@@ -41,6 +43,7 @@ from tests.support.history import (
     lines,
     readings,
 )
+from tests.support.influx import InfluxServer, fresh_name
 
 HOUR, DAY = 3600, 86_400
 ROOT = EXAMPLE.parents[1]
@@ -120,6 +123,35 @@ async def test_roll_ups_are_true_after_an_import_and_a_start(tmp_path: Path) -> 
         for part in (newer, older, again, between):
             await services.store.write(part)
     same_rollups(found, await rolled_up(tmp_path / "b", now))
+
+
+@pytest.mark.parametrize("packed", [True, False])
+async def test_what_influx_inspect_exported_is_what_the_server_held(
+    tmp_path: Path, influxdb: InfluxServer, packed: bool
+) -> None:
+    wanted = inspected.POINTS
+    file = inspected.FILE
+    if not packed:
+        file = tmp_path / "out"
+        file.write_bytes(gzip.decompress(inspected.FILE.read_bytes()))
+    assert await imported(tmp_path / "a", file) == 0
+    tags = await holds(tmp_path / "a", wanted)
+    assert tags.items() >= inspected.TAGS.items()
+
+    # What it was exported from: the same points in the server itself.
+    name = fresh_name()
+    store = InfluxDBStore(influxdb.url(name))
+    await store.open()
+    try:
+        for body in inspected.WRITES:
+            await asyncio.to_thread(influxdb.post, f"/write?db={name}", body.encode())
+        found = await store.raw(list(wanted), *EVER)
+        assert {name: p.times.tolist() for name, p in found.items()} == {
+            name: p.times.tolist() for name, p in wanted.items()
+        }
+        assert all(np.array_equal(found[name].values, wanted[name].values) for name in wanted)
+    finally:
+        await store.close()
 
 
 @pytest.mark.parametrize("kind", Format)

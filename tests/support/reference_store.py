@@ -8,7 +8,7 @@ import numpy as np
 
 from backend.core.bucket import Buckets, SeriesKind
 from backend.core.errors import TransientError
-from backend.core.ports import SensorTags, Written
+from backend.core.ports import Copy, SensorTags, Written
 from backend.core.reading import Points, Reading, Readings
 from backend.core.windows import Window
 
@@ -118,6 +118,11 @@ class ReferenceStore:
         self, groups: Mapping[str, Sequence[str]], windows: Sequence[Window], start_ns: int, end_ns: int
     ) -> Mapping[Window, Buckets]:
         return {window: await self.aggregate(groups, window, start_ns, end_ns) for window in windows}
+
+    async def note_copies(
+        self, window: Window, copies: Mapping[str, Copy], start_ns: int, end_ns: int
+    ) -> bool:
+        return False
 
     async def write_buckets(self, kind: SeriesKind, window: Window, buckets: Buckets) -> None:
         self._reach()

@@ -23,7 +23,7 @@ async def site() -> SmallSite:
 
 async def test_energy_with_bars(site: SmallSite) -> None:
     query = f"""{{ energy(sensors: ["fan"], nodes: ["server_a"], from: {FROM}, window: H1) {{
-        sensor node from until kwh meanWatts rangeSeconds coveredSeconds heldSeconds coverage gapPolicy holdSeconds
+        sensor node from until kwh meanWatts rangeSeconds coveredSeconds heldSeconds coverage missing gapPolicy holdSeconds
         bars {{ window timestamps kwh coverage }} }} }}"""
     fan, server = (await data(site_app(site), query))["energy"]
     assert fan == {
@@ -37,6 +37,7 @@ async def test_energy_with_bars(site: SmallSite) -> None:
         "coveredSeconds": 7200.0,
         "heldSeconds": 0.0,
         "coverage": 1.0,
+        "missing": [],
         "gapPolicy": "NONE",
         "holdSeconds": None,
         "bars": {
@@ -52,6 +53,7 @@ async def test_energy_with_bars(site: SmallSite) -> None:
         0.2,
         0.5,
     )
+    assert server["missing"] == ["a_pdu-2"]
 
 
 async def test_holding_and_its_limit(site: SmallSite) -> None:
@@ -68,7 +70,7 @@ async def test_holding_and_its_limit(site: SmallSite) -> None:
 
 async def test_a_tree_in_kilowatt_hours(site: SmallSite) -> None:
     query = f"""{{ energyTreeOver(root: "hardware_cluster", from: {FROM}) {{ from until nodes {{
-        id name parent target kwh meanWatts coverage sensorsExpected }} }} }}"""
+        id name parent target kwh meanWatts coverage sensorsExpected sensorsReporting missing }} }} }}"""
     found = (await data(site_app(site), query))["energyTreeOver"]
     assert found["until"] == "2023-11-14T12:00:00.000Z"
     nodes = {n["id"]: n for n in found["nodes"]}
@@ -81,7 +83,10 @@ async def test_a_tree_in_kilowatt_hours(site: SmallSite) -> None:
         "meanWatts": 200.0,
         "coverage": pytest.approx(2 / 3),
         "sensorsExpected": 3,
+        "sensorsReporting": 2,
+        "missing": ["a_pdu-2"],
     }
+    assert (nodes["server_b"]["sensorsReporting"], nodes["server_b"]["missing"]) == (1, [])
     assert (nodes["a_2"]["kwh"], nodes["a_2"]["coverage"], nodes["a_2"]["target"]) == (None, 0.0, "a_pdu-2")
 
 

@@ -112,9 +112,10 @@ async def test_balance_now_and_at_a_moment() -> None:
         20.0,
     )
     assert (now.meter_coverage, now.children_coverage) == (1.0, pytest.approx(2 / 3))
-    assert (now.meters, now.until_ns) == (("feed",), None)
+    assert (now.meters, now.until_ns, now.missing) == (("feed",), None, ("b_pdu-1",))
     (past,) = await site.queries.balance.read(["hardware_cluster"], (NOON - 10) * S, None, None)
     assert (past.meter_w, past.difference_w, past.difference_percent) == (None, None, None)
+    assert sorted(past.missing) == ["a_pdu-1", "a_pdu-2", "b_pdu-1", "feed_meter"]
 
 
 async def test_balance_over_a_range_compares_the_time_that_both_have() -> None:
@@ -129,6 +130,8 @@ async def test_balance_over_a_range_compares_the_time_that_both_have() -> None:
     assert found.difference_percent == pytest.approx(10.0)
     assert (found.meter_coverage, found.children_coverage) == (0.5, 1.0)
     assert (found.meter_kwh, found.children_kwh) == (pytest.approx(0.15), pytest.approx(0.27))
+    first = (["hardware_cluster"], None, START * S, (START + HOUR) * S, True)
+    assert [one.missing for one in await site.queries.balance.read(*first)] == [("feed_meter",)]
 
 
 async def test_faults_of_the_caller() -> None:

@@ -71,6 +71,26 @@ async def test_half_the_sensors_silent_is_half_the_coverage_and_nothing_is_scale
     assert node.mean_watts == 60.0
 
 
+async def test_a_sensor_that_was_read_once_in_a_week_is_not_missing() -> None:
+    site = SmallSite()
+    await site.write("a_pdu-1", [NOON - 5 * DAY], [60.0])
+    await site.write("fan", range(NOON - 7 * DAY, NOON, 600), [10.0] * (7 * DAY // 600))
+    await site.roll_up()
+    start, wanted = NOON - 6 * DAY - 17, ("datacenter", "server_a", "cooling", "spare")
+    asked = request(start, sensors=("a_pdu-2", "fan"), nodes=wanted, missing=True)
+    *sensors, top, server, cooling, spare = await site.queries.usage.read(asked)
+    assert [one.missing for one in sensors] == [("a_pdu-2",), ()]
+    assert (top.missing, server.missing) == (("a_pdu-2", "b_pdu-1"), ("a_pdu-2",))
+    assert (cooling.missing, spare.missing) == ((), ())
+    held = await site.queries.usage.read(replace(asked, policy=GapPolicy.HOLD))
+    assert [one.missing for one in held] == [one.missing for one in (*sensors, top, server, cooling, spare)]
+    _, tree = await site.queries.usage.tree("consumption", None, ns(start), None)
+    found = {node.id: (node.sensors, node.reporting, node.missing) for node in tree}
+    assert found["datacenter"] == (4, 2, ("a_pdu-2", "b_pdu-1"))
+    assert (found["a_1"], found["a_2"]) == ((1, 1, ()), (1, 0, ("a_pdu-2",)))
+    assert found["spare"] == (0, 0, ())
+
+
 async def test_nothing_read_is_not_zero() -> None:
     found = await one(SmallSite(), request(NOON - HOUR))
     assert (found.kwh, found.mean_watts, found.coverage) == (None, None, 0.0)

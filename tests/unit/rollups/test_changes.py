@@ -13,6 +13,7 @@ import pytest
 from backend.core.bucket import Buckets, SeriesKind
 from backend.core.clock import ManualClock
 from backend.core.errors import TransientError
+from backend.core.ports import Copy
 from backend.core.tree import Tree
 from backend.core.windows import WINDOWS, Window
 from backend.db.engine import Database
@@ -61,6 +62,14 @@ class Counting:
         self._store = store
         self.written: Counter[tuple[SeriesKind, str]] = Counter()
         self.left = 10**9
+
+    async def note_copies(self, window: Window, copies: Mapping[str, Copy], start: int, end: int) -> bool:
+        self.left -= 1
+        if self.left < 0:
+            raise TransientError("the store is down")
+        for name in copies:
+            self.written[SeriesKind.NODE, name] += (end - start) // window.ns
+        return await self._store.note_copies(window, copies, start, end)
 
     async def write_buckets(self, kind: SeriesKind, window: Window, buckets: Buckets) -> None:
         self.left -= 1
@@ -243,5 +252,5 @@ async def stale(site: Site) -> bool:
 
 
 def tables(store: DuckDBStore) -> list[str]:
-    table = store._buckets[Window.S30]
+    table = store._rollups.tables[Window.S30]
     return [table.hot, *(table.table(part) for part in table.parts)]

@@ -16,7 +16,7 @@ import pytest
 
 from backend.core.bucket import Buckets, SeriesKind
 from backend.core.errors import PermanentError, TransientError
-from backend.core.ports import SensorTags
+from backend.core.ports import Copy, SensorTags
 from backend.core.reading import Reading, Readings
 from backend.core.windows import NS_PER_SECOND as S
 from backend.core.windows import Window
@@ -24,6 +24,7 @@ from backend.store import sealing
 from backend.store.clustered import BULK_ROWS, Part, among
 from backend.store.duckdb import DuckDBStore
 from backend.store.engine import Cursor
+from tests.support.store_cases import same
 
 ROOT = Path(__file__).resolve().parents[3]
 T0 = 1_700_006_400 * S
@@ -205,9 +206,53 @@ async def test_roll_ups_move_too(store: DuckDBStore) -> None:
     kept = Buckets(("x",), np.zeros(100, np.int32), starts, *columns)
     await store.write_buckets(SeriesKind.NODE, Window.S30, kept)
     await store.maintain(T0 + 30 * DAY)
-    table = store._buckets[Window.S30]
+    table = store._rollups.tables[Window.S30]
     assert [part.rows for part in table.parts.values()] == [100]
     assert table.hot_span[0] > table.hot_span[1]
+
+
+def half_minutes(name: str, count: int) -> Buckets:
+    """Of one value each."""
+    value, one = np.arange(count, dtype=np.float64), np.ones(count)
+    starts = T0 + np.arange(count, dtype=np.int64) * 30 * S
+    return Buckets((name,), np.zeros(count, np.int32), starts, one, value, one * 0, *[value] * 3, one, one)
+
+
+async def rolled(store: DuckDBStore, window: Window) -> int:
+    """Rows of roll-ups that are written out."""
+    names = [table.hot for w, table in store._rollups.tables.items() if w is window]
+    names += [
+        table.table(part) for w, table in store._rollups.tables.items() for part in table.parts if w is window
+    ]
+    return await store._engine.read(
+        lambda c: sum(c.execute(f"select count(*) from {name}").fetchall()[0][0] for name in names)
+    )
+
+
+async def test_a_node_that_copies_a_sensor_costs_no_rows(store: DuckDBStore) -> None:
+    copies = {"leaf": Copy(SeriesKind.SENSOR, "plug")}
+    await store.write_buckets(SeriesKind.SENSOR, Window.S30, half_minutes("plug", 100))
+    for first in range(0, 100, 10):  # as it grows
+        start = T0 + first * 30 * S
+        assert await store.note_copies(Window.S30, copies, start, start + 300 * S)
+    assert await rolled(store, Window.S30) == 100
+    notes = await store._engine.read(lambda c: c.execute("select first_ts, end_ts from copies").fetchall())
+    assert notes == [(T0, T0 + 3000 * S)]
+    got = await store.buckets(SeriesKind.NODE, ["leaf"], Window.S30, *ALWAYS)
+    same(got, half_minutes("leaf", 100))
+
+
+async def test_a_file_from_before_there_were_copies(store: DuckDBStore) -> None:
+    await store.write_buckets(SeriesKind.SENSOR, Window.S30, half_minutes("plug", 100))
+    await store.write_buckets(SeriesKind.NODE, Window.S30, half_minutes("leaf", 100))
+    await store._engine.write(lambda t: t.cursor.execute("drop table copies"))
+    await store.close()
+    await store.open()
+    same(await store.buckets(SeriesKind.NODE, ["leaf"], Window.S30, *ALWAYS), half_minutes("leaf", 100))
+    copies = {"leaf": Copy(SeriesKind.SENSOR, "plug")}
+    assert await store.note_copies(Window.S30, copies, T0, T0 + 1800 * S)
+    assert await rolled(store, Window.S30) == 140  # what was written out there is gone
+    same(await store.buckets(SeriesKind.NODE, ["leaf"], Window.S30, *ALWAYS), half_minutes("leaf", 100))
 
 
 def test_runs_of_ids_become_ranges() -> None:

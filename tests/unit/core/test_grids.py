@@ -10,8 +10,8 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
 from backend.core.bucket import Buckets
+from backend.core.grids import NodeGrid, as_buckets, dense, summarise
 from backend.core.windows import Window
-from backend.rollups.grids import NodeGrid, as_buckets, dense, summarise
 from backend.rollups.roller import vanished
 
 DAY = Window.D1.ns

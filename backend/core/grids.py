@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Container, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -46,6 +46,14 @@ class NodeGrid:
         values = dense(buckets, buckets.mean, nodes, start_ns, end_ns)
         reporting = np.nan_to_num(dense(buckets, buckets.reported, nodes, start_ns, end_ns))
         return cls(start_ns, nodes, values, reporting, sensors)
+
+    def without(self, nodes: Container[str]) -> NodeGrid:
+        """The other nodes."""
+        stay = [at for at, node in enumerate(self.nodes) if node not in nodes]
+        names = tuple(self.nodes[at] for at in stay)
+        return NodeGrid(
+            self.start_ns, names, self.values[:, stay], self.reporting[:, stay], self.sensors[stay]
+        )
 
     def part(self, start_ns: int, end_ns: int) -> NodeGrid:
         rows = slice((start_ns - self.start_ns) // STEP_NS, (end_ns - self.start_ns) // STEP_NS)
@@ -94,7 +102,11 @@ def fill(
     edges = np.searchsorted(buckets.codes, np.arange(len(buckets.names) + 1)).tolist()
     for name, a, b in zip(buckets.names, edges[:-1], edges[1:], strict=True):
         if name in position and b > a:
-            grid[(buckets.starts[a:b] - start_ns) // step_ns, position[name]] = column[a:b]
+            first, last = ((buckets.starts[[a, b - 1]] - start_ns) // step_ns).tolist()
+            # Sorted and each once: without holes it is a stretch.
+            whole = last - first == b - a - 1
+            rows = slice(first, last + 1) if whole else (buckets.starts[a:b] - start_ns) // step_ns
+            grid[rows, position[name]] = column[a:b]
 
 
 def as_buckets(grid: NodeGrid) -> Buckets:
@@ -119,36 +131,68 @@ def summarise(grid: NodeGrid, window: Window) -> Buckets:
     """Buckets of a coarser window over the 30 s values; `grid` begins and ends at edges of the window."""
     per = window.ns // STEP_NS
     many = len(grid.values) // per
-    values = _by_series(grid.values).reshape(-1, per)
+    count, total, m2, low, high, median = (_of_pairs if per == 2 else _of_runs)(
+        _by_series(grid.values).reshape(-1, per)
+    )
+    reported = _by_series(grid.reporting).reshape(-1, per)
+    return Buckets(
+        grid.nodes,
+        *_identities(grid, many, window.ns),
+        count,
+        total,
+        m2,
+        low,
+        high,
+        median,
+        expected=np.repeat(grid.sensors * per, many),
+        reported=reported[:, 0] + reported[:, 1] if per == 2 else reported.sum(axis=1),
+    )
+
+
+def _of_runs(values: Float64) -> tuple[Float64, ...]:
+    """count, sum, m2, min, max, median of each row."""
+    gaps = np.isnan(values).any(axis=1)
+    if not gaps.any():
+        return _of_whole(values)
+    found = np.empty((6, len(values)))
+    found[:, ~gaps] = _of_whole(values[~gaps])
+    found[:, gaps] = _of_gappy(values[gaps])
+    return tuple(found)
+
+
+def _of_whole(values: Float64) -> tuple[Float64, ...]:
+    per = values.shape[1]
+    total = values.sum(axis=1)
+    deviation = values - (total / per)[:, None]
+    m2 = np.einsum("ij,ij->i", deviation, deviation)
+    ordered = np.sort(values, axis=1)
+    median = (ordered[:, (per - 1) // 2] + ordered[:, per // 2]) / 2
+    return np.full(len(values), float(per)), total, m2, ordered[:, 0], ordered[:, -1], median
+
+
+def _of_gappy(values: Float64) -> tuple[Float64, ...]:
     here = ~np.isnan(values)
     count = here.sum(axis=1).astype(np.float64)
     empty = count == 0
     total = np.where(here, values, 0.0).sum(axis=1)
     mean = total / np.where(empty, 1.0, count)
     m2 = np.square(np.where(here, values - mean[:, None], 0.0)).sum(axis=1)
-    reported = _by_series(grid.reporting).reshape(-1, per).sum(axis=1)
-    ordered = _sorted(values)
+    ordered = np.sort(values, axis=1)  # NaN last
     rows, last = np.arange(len(ordered)), np.maximum(count.astype(np.intp) - 1, 0)
-    return Buckets(
-        grid.nodes,
-        *_identities(grid, many, window.ns),
-        count=count,
-        sum=np.where(empty, np.nan, total),
-        m2=np.where(empty, np.nan, m2),
-        min=ordered[:, 0],
-        max=ordered[rows, last],
-        median=(ordered[rows, last // 2] + ordered[rows, (last + 1) // 2]) / 2,
-        expected=np.repeat(grid.sensors * per, many),
-        reported=reported,
-    )
+    median = (ordered[rows, last // 2] + ordered[rows, (last + 1) // 2]) / 2
+    sums = np.where(empty, np.nan, total), np.where(empty, np.nan, m2)
+    return count, *sums, ordered[:, 0], ordered[rows, last], median
 
 
-def _sorted(values: Float64) -> Float64:
-    """Each row ascending, NaN last."""
-    if values.shape[1] != 2:
-        return np.sort(values, axis=1)
-    # Sorting has a price a row; of two, one comparison of columns says all.
-    return np.stack((np.fmin(values[:, 0], values[:, 1]), np.maximum(values[:, 0], values[:, 1])), axis=1)
+def _of_pairs(values: Float64) -> tuple[Float64, ...]:
+    """The same for rows of two: everything along a row has a price a row, and two columns say it all."""
+    a, b = values[:, 0], values[:, 1]
+    low, high = np.fmin(a, b), np.fmax(a, b)
+    both = ~(np.isnan(a) | np.isnan(b))
+    count = (~np.isnan(low)).astype(np.float64) + both
+    mean = (low + high) / 2
+    m2 = np.square(low - mean) + np.square(high - mean)
+    return count, np.where(both, a + b, low), m2, low, high, mean
 
 
 def _by_series(grid: Float64) -> Float64:
