@@ -54,6 +54,17 @@ export const TreeOnce = graphql(
   [TREE],
 );
 
+export const TreeAt = graphql(
+  `query TreeAt($tree: Tree!, $at: DateTime!) { energyTree(tree: $tree, at: $at) { ...TreeParts } }`,
+  [TREE],
+);
+
+export const TreeOver = graphql(`
+  query TreeOver($tree: Tree!, $from: DateTime!, $to: DateTime!) {
+    energyTreeOver(tree: $tree, from: $from, to: $to) { from until nodes { id name parent target kwh coverage sensorsExpected } }
+  }
+`);
+
 export const TreeLive = graphql(
   `subscription TreeLive($tree: Tree!) { energyTree(tree: $tree) { ...TreeParts } }`,
   [TREE],
