@@ -1,4 +1,4 @@
-import { isPartial, type TreeNode, type TreeShape } from './tree';
+import { isPartial, median, type TreeNode, type TreeShape } from './tree';
 
 /** What can be told apart as one consumer: a server with all its plugs, or a meter that stands alone. */
 export function unitsBelow(shape: TreeShape, id: string): string[] {
@@ -19,18 +19,23 @@ export function rankable(shape: TreeShape, deepest = 2): string[] {
   return found;
 }
 
+/** A range that began before the readings lacks the same share of everything; that is said once, not on every row. */
+const UNUSUAL = 0.01;
+
 export interface Ranked {
   readonly node: TreeNode;
   /** Name of its parent. */
   readonly place: string;
   /** Of all that is ranked, 0 to 1. */
   readonly part: number;
+  /** Less of it is measured than of the others. */
   readonly partial: boolean;
 }
 
 /** The units below a node, the greatest first; those without a value last. */
 export function ranking(shape: TreeShape, nodes: ReadonlyMap<string, TreeNode>, below: string): Ranked[] {
   const units = unitsBelow(shape, below).flatMap((id) => nodes.get(id) ?? []);
+  const usual = median(units.map((n) => n.coverage));
   const whole = units.reduce((sum, n) => sum + Math.max(0, n.amount ?? 0), 0);
   return [...units]
     .sort((a, b) => (b.amount ?? -Infinity) - (a.amount ?? -Infinity))
@@ -38,6 +43,6 @@ export function ranking(shape: TreeShape, nodes: ReadonlyMap<string, TreeNode>, 
       node,
       place: nodes.get(node.parent ?? '')?.name ?? '',
       part: whole > 0 ? Math.max(0, node.amount ?? 0) / whole : 0,
-      partial: isPartial(node),
+      partial: isPartial(node) && (node.sensorsReporting !== null || node.coverage < usual - UNUSUAL),
     }));
 }

@@ -128,6 +128,10 @@ export function isPartial(node: Counts): boolean {
   return node.sensorsReporting === null ? node.coverage < WHOLE : node.sensorsReporting < node.sensorsExpected;
 }
 
+export function median(values: readonly number[]): number {
+  return [...values].sort((a, b) => a - b)[Math.floor(values.length / 2)] ?? 1;
+}
+
 /** What several nodes are together. */
 export function together(nodes: readonly TreeNode[]): Counts & { amount: number | null } {
   const sum = (of: (n: TreeNode) => number): number => nodes.reduce((total, n) => total + of(n), 0);
