@@ -8,16 +8,19 @@ from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontext
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final, TypeAlias
+from urllib.parse import urlsplit
 
 from starlette.applications import Starlette
 from starlette.middleware import Middleware
 from starlette.middleware.trustedhost import TrustedHostMiddleware
 from starlette.routing import BaseRoute, Mount, Route, WebSocketRoute
+from uvicorn.middleware.proxy_headers import ProxyHeadersMiddleware
 
+from backend.accounts.services import Accounts
 from backend.bus.last_values import LastValues
 from backend.core.asgi import App
 from backend.core.clock import Clock
-from backend.core.errors import PermanentError, TransientError
+from backend.core.errors import TransientError
 from backend.core.ports import Bus, Counters, HealthBoard, RollupState, TimeSeriesStore
 from backend.core.windows import Window
 from backend.graphql.execution import Schema
@@ -32,10 +35,12 @@ from backend.queries.services import Queries
 from backend.rest.explorer import explorer_routes
 from backend.rest.export import PATH as EXPORT_PATH
 from backend.rest.export import ExportDoor
+from backend.rest.gate import Authenticate, Bounded, Gate
 from backend.rest.headers import SecurityHeaders
 from backend.rest.health import Check, health_routes
 from backend.rest.metrics import metrics_route
 from backend.rest.spa import SinglePage
+from backend.rights import right_of_route
 from backend.rollups.engine import RollupEngine
 from backend.settings import Settings
 from backend.wiring import (
@@ -52,6 +57,7 @@ from backend.wiring import (
     running,
     temperatures,
 )
+from crawlers.commands import Commands
 from crawlers.health import report_for_ever
 from crawlers.registry import build_crawler
 from workers.runner import InProcessRunner
@@ -88,6 +94,7 @@ class WebServices:
     queries: Queries
     board: HealthBoard
     counters: Counters
+    accounts: Accounts
 
 
 @dataclass(frozen=True, slots=True)
@@ -136,7 +143,7 @@ def create_app(
 def create_web(settings: Settings, parts: Parts | None = None) -> Starlette:
     """Page and API over a store and a bus that other processes fill. As `create_app`, with `WebServices` and no doors."""
     chosen = parts or Parts()
-    base = _build_base(settings, chosen)
+    base = build_base(settings, chosen)
     services = WebServices(**_web(base))
 
     @asynccontextmanager
@@ -165,14 +172,6 @@ class _Wiring:
     door: Door
 
 
-def _build_base(settings: Settings, chosen: Parts) -> Base:
-    if not settings.public_read:
-        raise PermanentError(
-            "SEDUCE_PUBLIC_READ=false: reads by log-in only are not there yet; leave it true"
-        )
-    return build_base(settings, chosen)
-
-
 def _web(base: Base) -> dict[str, Any]:
     """The fields of `WebServices`."""
     last_values = LastValues(base.bus, tuple(base.inventory.sensors), seed=base.store.latest)
@@ -197,11 +196,12 @@ def _web(base: Base) -> dict[str, Any]:
         ),
         "board": base.board,
         "counters": base.counters,
+        "accounts": base.accounts,
     }
 
 
 def _wire(settings: Settings, chosen: Parts) -> _Wiring:
-    base = _build_base(settings, chosen)
+    base = build_base(settings, chosen)
     rollups = build_rollups(base)
     door = build_door(base, rollups)
     web = _web(base)
@@ -216,7 +216,10 @@ def _wire(settings: Settings, chosen: Parts) -> _Wiring:
         ingest=door.ingest,
         rollups=rollups,
         runner=InProcessRunner(
-            SCHEDULE, bind(rollups, base.store, base.clock, keep_of(base.settings), unresponsive)
+            SCHEDULE,
+            bind(
+                rollups, base.store, base.clock, keep_of(base.settings), unresponsive, base.accounts.postman
+            ),
         ),
     )
     return _Wiring(services, base, door)
@@ -238,7 +241,8 @@ async def _open(wiring: _Wiring, alongside: Alongside | None) -> AsyncIterator[N
 
 @asynccontextmanager
 async def _live(services: WebServices) -> AsyncIterator[None]:
-    async with running(services.last_values.run(), "last values"):
+    watching = running(services.accounts.live.run(), "rights of open connections")
+    async with watching, running(services.last_values.run(), "last values"):
         with suppress(TimeoutError):  # without the bus there is no live view; all else works
             await asyncio.wait_for(services.last_values.ready.wait(), READY_TIMEOUT_S)
         yield
@@ -254,7 +258,7 @@ def _application(
 ) -> Starlette:
     app = Starlette(
         routes=_routes(services.settings, services, checks, doors, more, page),
-        middleware=_middleware(services.settings),
+        middleware=_middleware(services.settings, services.accounts),
         lifespan=lifespan,
         max_body_size=MAX_BODY,
     )
@@ -272,8 +276,16 @@ def _routes(
 ) -> list[BaseRoute]:
     schema = build_schema(introspection=settings.introspection)
     numbers = Metrics([*_collectors(services, schema), *more])
-    graphql = GraphQLServer(schema, services.queries, explorer=settings.explorer)
-    return [
+    graphql = GraphQLServer(
+        schema,
+        services.queries,
+        explorer=settings.explorer,
+        allowed_origins=[settings.origin],
+        accounts=services.accounts,
+        equipment=Commands(services.inventory.commands),
+        public_read=settings.public_read,
+    )
+    routes = [
         Route("/graphql", graphql),
         WebSocketRoute("/graphql", graphql),
         *[Route(path, door) for path, door in doors.items()],
@@ -283,6 +295,14 @@ def _routes(
         metrics_route(numbers.render, CONTENT_TYPE),
         Mount("/", SinglePage(page)),
     ]
+    return [_gated(route, public_read=settings.public_read) for route in routes]
+
+
+def _gated(route: BaseRoute, *, public_read: bool) -> BaseRoute:
+    """Raises KeyError for a route without a line in the table of rights."""
+    assert isinstance(route, (Route, WebSocketRoute, Mount))
+    route.app = Gate(route.app, right_of_route(route.path), public_read=public_read)
+    return route
 
 
 def _collectors(services: WebServices, schema: Schema) -> list[Collector]:
@@ -297,16 +317,29 @@ def _collectors(services: WebServices, schema: Schema) -> list[Collector]:
     ]
 
 
-def _middleware(settings: Settings) -> list[Middleware]:
-    headers = Middleware(SecurityHeaders)
-    hosts = [h.strip() for h in settings.allowed_hosts.split(",") if h.strip()]
-    if not hosts and settings.host not in LOOPBACK:
-        return [headers]
-    # A page elsewhere that points its own name at our address must not read us through a visitor's browser.
-    return [
-        headers,
-        Middleware(TrustedHostMiddleware, allowed_hosts=hosts or list(LOOPBACK), www_redirect=False),
+def _middleware(settings: Settings, accounts: Accounts) -> list[Middleware]:
+    outside = [
+        # What a trusted proxy says of the client holds for all that comes after.
+        Middleware(ProxyHeadersMiddleware, trusted_hosts=_listed(settings.trusted_proxies)),
+        Middleware(SecurityHeaders),
+        Middleware(Bounded),
     ]
+    inside = Middleware(
+        Authenticate,
+        by_cookie=accounts.sign_ins.by_cookie,
+        by_token=accounts.sign_ins.by_token,
+        public_url=settings.address,
+    )
+    hosts = _listed(settings.allowed_hosts)
+    if not hosts and settings.host not in LOOPBACK:
+        return [*outside, inside]
+    # A page elsewhere that points its own name at our address must not read us through a visitor's browser.
+    names = hosts or [*LOOPBACK, urlsplit(settings.address).hostname or LOOPBACK[0]]
+    return [*outside, Middleware(TrustedHostMiddleware, allowed_hosts=names, www_redirect=False), inside]
+
+
+def _listed(text: str) -> list[str]:
+    return [part.strip() for part in text.split(",") if part.strip()]
 
 
 def _store_check(services: WebServices) -> Check:

@@ -7,12 +7,25 @@ import logging
 import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import Final
 
 from pydantic import ValidationError
 from starlette.applications import Starlette
 
+from backend.accounts.model import UserState
 from backend.core.errors import SeduceError
 from backend.settings import Settings
+
+_USER_VERBS: Final = {
+    "add": "add an authorized user",
+    "list": "all users with their states",
+    "promote": "make a user an administrator",
+    "demote": "make an administrator a plain user",
+    "authorize": "let a user in, whatever the state",
+    "deauthorize": "take a user's rights",
+    "password": "give a user a new password; ends all sessions",
+    "delete": "delete a user with all that belongs to it",
+}
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -28,6 +41,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         "rollups": _rollups,
         "serve": _serve,
         "temperature-registerer": _registerer,
+        "user": _user,
         "web": _web,
     }[args.command]
     try:
@@ -59,6 +73,7 @@ def _parser() -> argparse.ArgumentParser:
     commands.add_parser("rollups", help="the periodic tasks alone")
     key = commands.add_parser("device-key", help="make a key for a device that pushes")
     key.add_argument("name", metavar="NAME", help="how the key is called in the settings")
+    _add_user(commands.add_parser("user", help="add, list and change users"))
     demo = commands.add_parser("demo", help="a simulated data centre, live in the browser")
     demo.add_argument("--days", type=_days, default=7.0, help="days of history made at the first start (7)")
     demo.add_argument("--port", type=int, help="port of the page; 0 takes a free one (8081)")
@@ -119,6 +134,27 @@ def _add_places(parser: argparse.ArgumentParser) -> None:
         "--description", type=Path, metavar="DIR", help="folder of the YAML files (SEDUCE_DESCRIPTION_DIR)"
     )
     parser.add_argument("--quiet", action="store_true", help="no progress bar")
+
+
+def _add_user(parser: argparse.ArgumentParser) -> None:
+    verbs = parser.add_subparsers(dest="verb", required=True, metavar="WHAT")
+    for verb, text in _USER_VERBS.items():
+        one = verbs.add_parser(verb, help=text)
+        if verb == "list":
+            states = [state.value for state in UserState]
+            one.add_argument("--state", choices=states, help="only those in this state")
+            continue
+        one.add_argument("email", metavar="EMAIL")
+        if verb == "add":
+            one.add_argument("--admin", action="store_true", help="as an administrator")
+            one.add_argument("--name", default="", help="the user's name")
+        if verb in ("add", "password"):
+            # None on the command line itself: every user of the machine could read it there.
+            source = one.add_mutually_exclusive_group()
+            source.add_argument(
+                "--password-file", metavar="FILE", help="read the password there; - is the standard input"
+            )
+            source.add_argument("--generate", action="store_true", help="make a password and print it")
 
 
 def _names(text: str) -> tuple[str, ...]:
@@ -188,6 +224,14 @@ def _rollups(_: argparse.Namespace) -> int:
     return run_rollups(settings)
 
 
+def _user(args: argparse.Namespace) -> int:
+    from backend.operate import run
+
+    settings = Settings()
+    logging.basicConfig(level=logging.WARNING, format="%(levelname)s %(name)s: %(message)s")
+    return run(settings, args)
+
+
 def _device_key(args: argparse.Namespace) -> int:
     from backend.ingest.keys import new_key
 
@@ -203,6 +247,8 @@ def _listen_and_serve(create: Callable[[Settings], Starlette], greeting: str, pr
     _log(settings)
     listener = listen(settings, process)
     host, port = listener.getsockname()
+    if not process:
+        settings = settings.model_copy(update={"port": port})  # mailed links name it
     return serve(create(settings), listener, f"{greeting} http://{host}:{port}")
 
 

@@ -108,7 +108,8 @@ def run_rollups(settings: Settings) -> int:
     watched = temperatures(base.inventory.sensors.values())
     unresponsive = Unresponsive(watched, heard_in(base.store, watched), base.counters, base.clock)
     runner = InProcessRunner(
-        SCHEDULE, bind(rollups, base.store, base.clock, keep_of(base.settings), unresponsive)
+        SCHEDULE,
+        bind(rollups, base.store, base.clock, keep_of(base.settings), unresponsive, base.accounts.postman),
     )
 
     async def work() -> None:

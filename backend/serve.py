@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import socket
+from collections.abc import Callable
 
 import uvicorn
 from starlette.applications import Starlette
@@ -33,8 +34,11 @@ def listen(settings: Settings, process: str = "") -> socket.socket:
     return listener
 
 
-def serve(app: Starlette, listener: socket.socket, greeting: str) -> int:
-    """Until SIGINT or SIGTERM. Returns 0, or 1 where the start failed (the log says why)."""
+def serve(app: Starlette, listener: socket.socket, greeting: str | Callable[[], str]) -> int:
+    """Until SIGINT or SIGTERM. Returns 0, or 1 where the start failed (the log says why).
+
+    A greeting that is a function is asked for when all is up.
+    """
     # Pushes skip routing and middleware: a thousand a second come in, and none of it is for them.
     front = Doors(app.state.doors, app)
     config = uvicorn.Config(
@@ -61,11 +65,11 @@ def serve(app: Starlette, listener: socket.socket, greeting: str) -> int:
 class _Server(uvicorn.Server):
     """Says where it serves once it does."""
 
-    def __init__(self, config: uvicorn.Config, greeting: str) -> None:
+    def __init__(self, config: uvicorn.Config, greeting: str | Callable[[], str]) -> None:
         super().__init__(config)
         self._greeting = greeting
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         await super().startup(sockets)
         if self.started:
-            print(self._greeting, flush=True)
+            print(self._greeting if isinstance(self._greeting, str) else self._greeting(), flush=True)

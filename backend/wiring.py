@@ -8,17 +8,26 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Iterable, Mapping
-from contextlib import AsyncExitStack, asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
+from backend.accounts.known_keys import KnownKeys
+from backend.accounts.passwords import Passwords
+from backend.accounts.rates import Rates
+from backend.accounts.repository import AccountStore
+from backend.accounts.rules import HOUR_NS, Rules
+from backend.accounts.services import Accounts
 from backend.bus.board import MemoryCounters, MemoryHealthBoard
 from backend.bus.memory import MemoryBus
+from backend.bus.rates import MemoryRates
 from backend.core.asgi import App
 from backend.core.clock import Clock, SystemClock
 from backend.core.errors import PermanentError, TransientError
+from backend.core.mail import Mailer
 from backend.core.ports import Bus, Counters, HealthBoard, SensorTags, TimeSeriesStore, Written
+from backend.core.rates import RateLimits
 from backend.core.reading import Readings
 from backend.core.windows import Window
 from backend.db.engine import Database
@@ -27,11 +36,14 @@ from backend.db.rollup_state import SqlRollupState
 from backend.ingest.door import IngestDoor
 from backend.ingest.health_door import PATH as HEALTH_PATH
 from backend.ingest.health_door import HealthDoor
-from backend.ingest.keys import Guard, Keys, Networks
+from backend.ingest.keys import Guard, KeyRing, Keys, Networks
 from backend.ingest.service import Ingest
 from backend.ingest.spool import SqliteSpool
 from backend.inventory.loader import load
 from backend.inventory.model import Inventory, Sensor
+from backend.mail.console import ConsoleMailer
+from backend.mail.smtp import SmtpAddress, SmtpMailer
+from backend.mail.templates import MailTemplates
 from backend.rest.arduino import PATH as CARDS_PATH
 from backend.rest.arduino import CardDoor
 from backend.rest.spa import DIST
@@ -57,6 +69,8 @@ class Parts:
     inventory: Inventory | None = None
     store: TimeSeriesStore | None = None
     bus: Bus | None = None
+    mailer: Mailer | None = None
+    passwords: Passwords | None = None
     page: Path = DIST
 
 
@@ -74,6 +88,10 @@ class Base:
     state: SqlRollupState
     board: HealthBoard
     counters: Counters
+    accounts: Accounts
+    rates: RateLimits
+    device_keys: KnownKeys
+    """Device keys of the database, as the doors know them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,11 +106,13 @@ def build_base(settings: Settings, chosen: Parts) -> Base:
     """Nothing is opened yet. Raises `DescriptionError` with all faults of the description, `PermanentError` for a setting."""
     inventory = chosen.inventory or load(settings.description_dir)
     settings.data_dir.mkdir(parents=True, exist_ok=True)
-    url = settings.database_url or f"sqlite:///{settings.data_dir.resolve() / 'seduce.sqlite'}"
+    url = database_url(settings)
     database = Database(url)
     clock = chosen.clock or SystemClock()
     bus = chosen.bus or open_bus(settings)
     board, counters = open_board(settings, clock)
+    rates = open_rates(settings, clock)
+    accounts = build_accounts(settings, database, clock, rates, chosen)
     return Base(
         settings=settings,
         clock=clock,
@@ -104,7 +124,52 @@ def build_base(settings: Settings, chosen: Parts) -> Base:
         state=SqlRollupState(database),
         board=board,
         counters=counters,
+        accounts=accounts,
+        rates=rates,
+        device_keys=KnownKeys(accounts.store, clock),
     )
+
+
+def database_url(settings: Settings) -> str:
+    return settings.database_url or f"sqlite:///{settings.data_dir.resolve() / 'seduce.sqlite'}"
+
+
+def build_accounts(
+    settings: Settings, database: Database, clock: Clock, rates: RateLimits, chosen: Parts
+) -> Accounts:
+    """Raises `UserError` for a mail server that cannot be, or a secret that cannot be read."""
+    rules = Rules(
+        public_url=settings.address,
+        public_read=settings.public_read,
+        session_idle_ns=settings.session_idle_minutes * HOUR_NS // 60,
+        session_ns=settings.session_hours * HOUR_NS,
+    )
+    return Accounts.build(
+        AccountStore(database),
+        clock,
+        Rates(rates, MemoryRates(clock)),
+        chosen.mailer or open_mailer(settings),
+        MailTemplates(),
+        rules,
+        chosen.passwords,
+    )
+
+
+def open_mailer(settings: Settings) -> Mailer:
+    """Raises `UserError`."""
+    if settings.mail_url in ("console:", "console"):
+        return ConsoleMailer()
+    address = SmtpAddress.parse(settings.mail_url, settings.password_for_mail())
+    return SmtpMailer(address, settings.mail_from, settings.mail_ca_file)
+
+
+def open_rates(settings: Settings, clock: Clock) -> RateLimits:
+    """Counters of attempts: in Redis where the live bus is, else in memory."""
+    if settings.bus_url.startswith("memory:"):
+        return MemoryRates(clock)
+    from backend.bus.redis_rates import RedisRates
+
+    return RedisRates(settings.bus_url)
 
 
 def build_rollups(base: Base) -> RollupEngine:
@@ -139,15 +204,15 @@ def tags_of(inventory: Inventory) -> dict[str, SensorTags]:
 def open_doors(base: Base, ingest: Ingest) -> Mapping[str, App]:
     """The push routes by path, each with what it asks of a pusher. Raises `UserError` where the keys cannot be read."""
     settings = base.settings
-    keys = Keys.load(settings.device_keys, settings.device_keys_file)
+    keys = KeyRing(Keys.load(settings.device_keys, settings.device_keys_file), base.device_keys)
     # Without keys nobody can be told from anybody: then only this machine is trusted.
-    crawlers = Networks.none() if len(keys) else Networks.loopback()
+    crawlers = {"networks": Networks.none(), "without_keys": Networks.loopback()}
     cards = Networks.parse(settings.card_networks)
     return {
-        INGEST_PATH: Guard(IngestDoor(ingest.accept_columns), keys, crawlers),
-        RELAY_PATH: Guard(IngestDoor(ingest.accept_relayed), keys, crawlers),
+        INGEST_PATH: Guard(IngestDoor(ingest.accept_columns), keys, **crawlers),
+        RELAY_PATH: Guard(IngestDoor(ingest.accept_relayed), keys, **crawlers),
         CARDS_PATH: Guard(CardDoor(ingest), keys, cards),
-        HEALTH_PATH: Guard(HealthDoor(base.board, base.clock), keys, crawlers),
+        HEALTH_PATH: Guard(HealthDoor(base.board, base.clock), keys, **crawlers),
     }
 
 
@@ -201,10 +266,14 @@ async def opened(base: Base) -> AsyncIterator[None]:
         stack.push_async_callback(base.bus.close)
         stack.push_async_callback(base.board.close)
         stack.push_async_callback(base.counters.close)
+        stack.push_async_callback(base.rates.close)
         stack.push_async_callback(base.database.close)
         await stack.enter_async_context(_patiently("database", lambda: migrate(base.database_url)))
         stack.push_async_callback(base.store.close)
         await stack.enter_async_context(_patiently("store", base.store.open))
+        with suppress(TransientError):
+            await base.device_keys.look()
+        await stack.enter_async_context(running(base.device_keys.run(), "device keys"))
         yield
 
 

@@ -53,7 +53,9 @@ CLOCK_NS = (NOW_S + 10) * NS_PER_SECOND
 async def fill(folder: Path) -> None:
     """Everything the server will have, sorted as it is after a night."""
     inventory = load(ROOT / "examples" / "datacenter")
-    app = create_app(Settings(data_dir=folder), Parts(clock=ManualClock(CLOCK_NS), inventory=inventory))
+    app = create_app(
+        Settings(public_read=True, data_dir=folder), Parts(clock=ManualClock(CLOCK_NS), inventory=inventory)
+    )
     names = list(inventory.sensors)
     async with serving(app):
         services = app.state.services
@@ -70,7 +72,7 @@ async def fill(folder: Path) -> None:
 
 async def serve(folder: Path, port: Connection, done: Event) -> None:
     clock = ManualClock(CLOCK_NS)
-    app = create_app(Settings(data_dir=folder), Parts(clock=clock))
+    app = create_app(Settings(public_read=True, data_dir=folder), Parts(clock=clock))
     async with serving(app) as address:
         port.send(int(address.rpartition(":")[2]))
         await asyncio.to_thread(done.wait)

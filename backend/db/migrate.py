@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import Final
 
@@ -24,10 +25,19 @@ async def migrate(url: str, revision: str = "head") -> None:
 
     Raises TransientError where the database cannot be reached.
     """
+    await _run(url, command.upgrade, revision)
+
+
+async def step_back(url: str, revision: str) -> None:
+    """Downgrade to `revision` (`base` for none), all or nothing: what newer tables held is lost."""
+    await _run(url, command.downgrade, revision)
+
+
+async def _run(url: str, move: Callable[[Config, str], None], revision: str) -> None:
     engine = create_engine(url)
     try:
         async with engine.begin() as connection:
-            await connection.run_sync(_upgrade, revision)
+            await connection.run_sync(_locked, move, revision)
     except (OperationalError, InterfaceError) as error:
         raise TransientError(f"database: {error.orig}") from error
     finally:
@@ -42,10 +52,10 @@ def config(connection: Connection) -> Config:
     return found
 
 
-def _upgrade(connection: Connection, revision: str) -> None:
+def _locked(connection: Connection, move: Callable[[Config, str], None], revision: str) -> None:
     if connection.dialect.name == "postgresql":
         connection.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": _LOCK})
     else:
         # SQLite's driver opens a transaction only before a change of rows; this one holds the tables too.
         connection.exec_driver_sql("BEGIN IMMEDIATE")
-    command.upgrade(config(connection), revision)
+    move(config(connection), revision)

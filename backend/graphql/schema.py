@@ -6,14 +6,22 @@ import strawberry
 from strawberry.extensions import ParserCache, ValidationCache
 from strawberry.schema.config import StrawberryConfig
 
+from backend.graphql.administration import AdministrationMutation, AdministrationQuery
+from backend.graphql.audit import AuditQuery
 from backend.graphql.balance import BalanceQuery
+from backend.graphql.commands import CommandMutation, CommandQuery
+from backend.graphql.credentials import CredentialMutation, CredentialQuery
 from backend.graphql.devices import DeviceQuery, DeviceSubscription
 from backend.graphql.energy import EnergyQuery, EnergySubscription
+from backend.graphql.entry import EntryMutation, EntryQuery
 from backend.graphql.errors import DescribeStream
 from backend.graphql.execution import Operations, Schema
+from backend.graphql.guard import Rights
 from backend.graphql.limits import Cost, NoIntrospection, Shape, Tokens
 from backend.graphql.overview import OverviewQuery
+from backend.graphql.people import PeopleMutation, PeopleQuery
 from backend.graphql.plain import PlainExecutor
+from backend.graphql.problems import HANDLERS
 from backend.graphql.racks import RackQuery
 from backend.graphql.ratios import RatioQuery
 from backend.graphql.readings import ReadingSubscription
@@ -36,7 +44,18 @@ class Query(
     RoomQuery,
     OverviewQuery,
     DeviceQuery,
+    PeopleQuery,
+    EntryQuery,
+    CredentialQuery,
+    AdministrationQuery,
+    AuditQuery,
+    CommandQuery,
 ):
+    pass
+
+
+@strawberry.type(description="What can be changed. Failures that are to be expected are part of each answer.")
+class Mutation(EntryMutation, PeopleMutation, CredentialMutation, AdministrationMutation, CommandMutation):
     pass
 
 
@@ -52,15 +71,18 @@ def build_schema(*, introspection: bool = True) -> Schema:
         lambda: DescribeStream(operations.errors),
         Tokens,
         Shape,
+        Rights,
         Cost,
         ParserCache,
         ValidationCache,
     ]
     return Schema(
         Query,
+        mutation=Mutation,
         subscription=Subscription,
         operations=operations,
         execution_context_class=PlainExecutor,
+        exception_handlers=HANDLERS,
         config=StrawberryConfig(scalar_map=SCALARS, disable_field_suggestions=not introspection),
         extensions=extensions if introspection else [NoIntrospection, *extensions],
     )

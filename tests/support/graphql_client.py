@@ -19,7 +19,9 @@ from tests.support.small_site import SmallSite
 
 def site_app(site: SmallSite, *, introspection: bool = True, explorer: bool = True) -> Starlette:
     """The API over a small site, without the rest of the process."""
-    server = GraphQLServer(build_schema(introspection=introspection), site.queries, explorer=explorer)
+    server = GraphQLServer(
+        build_schema(introspection=introspection), site.queries, explorer=explorer, public_read=True
+    )
     return Starlette(routes=[Route("/graphql", server), WebSocketRoute("/graphql", server)])
 
 
@@ -78,10 +80,12 @@ class Socket:
 
 
 @asynccontextmanager
-async def connected(address: str, **options: Any) -> AsyncIterator[Socket]:
+async def connected(
+    address: str, payload: dict[str, Any] | None = None, **options: Any
+) -> AsyncIterator[Socket]:
     url, protocols = f"ws://{address}/graphql", ["graphql-transport-ws"]
     async with websockets.connect(url, subprotocols=protocols, **options) as connection:  # type: ignore[arg-type]
         socket = Socket(connection)
-        await socket._send({"type": "connection_init"})
+        await socket._send({"type": "connection_init", "payload": payload or {}})
         assert (await socket.receive())["type"] == "connection_ack"
         yield socket

@@ -11,7 +11,7 @@ import httpx2
 import pytest
 
 from backend.app import Parts, Services, create_app
-from backend.core.errors import PermanentError
+from backend.core.errors import PermanentError, UserError
 from backend.settings import Settings
 from tests.support.serve import serving
 from tests.support.small_site import small_inventory
@@ -115,12 +115,21 @@ async def test_a_companion_lives_as_long_as_the_process(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    "wrong", [{"store_url": "mysql://x"}, {"bus_url": "carrier-pigeon://"}, {"public_read": False}]
+    "wrong",
+    [
+        {"store_url": "mysql://x"},
+        {"bus_url": "carrier-pigeon://"},
+        {"mail_url": "smtp://mail.example.org"},
+        {"mail_url": "smtps://user:secret@mail.example.org"},
+        {"mail_url": "smtps://mail.example.org", "mail_password_file": "/nowhere"},
+        {"mail_url": "smtps://mail.example.org", "mail_ca_file": "/nowhere"},
+    ],
 )
 def test_settings_that_cannot_be_are_named(tmp_path: Path, wrong: dict[str, object]) -> None:
     settings = Settings(data_dir=tmp_path, **wrong)  # type: ignore[arg-type]
-    with pytest.raises(PermanentError, match="SEDUCE_"):
+    with pytest.raises((PermanentError, UserError), match="SEDUCE_") as refused:
         create_app(settings, Parts(inventory=small_inventory()))
+    assert "secret" not in str(refused.value)
 
 
 async def test_the_explorer_comes_from_our_own_server(tmp_path: Path) -> None:
