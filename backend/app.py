@@ -6,6 +6,7 @@ import asyncio
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager, suppress
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any, Final, TypeAlias
 from urllib.parse import urlsplit
@@ -22,6 +23,7 @@ from backend.core.asgi import App
 from backend.core.clock import Clock
 from backend.core.errors import TransientError
 from backend.core.ports import Bus, Counters, HealthBoard, RollupState, TimeSeriesStore
+from backend.core.tasks import TaskQueue
 from backend.core.windows import Window
 from backend.graphql.execution import Schema
 from backend.graphql.schema import build_schema
@@ -30,6 +32,7 @@ from backend.ingest.service import Ingest
 from backend.inventory.model import Inventory
 from backend.metrics import operations, readings
 from backend.metrics.text import CONTENT_TYPE, Collector, Metrics
+from backend.periodic import build_tasks, build_work
 from backend.queries.export import ExportService
 from backend.queries.services import Queries
 from backend.rest.explorer import explorer_routes
@@ -51,19 +54,16 @@ from backend.wiring import (
     build_door,
     build_rollups,
     draining,
-    keep_of,
     open_doors,
     opened,
     running,
-    temperatures,
 )
 from crawlers.commands import Commands
 from crawlers.health import report_for_ever
 from crawlers.registry import build_crawler
-from workers.runner import InProcessRunner
+from workers.queue import CeleryQueue
+from workers.runner import Asks, InProcessRunner
 from workers.schedule import SCHEDULE
-from workers.tasks import bind
-from workers.unresponsive import Unresponsive, heard_live
 
 __all__ = [
     "Parts",
@@ -144,7 +144,8 @@ def create_web(settings: Settings, parts: Parts | None = None) -> Starlette:
     """Page and API over a store and a bus that other processes fill. As `create_app`, with `WebServices` and no doors."""
     chosen = parts or Parts()
     base = build_base(settings, chosen)
-    services = WebServices(**_web(base))
+    queue = CeleryQueue(settings.broker)
+    services = WebServices(**_web(base, queue))
 
     @asynccontextmanager
     async def lifespan(app: Starlette) -> AsyncIterator[None]:
@@ -172,7 +173,7 @@ class _Wiring:
     door: Door
 
 
-def _web(base: Base) -> dict[str, Any]:
+def _web(base: Base, queue: TaskQueue) -> dict[str, Any]:
     """The fields of `WebServices`."""
     last_values = LastValues(base.bus, tuple(base.inventory.sensors), seed=base.store.latest)
     return {
@@ -193,6 +194,8 @@ def _web(base: Base) -> dict[str, Any]:
             base.settings,
             base.board,
             base.counters,
+            base.events,
+            build_work(base, queue),
         ),
         "board": base.board,
         "counters": base.counters,
@@ -204,23 +207,14 @@ def _wire(settings: Settings, chosen: Parts) -> _Wiring:
     base = build_base(settings, chosen)
     rollups = build_rollups(base)
     door = build_door(base, rollups)
-    web = _web(base)
-    unresponsive = Unresponsive(
-        temperatures(base.inventory.sensors.values()),
-        heard_live(web["last_values"]),
-        base.counters,
-        base.clock,
-    )
+    asks = Asks()
+    web = _web(base, asks)
+    tasks = build_tasks(base, rollups, web["last_values"])
     services = Services(
         **web,
         ingest=door.ingest,
         rollups=rollups,
-        runner=InProcessRunner(
-            SCHEDULE,
-            bind(
-                rollups, base.store, base.clock, keep_of(base.settings), unresponsive, base.accounts.postman
-            ),
-        ),
+        runner=InProcessRunner(SCHEDULE, {name: partial(tasks.run, name) for name in tasks.names}, asks=asks),
     )
     return _Wiring(services, base, door)
 

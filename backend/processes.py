@@ -7,6 +7,7 @@ import logging
 import signal
 from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
+from functools import partial
 
 from starlette.applications import Starlette
 from starlette.routing import Route
@@ -21,6 +22,7 @@ from backend.ingest.service import Ingest
 from backend.inventory.loader import load
 from backend.metrics import operations, readings
 from backend.metrics.text import CONTENT_TYPE, Metrics
+from backend.periodic import build_tasks
 from backend.rest.arduino import PATH as CARDS_PATH
 from backend.rest.arduino import CardDoor
 from backend.rest.health import Check, health_routes
@@ -34,19 +36,15 @@ from backend.wiring import (
     build_door,
     build_rollups,
     draining,
-    keep_of,
     open_doors,
     open_spool,
     opened,
     refuse_one_process_parts,
     tags_of,
-    temperatures,
 )
 from crawlers.sink import HttpSink
 from workers.runner import InProcessRunner
 from workers.schedule import SCHEDULE
-from workers.tasks import bind
-from workers.unresponsive import Unresponsive, heard_in
 
 log = logging.getLogger("seduce.app")
 
@@ -57,7 +55,7 @@ def create_ingest(settings: Settings, parts: Parts | None = None) -> Starlette:
     Raises `PermanentError` for a store or a bus that other processes could not share.
     """
     if parts is None:
-        refuse_one_process_parts(settings, "ingest")
+        refuse_one_process_parts(settings, "seduce ingest")
     base = build_base(settings, parts or Parts())
     door = build_door(base, build_rollups(base))
 
@@ -102,15 +100,11 @@ def create_registerer(settings: Settings, parts: Parts | None = None) -> Starlet
 
 def run_rollups(settings: Settings) -> int:
     """The periodic tasks, until SIGINT or SIGTERM."""
-    refuse_one_process_parts(settings, "rollups")
+    refuse_one_process_parts(settings, "seduce rollups")
     base = build_base(settings, Parts())
     rollups = build_rollups(base)
-    watched = temperatures(base.inventory.sensors.values())
-    unresponsive = Unresponsive(watched, heard_in(base.store, watched), base.counters, base.clock)
-    runner = InProcessRunner(
-        SCHEDULE,
-        bind(rollups, base.store, base.clock, keep_of(base.settings), unresponsive, base.accounts.postman),
-    )
+    tasks = build_tasks(base, rollups)
+    runner = InProcessRunner(SCHEDULE, {name: partial(tasks.run, name) for name in tasks.names})
 
     async def work() -> None:
         told = asyncio.Event()

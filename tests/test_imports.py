@@ -20,6 +20,7 @@ ROOTS = {
     "backend.exports",
     "backend.imports",
     "backend.operate",
+    "backend.periodic",
     "backend.processes",
     "backend.schema_export",
     "backend.serve",
@@ -33,7 +34,7 @@ ROOTS = {
 # The command starts the demo, and the demo the application: a root may be run by one that only adds to it. A driver's module
 # started as a program runs the command line that all crawlers share.
 RUNS = {
-    "backend.app": {"backend.wiring"},
+    "backend.app": {"backend.periodic", "backend.wiring"},
     "backend.cli": {
         "backend.app",
         "backend.demo",
@@ -46,7 +47,9 @@ RUNS = {
     },
     "backend.demo": {"backend.app", "backend.serve"},
     "backend.operate": {"backend.wiring"},
-    "backend.processes": {"backend.wiring"},
+    "backend.periodic": {"backend.wiring"},
+    "backend.processes": {"backend.periodic", "backend.wiring"},
+    "workers.app": {"backend.periodic", "backend.wiring"},
     "backend.wiring": {"backend.stores"},
     "backend.exports": {"backend.console", "backend.stores"},
     "backend.imports": {"backend.console", "backend.stores"},
@@ -72,7 +75,15 @@ ALLOWED: dict[str, set[str]] = {
     "backend.accounts": {"backend.core", "backend.accounts.repository"},
     "backend.accounts.repository": {"backend.core", "backend.accounts", "backend.db"},
     "backend.metrics": {"backend.core"},
-    "backend.queries": {"backend.core", "backend.inventory", "backend.settings"},
+    "backend.jobs": {"backend.core", "backend.rollups"},
+    "backend.watch": {"backend.core"},
+    "backend.queries": {
+        "backend.core",
+        "backend.inventory",
+        "backend.settings",
+        "backend.jobs",
+        "backend.watch",
+    },
     "backend.graphql": {
         "backend.core",
         "backend.inventory",
@@ -82,6 +93,8 @@ ALLOWED: dict[str, set[str]] = {
         "backend.rights",
         "backend.accounts",
         "backend.accounts.repository",
+        "backend.jobs",
+        "backend.watch",
     },
     "backend.rest": {
         "backend.core",
@@ -92,7 +105,7 @@ ALLOWED: dict[str, set[str]] = {
         "backend.rights",
     },
     "crawlers": {"backend.core", "backend.inventory"},
-    "workers": {"backend.core", "backend.rollups", "backend.accounts"},
+    "workers": {"backend.core", "backend.rollups", "backend.accounts", "backend.jobs", "backend.watch"},
 }
 
 # Drivers that only the named rooms may touch.

@@ -82,6 +82,11 @@ def _sensors(arguments: Mapping[str, Any]) -> int:
     return SENSOR_FIELDS * max(1, arguments.get("first") or DEFAULT_PAGE)
 
 
+def _rows(arguments: Mapping[str, Any]) -> int:
+    """A page of a list; a subscription to it has no page."""
+    return SENSOR_FIELDS * max(1, arguments.get("first") or DEFAULT_PAGE)
+
+
 _COSTS: Final[Mapping[str, Callable[[Mapping[str, Any]], int]]] = {
     "series": _series,
     "sensors": _sensors,
@@ -95,6 +100,11 @@ _COSTS: Final[Mapping[str, Callable[[Mapping[str, Any]], int]]] = {
     "racks": lambda _: ROWS_COST,
     "overview": lambda _: ROWS_COST,
     "readings": lambda _: ROWS_COST,
+    "jobs": _rows,
+    "events": _rows,
+    "continuousQueries": lambda _: ROWS_COST,
+    "createJobs": lambda _: ROWS_COST,
+    "mendContinuousQueries": lambda _: ROWS_COST,
 }
 
 

@@ -10,6 +10,7 @@ from typing import Any
 from graphql import (
     GraphQLEnumType,
     GraphQLField,
+    GraphQLInputObjectType,
     GraphQLList,
     GraphQLNonNull,
     GraphQLObjectType,
@@ -68,6 +69,9 @@ def _value(kind: Any) -> str:
         return f"[{_value(kind.of_type)}]"
     if isinstance(kind, GraphQLEnumType):
         return next(iter(kind.values))
+    if isinstance(kind, GraphQLInputObjectType):
+        needed = {n: f for n, f in kind.fields.items() if isinstance(f.type, GraphQLNonNull)}
+        return "{" + ", ".join(f"{n}: {_value(f.type)}" for n, f in needed.items()) + "}"
     return LEAVES.get(kind.name, '"x"')
 
 
