@@ -36,6 +36,7 @@ export const SENSOR = graphql(`
 export const OverviewPage = graphql(
   `
     query OverviewPage($from: DateTime!, $to: DateTime, $nodes: [ID!]!, $points: Int!) {
+      me { email isAdmin }
       overview { ...OverviewParts }
       consumption: energyTree(tree: CONSUMPTION) { ...TreeParts }
       production: energyTree(tree: PRODUCTION) { ...TreeParts }
