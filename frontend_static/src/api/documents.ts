@@ -36,6 +36,7 @@ export const SENSOR = graphql(`
 export const OverviewPage = graphql(
   `
     query OverviewPage($from: DateTime!, $to: DateTime, $nodes: [ID!]!, $points: Int!) {
+      me { email isAdmin }
       overview { ...OverviewParts }
       consumption: energyTree(tree: CONSUMPTION) { ...TreeParts }
       production: energyTree(tree: PRODUCTION) { ...TreeParts }
@@ -53,6 +54,17 @@ export const TreeOnce = graphql(
   `query TreeOnce($tree: Tree!) { energyTree(tree: $tree) { ...TreeParts } }`,
   [TREE],
 );
+
+export const TreeAt = graphql(
+  `query TreeAt($tree: Tree!, $at: DateTime!) { energyTree(tree: $tree, at: $at) { ...TreeParts } }`,
+  [TREE],
+);
+
+export const TreeOver = graphql(`
+  query TreeOver($tree: Tree!, $from: DateTime!, $to: DateTime!) {
+    energyTreeOver(tree: $tree, from: $from, to: $to) { from until nodes { id name parent target kwh coverage sensorsExpected } }
+  }
+`);
 
 export const TreeLive = graphql(
   `subscription TreeLive($tree: Tree!) { energyTree(tree: $tree) { ...TreeParts } }`,

@@ -8,13 +8,13 @@ export interface Problem {
   readonly path: readonly string[];
 }
 
-const Me = graphql(`query Me { me { email } }`);
+const Me = graphql(`query Me { me { email isAdmin } }`);
 
 /** Asks who sits here, once a page load. */
 export function whoIsThere(): void {
   if (session.known) return;
   // Without an answer the rail shows neither; the page's own questions tell what is wrong.
-  ask(Me, {}).then((data) => session.is(data.me?.email ?? null), () => undefined);
+  ask(Me, {}).then((data) => session.is(data.me), () => undefined);
 }
 
 export const LogIn = graphql(`

@@ -1,10 +1,9 @@
 import { describe, expect, it } from 'vitest';
-import type { EnergyNodeData } from '../api/types';
 import { GROUP, placeFlow, planFlow, rowsOf, sourcesToUses, treeFlow } from './flow';
-import { openToFit, TreeShape } from './tree';
+import { openToFit, type TreeNode, TreeShape } from './tree';
 
-function node(id: string, parent: string | null, watts: number | null, more: Partial<EnergyNodeData> = {}): EnergyNodeData {
-  return { id, name: id.toUpperCase(), parent, target: null, watts, coverage: 1, sensorsExpected: 1, sensorsReporting: 1, missing: [], ...more };
+function node(id: string, parent: string | null, amount: number | null, more: Partial<TreeNode> = {}): TreeNode {
+  return { id, name: id.toUpperCase(), parent, target: null, amount, coverage: 1, sensorsExpected: 1, sensorsReporting: 1, ...more };
 }
 
 const nodes = [
@@ -19,15 +18,15 @@ const nodes = [
 ];
 const shape = new TreeShape(nodes);
 const byId = new Map(nodes.map((n) => [n.id, n]));
-const watts = (id: string) => byId.get(id)?.watts ?? null;
-const flow = (open: Set<string>, smallest: number) => treeFlow(planFlow(shape, open, watts, smallest), shape, open, byId, 'consumption');
+const amount = (id: string) => byId.get(id)?.amount ?? null;
+const flow = (open: Set<string>, smallest: number) => treeFlow(planFlow(shape, open, amount, smallest), shape, open, byId, 'consumption');
 
 describe('the flow of a tree', () => {
   it('groups small flows, and says what the group lacks', () => {
     const graph = flow(new Set(['root', 'it']), 20);
     expect(graph.nodes.map((n) => n.id)).toEqual(['root', 'it', 'a', 'b', `${GROUP}it`, 'cool']);
     const group = graph.nodes.find((n) => n.id === `${GROUP}it`);
-    expect(group).toMatchObject({ label: '3 others', watts: 15, partial: '2 of 3 plugs', choosable: false });
+    expect(group).toMatchObject({ label: '3 others', amount: 15, partial: '2 of 3 plugs', choosable: false });
   });
 
   it('shows what was grouped once the group is opened', () => {
@@ -45,15 +44,15 @@ describe('the flow of a tree', () => {
     expect(graph.nodes[1]?.partial).toBe('4 of 5 plugs');
   });
 
-  it('keeps the watts of a node that nothing reports for as unknown, not zero', () => {
-    expect(flow(new Set(['root', 'it']), 0).nodes.find((n) => n.id === 'e')?.watts).toBeNull();
+  it('keeps the amount of a node that nothing reports for as unknown, not zero', () => {
+    expect(flow(new Set(['root', 'it']), 0).nodes.find((n) => n.id === 'e')?.amount).toBeNull();
   });
 });
 
 describe('placing', () => {
   const box = { width: 900, height: 500, labels: 150, padding: 20, bar: 9 };
 
-  it('gives bars heights in proportion to their watts, without overlap in a column', () => {
+  it('gives bars heights in proportion to their amount, without overlap in a column', () => {
     const { nodes: placed } = placeFlow(flow(new Set(['root', 'it']), 0), box);
     const height = (id: string) => placed.find((n) => n.id === id)?.height ?? 0;
     expect(height('a') / height('b')).toBeCloseTo(400 / 385, 3);
@@ -72,27 +71,27 @@ describe('placing', () => {
 
 describe('from sources to uses', () => {
   const uses = flow(new Set(['root']), 0);
-  const production = (watts: number) => [node('sun', null, watts), node('panels', 'sun', watts)];
+  const production = (amount: number) => [node('sun', null, amount), node('panels', 'sun', amount)];
 
   it('lets the grid cover what is not made here', () => {
     const graph = sourcesToUses(uses, production(300));
-    expect(graph.nodes.find((n) => n.id === 'grid')?.watts).toBe(700);
+    expect(graph.nodes.find((n) => n.id === 'grid')?.amount).toBe(700);
   });
 
   it('sends on no more than is drawn when more is made', () => {
     const graph = sourcesToUses(uses, production(4000));
-    const into = graph.links.filter((l) => l.target === 'root').reduce((sum, l) => sum + l.watts, 0);
+    const into = graph.links.filter((l) => l.target === 'root').reduce((sum, l) => sum + l.amount, 0);
     expect(into).toBeCloseTo(1000, 9);
   });
 });
 
 describe('what is open at first', () => {
-  it('always opens the root', () => expect(openToFit(shape, watts, 1).open).toContain('root'));
+  it('always opens the root', () => expect(openToFit(shape, amount, 1).open).toContain('root'));
 
   it('opens as much as there is room for', () => {
-    expect([...openToFit(shape, watts, 10).open]).toEqual(['root', 'it']);
-    const { open, smallest } = openToFit(shape, watts, 4);
-    expect(rowsOf(planFlow(shape, open, watts, smallest))).toBeLessThanOrEqual(4);
+    expect([...openToFit(shape, amount, 10).open]).toEqual(['root', 'it']);
+    const { open, smallest } = openToFit(shape, amount, 4);
+    expect(rowsOf(planFlow(shape, open, amount, smallest))).toBeLessThanOrEqual(4);
   });
 
   it('has nothing to open in an empty tree', () => expect(openToFit(new TreeShape([]), () => null, 10).open.size).toBe(0));

@@ -1,15 +1,14 @@
 import { sankey, sankeyLeft } from 'd3-sankey';
-import type { EnergyNodeData } from '../api/types';
 import { plural } from './format';
-import { byWatts, isPartial, partialText, TreeShape } from './tree';
+import { byAmount, isPartial, partialText, together, type TreeNode, TreeShape } from './tree';
 
 export type Hue = 'consumption' | 'production' | 'other';
 
-/** A block of the flow. `watts` is null where nothing below it reports. */
+/** A block of the flow. `amount` is null where nothing below it reports. */
 export interface FlowNode {
   readonly id: string;
   readonly label: string;
-  readonly watts: number | null;
+  readonly amount: number | null;
   readonly hue: Hue;
   /** Why the figure is not whole, if it is not: "14 of 16 meters". */
   readonly partial: string | null;
@@ -22,7 +21,7 @@ export interface FlowNode {
 export interface FlowLink {
   readonly source: string;
   readonly target: string;
-  readonly watts: number;
+  readonly amount: number;
 }
 
 export interface FlowGraph {
@@ -48,7 +47,7 @@ export interface FlowLayout {
   readonly links: readonly PlacedLink[];
 }
 
-/** What stands below each other, decided once from a picture of the watts, so that live values do not reorder it. */
+/** What stands below each other, decided once from a picture of the amounts, so that live values do not reorder it. */
 export interface FlowPlan {
   /** Parents first. `members` are the nodes a block sums up: itself, or the small ones of a group. */
   readonly blocks: readonly { id: string; parent: string | null; members: readonly string[]; group: boolean }[];
@@ -56,19 +55,19 @@ export interface FlowPlan {
 
 export const GROUP = 'other:';
 
-/** Which blocks to show: children of open nodes, those under `smallest` watts in one group unless it is opened too. */
+/** Which blocks to show: children of open nodes, those under `smallest` in one group unless it is opened too. */
 export function planFlow(
   shape: TreeShape,
   open: ReadonlySet<string>,
-  watts: (id: string) => number | null,
+  amount: (id: string) => number | null,
   smallest: number,
 ): FlowPlan {
   const blocks: { id: string; parent: string | null; members: string[]; group: boolean }[] = [];
   const visit = (id: string, parent: string | null): void => {
     blocks.push({ id, parent, members: [id], group: false });
     if (!open.has(id)) return;
-    const children = byWatts(shape.children(id), watts);
-    const small = open.has(GROUP + id) ? [] : children.filter((c) => (watts(c) ?? 0) < smallest && !open.has(c));
+    const children = byAmount(shape.children(id), amount);
+    const small = open.has(GROUP + id) ? [] : children.filter((c) => (amount(c) ?? 0) < smallest && !open.has(c));
     const grouped = new Set(small.length > 1 ? small : []);
     for (const child of children) if (!grouped.has(child)) visit(child, id);
     if (grouped.size > 0) blocks.push({ id: GROUP + id, parent: id, members: [...grouped], group: true });
@@ -77,12 +76,12 @@ export function planFlow(
   return { blocks };
 }
 
-/** The planned blocks with the watts of now. */
+/** The planned blocks with the amounts of now. */
 export function treeFlow(
   plan: FlowPlan,
   shape: TreeShape,
   open: ReadonlySet<string>,
-  nodes: ReadonlyMap<string, EnergyNodeData>,
+  nodes: ReadonlyMap<string, TreeNode>,
   hue: Hue,
 ): FlowGraph {
   const made: FlowNode[] = [];
@@ -91,53 +90,48 @@ export function treeFlow(
     const members = block.members.map((id) => nodes.get(id)).filter((n) => n !== undefined);
     const first = members[0];
     if (first === undefined) continue;
-    const reporting = members.filter((n) => n.watts !== null);
-    const watts = reporting.length > 0 ? reporting.reduce((sum, n) => sum + (n.watts ?? 0), 0) : null;
-    const count = {
-      sensorsExpected: members.reduce((sum, n) => sum + n.sensorsExpected, 0),
-      sensorsReporting: members.reduce((sum, n) => sum + n.sensorsReporting, 0),
-    };
+    const sum = together(members);
     made.push({
       id: block.id,
       label: block.group ? plural(members.length, 'other') : first.name,
-      watts,
+      amount: sum.amount,
       hue,
-      partial: isPartial(count) ? partialText(count, shape.meterWord(block.members[0] ?? '')) : null,
+      partial: isPartial(sum) ? partialText(sum, shape.meterWord(block.members[0] ?? '')) : null,
       open: block.group ? false : shape.children(block.id).length > 0 ? open.has(block.id) : null,
       choosable: !block.group,
     });
-    if (block.parent !== null) links.push({ source: block.parent, target: block.id, watts: Math.max(0, watts ?? 0) });
+    if (block.parent !== null) links.push({ source: block.parent, target: block.id, amount: Math.max(0, sum.amount ?? 0) });
   }
   return { nodes: made, links };
 }
 
-/** From where the watts come to where they go: what own production does not cover comes from outside. */
-export function sourcesToUses(uses: FlowGraph, production: readonly EnergyNodeData[]): FlowGraph {
+/** From where the energy comes to where it goes: what own production does not cover comes from outside. */
+export function sourcesToUses(uses: FlowGraph, production: readonly TreeNode[]): FlowGraph {
   const centre = uses.nodes[0];
   if (centre === undefined) return uses;
   const shape = new TreeShape(production);
-  const whole = production.find((n) => n.id === shape.root)?.watts ?? 0;
-  const drawn = centre.watts ?? 0;
+  const whole = production.find((n) => n.id === shape.root)?.amount ?? 0;
+  const drawn = centre.amount ?? 0;
   // More made than drawn: the surplus leaves elsewhere, and what is drawn is shared out among the sources.
   const used = whole > drawn && whole > 0 ? drawn / whole : 1;
   const sources = production.filter((n) => n.parent === shape.root);
   const made = sources.map((n): FlowNode => ({
     id: `production/${n.id}`,
     label: n.name,
-    watts: n.watts,
+    amount: n.amount,
     hue: 'production',
     partial: isPartial(n) ? partialText(n, shape.meterWord(n.id)) : null,
     open: null,
     choosable: false,
   }));
   const grid: FlowNode = {
-    id: 'grid', label: 'Grid', watts: Math.max(0, drawn - whole), hue: 'other', partial: null, open: null, choosable: false,
+    id: 'grid', label: 'Grid', amount: Math.max(0, drawn - whole), hue: 'other', partial: null, open: null, choosable: false,
   };
   return {
     nodes: [...made, grid, ...uses.nodes],
     links: [
-      ...made.map((n) => ({ source: n.id, target: centre.id, watts: Math.max(0, n.watts ?? 0) * used })),
-      { source: grid.id, target: centre.id, watts: grid.watts ?? 0 },
+      ...made.map((n) => ({ source: n.id, target: centre.id, amount: Math.max(0, n.amount ?? 0) * used })),
+      { source: grid.id, target: centre.id, amount: grid.amount ?? 0 },
       ...uses.links,
     ],
   };
@@ -153,12 +147,12 @@ export interface Box {
   readonly bar: number;
 }
 
-/** Where everything stands; widths are watts. The order given is the order kept. */
+/** Where everything stands; widths are amounts. The order given is the order kept. */
 export function placeFlow(graph: FlowGraph, box: Box): FlowLayout {
   if (graph.nodes.length === 0 || box.width < 80) return { nodes: [], links: [] };
   interface N { id: string; index: number }
   const byId = new Map(graph.nodes.map((n) => [n.id, n]));
-  const total = Math.max(1e-9, ...graph.nodes.map((n) => n.watts ?? 0));
+  const total = Math.max(1e-9, ...graph.nodes.map((n) => n.amount ?? 0));
   const layout = sankey<N, object>()
     .nodeId((n) => n.id)
     .nodeAlign(sankeyLeft)
@@ -170,8 +164,8 @@ export function placeFlow(graph: FlowGraph, box: Box): FlowLayout {
     .extent([[0, box.padding / 2], [Math.max(box.bar + 1, box.width - box.labels), box.height - box.padding / 2]]);
   const placed = layout({
     nodes: graph.nodes.map((n, index) => ({ id: n.id, index })),
-    // A link of no watts still has a place: a sliver that the layout can hold on to.
-    links: graph.links.map((l) => ({ source: l.source, target: l.target, value: Math.max(l.watts, total * 1e-4) })),
+    // A link of nothing still has a place: a sliver that the layout can hold on to.
+    links: graph.links.map((l) => ({ source: l.source, target: l.target, value: Math.max(l.amount, total * 1e-4) })),
   });
   const nodes = placed.nodes.map((n): PlacedNode => {
     const { x0 = 0, x1 = 0, y0 = 0, y1 = 0 } = n;
@@ -193,7 +187,7 @@ export function placeFlow(graph: FlowGraph, box: Box): FlowLayout {
   return { nodes, links };
 }
 
-/** A band between two heights, as wide as its watts all along. */
+/** A band between two heights, as wide as its amount all along. */
 function ribbon(x0: number, y0: number, x1: number, y1: number, half: number): string {
   const m = (x0 + x1) / 2;
   const f = (v: number) => v.toFixed(1);

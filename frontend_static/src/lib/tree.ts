@@ -1,15 +1,29 @@
-import type { EnergyNodeData } from '../api/types';
+import { share } from './format';
+
+/** A node of an energy tree. `amount` is in W of a moment, in Wh over a range; null where nothing below it reports. */
+export interface TreeNode {
+  readonly id: string;
+  readonly name: string;
+  readonly parent: string | null;
+  readonly target: string | null;
+  readonly amount: number | null;
+  /** Measured share, 0 to 1. */
+  readonly coverage: number;
+  readonly sensorsExpected: number;
+  /** Null over a range: its sensors report now and then. */
+  readonly sensorsReporting: number | null;
+}
 
 const PLUG = /_pdu-/;
 
-/** A tree's shape, apart from its watts: it changes only with the description of the data centre. */
+/** A tree's shape, apart from its amounts: it changes only with the description of the data centre. */
 export class TreeShape {
   readonly #children = new Map<string, string[]>();
   readonly #parent = new Map<string, string | null>();
   readonly #unplugged = new Set<string>();
   readonly root: string | undefined;
 
-  constructor(nodes: readonly EnergyNodeData[]) {
+  constructor(nodes: readonly Pick<TreeNode, 'id' | 'parent' | 'target'>[]) {
     for (const node of nodes) {
       this.#parent.set(node.id, node.parent);
       if (node.parent === null) this.root ??= node.id;
@@ -47,66 +61,85 @@ export class TreeShape {
 }
 
 /** Identity of a tree's shape: equal strings, equal shapes. */
-export function shapeKey(nodes: readonly EnergyNodeData[]): string {
+export function shapeKey(nodes: readonly Pick<TreeNode, 'id' | 'parent'>[]): string {
   return nodes.map((n) => `${n.id}<${n.parent ?? ''}`).join('|');
 }
 
 /** The shares of the whole below which a flow may be put in a group, tried in turn. */
 const SMALL = [0.01, 0.015, 0.02, 0.03];
-/** Grouping must not hide what matters: at least this share of a level's watts stays in sight. */
+/** Grouping must not hide what matters: at least this share of a level's amount stays in sight. */
 const IN_SIGHT = 0.5;
 
 export interface Opening {
   readonly open: Set<string>;
-  /** Watts below which flows go into a group. */
+  /** The amount below which flows go into a group. */
   readonly smallest: number;
 }
 
 /** What to open so that about `room` rows are in sight, at most `deepest` levels: level by level, grouping small flows where that makes one more fit. */
-export function openToFit(shape: TreeShape, watts: (id: string) => number | null, room: number, deepest = Infinity): Opening {
+export function openToFit(shape: TreeShape, amount: (id: string) => number | null, room: number, deepest = Infinity): Opening {
   let opening: Opening = { open: new Set(), smallest: 0 };
   if (shape.root === undefined) return opening;
-  const whole = watts(shape.root) ?? 0;
+  const whole = amount(shape.root) ?? 0;
   let rows = 1;
   let level = [shape.root];
   for (let depth = 0; depth < deepest && level.length > 0; depth += 1) {
     const inner = level.filter((id) => shape.children(id).length > 0);
     const fits = SMALL.map((part) => part * whole).find((smallest) => {
-      const shown = inner.map((id) => inSight(shape.children(id), watts, smallest));
+      const shown = inner.map((id) => inSight(shape.children(id), amount, smallest));
       const more = shown.reduce((sum, s) => sum + s.rows - 1, 0);
-      const seen = shown.reduce((sum, s) => sum + s.watts, 0);
-      const all = inner.reduce((sum, id) => sum + (watts(id) ?? 0), 0);
+      const seen = shown.reduce((sum, s) => sum + s.amount, 0);
+      const all = inner.reduce((sum, id) => sum + (amount(id) ?? 0), 0);
       return smallest >= opening.smallest && rows + more <= room && seen >= all * IN_SIGHT;
     });
     if (inner.length === 0 || (fits === undefined && opening.open.size > 0)) break;
     const smallest = fits ?? (SMALL[0] ?? 0) * whole;
     opening = { open: new Set([...opening.open, ...inner]), smallest };
-    rows += inner.reduce((sum, id) => sum + inSight(shape.children(id), watts, smallest).rows - 1, 0);
-    level = inner.flatMap((id) => shape.children(id).filter((c) => (watts(c) ?? 0) >= smallest));
+    rows += inner.reduce((sum, id) => sum + inSight(shape.children(id), amount, smallest).rows - 1, 0);
+    level = inner.flatMap((id) => shape.children(id).filter((c) => (amount(c) ?? 0) >= smallest));
   }
   return opening;
 }
 
-/** Rows that siblings take when the small ones share one, and the watts not in that one. */
-function inSight(ids: readonly string[], watts: (id: string) => number | null, smallest: number): { rows: number; watts: number } {
-  const great = ids.filter((id) => (watts(id) ?? 0) >= smallest);
+/** Rows that siblings take when the small ones share one, and the amount that is not in that one. */
+function inSight(ids: readonly string[], amount: (id: string) => number | null, smallest: number): { rows: number; amount: number } {
+  const great = ids.filter((id) => (amount(id) ?? 0) >= smallest);
   const grouped = ids.length - great.length > 1;
   const seen = grouped ? great : ids;
-  return { rows: seen.length + (grouped ? 1 : 0), watts: seen.reduce((sum, id) => sum + (watts(id) ?? 0), 0) };
+  return { rows: seen.length + (grouped ? 1 : 0), amount: seen.reduce((sum, id) => sum + (amount(id) ?? 0), 0) };
 }
 
 /** Children as they stand below each other: the greatest first, silent ones last; ties keep the description's order. */
-export function byWatts(ids: readonly string[], watts: (id: string) => number | null): string[] {
-  return [...ids].sort((a, b) => (watts(b) ?? -1) - (watts(a) ?? -1));
+export function byAmount(ids: readonly string[], amount: (id: string) => number | null): string[] {
+  return [...ids].sort((a, b) => (amount(b) ?? -1) - (amount(a) ?? -1));
 }
 
-/** "14 of 16 plugs", for a sum that lacks some. */
+/** "14 of 16 plugs" or "93 % covered", for a sum that lacks some. */
 export function partialText(node: Counts, word: string): string {
-  return `${node.sensorsReporting} of ${node.sensorsExpected} ${word}`;
+  return node.sensorsReporting === null ? `${share(node.coverage)} covered` : `${node.sensorsReporting} of ${node.sensorsExpected} ${word}`;
 }
 
-export type Counts = Pick<EnergyNodeData, 'sensorsExpected' | 'sensorsReporting'>;
+export type Counts = Pick<TreeNode, 'coverage' | 'sensorsExpected' | 'sensorsReporting'>;
+
+/** Over a range, a reading lost here or there is not worth a word: the figure is as good. */
+const WHOLE = 0.995;
 
 export function isPartial(node: Counts): boolean {
-  return node.sensorsReporting < node.sensorsExpected;
+  return node.sensorsReporting === null ? node.coverage < WHOLE : node.sensorsReporting < node.sensorsExpected;
+}
+
+export function median(values: readonly number[]): number {
+  return [...values].sort((a, b) => a - b)[Math.floor(values.length / 2)] ?? 1;
+}
+
+/** What several nodes are together. */
+export function together(nodes: readonly TreeNode[]): Counts & { amount: number | null } {
+  const sum = (of: (n: TreeNode) => number): number => nodes.reduce((total, n) => total + of(n), 0);
+  const sensorsExpected = sum((n) => n.sensorsExpected);
+  return {
+    amount: nodes.some((n) => n.amount !== null) ? sum((n) => n.amount ?? 0) : null,
+    coverage: sensorsExpected > 0 ? sum((n) => n.coverage * n.sensorsExpected) / sensorsExpected : 1,
+    sensorsExpected,
+    sensorsReporting: nodes.some((n) => n.sensorsReporting === null) ? null : sum((n) => n.sensorsReporting ?? 0),
+  };
 }

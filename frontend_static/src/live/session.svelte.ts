@@ -1,12 +1,23 @@
+/** Whom the server knows at this page. */
+export interface Person {
+  readonly email: string;
+  readonly isAdmin: boolean;
+}
+
 /** Who sits here, as far as the page knows. */
 class Session {
-  #email = $state<string | null>(null);
+  #person = $state.raw<Person | null>(null);
   #known = $state(false);
   #ended = $state(false);
 
   /** Address of who is logged in; null for nobody, and before it is known. */
   get email(): string | null {
-    return this.#email;
+    return this.#person?.email ?? null;
+  }
+
+  /** Whether the places of administrators are theirs. */
+  get admin(): boolean {
+    return this.#person?.isAdmin ?? false;
   }
 
   /** Whether it is known who sits here. */
@@ -19,9 +30,10 @@ class Session {
     return this.#ended;
   }
 
-  is(email: string | null): void {
-    this.#email = email;
+  is(person: Person | null): void {
+    this.#person = person;
     this.#known = true;
+    if (person) this.#ended = false;
   }
 
   end(): void {
