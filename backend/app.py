@@ -14,6 +14,7 @@ from starlette.middleware import Middleware
 from starlette.middleware.trustedhost import TrustedHostMiddleware
 from starlette.routing import BaseRoute, Mount, Route, WebSocketRoute
 
+from backend import backups
 from backend.bus.last_values import LastValues
 from backend.core.asgi import App
 from backend.core.clock import Clock
@@ -24,6 +25,7 @@ from backend.graphql.execution import Schema
 from backend.graphql.schema import build_schema
 from backend.graphql.server import GraphQLServer
 from backend.ingest.service import Ingest
+from backend.inventory.described import Described
 from backend.inventory.model import Inventory
 from backend.metrics import operations, readings
 from backend.metrics.text import CONTENT_TYPE, Collector, Metrics
@@ -45,6 +47,7 @@ from backend.wiring import (
     build_base,
     build_door,
     build_rollups,
+    commanded,
     draining,
     keep_of,
     open_doors,
@@ -53,7 +56,7 @@ from backend.wiring import (
     temperatures,
 )
 from crawlers.health import report_for_ever
-from crawlers.registry import build_crawler
+from crawlers.registry import build_crawler, follow
 from workers.runner import InProcessRunner
 from workers.schedule import SCHEDULE
 from workers.tasks import bind
@@ -80,7 +83,7 @@ class WebServices:
 
     settings: Settings
     clock: Clock
-    inventory: Inventory
+    described: Described
     store: TimeSeriesStore
     state: RollupState
     bus: Bus
@@ -88,6 +91,11 @@ class WebServices:
     queries: Queries
     board: HealthBoard
     counters: Counters
+
+    @property
+    def inventory(self) -> Inventory:
+        """The description that is in force now."""
+        return self.described.inventory
 
 
 @dataclass(frozen=True, slots=True)
@@ -137,11 +145,12 @@ def create_web(settings: Settings, parts: Parts | None = None) -> Starlette:
     """Page and API over a store and a bus that other processes fill. As `create_app`, with `WebServices` and no doors."""
     chosen = parts or Parts()
     base = _build_base(settings, chosen)
+    build_rollups(base)  # none run here; a reload says by it what it would set off
     services = WebServices(**_web(base))
 
     @asynccontextmanager
     async def lifespan(app: Starlette) -> AsyncIterator[None]:
-        async with opened(base), _live(services):
+        async with opened(base), _live(services), commanded(base, {}):
             yield
 
     app = _application(services, {}, {}, [], chosen.page, lifespan)
@@ -153,6 +162,11 @@ def create_web(settings: Settings, parts: Parts | None = None) -> Starlette:
 async def crawling(services: Services) -> AsyncIterator[None]:
     """The crawlers of all described devices, in this process."""
     crawler = build_crawler(services.inventory, services.ingest, services.clock)
+
+    async def keep_up(old: Inventory, new: Inventory) -> None:
+        await follow(crawler, old.sensors, new.sensors)
+
+    services.described.follow(keep_up)
     telling = report_for_ever(crawler, IN_PROCESS, services.board, services.clock)
     async with running(crawler.run(), "crawlers"), running(telling, "health of devices"):
         yield
@@ -176,25 +190,35 @@ def _build_base(settings: Settings, chosen: Parts) -> Base:
 def _web(base: Base) -> dict[str, Any]:
     """The fields of `WebServices`."""
     last_values = LastValues(base.bus, tuple(base.inventory.sensors), seed=base.store.latest)
-    return {
-        "settings": base.settings,
-        "clock": base.clock,
-        "inventory": base.inventory,
-        "store": base.store,
-        "state": base.state,
-        "bus": base.bus,
-        "last_values": last_values,
-        "queries": Queries.build(
-            base.inventory,
+
+    def answers(inventory: Inventory) -> Queries:
+        return Queries.build(
+            inventory,
             base.store,
             base.state,
             base.bus,
-            last_values,
+            last_values.of(tuple(inventory.sensors)),
             base.clock,
             base.settings,
             base.board,
             base.counters,
-        ),
+        )
+
+    queries = answers(base.inventory)
+
+    async def follow(_: Inventory, new: Inventory) -> None:
+        queries.become(answers(new))
+
+    base.described.follow(follow)
+    return {
+        "settings": base.settings,
+        "clock": base.clock,
+        "described": base.described,
+        "store": base.store,
+        "state": base.state,
+        "bus": base.bus,
+        "last_values": last_values,
+        "queries": queries,
         "board": base.board,
         "counters": base.counters,
     }
@@ -203,7 +227,7 @@ def _web(base: Base) -> dict[str, Any]:
 def _wire(settings: Settings, chosen: Parts) -> _Wiring:
     base = _build_base(settings, chosen)
     rollups = build_rollups(base)
-    door = build_door(base, rollups)
+    door = build_door(base, rollups)  # before the crawlers: what they read of new sensors must be let in
     web = _web(base)
     unresponsive = Unresponsive(
         temperatures(base.inventory.sensors.values()),
@@ -211,6 +235,11 @@ def _wire(settings: Settings, chosen: Parts) -> _Wiring:
         base.counters,
         base.clock,
     )
+
+    async def follow(_: Inventory, new: Inventory) -> None:
+        unresponsive.watch(temperatures(new.sensors.values()))
+
+    base.described.follow(follow)
     services = Services(
         **web,
         ingest=door.ingest,
@@ -225,7 +254,7 @@ def _wire(settings: Settings, chosen: Parts) -> _Wiring:
 @asynccontextmanager
 async def _open(wiring: _Wiring, alongside: Alongside | None) -> AsyncIterator[None]:
     """Opens from the disk upwards and closes in the opposite order: who writes stops before what it writes to."""
-    services = wiring.services
+    services, spool = wiring.services, {"spool.sqlite": wiring.door.spool}
     async with AsyncExitStack() as stack:
         await stack.enter_async_context(opened(wiring.base))
         await stack.enter_async_context(_live(services))
@@ -233,6 +262,9 @@ async def _open(wiring: _Wiring, alongside: Alongside | None) -> AsyncIterator[N
         if alongside is not None:
             await stack.enter_async_context(alongside(services))
         await stack.enter_async_context(services.runner)
+        await stack.enter_async_context(
+            commanded(wiring.base, {"backup": backups.command(services.settings, services.store, spool)})
+        )
         yield
 
 
@@ -272,12 +304,19 @@ def _routes(
 ) -> list[BaseRoute]:
     schema = build_schema(introspection=settings.introspection)
     numbers = Metrics([*_collectors(services, schema), *more])
+    export = ExportService(services.inventory.sensors, services.store)
+
+    async def keep_up(_: Inventory, new: Inventory) -> None:
+        export.redescribe(new.sensors)
+        schema.fan_out.begin_again()
+
+    services.described.follow(keep_up)
     graphql = GraphQLServer(schema, services.queries, explorer=settings.explorer)
     return [
         Route("/graphql", graphql),
         WebSocketRoute("/graphql", graphql),
         *[Route(path, door) for path, door in doors.items()],
-        Route(EXPORT_PATH, ExportDoor(ExportService(services.inventory.sensors, services.store))),
+        Route(EXPORT_PATH, ExportDoor(export)),
         *explorer_routes(schema.as_str() if settings.introspection else None, shown=settings.explorer),
         *health_routes({"store": _store_check(services), "live": _live_check(services), **checks}),
         metrics_route(numbers.render, CONTENT_TYPE),
@@ -290,7 +329,7 @@ def _collectors(services: WebServices, schema: Schema) -> list[Collector]:
     devices = services.queries.devices
     return [
         readings.rollups(services.state, services.clock),
-        readings.live(services.last_values, lambda: services.bus.subscribers, services.clock),
+        readings.live(lambda: services.queries.live.view, lambda: services.bus.subscribers, services.clock),
         operations.devices(devices.all, devices.sensor_errors),
         operations.graphql(schema.operations, lambda: schema.fan_out.runs),
         operations.process(),

@@ -11,14 +11,16 @@ from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontext
 from starlette.applications import Starlette
 from starlette.routing import Route
 
+from backend import backups
 from backend.bus.memory import MemoryBus
+from backend.control import hanging_up
 from backend.core.asgi import App
 from backend.core.clock import SystemClock
 from backend.core.ports import SensorTags, Sink, Written
 from backend.core.reading import Readings
 from backend.ingest.keys import Guard, Keys, Networks
 from backend.ingest.service import Ingest
-from backend.inventory.loader import load
+from backend.inventory.model import Inventory
 from backend.metrics import operations, readings
 from backend.metrics.text import CONTENT_TYPE, Metrics
 from backend.rest.arduino import PATH as CARDS_PATH
@@ -33,6 +35,8 @@ from backend.wiring import (
     build_base,
     build_door,
     build_rollups,
+    commanded,
+    describe,
     draining,
     keep_of,
     open_doors,
@@ -63,7 +67,8 @@ def create_ingest(settings: Settings, parts: Parts | None = None) -> Starlette:
 
     @asynccontextmanager
     async def lifespan(app: Starlette) -> AsyncIterator[None]:
-        async with opened(base), draining(door):
+        backup = backups.command(settings, base.store, {"spool.sqlite": door.spool})
+        async with opened(base), draining(door), commanded(base, {"backup": backup}):
             yield
 
     return _application(open_doors(base, door.ingest), door.ingest, lifespan)
@@ -77,21 +82,27 @@ def create_registerer(settings: Settings, parts: Parts | None = None) -> Starlet
     sink = HttpSink(settings.ingest_url, settings.key_for_ingest(), path=RELAY_PATH)
     spool = open_spool(settings, "cards.sqlite")
     chosen = parts or Parts()
-    known = tags_of(chosen.inventory or load(settings.description_dir))
+    described = describe(settings, chosen)
     ingest = Ingest(
         spool,
         _Relay(sink),
         MemoryBus(),
-        known,
+        tags_of(described.inventory),
         clock=chosen.clock or SystemClock(),
         set_aside=spool.set_aside,
     )
     door = Door(ingest, spool)
 
+    async def follow(_: Inventory, new: Inventory) -> None:
+        ingest.redescribe(tags_of(new))
+
+    described.follow(follow)
+
     @asynccontextmanager
     async def lifespan(app: Starlette) -> AsyncIterator[None]:
         async with AsyncExitStack() as stack:
             stack.push_async_callback(sink.close)
+            stack.enter_context(hanging_up(described.reload))
             await stack.enter_async_context(draining(door))
             yield
 
@@ -107,6 +118,11 @@ def run_rollups(settings: Settings) -> int:
     rollups = build_rollups(base)
     watched = temperatures(base.inventory.sensors.values())
     unresponsive = Unresponsive(watched, heard_in(base.store, watched), base.counters, base.clock)
+
+    async def follow(_: Inventory, new: Inventory) -> None:
+        unresponsive.watch(temperatures(new.sensors.values()))
+
+    base.described.follow(follow)
     runner = InProcessRunner(
         SCHEDULE, bind(rollups, base.store, base.clock, keep_of(base.settings), unresponsive)
     )
@@ -115,7 +131,7 @@ def run_rollups(settings: Settings) -> int:
         told = asyncio.Event()
         for number in (signal.SIGINT, signal.SIGTERM):
             asyncio.get_running_loop().add_signal_handler(number, told.set)
-        async with opened(base), runner:
+        async with opened(base), runner, commanded(base, {}):
             log.info("rolling up")
             await told.wait()
 

@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import os
+import re
+from collections.abc import Iterator
 from pathlib import Path
+from typing import Final
 
 from pydantic import Field, SecretStr
 from pydantic_settings import BaseSettings, SettingsConfigDict
@@ -128,3 +132,33 @@ class Settings(BaseSettings):
             raise UserError(
                 f"SEDUCE_INGEST_KEY_FILE={self.ingest_key_file} cannot be read: {cause}"
             ) from cause
+
+
+_SECRET_IN_URL: Final = re.compile(r"(?<=://)([^/@\s]*:)[^/@\s]*(?=@)")
+_SECRET_IN_QUERY: Final = re.compile(r"(?i)\b(token|password|sslpassword)=[^&\s]+")
+
+
+def effective(everything: bool = True) -> Iterator[str]:
+    """The settings in force, `SEDUCE_NAME=value` and where each comes from, a line each; secrets are not shown.
+
+    Without `everything` only those that differ from how they come. Raises ValidationError for a wrong one.
+    """
+    settings = Settings()
+    given = {name.upper(): name for name in os.environ}
+    for name in Settings.model_fields:
+        variable = f"SEDUCE_{name.upper()}"
+        source = f"environment, as {given[variable]}" if variable in given else "default"
+        if source == "default" and not everything:
+            continue
+        yield f"{variable}={shown(name, getattr(settings, name))}  # {source}"
+    for variable in sorted(v for v in given if v.startswith("SEDUCE_")):
+        if variable.removeprefix("SEDUCE_").lower() not in Settings.model_fields:
+            yield f"# {given[variable]} is set, and there is no such setting"
+
+
+def shown(name: str, value: object) -> str:
+    """A setting's value as it may be shown to anybody."""
+    if isinstance(value, SecretStr) or (name == "device_keys" and value):
+        return "(not shown)" if str(value) else ""
+    text = _SECRET_IN_URL.sub(r"\1(not shown)", str(value))
+    return _SECRET_IN_QUERY.sub(r"\1=(not shown)", text)

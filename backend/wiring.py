@@ -7,12 +7,15 @@ from __future__ import annotations
 
 import asyncio
 import logging
+from collections import Counter
 from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Iterable, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any, Final
 
+from backend import control
 from backend.bus.board import MemoryCounters, MemoryHealthBoard
 from backend.bus.memory import MemoryBus
 from backend.core.asgi import App
@@ -30,6 +33,7 @@ from backend.ingest.health_door import HealthDoor
 from backend.ingest.keys import Guard, Keys, Networks
 from backend.ingest.service import Ingest
 from backend.ingest.spool import SqliteSpool
+from backend.inventory.described import Described
 from backend.inventory.loader import load
 from backend.inventory.model import Inventory, Sensor
 from backend.rest.arduino import PATH as CARDS_PATH
@@ -39,7 +43,7 @@ from backend.rollups.definitions import Definitions
 from backend.rollups.engine import RollupEngine
 from backend.rollups.retention import Keep
 from backend.settings import Settings
-from backend.stores import open_store
+from backend.stores import database_of, open_store
 
 log = logging.getLogger("seduce.app")
 
@@ -66,7 +70,7 @@ class Base:
 
     settings: Settings
     clock: Clock
-    inventory: Inventory
+    described: Described
     store: TimeSeriesStore
     bus: Bus
     database: Database
@@ -74,6 +78,11 @@ class Base:
     state: SqlRollupState
     board: HealthBoard
     counters: Counters
+
+    @property
+    def inventory(self) -> Inventory:
+        """The description that is in force now."""
+        return self.described.inventory
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,9 +95,9 @@ class Door:
 
 def build_base(settings: Settings, chosen: Parts) -> Base:
     """Nothing is opened yet. Raises `DescriptionError` with all faults of the description, `PermanentError` for a setting."""
-    inventory = chosen.inventory or load(settings.description_dir)
+    described = describe(settings, chosen)
     settings.data_dir.mkdir(parents=True, exist_ok=True)
-    url = settings.database_url or f"sqlite:///{settings.data_dir.resolve() / 'seduce.sqlite'}"
+    url = database_of(settings)
     database = Database(url)
     clock = chosen.clock or SystemClock()
     bus = chosen.bus or open_bus(settings)
@@ -96,7 +105,7 @@ def build_base(settings: Settings, chosen: Parts) -> Base:
     return Base(
         settings=settings,
         clock=clock,
-        inventory=inventory,
+        described=described,
         store=chosen.store or open_store(settings),
         bus=bus,
         database=database,
@@ -107,10 +116,40 @@ def build_base(settings: Settings, chosen: Parts) -> Base:
     )
 
 
+def describe(settings: Settings, chosen: Parts) -> Described:
+    """Raises `DescriptionError` with all faults."""
+    if chosen.inventory is not None:
+        return Described(chosen.inventory)
+    return Described(load(settings.description_dir), partial(load, settings.description_dir))
+
+
 def build_rollups(base: Base) -> RollupEngine:
-    inventory = base.inventory
-    definitions = Definitions.of(inventory.sensors, (inventory.consumption, inventory.production))
-    return RollupEngine(base.store, base.state, definitions, base.clock, base.settings.rollup_delay_s)
+    """They follow the description, and say what a change of it would set off."""
+    engine = RollupEngine(
+        base.store, base.state, definitions_of(base.inventory), base.clock, base.settings.rollup_delay_s
+    )
+
+    async def follow(_: Inventory, new: Inventory) -> None:
+        engine.redefine(definitions_of(new))
+
+    async def foresee(new: Inventory) -> Iterable[str]:
+        try:
+            found = await engine.preview(definitions_of(new))
+        except TransientError as error:
+            return [f"what has to be computed again cannot be said now: {error}"]
+        again = Counter(s.kind.value for s in found.changed if s.stale_ns is not None)
+        return [
+            f"history computed again, newest day first: {n} series of kind {kind}"
+            for kind, n in again.items()
+        ]
+
+    base.described.follow(follow)
+    base.described.foresee(foresee)
+    return engine
+
+
+def definitions_of(inventory: Inventory) -> Definitions:
+    return Definitions.of(inventory.sensors, (inventory.consumption, inventory.production))
 
 
 def build_door(base: Base, rollups: RollupEngine) -> Door:
@@ -129,6 +168,11 @@ def build_door(base: Base, rollups: RollupEngine) -> Door:
         on_written=[mark_late],
         set_aside=spool.set_aside,
     )
+
+    async def follow(_: Inventory, new: Inventory) -> None:
+        ingest.redescribe(tags_of(new))
+
+    base.described.follow(follow)
     return Door(ingest, spool)
 
 
@@ -217,6 +261,18 @@ async def draining(door: Door) -> AsyncIterator[None]:
             yield
     finally:
         await door.spool.close()
+
+
+@asynccontextmanager
+async def commanded(base: Base, commands: Mapping[str, control.Command]) -> AsyncIterator[None]:
+    """The control socket with these commands and `reload`, and SIGHUP, which reloads too."""
+    async with AsyncExitStack() as stack:
+        stack.enter_context(control.hanging_up(base.described.reload))
+        reload = control.reload_command(base.described.reload)
+        await stack.enter_async_context(
+            control.listening(base.settings.data_dir, {"reload": reload, **commands})
+        )
+        yield
 
 
 @asynccontextmanager

@@ -14,15 +14,19 @@ PACKAGES = ("backend", "crawlers", "workers")
 # Composition roots import what they wire, and nobody imports them.
 ROOTS = {
     "backend.app",
+    "backend.backups",
     "backend.cli",
     "backend.console",
+    "backend.control",
     "backend.demo",
     "backend.exports",
     "backend.imports",
     "backend.processes",
+    "backend.restores",
     "backend.schema_export",
     "backend.serve",
     "backend.stores",
+    "backend.upgrades",
     "backend.wiring",
     "crawlers.__main__",
     "crawlers.cli",
@@ -32,10 +36,15 @@ ROOTS = {
 # The command starts the demo, and the demo the application: a root may be run by one that only adds to it. A driver's module
 # started as a program runs the command line that all crawlers share.
 RUNS = {
-    "backend.app": {"backend.wiring"},
+    "backend.app": {"backend.backups", "backend.control", "backend.wiring"},
+    "backend.backups": {"backend.console", "backend.control", "backend.stores"},
     "backend.cli": {
         "backend.app",
+        "backend.backups",
+        "backend.control",
         "backend.demo",
+        "backend.restores",
+        "backend.upgrades",
         "backend.processes",
         "backend.serve",
         "backend.exports",
@@ -43,8 +52,16 @@ RUNS = {
         "backend.wiring",
     },
     "backend.demo": {"backend.app", "backend.serve"},
-    "backend.processes": {"backend.wiring"},
-    "backend.wiring": {"backend.stores"},
+    "backend.processes": {"backend.backups", "backend.control", "backend.wiring"},
+    "backend.restores": {
+        "backend.backups",
+        "backend.console",
+        "backend.control",
+        "backend.imports",
+        "backend.stores",
+    },
+    "backend.upgrades": {"backend.console", "backend.control", "backend.stores"},
+    "backend.wiring": {"backend.control", "backend.stores"},
     "backend.exports": {"backend.console", "backend.stores"},
     "backend.imports": {"backend.console", "backend.stores"},
     **{

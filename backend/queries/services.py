@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 
 from backend.core.clock import Clock
 from backend.core.ports import Bus, Counters, HealthBoard, LastValuesView, RollupState, TimeSeriesStore
@@ -22,9 +22,9 @@ from backend.queries.usage import UsageService
 from backend.settings import Settings
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Queries:
-    """What the API answers from."""
+    """What the API answers from. Ask it anew for each question: a change of the description changes what it holds."""
 
     clock: Clock
     live: Live
@@ -38,6 +38,11 @@ class Queries:
     racks: RackService
     overview: OverviewService
     devices: DeviceService
+
+    def become(self, other: Queries) -> None:
+        """Answer as `other` does from now on."""
+        for f in fields(self):
+            setattr(self, f.name, getattr(other, f.name))
 
     @classmethod
     def build(
