@@ -326,11 +326,11 @@ def _routes(
 
 def _collectors(services: WebServices, schema: Schema) -> list[Collector]:
     """What any process that answers questions can tell of itself."""
-    devices = services.queries.devices
+    queries = services.queries
     return [
         readings.rollups(services.state, services.clock),
         readings.live(lambda: services.queries.live.view, lambda: services.bus.subscribers, services.clock),
-        operations.devices(devices.all, devices.sensor_errors),
+        operations.devices(lambda: queries.devices.all(), lambda: queries.devices.sensor_errors()),
         operations.graphql(schema.operations, lambda: schema.fan_out.runs),
         operations.process(),
     ]

@@ -75,5 +75,5 @@ class Queries:
             balance=BalanceService(inventory, energy, usage, marks, clock),
             racks=RackService(inventory, live, clock),
             overview=OverviewService(inventory, live, sensors, energy, history, clock, settings),
-            devices=DeviceService(board, counters, clock),
+            devices=DeviceService(board, counters, clock, inventory.sensors),
         )
