@@ -13,6 +13,7 @@ from pydantic import ValidationError
 from starlette.applications import Starlette
 
 from backend.core.errors import SeduceError
+from backend.core.logs import set_up
 from backend.settings import Settings
 
 
@@ -281,7 +282,7 @@ def _listen_and_serve(create: Callable[[Settings], Starlette], greeting: str, pr
     _log(settings)
     listener = listen(settings, process)
     host, port = listener.getsockname()
-    return serve(create(settings), listener, f"{greeting} http://{host}:{port}")
+    return serve(create(settings), listener, f"{greeting} http://{host}:{port}", settings)
 
 
 def _import(args: argparse.Namespace) -> int:
@@ -315,8 +316,7 @@ def _placed(args: argparse.Namespace) -> Settings:
 
 
 def _log(settings: Settings) -> None:
-    logging.basicConfig(level=settings.log_level, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
-    logging.getLogger("alembic").setLevel(logging.WARNING)
+    set_up(settings.log_level, settings.log_format)
 
 
 if __name__ == "__main__":

@@ -56,9 +56,8 @@ def run(settings: Settings, options: Options) -> int:
     url = f"http://{settings.host}:{listener.getsockname()[1]}"
     demo = _Demo(settings, options, load(settings.description_dir), url)
     app = create_app(settings, Parts(inventory=demo.inventory), demo.alongside)
-    return serve(
-        app, listener, f"\nThe simulated data centre is live at {url} (no log-in needed; Ctrl-C stops it)\n"
-    )
+    greeting = f"\nThe simulated data centre is live at {url} (no log-in needed; Ctrl-C stops it)\n"
+    return serve(app, listener, greeting, settings)
 
 
 class _Demo:

@@ -8,9 +8,12 @@ import socket
 import uvicorn
 from starlette.applications import Starlette
 
+from backend.core.asgi import App
 from backend.core.errors import PermanentError
 from backend.ingest.door import Doors
+from backend.rest.requests import Requests
 from backend.settings import Settings
+from backend.tracing import traced
 
 
 def listen(settings: Settings, process: str = "") -> socket.socket:
@@ -33,10 +36,15 @@ def listen(settings: Settings, process: str = "") -> socket.socket:
     return listener
 
 
-def serve(app: Starlette, listener: socket.socket, greeting: str) -> int:
+def serve(app: Starlette, listener: socket.socket, greeting: str, settings: Settings) -> int:
     """Until SIGINT or SIGTERM. Returns 0, or 1 where the start failed (the log says why)."""
-    # Pushes skip routing and middleware: a thousand a second come in, and none of it is for them.
-    front = Doors(app.state.doors, app)
+    with traced(app, settings) as spanned:
+        # Pushes skip routing and middleware: a thousand a second come in, and none of it is for them.
+        front = Doors(app.state.doors, Requests(spanned, settings.access_log))
+        return _serve(front, listener, greeting)
+
+
+def _serve(front: App, listener: socket.socket, greeting: str) -> int:
     config = uvicorn.Config(
         front,
         log_level="warning",

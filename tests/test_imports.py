@@ -26,6 +26,7 @@ ROOTS = {
     "backend.schema_export",
     "backend.serve",
     "backend.stores",
+    "backend.tracing",
     "backend.upgrades",
     "backend.wiring",
     "crawlers.__main__",
@@ -53,6 +54,7 @@ RUNS = {
     },
     "backend.demo": {"backend.app", "backend.serve"},
     "backend.processes": {"backend.backups", "backend.control", "backend.wiring"},
+    "backend.serve": {"backend.tracing"},
     "backend.restores": {
         "backend.backups",
         "backend.console",
