@@ -10,10 +10,14 @@ from typing import Final, Literal
 
 from dotenv import dotenv_values
 from pydantic import Field, SecretStr
-from pydantic_settings import BaseSettings, DotEnvSettingsSource, PydanticBaseSettingsSource, SettingsConfigDict
+from pydantic_settings import (
+    BaseSettings,
+    DotEnvSettingsSource,
+    PydanticBaseSettingsSource,
+    SettingsConfigDict,
+)
 
 from backend.core.errors import UserError
-
 
 FILE_VARIABLE: Final = "SEDUCE_SETTINGS_FILE"
 
@@ -206,17 +210,5 @@ def shown(name: str, value: object) -> str:
     """A setting's value as it may be shown to anybody."""
     if isinstance(value, SecretStr) or (name == "device_keys" and value):
         return "(not shown)" if str(value) else ""
-    text = def settings_file() -> Path | None:
-    """The file of `SEDUCE_NAME=value` lines that the environment names. Raises `UserError` where it cannot be read."""
-    name = os.environ.get(FILE_VARIABLE)
-    if not name:
-        return None
-    try:
-        Path(name).read_text()
-    except (OSError, UnicodeDecodeError) as cause:
-        raise UserError(f"{FILE_VARIABLE}={name} cannot be read: {cause}") from cause
-    return Path(name)
-
-
-_SECRET_IN_URL.sub(r"\1(not shown)", str(value))
+    text = _SECRET_IN_URL.sub(r"\1(not shown)", str(value))
     return _SECRET_IN_QUERY.sub(r"\1=(not shown)", text)

@@ -24,7 +24,7 @@ def new_request_id(given: str = "") -> str:
 
 
 class JsonLines(logging.Formatter):
-    """`time` (ISO 8601, UTC), `level`, `logger`, `message`; `request` and `trace` where there is one; and `extra={"fields": …}`."""
+    """`time` (ISO 8601, UTC), `level`, `logger`, `message`; `request`, `trace` where there is one; and `extra={"fields": …}`."""
 
     def format(self, record: logging.LogRecord) -> str:
         line: dict[str, object] = {
