@@ -13,7 +13,7 @@ HEAD = """# Settings
 
 Each is an environment variable, or a line `SEDUCE_NAME=value` of the file that `SEDUCE_SETTINGS_FILE` names, where the
 environment does not say otherwise. They are read once, at start; a wrong value stops the start and is told. `seduce config`
-prints those in force, where each comes from, and names that are no setting; secrets are not shown (`--all`: also those as they come).
+prints those in force, where each comes from, and names that are no setting; no secret is shown (`--all`: also defaults).
 Only the description may change while a process runs: [how](how-to/change-the-description.md).
 
 This page is written from the code by `python -m scripts.settings_doc`.
