@@ -8,9 +8,9 @@ BIN := .venv/bin
 FRONTEND_SOURCES := $(shell find frontend_static -path '*/node_modules' -prune -o -path '*/dist' -prune -o -type f -print 2>/dev/null)
 
 # command:package
-TEST_PACKAGES := chromium:chromium pg_createcluster:postgresql influxd:influxdb redis-server:redis-server snmpd:snmpd
+TEST_PACKAGES := chromium:chromium pg_createcluster:postgresql influxd:influxdb redis-server:redis-server snmpd:snmpd curl:curl
 
-.PHONY: help demo test test-python test-frontend check bench format schema screenshots clean
+.PHONY: help demo test test-python test-frontend fuzz check bench format schema screenshots clean
 
 help: ## List what can be made
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/  make \1\t\2/' | expand -t 22
@@ -28,11 +28,15 @@ test-frontend: frontend_static/node_modules/.installed
 test-python: .venv/.dev frontend_static/dist/index.html
 	@$(BIN)/python -m pytest -q $(ARGS)
 
-check: .venv/.dev frontend_static/node_modules/.installed ## Lint and types, back end and front end
+fuzz: .venv/.dev ## Decoders and doors with 100,000 inputs each (SEDUCE_FUZZ for another number, SEDUCE_FUZZ_SEED for others)
+	@SEDUCE_FUZZ=$${SEDUCE_FUZZ:-100000} $(BIN)/python -m pytest -q tests/fuzz $(ARGS)
+
+check: .venv/.dev frontend_static/node_modules/.installed ## Lint and types, back end and front end; known faults in what is installed
 	@$(BIN)/ruff check .
 	@$(BIN)/ruff format --check .
 	@$(BIN)/mypy
 	@scripts/npm.sh run check --silent
+	@scripts/audit.sh
 
 bench: .venv/.dev ## Benchmarks; every one prints what it measures
 	@for b in benchmarks/bench_*.py; do \
@@ -59,10 +63,10 @@ clean: ## Remove what was installed and built; the demo's data in var/ stays
 	@echo "Making the virtual environment in .venv"
 	@$(PYTHON) -m venv .venv
 
-.venv/.runtime: requirements/runtime.txt pyproject.toml | .venv/bin/python
+.venv/.runtime: requirements/runtime.txt pyproject.toml client/pyproject.toml | .venv/bin/python
 	@echo "Installing the Python packages"
 	@$(BIN)/pip install -q --disable-pip-version-check --require-hashes --no-deps -r requirements/runtime.txt
-	@$(BIN)/pip install -q --disable-pip-version-check --no-deps -e .
+	@$(BIN)/pip install -q --disable-pip-version-check --no-deps -e . -e client
 	@touch $@
 
 .venv/.dev: requirements/dev.txt .venv/.runtime

@@ -8,17 +8,19 @@ from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontext
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final, TypeAlias
+from urllib.parse import urlsplit
 
 from starlette.applications import Starlette
 from starlette.middleware import Middleware
 from starlette.middleware.trustedhost import TrustedHostMiddleware
 from starlette.routing import BaseRoute, Mount, Route, WebSocketRoute
+from uvicorn.middleware.proxy_headers import ProxyHeadersMiddleware
 
-from backend import backups
+from backend.accounts.services import Accounts
 from backend.bus.last_values import LastValues
 from backend.core.asgi import App
 from backend.core.clock import Clock
-from backend.core.errors import PermanentError, TransientError
+from backend.core.errors import TransientError
 from backend.core.ports import Bus, Counters, HealthBoard, RollupState, TimeSeriesStore
 from backend.core.windows import Window
 from backend.graphql.execution import Schema
@@ -30,31 +32,37 @@ from backend.inventory.model import Inventory
 from backend.metrics import operations, readings
 from backend.metrics.text import CONTENT_TYPE, Collector, Metrics
 from backend.queries.export import ExportService
+from backend.queries.measurements import MeasurementService
+from backend.queries.rolled import RolledExportService
 from backend.queries.services import Queries
+from backend.receiving import Door, draining, running
 from backend.rest.explorer import explorer_routes
 from backend.rest.export import PATH as EXPORT_PATH
 from backend.rest.export import ExportDoor
+from backend.rest.gate import Authenticate, Bounded, Gate
 from backend.rest.headers import SecurityHeaders
 from backend.rest.health import Check, health_routes
 from backend.rest.metrics import metrics_route
+from backend.rest.openapi import openapi_routes
+from backend.rest.reads import Reads
 from backend.rest.spa import SinglePage
+from backend.rights import right_of_route
 from backend.rollups.engine import RollupEngine
 from backend.settings import Settings
 from backend.wiring import (
     Base,
-    Door,
     Parts,
+    backup_command,
     build_base,
     build_door,
     build_rollups,
     commanded,
-    draining,
     keep_of,
     open_doors,
     opened,
-    running,
     temperatures,
 )
+from crawlers.commands import Commands
 from crawlers.health import report_for_ever
 from crawlers.registry import build_crawler, follow
 from workers.runner import InProcessRunner
@@ -91,6 +99,7 @@ class WebServices:
     queries: Queries
     board: HealthBoard
     counters: Counters
+    accounts: Accounts
 
     @property
     def inventory(self) -> Inventory:
@@ -144,7 +153,7 @@ def create_app(
 def create_web(settings: Settings, parts: Parts | None = None) -> Starlette:
     """Page and API over a store and a bus that other processes fill. As `create_app`, with `WebServices` and no doors."""
     chosen = parts or Parts()
-    base = _build_base(settings, chosen)
+    base = build_base(settings, chosen)
     build_rollups(base)  # none run here; a reload says by it what it would set off
     services = WebServices(**_web(base))
 
@@ -177,14 +186,6 @@ class _Wiring:
     services: Services
     base: Base
     door: Door
-
-
-def _build_base(settings: Settings, chosen: Parts) -> Base:
-    if not settings.public_read:
-        raise PermanentError(
-            "SEDUCE_PUBLIC_READ=false: reads by log-in only are not there yet; leave it true"
-        )
-    return build_base(settings, chosen)
 
 
 def _web(base: Base) -> dict[str, Any]:
@@ -221,11 +222,12 @@ def _web(base: Base) -> dict[str, Any]:
         "queries": queries,
         "board": base.board,
         "counters": base.counters,
+        "accounts": base.accounts,
     }
 
 
 def _wire(settings: Settings, chosen: Parts) -> _Wiring:
-    base = _build_base(settings, chosen)
+    base = build_base(settings, chosen)
     rollups = build_rollups(base)
     door = build_door(base, rollups)  # before the crawlers: what they read of new sensors must be let in
     web = _web(base)
@@ -245,7 +247,10 @@ def _wire(settings: Settings, chosen: Parts) -> _Wiring:
         ingest=door.ingest,
         rollups=rollups,
         runner=InProcessRunner(
-            SCHEDULE, bind(rollups, base.store, base.clock, keep_of(base.settings), unresponsive)
+            SCHEDULE,
+            bind(
+                rollups, base.store, base.clock, keep_of(base.settings), unresponsive, base.accounts.postman
+            ),
         ),
     )
     return _Wiring(services, base, door)
@@ -254,7 +259,7 @@ def _wire(settings: Settings, chosen: Parts) -> _Wiring:
 @asynccontextmanager
 async def _open(wiring: _Wiring, alongside: Alongside | None) -> AsyncIterator[None]:
     """Opens from the disk upwards and closes in the opposite order: who writes stops before what it writes to."""
-    services, spool = wiring.services, {"spool.sqlite": wiring.door.spool}
+    services = wiring.services
     async with AsyncExitStack() as stack:
         await stack.enter_async_context(opened(wiring.base))
         await stack.enter_async_context(_live(services))
@@ -263,14 +268,15 @@ async def _open(wiring: _Wiring, alongside: Alongside | None) -> AsyncIterator[N
             await stack.enter_async_context(alongside(services))
         await stack.enter_async_context(services.runner)
         await stack.enter_async_context(
-            commanded(wiring.base, {"backup": backups.command(services.settings, services.store, spool)})
+            commanded(wiring.base, {"backup": backup_command(wiring.base, wiring.door)})
         )
         yield
 
 
 @asynccontextmanager
 async def _live(services: WebServices) -> AsyncIterator[None]:
-    async with running(services.last_values.run(), "last values"):
+    watching = running(services.accounts.live.run(), "rights of open connections")
+    async with watching, running(services.last_values.run(), "last values"):
         with suppress(TimeoutError):  # without the bus there is no live view; all else works
             await asyncio.wait_for(services.last_values.ready.wait(), READY_TIMEOUT_S)
         yield
@@ -286,7 +292,7 @@ def _application(
 ) -> Starlette:
     app = Starlette(
         routes=_routes(services.settings, services, checks, doors, more, page),
-        middleware=_middleware(services.settings),
+        middleware=_middleware(services.settings, services.accounts),
         lifespan=lifespan,
         max_body_size=MAX_BODY,
     )
@@ -302,26 +308,69 @@ def _routes(
     more: Sequence[Collector],
     page: Path,
 ) -> list[BaseRoute]:
-    schema = build_schema(introspection=settings.introspection)
+    schema = build_schema(
+        introspection=settings.introspection,
+        only_persisted=settings.persisted_only,
+        max_cost=settings.query_max_cost,
+        time_limit_s=settings.query_timeout_s,
+    )
     numbers = Metrics([*_collectors(services, schema), *more])
-    export = ExportService(services.inventory.sensors, services.store)
+    graphql = GraphQLServer(
+        schema,
+        services.queries,
+        explorer=settings.explorer,
+        allowed_origins=[settings.origin],
+        max_body=settings.query_max_kb * 1024,
+        accounts=services.accounts,
+        equipment=Commands(services.inventory.commands),
+        public_read=settings.public_read,
+    )
 
-    async def keep_up(_: Inventory, new: Inventory) -> None:
-        export.redescribe(new.sensors)
-        schema.fan_out.begin_again()
+    def described() -> list[BaseRoute]:
+        """What keeps something of the description; made anew when that changes."""
+        return [Route(EXPORT_PATH, _export_door(services)), *_reads(services).routes()]
 
-    services.described.follow(keep_up)
-    graphql = GraphQLServer(schema, services.queries, explorer=settings.explorer)
-    return [
-        Route("/graphql", graphql),
-        WebSocketRoute("/graphql", graphql),
+    routes = [
+        *graphql.routes(),
         *[Route(path, door) for path, door in doors.items()],
-        Route(EXPORT_PATH, ExportDoor(export)),
-        *explorer_routes(schema.as_str() if settings.introspection else None, shown=settings.explorer),
+        *described(),
+        *openapi_routes(doors, page, shown=settings.explorer),
+        *explorer_routes(schema.as_str() if settings.introspection else None, page, shown=settings.explorer),
         *health_routes({"store": _store_check(services), "live": _live_check(services), **checks}),
         metrics_route(numbers.render, CONTENT_TYPE),
         Mount("/", SinglePage(page)),
     ]
+    gated = [_gated(route, public_read=settings.public_read) for route in routes]
+
+    async def keep_up(_: Inventory, new: Inventory) -> None:
+        graphql.redescribe(Commands(new.commands))
+        fresh = [_gated(route, public_read=settings.public_read) for route in described()]
+        by_path = {route.path: route.app for route in fresh}
+        for route in gated:
+            route.app = by_path.get(route.path, route.app)
+        schema.fan_out.begin_again()
+
+    services.described.follow(keep_up)
+    return [*gated]
+
+
+def _gated(route: BaseRoute, *, public_read: bool) -> Route | WebSocketRoute | Mount:
+    """Raises KeyError for a route without a line in the table of rights."""
+    assert isinstance(route, (Route, WebSocketRoute, Mount))
+    route.app = Gate(route.app, right_of_route(route.path), public_read=public_read)
+    return route
+
+
+def _reads(services: WebServices) -> Reads:
+    sensors = services.queries.sensors
+    measurements = MeasurementService(sensors, services.store)
+    return Reads(services.inventory, sensors, measurements, services.clock)
+
+
+def _export_door(services: WebServices) -> ExportDoor:
+    queries = services.queries
+    rolled = RolledExportService(services.inventory, queries.sensors, queries.series, services.clock)
+    return ExportDoor(ExportService(services.inventory.sensors, services.store), rolled)
 
 
 def _collectors(services: WebServices, schema: Schema) -> list[Collector]:
@@ -331,21 +380,34 @@ def _collectors(services: WebServices, schema: Schema) -> list[Collector]:
         readings.rollups(services.state, services.clock),
         readings.live(lambda: services.queries.live.view, lambda: services.bus.subscribers, services.clock),
         operations.devices(lambda: queries.devices.all(), lambda: queries.devices.sensor_errors()),
-        operations.graphql(schema.operations, lambda: schema.fan_out.runs),
+        operations.graphql(schema.operations, lambda: schema.fan_out.runs, schema.documents.lookups),
         operations.process(),
     ]
 
 
-def _middleware(settings: Settings) -> list[Middleware]:
-    headers = Middleware(SecurityHeaders)
-    hosts = [h.strip() for h in settings.allowed_hosts.split(",") if h.strip()]
-    if not hosts and settings.host not in LOOPBACK:
-        return [headers]
-    # A page elsewhere that points its own name at our address must not read us through a visitor's browser.
-    return [
-        headers,
-        Middleware(TrustedHostMiddleware, allowed_hosts=hosts or list(LOOPBACK), www_redirect=False),
+def _middleware(settings: Settings, accounts: Accounts) -> list[Middleware]:
+    outside = [
+        # What a trusted proxy says of the client holds for all that comes after.
+        Middleware(ProxyHeadersMiddleware, trusted_hosts=_listed(settings.trusted_proxies)),
+        Middleware(SecurityHeaders),
+        Middleware(Bounded),
     ]
+    inside = Middleware(
+        Authenticate,
+        by_cookie=accounts.sign_ins.by_cookie,
+        by_token=accounts.sign_ins.by_token,
+        public_url=settings.address,
+    )
+    hosts = _listed(settings.allowed_hosts)
+    if not hosts and settings.host not in LOOPBACK:
+        return [*outside, inside]
+    # A page elsewhere that points its own name at our address must not read us through a visitor's browser.
+    names = hosts or [*LOOPBACK, urlsplit(settings.address).hostname or LOOPBACK[0]]
+    return [*outside, Middleware(TrustedHostMiddleware, allowed_hosts=names, www_redirect=False), inside]
+
+
+def _listed(text: str) -> list[str]:
+    return [part.strip() for part in text.split(",") if part.strip()]
 
 
 def _store_check(services: WebServices) -> Check:

@@ -7,14 +7,28 @@ import logging
 import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any, Final
 
 from pydantic import ValidationError
-from starlette.applications import Starlette
 
+from backend.accounts.model import UserState
 from backend.core.errors import SeduceError
 from backend.core.logs import set_up
 from backend.settings import Settings
+
+if TYPE_CHECKING:
+    from starlette.applications import Starlette
+
+_USER_VERBS: Final = {
+    "add": "add an authorized user",
+    "list": "all users with their states",
+    "promote": "make a user an administrator",
+    "demote": "make an administrator a plain user",
+    "authorize": "let a user in, whatever the state",
+    "deauthorize": "take a user's rights",
+    "password": "give a user a new password; ends all sessions",
+    "delete": "delete a user with all that belongs to it",
+}
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -35,6 +49,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         "serve": _serve,
         "temperature-registerer": _registerer,
         "upgrade": _upgrade,
+        "user": _user,
         "web": _web,
     }[args.command]
     try:
@@ -66,12 +81,21 @@ def _parser() -> argparse.ArgumentParser:
     commands.add_parser("rollups", help="the periodic tasks alone")
     key = commands.add_parser("device-key", help="make a key for a device that pushes")
     key.add_argument("name", metavar="NAME", help="how the key is called in the settings")
+    _add_user(commands.add_parser("user", help="add, list and change users"))
     demo = commands.add_parser("demo", help="a simulated data centre, live in the browser")
     demo.add_argument("--days", type=_days, default=7.0, help="days of history made at the first start (7)")
     demo.add_argument("--port", type=int, help="port of the page; 0 takes a free one (8081)")
     demo.add_argument("--data", type=Path, metavar="DIR", help="folder its data is kept in (var/demo)")
     demo.add_argument("--description", type=Path, metavar="DIR", help="another description to simulate")
     demo.add_argument("--seed", type=int, default=1, help="which weather, which jobs (1)")
+    demo.add_argument(
+        "--trouble",
+        action="append",
+        default=[],
+        metavar="DEVICE=TROUBLE[@START][+LASTS][/EVERY]",
+        help="what befalls a simulated device, in seconds after the start, such as pdu-Z1.10=mute@60+30/300; "
+        "mute, slow, cut, garbage, wrong, reboot, drift or lie; may be given several times",
+    )
     _add_import(
         commands.add_parser("import", help="readings from files into the store; the dashboard must not run")
     )
@@ -165,6 +189,28 @@ def _add_places(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--quiet", action="store_true", help="no progress bar")
 
 
+def _add_user(parser: argparse.ArgumentParser) -> None:
+    verbs = parser.add_subparsers(dest="verb", required=True, metavar="WHAT")
+    for verb, text in _USER_VERBS.items():
+        # No short forms: `--password SECRET` must not pass for `--password-file`.
+        one = verbs.add_parser(verb, help=text, allow_abbrev=False)
+        if verb == "list":
+            states = [state.value for state in UserState]
+            one.add_argument("--state", choices=states, help="only those in this state")
+            continue
+        one.add_argument("email", metavar="EMAIL")
+        if verb == "add":
+            one.add_argument("--admin", action="store_true", help="as an administrator")
+            one.add_argument("--name", default="", help="the user's name")
+        if verb in ("add", "password"):
+            # None on the command line itself: every user of the machine could read it there.
+            source = one.add_mutually_exclusive_group()
+            source.add_argument(
+                "--password-file", metavar="FILE", help="read the password there; - is the standard input"
+            )
+            source.add_argument("--generate", action="store_true", help="make a password and print it")
+
+
 def _names(text: str) -> tuple[str, ...]:
     return tuple(word.strip() for word in text.split(",") if word.strip())
 
@@ -186,13 +232,14 @@ def _check(args: argparse.Namespace) -> int:
 
 def _demo(args: argparse.Namespace) -> int:
     from backend.demo import Options, run
+    from crawlers.simulators.troubles import Spell
 
     chosen = {"port": args.port, "description_dir": args.description}
     settings = Settings(
         data_dir=args.data or Path("var/demo"), **{k: v for k, v in chosen.items() if v is not None}
     )
     _log(settings)
-    return run(settings, Options(args.days, args.seed))
+    return run(settings, Options(args.days, args.seed, troubles=[Spell.parse(t) for t in args.trouble]))
 
 
 def _serve(_: argparse.Namespace) -> int:
@@ -219,7 +266,7 @@ def _ingest(_: argparse.Namespace) -> int:
 
 
 def _registerer(_: argparse.Namespace) -> int:
-    from backend.processes import create_registerer
+    from backend.registerer import create_registerer
 
     return _listen_and_serve(create_registerer, "Temperature cards are taken at", "cards")
 
@@ -267,6 +314,14 @@ def _config(args: argparse.Namespace) -> int:
     return 0
 
 
+def _user(args: argparse.Namespace) -> int:
+    from backend.operate import run
+
+    settings = Settings()
+    logging.basicConfig(level=logging.WARNING, format="%(levelname)s %(name)s: %(message)s")
+    return run(settings, args)
+
+
 def _device_key(args: argparse.Namespace) -> int:
     from backend.ingest.keys import new_key
 
@@ -282,6 +337,8 @@ def _listen_and_serve(create: Callable[[Settings], Starlette], greeting: str, pr
     _log(settings)
     listener = listen(settings, process)
     host, port = listener.getsockname()
+    if not process:
+        settings = settings.model_copy(update={"port": port})  # mailed links name it
     return serve(create(settings), listener, f"{greeting} http://{host}:{port}", settings)
 
 

@@ -11,8 +11,10 @@ from __future__ import annotations
 import asyncio
 import json
 import logging
+import os
+import secrets
 import sys
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -20,22 +22,27 @@ from typing import Final, Never
 
 from tqdm import tqdm
 
+from backend.accounts.log import OPERATOR
+from backend.accounts.services import Accounts
 from backend.app import Parts, Services, crawling, create_app
-from backend.core.errors import PermanentError
+from backend.core.errors import NotFound, PermanentError
 from backend.core.reading import Readings
 from backend.core.windows import NS_PER_SECOND, Window
 from backend.inventory.loader import load
 from backend.inventory.model import Inventory
 from backend.serve import listen, serve
 from backend.settings import Settings
+from backend.wiring import CONSOLE
 from crawlers.simulators.backfill import history
 from crawlers.simulators.faults import usual_faults
 from crawlers.simulators.fleet import SimulatedFleet
 from crawlers.simulators.model import DataCentreModel
 from crawlers.simulators.relocate import relocate
+from crawlers.simulators.troubles import Spell
 
 log = logging.getLogger("seduce.demo")
 
+ADMIN: Final = "admin@example.org"
 HOUR_NS: Final = Window.H1.ns
 CLOSE_ENOUGH_NS: Final = 2 * NS_PER_SECOND
 BAR: Final = "{desc}  {bar:30} {percentage:3.0f} %  {elapsed}"
@@ -48,16 +55,18 @@ class Options:
     days: float
     seed: int
     quiet: bool = False
+    troubles: Sequence[Spell] = ()
 
 
 def run(settings: Settings, options: Options) -> int:
     """Serve until Ctrl-C. Returns the exit code; raises `UserError` or `PermanentError` for what the user can mend."""
     listener = listen(settings)
     url = f"http://{settings.host}:{listener.getsockname()[1]}"
+    chosen = {"public_url": settings.public_url or url, "mail_url": settings.mail_url or CONSOLE}
+    settings = settings.model_copy(update=chosen)
     demo = _Demo(settings, options, load(settings.description_dir), url)
     app = create_app(settings, Parts(inventory=demo.inventory), demo.alongside)
-    greeting = f"\nThe simulated data centre is live at {url} (no log-in needed; Ctrl-C stops it)\n"
-    return serve(app, listener, greeting, settings)
+    return serve(app, listener, demo.greeting, settings)
 
 
 class _Demo:
@@ -69,15 +78,22 @@ class _Demo:
         # Beside another demo, or as a test, the described ports may be taken; any free ones serve as well.
         self.inventory = relocate(described)
         self._notes = settings.data_dir / "demo.json"
+        self._login = _LogIn(settings.data_dir / "login.json")
+
+    def greeting(self) -> str:
+        return f"\nThe simulated data centre is live at {self.url} (Ctrl-C stops it)\n{self._login.text}\n"
 
     @asynccontextmanager
     async def alongside(self, services: Services) -> AsyncIterator[None]:
+        await self._login.ensure(services.accounts)
         now = services.clock.now_ns()
         model = DataCentreModel(
             self.inventory, self._options.seed, usual_faults(self.inventory, self._options.seed, now)
         )
         await self._make_history(services, model)
-        fleet = SimulatedFleet(self.inventory, model, f"{self.url}/temperature/list")
+        fleet = SimulatedFleet(
+            self.inventory, model, f"{self.url}/temperature/list", spells=self._options.troubles
+        )
         await asyncio.to_thread(fleet.start_in_thread)
         try:
             async with crawling(services):
@@ -131,6 +147,41 @@ class _Demo:
             leave=True,
             mininterval=0.2 if sys.stderr.isatty() else 5.0,
         )
+
+
+class _LogIn:
+    """The demo's administrator, made at the first start with a password of chance, which only the file's owner can read."""
+
+    def __init__(self, file: Path) -> None:
+        self._file = file
+        self.text = ""
+
+    async def ensure(self, accounts: Accounts) -> None:
+        password = self._kept() or secrets.token_urlsafe(12)
+        try:
+            user = await accounts.users.with_email(ADMIN)
+        except NotFound:
+            self._keep(password)
+            await accounts.users.add(ADMIN, password, admin=True, actor=OPERATOR, name="Demo")
+        else:
+            if not await accounts.users.has_password(user.id, password):
+                self.text = f"Log in as {ADMIN} with the password that you gave it"
+                return
+        self.text = f"Log in as {ADMIN} with the password {password}"
+
+    def _kept(self) -> str:
+        try:
+            return str(json.loads(self._file.read_text())["password"])
+        except FileNotFoundError:
+            return ""
+        except (ValueError, KeyError, TypeError) as cause:
+            raise PermanentError(f"{self._file} is damaged; remove its folder to begin anew") from cause
+
+    def _keep(self, password: str) -> None:
+        self._file.unlink(missing_ok=True)
+        made = os.open(self._file, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+        with os.fdopen(made, "w") as file:
+            json.dump({"email": ADMIN, "password": password}, file)
 
 
 @dataclass(slots=True)

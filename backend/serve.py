@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import socket
+from collections.abc import Callable
+from typing import Any, Final
 
 import uvicorn
 from starlette.applications import Starlette
@@ -11,9 +14,21 @@ from starlette.applications import Starlette
 from backend.core.asgi import App
 from backend.core.errors import PermanentError
 from backend.ingest.door import Doors
+from backend.rest.connection import BoundedHttp
 from backend.rest.requests import Requests
 from backend.settings import Settings
 from backend.tracing import traced
+
+SOCKETS: Final[dict[str, Any]] = {
+    # Fanned-out messages are encoded once; compressing every copy would cost more than all the rest.
+    "ws_per_message_deflate": False,
+    # What a client sends are documents and variables.
+    "ws_max_size": 256 * 1024,
+    # Proxies cut what is idle, and a client that is gone without a word must not be written to for ever.
+    "ws_ping_interval": 20.0,
+    "ws_ping_timeout": 20.0,
+}
+"""How WebSockets are served, as uvicorn calls it."""
 
 
 def listen(settings: Settings, process: str = "") -> socket.socket:
@@ -36,24 +51,29 @@ def listen(settings: Settings, process: str = "") -> socket.socket:
     return listener
 
 
-def serve(app: Starlette, listener: socket.socket, greeting: str, settings: Settings) -> int:
-    """Until SIGINT or SIGTERM. Returns 0, or 1 where the start failed (the log says why)."""
+def serve(
+    app: Starlette, listener: socket.socket, greeting: str | Callable[[], str], settings: Settings
+) -> int:
+    """Until SIGINT or SIGTERM. Returns 0, or 1 where the start failed (the log says why).
+
+    A greeting that is a function is asked for when all is up.
+    """
     with traced(app, settings) as spanned:
         # Pushes skip routing and middleware: a thousand a second come in, and none of it is for them.
         front = Doors(app.state.doors, Requests(spanned, settings.access_log))
         return _serve(front, listener, greeting)
 
 
-def _serve(front: App, listener: socket.socket, greeting: str) -> int:
+def _serve(front: App, listener: socket.socket, greeting: str | Callable[[], str]) -> int:
     config = uvicorn.Config(
         front,
+        http=BoundedHttp,
         log_level="warning",
         access_log=False,
         proxy_headers=False,
         server_header=False,
         lifespan="on",
-        # Fanned-out messages are encoded once; compressing every copy would cost more than all the rest.
-        ws_per_message_deflate=False,
+        **SOCKETS,
         timeout_graceful_shutdown=3,
     )
     server = _Server(config, greeting)
@@ -66,14 +86,21 @@ def _serve(front: App, listener: socket.socket, greeting: str) -> int:
     return 0 if server.started else 1
 
 
+def settle() -> None:
+    """What is there at the start stays: the collector need not look through all of it each time, for tens of milliseconds."""
+    gc.collect()
+    gc.freeze()
+
+
 class _Server(uvicorn.Server):
     """Says where it serves once it does."""
 
-    def __init__(self, config: uvicorn.Config, greeting: str) -> None:
+    def __init__(self, config: uvicorn.Config, greeting: str | Callable[[], str]) -> None:
         super().__init__(config)
         self._greeting = greeting
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         await super().startup(sockets)
         if self.started:
-            print(self._greeting, flush=True)
+            settle()
+            print(self._greeting if isinstance(self._greeting, str) else self._greeting(), flush=True)

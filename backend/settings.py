@@ -7,6 +7,7 @@ import re
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Final, Literal
+from urllib.parse import urlsplit
 
 from dotenv import dotenv_values
 from pydantic import Field, SecretStr
@@ -102,11 +103,58 @@ class Settings(BaseSettings):
         description="Names by which browsers may address the server, separated by commas; empty means "
         "127.0.0.1 and localhost where it listens there, and any name elsewhere.",
     )
-    public_read: bool = Field(
-        default=True, description="Whether reads need no log-in. Only on loopback until accounts exist."
+    public_url: str = Field(
+        default="",
+        description="Address by which people reach the page, as https://seduce.example.org: mailed links begin with it. Empty "
+        "means http:// with SEDUCE_HOST and SEDUCE_PORT.",
     )
+    trusted_proxies: str = Field(
+        default="",
+        description="Addresses or networks of proxies whose X-Forwarded-For and X-Forwarded-Proto are believed, separated by "
+        "commas.",
+    )
+    public_read: bool = Field(default=False, description="Whether reads and exports need no log-in.")
+    session_idle_minutes: int = Field(
+        default=30,
+        ge=1,
+        description="Minutes without use after which a log-in ends; an open page counts as use.",
+    )
+    session_hours: int = Field(default=12, ge=1, description="Hours after which a log-in ends in any case.")
+    mail_url: str = Field(
+        default="",
+        description="Mail server: smtp+starttls://user@host:587, smtps://user@host:465, smtp://127.0.0.1:25 (loopback only), or "
+        "console: to print mails, links included. Empty means none: mails wait.",
+    )
+    mail_password: SecretStr = Field(
+        default=SecretStr(""), description="Password of the mail server's user; better in a file."
+    )
+    mail_password_file: str = Field(
+        default="", description="File that holds the password of the mail server's user."
+    )
+    mail_ca_file: str = Field(
+        default="", description="Certificates by which the mail server is known, beside the system's."
+    )
+    mail_from: str = Field(default="SeDuCe dashboard <seduce@localhost>", description="Sender of the mails.")
     introspection: bool = Field(default=True, description="Whether the GraphQL schema may be asked for.")
-    explorer: bool = Field(default=True, description="Whether /graphql shows the explorer to a browser.")
+    explorer: bool = Field(
+        default=True, description="Whether /graphql and /api/docs show pages to try the API on."
+    )
+    persisted_only: bool = Field(
+        default=False,
+        description="Whether only documents known by their hash may run: the page's own. Notebooks, the explorer and scripts "
+        "with documents of their own are then refused.",
+    )
+    query_max_cost: int = Field(
+        default=1_000_000,
+        gt=0,
+        description="Values one GraphQL operation may ask for; a point of a series counts once for each of its columns.",
+    )
+    query_timeout_s: float = Field(
+        default=30.0, gt=0, description="Seconds after which a GraphQL query or mutation is stopped."
+    )
+    query_max_kb: int = Field(
+        default=256, gt=0, description="Size in kB of the largest GraphQL request that is read."
+    )
     spool_max_mb: int = Field(
         default=2048, gt=0, description="Size in MB at which the spool refuses readings."
     )
@@ -157,16 +205,35 @@ class Settings(BaseSettings):
         "extra `otel`.",
     )
 
+    @property
+    def address(self) -> str:
+        """By which people reach the page, without a slash at the end."""
+        return (self.public_url or f"http://{self.host}:{self.port}").rstrip("/")
+
+    @property
+    def origin(self) -> str:
+        """Scheme, host and port of that address."""
+        parts = urlsplit(self.address)
+        return f"{parts.scheme}://{parts.netloc}"
+
+    def password_for_mail(self) -> str:
+        """Empty where none is set. Raises `UserError` where its file cannot be read."""
+        if not self.mail_password_file:
+            return self.mail_password.get_secret_value()
+        return _secret_in(self.mail_password_file, "SEDUCE_MAIL_PASSWORD_FILE")
+
     def key_for_ingest(self) -> str:
         """The device key to send to the door, empty where none is set. Raises `UserError` where its file cannot be read."""
         if not self.ingest_key_file:
             return self.ingest_key.get_secret_value()
-        try:
-            return Path(self.ingest_key_file).read_text().strip()
-        except (OSError, UnicodeDecodeError) as cause:
-            raise UserError(
-                f"SEDUCE_INGEST_KEY_FILE={self.ingest_key_file} cannot be read: {cause}"
-            ) from cause
+        return _secret_in(self.ingest_key_file, "SEDUCE_INGEST_KEY_FILE")
+
+
+def _secret_in(file: str, name: str) -> str:
+    try:
+        return Path(file).read_text().strip()
+    except (OSError, UnicodeDecodeError) as cause:
+        raise UserError(f"{name}={file} cannot be read: {cause}") from cause
 
 
 def settings_file() -> Path | None:

@@ -8,20 +8,29 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections import Counter
-from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Iterable, Mapping
-from contextlib import AsyncExitStack, asynccontextmanager
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping
+from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
 
 from backend import control
+from backend.accounts.known_keys import KnownKeys
+from backend.accounts.passwords import Passwords
+from backend.accounts.rates import Rates
+from backend.accounts.repository import AccountStore
+from backend.accounts.rules import HOUR_NS, Rules
+from backend.accounts.services import Accounts
 from backend.bus.board import MemoryCounters, MemoryHealthBoard
 from backend.bus.memory import MemoryBus
+from backend.bus.rates import MemoryRates
 from backend.core.asgi import App
 from backend.core.clock import Clock, SystemClock
 from backend.core.errors import PermanentError, TransientError
-from backend.core.ports import Bus, Counters, HealthBoard, SensorTags, TimeSeriesStore, Written
+from backend.core.mail import Mailer
+from backend.core.ports import Bus, Counters, HealthBoard, TimeSeriesStore, Written
+from backend.core.rates import RateLimits
 from backend.core.reading import Readings
 from backend.core.windows import Window
 from backend.db.engine import Database
@@ -30,12 +39,15 @@ from backend.db.rollup_state import SqlRollupState
 from backend.ingest.door import IngestDoor
 from backend.ingest.health_door import PATH as HEALTH_PATH
 from backend.ingest.health_door import HealthDoor
-from backend.ingest.keys import Guard, Keys, Networks
+from backend.ingest.keys import Guard, KeyRing, Keys, Networks
 from backend.ingest.service import Ingest
-from backend.ingest.spool import SqliteSpool
 from backend.inventory.described import Described
 from backend.inventory.loader import load
 from backend.inventory.model import Inventory, Sensor
+from backend.mail.console import ConsoleMailer, NoMailer
+from backend.mail.smtp import SmtpAddress, SmtpMailer
+from backend.mail.templates import MailTemplates
+from backend.receiving import RELAY_PATH, Door, open_spool, running, tags_of
 from backend.rest.arduino import PATH as CARDS_PATH
 from backend.rest.arduino import CardDoor
 from backend.rest.spa import DIST
@@ -48,9 +60,9 @@ from backend.stores import database_of, open_store
 log = logging.getLogger("seduce.app")
 
 INGEST_PATH: Final = "/ingest"
-RELAY_PATH: Final = "/ingest/cards"
-"""Where a process that receives cards leaves what it has judged: as `/ingest`, and unknown probes are let in."""
 RETRY_S: Final = 2.0
+CONSOLE: Final = "console:"
+"""The mail server of the demo: the terminal."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,6 +73,8 @@ class Parts:
     inventory: Inventory | None = None
     store: TimeSeriesStore | None = None
     bus: Bus | None = None
+    mailer: Mailer | None = None
+    passwords: Passwords | None = None
     page: Path = DIST
 
 
@@ -78,19 +92,15 @@ class Base:
     state: SqlRollupState
     board: HealthBoard
     counters: Counters
+    accounts: Accounts
+    rates: RateLimits
+    device_keys: KnownKeys
+    """Device keys of the database, as the doors know them."""
 
     @property
     def inventory(self) -> Inventory:
         """The description that is in force now."""
         return self.described.inventory
-
-
-@dataclass(frozen=True, slots=True)
-class Door:
-    """The one writer of raw readings, and the spool it keeps them in."""
-
-    ingest: Ingest
-    spool: SqliteSpool
 
 
 def build_base(settings: Settings, chosen: Parts) -> Base:
@@ -102,6 +112,8 @@ def build_base(settings: Settings, chosen: Parts) -> Base:
     clock = chosen.clock or SystemClock()
     bus = chosen.bus or open_bus(settings)
     board, counters = open_board(settings, clock)
+    rates = open_rates(settings, clock)
+    accounts = build_accounts(settings, database, clock, rates, chosen)
     return Base(
         settings=settings,
         clock=clock,
@@ -113,7 +125,50 @@ def build_base(settings: Settings, chosen: Parts) -> Base:
         state=SqlRollupState(database),
         board=board,
         counters=counters,
+        accounts=accounts,
+        rates=rates,
+        device_keys=KnownKeys(accounts.store, clock),
     )
+
+
+def build_accounts(
+    settings: Settings, database: Database, clock: Clock, rates: RateLimits, chosen: Parts
+) -> Accounts:
+    """Raises `UserError` for a mail server that cannot be, or a secret that cannot be read."""
+    rules = Rules(
+        public_url=settings.address,
+        public_read=settings.public_read,
+        session_idle_ns=settings.session_idle_minutes * HOUR_NS // 60,
+        session_ns=settings.session_hours * HOUR_NS,
+    )
+    return Accounts.build(
+        AccountStore(database),
+        clock,
+        Rates(rates, MemoryRates(clock)),
+        chosen.mailer or open_mailer(settings),
+        MailTemplates(),
+        rules,
+        chosen.passwords,
+    )
+
+
+def open_mailer(settings: Settings) -> Mailer:
+    """Raises `UserError`."""
+    if not settings.mail_url:
+        return NoMailer()
+    if settings.mail_url == CONSOLE:
+        return ConsoleMailer()
+    address = SmtpAddress.parse(settings.mail_url, settings.password_for_mail())
+    return SmtpMailer(address, settings.mail_from, settings.mail_ca_file)
+
+
+def open_rates(settings: Settings, clock: Clock) -> RateLimits:
+    """Counters of attempts: in Redis where the live bus is, else in memory."""
+    if settings.bus_url.startswith("memory:"):
+        return MemoryRates(clock)
+    from backend.bus.redis_rates import RedisRates
+
+    return RedisRates(settings.bus_url)
 
 
 def describe(settings: Settings, chosen: Parts) -> Described:
@@ -176,32 +231,24 @@ def build_door(base: Base, rollups: RollupEngine) -> Door:
     return Door(ingest, spool)
 
 
-def tags_of(inventory: Inventory) -> dict[str, SensorTags]:
-    return {n: SensorTags(s.location, s.sensor_type, s.unit) for n, s in inventory.sensors.items()}
-
-
 def open_doors(base: Base, ingest: Ingest) -> Mapping[str, App]:
     """The push routes by path, each with what it asks of a pusher. Raises `UserError` where the keys cannot be read."""
     settings = base.settings
-    keys = Keys.load(settings.device_keys, settings.device_keys_file)
+    keys = KeyRing(Keys.load(settings.device_keys, settings.device_keys_file), base.device_keys)
     # Without keys nobody can be told from anybody: then only this machine is trusted.
-    crawlers = Networks.none() if len(keys) else Networks.loopback()
+    crawlers = {"networks": Networks.none(), "without_keys": Networks.loopback()}
     cards = Networks.parse(settings.card_networks)
     return {
-        INGEST_PATH: Guard(IngestDoor(ingest.accept_columns), keys, crawlers),
-        RELAY_PATH: Guard(IngestDoor(ingest.accept_relayed), keys, crawlers),
+        INGEST_PATH: Guard(IngestDoor(ingest.accept_columns), keys, **crawlers),
+        RELAY_PATH: Guard(IngestDoor(ingest.accept_relayed), keys, **crawlers),
         CARDS_PATH: Guard(CardDoor(ingest), keys, cards),
-        HEALTH_PATH: Guard(HealthDoor(base.board, base.clock), keys, crawlers),
+        HEALTH_PATH: Guard(HealthDoor(base.board, base.clock), keys, **crawlers),
     }
 
 
 def temperatures(sensors: Iterable[Sensor]) -> dict[str, float]:
     """Temperature sensors, which are watched for silence, with their periods in seconds."""
     return {s.name: s.poll_s for s in sensors if s.sensor_type == "temperature"}
-
-
-def open_spool(settings: Settings, name: str) -> SqliteSpool:
-    return SqliteSpool(settings.data_dir / name, settings.spool_max_mb * 1024 * 1024)
 
 
 def open_bus(settings: Settings) -> Bus:
@@ -245,22 +292,27 @@ async def opened(base: Base) -> AsyncIterator[None]:
         stack.push_async_callback(base.bus.close)
         stack.push_async_callback(base.board.close)
         stack.push_async_callback(base.counters.close)
+        stack.push_async_callback(base.rates.close)
         stack.push_async_callback(base.database.close)
         await stack.enter_async_context(_patiently("database", lambda: migrate(base.database_url)))
         stack.push_async_callback(base.store.close)
         await stack.enter_async_context(_patiently("store", base.store.open))
+        with suppress(TransientError):
+            await base.device_keys.look()
+        await stack.enter_async_context(running(base.device_keys.run(), "device keys"))
         yield
 
 
-@asynccontextmanager
-async def draining(door: Door) -> AsyncIterator[None]:
-    """The spool is open, and what it holds goes to the store."""
-    await door.spool.open()
-    try:
-        async with running(door.ingest.run_drain(), "drain of the spool"):
-            yield
-    finally:
-        await door.spool.close()
+def backup_command(base: Base, door: Door) -> control.Command:
+    """The command `backup`. What it needs is loaded when it is given: few processes ever are."""
+
+    async def backup(request: Mapping[str, object], tell: control.Say) -> object:
+        from backend.backups import command
+
+        spools = {"spool.sqlite": door.spool}
+        return await command(base.settings, base.store, spools)(request, tell)
+
+    return backup
 
 
 @asynccontextmanager
@@ -273,24 +325,6 @@ async def commanded(base: Base, commands: Mapping[str, control.Command]) -> Asyn
             control.listening(base.settings.data_dir, {"reload": reload, **commands})
         )
         yield
-
-
-@asynccontextmanager
-async def running(work: Coroutine[Any, Any, None], name: str) -> AsyncIterator[None]:
-    """Runs beside the block; a failure is logged at once and not at the end."""
-    task = asyncio.create_task(work, name=name)
-    task.add_done_callback(_tell)
-    try:
-        yield
-    finally:
-        task.cancel()
-        await asyncio.gather(task, return_exceptions=True)
-
-
-def _tell(task: asyncio.Task[None]) -> None:
-    error = None if task.cancelled() else task.exception()
-    if error is not None:
-        log.critical("%s has stopped", task.get_name(), exc_info=error)
 
 
 @asynccontextmanager

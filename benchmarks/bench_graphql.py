@@ -95,7 +95,7 @@ async def fill(services: Any, inventory: Inventory) -> None:
 async def serve(folder: Path, port: Any, done: Any) -> None:
     inventory = load(ROOT / "examples" / "datacenter")
     clock = ManualClock(NOW_S * NS_PER_SECOND)
-    app = create_app(Settings(data_dir=folder), Parts(clock=clock, inventory=inventory))
+    app = create_app(Settings(public_read=True, data_dir=folder), Parts(clock=clock, inventory=inventory))
     async with serving(app) as address:
         await app.state.services.runner.stop()
         await fill(app.state.services, inventory)

@@ -2,9 +2,9 @@
 
     python -m benchmarks.bench_peers [runs]
 
-The same 86,400 readings: ours as GraphQL columns, theirs by /api/v1/export, both as JSON over HTTP on loopback, from a process
-each. Ours holds the example data centre: a day of readings of 50 sensors, seven days of roll-ups of all. VictoriaMetrics is
-Debian's package; without it there is nothing to compare with, and that is said.
+The same 86,400 readings: ours as GraphQL columns and as an Arrow stream of /export, theirs by /api/v1/export, over HTTP on
+loopback, from a process each. Ours holds the example data centre: a day of readings of 50 sensors, seven days of roll-ups of
+all. VictoriaMetrics is Debian's package; without it there is nothing to compare with, and that is said.
 """
 
 from __future__ import annotations
@@ -27,8 +27,10 @@ from multiprocessing.connection import Connection
 from multiprocessing.synchronize import Event
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlencode
 
 import orjson
+import pyarrow as pa
 
 from backend.app import Parts, create_app
 from backend.core.bucket import SeriesKind
@@ -36,7 +38,7 @@ from backend.core.clock import ManualClock
 from backend.core.windows import NS_PER_SECOND, Window
 from backend.inventory.loader import load
 from backend.settings import Settings
-from benchmarks.bench_graphql import DAY_S, NOW_S, RAW_SENSORS, ROOT, questions, raw_day, week_of
+from benchmarks.bench_graphql import DAY_S, NOW_S, RAW_SENSORS, ROOT, iso, questions, raw_day, week_of
 from tests.support.serve import serving
 
 PROGRAM = "victoria-metrics"
@@ -53,7 +55,9 @@ CLOCK_NS = (NOW_S + 10) * NS_PER_SECOND
 async def fill(folder: Path) -> None:
     """Everything the server will have, sorted as it is after a night."""
     inventory = load(ROOT / "examples" / "datacenter")
-    app = create_app(Settings(data_dir=folder), Parts(clock=ManualClock(CLOCK_NS), inventory=inventory))
+    app = create_app(
+        Settings(public_read=True, data_dir=folder), Parts(clock=ManualClock(CLOCK_NS), inventory=inventory)
+    )
     names = list(inventory.sensors)
     async with serving(app):
         services = app.state.services
@@ -70,7 +74,7 @@ async def fill(folder: Path) -> None:
 
 async def serve(folder: Path, port: Connection, done: Event) -> None:
     clock = ManualClock(CLOCK_NS)
-    app = create_app(Settings(data_dir=folder), Parts(clock=clock))
+    app = create_app(Settings(public_read=True, data_dir=folder), Parts(clock=clock))
     async with serving(app) as address:
         port.send(int(address.rpartition(":")[2]))
         await asyncio.to_thread(done.wait)
@@ -195,26 +199,38 @@ def report(title: str, taken: list[float], spent: float, answer: bytes) -> None:
     print(f"{title:52}{''.join(f'{figure:9.1f}' for figure in figures)}{len(answer) / 1e3:10,.0f} kB")
 
 
-def compare(our: tuple[int, int], their: tuple[int, int], names: list[str], runs: int) -> float:
-    """Ours by theirs, asked in turn, so that whatever else the machine does strikes both. `our` and `their`: process id, port."""
-    before = [cpu_ms(pid) for pid, _ in (our, their)]
+def compare(our: tuple[int, int], their: tuple[int, int], names: list[str], runs: int) -> tuple[float, float]:
+    """Ours by theirs, GraphQL and Arrow, asked in turn, so that whatever else the machine does strikes all three.
+
+    `our` and `their`: process id, port.
+    """
     day = {"from": NOW_S - DAY_S, "to": NOW_S}
     path = f"/api/v1/export?match[]=sensors&start={day['from']}&end={day['to'] - 1}"
-    theirs_connection = connect(their[1])
-    mine = graphql(connect(our[1]), questions(names)[DAY_TITLE])
-    theirs = lambda: ask(theirs_connection, "GET", path)[1]  # noqa: E731
-    taken: tuple[list[float], list[float]] = ([], [])
+    params = {"sensors": names[0], "from": iso(day["from"]), "to": iso(day["to"]), "format": "arrow"}
+    export = f"/export?{urlencode(params)}"
+    ours, theirs = connect(our[1]), connect(their[1])
+    asks = {
+        "ours": (our[0], graphql(ours, questions(names)[DAY_TITLE])),
+        "ours, Arrow": (our[0], lambda: ask(ours, "GET", export)[1]),
+        PROGRAM: (their[0], lambda: ask(theirs, "GET", path)[1]),
+    }
+    taken: dict[str, list[float]] = {who: [] for who in asks}
+    spent = dict.fromkeys(asks, 0.0)
+    answers: dict[str, bytes] = {}
     for _ in range(runs + 1):
-        (ms, answer), (their_ms, their_answer) = timed(mine), timed(theirs)
-        taken[0].append(ms)
-        taken[1].append(their_ms)
-    spent = [cpu_ms(pid) - start for (pid, _), start in zip((our, their), before, strict=True)]
-    got = json.loads(answer)["data"]["series"][0]
-    assert got["values"] == json.loads(their_answer)["values"]
-    assert len(got["values"]) == DAY_S
-    report(f"{DAY_TITLE}: ours", taken[0], spent[0], answer)
-    report(f"{DAY_TITLE}: {PROGRAM}", taken[1], spent[1], their_answer)
-    return statistics.median(taken[0][1:]) / statistics.median(taken[1][1:])
+        for who, (pid, act) in asks.items():
+            before = cpu_ms(pid)
+            ms, answers[who] = timed(act)
+            taken[who].append(ms)
+            spent[who] += cpu_ms(pid) - before
+    columns = json.loads(answers["ours"])["data"]["series"][0]["values"]
+    table = pa.ipc.open_stream(answers["ours, Arrow"]).read_all()
+    assert columns == json.loads(answers[PROGRAM])["values"] == table.column("value").to_pylist()
+    assert len(columns) == DAY_S
+    for who in asks:
+        report(f"{DAY_TITLE}: {who}", taken[who], spent[who], answers[who])
+    medians = {who: statistics.median(times[1:]) for who, times in taken.items()}
+    return medians["ours"] / medians[PROGRAM], medians["ours, Arrow"] / medians[PROGRAM]
 
 
 def weeks(pid: int, port: int, names: list[str], runs: int) -> None:
@@ -240,8 +256,8 @@ def main() -> None:
         else:
             with victoria_metrics(program, Path(folder) / "theirs") as their:
                 import_day(their[1], names[0])
-                ratio = compare((pid, port), their, names, runs)
-            print(f"ours / theirs: {ratio:.2f} (goal: at most 1)")
+                columns, arrow = compare((pid, port), their, names, runs)
+            print(f"ours / theirs: {columns:.2f} (goal: at most 1), as Arrow {arrow:.2f} (goal: at most 0.6)")
         weeks(pid, port, names, runs)
         peak, now = memory_mb(pid, "VmHWM"), memory_mb(pid, "VmRSS")
         print(

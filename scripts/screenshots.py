@@ -7,11 +7,12 @@ from __future__ import annotations
 
 import argparse
 import base64
+import json
 import os
 import sys
 from pathlib import Path
 
-from playwright.sync_api import Browser, Page, expect, sync_playwright
+from playwright.sync_api import Browser, BrowserContext, Page, StorageState, expect, sync_playwright
 
 PAGES = {
     "overview": "/",
@@ -58,8 +59,25 @@ def unroll(page: Page, width: int, height: int) -> None:
     page.wait_for_timeout(400)
 
 
-def first_sensor(browser: Browser, base: str) -> str | None:
-    page = browser.new_page()
+def log_in(browser: Browser, base: str, file: Path) -> StorageState | None:
+    """What the browser holds after a log-in with what the demo keeps in `file`; None where there is no such file."""
+    if not file.exists():
+        return None
+    known = json.loads(file.read_text())
+    context = browser.new_context()
+    page = context.new_page()
+    page.goto(f"{base}/log-in")
+    page.get_by_label("E-mail address").fill(known["email"])
+    page.get_by_label("Password", exact=True).fill(known["password"])
+    page.get_by_role("button", name="Log in").click()
+    page.wait_for_url(f"{base}/")
+    state = context.storage_state()
+    context.close()
+    return state
+
+
+def first_sensor(context: BrowserContext, base: str) -> str | None:
+    page = context.new_page()
     page.goto(f"{base}/sensor")
     settle(page)
     link = page.query_selector("main a[href^='/sensor/']")
@@ -68,7 +86,7 @@ def first_sensor(browser: Browser, base: str) -> str | None:
     return href
 
 
-def photograph(base: str, out: Path) -> list[str]:
+def photograph(base: str, out: Path, login: Path) -> list[str]:
     """Take all pictures; the names of the blank ones."""
     blank: list[str] = []
     out.mkdir(parents=True, exist_ok=True)
@@ -77,12 +95,16 @@ def photograph(base: str, out: Path) -> list[str]:
         browser = playwright.chromium.launch(executable_path=executable)
         judge = browser.new_page()
         pages = dict(PAGES)
-        if sensor := first_sensor(browser, base):
+        state = log_in(browser, base, login)
+        if sensor := first_sensor(browser.new_context(storage_state=state), base):
             pages["sensor"] = sensor
         for width, (w, h) in WIDTHS.items():
             for theme in THEMES:
                 context = browser.new_context(
-                    viewport={"width": w, "height": h}, color_scheme=theme, device_scale_factor=1
+                    viewport={"width": w, "height": h},
+                    color_scheme=theme,
+                    device_scale_factor=1,
+                    storage_state=state,
                 )
                 page = context.new_page()
                 for name, path in pages.items():
@@ -106,8 +128,11 @@ def main() -> int:
     )
     parser.add_argument("url", help="where the dashboard runs")
     parser.add_argument("out", type=Path, help="directory for the pictures")
+    parser.add_argument(
+        "--login", type=Path, default=Path("var/demo/login.json"), help="where the demo keeps its log-in"
+    )
     args = parser.parse_args()
-    blank = photograph(args.url.rstrip("/"), args.out)
+    blank = photograph(args.url.rstrip("/"), args.out, args.login)
     for name in blank:
         print(f"blank: {name}", file=sys.stderr)
     print(f"pictures in {args.out}")

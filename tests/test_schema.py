@@ -2,18 +2,27 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from pathlib import Path
 
 from graphql import (
     GraphQLEnumType,
+    GraphQLInputObjectType,
+    GraphQLInterfaceType,
     GraphQLObjectType,
+    GraphQLSchema,
     build_schema,
+    get_named_type,
     is_introspection_type,
     is_specified_scalar_type,
 )
 
 from backend.schema_export import sdl
+
+UNIT = re.compile(
+    r"watts|kwh|celsius|seconds|percent|\bW\b|kWh|°C|\bms\b|\bunit\b|0 to 1|ratio|how many", re.IGNORECASE
+)
 
 FILE = Path(__file__).resolve().parents[1] / "schema.graphql"
 
@@ -78,15 +87,17 @@ def test_the_core_is_kept() -> None:
                     assert str(same.type) == str(argument.type), f"{name}.{field_name}({argument_name})"
 
 
-def undescribed() -> Iterator[str]:
-    for name, kind in build_schema(FILE.read_text(encoding="utf-8")).type_map.items():
+def undescribed(schema: GraphQLSchema) -> Iterator[str]:
+    for name, kind in schema.type_map.items():
         if is_introspection_type(kind) or is_specified_scalar_type(kind):
             continue
         if not kind.description:
             yield name
         if isinstance(kind, GraphQLEnumType):
             yield from (f"{name}.{v}" for v, value in kind.values.items() if not value.description)
-        if isinstance(kind, GraphQLObjectType):
+        if isinstance(kind, GraphQLInputObjectType):
+            yield from (f"{name}.{f}" for f, field in kind.fields.items() if not field.description)
+        if isinstance(kind, GraphQLObjectType | GraphQLInterfaceType):
             for field_name, field in kind.fields.items():
                 if not field.description:
                     yield f"{name}.{field_name}"
@@ -95,7 +106,38 @@ def undescribed() -> Iterator[str]:
                     for argument, found in field.args.items()
                     if not found.description
                 )
+    for directive in schema.directives:
+        if not directive.description:
+            yield f"@{directive.name}"
+        yield from (
+            f"@{directive.name}({argument})"
+            for argument, found in directive.args.items()
+            if not found.description
+        )
 
 
-def test_every_type_field_argument_and_value_is_described() -> None:
-    assert list(undescribed()) == []
+def test_everything_is_described() -> None:
+    assert list(undescribed(build_schema(FILE.read_text(encoding="utf-8")))) == []
+
+
+def test_what_is_not_described_is_found() -> None:
+    bare = """type Query { a(b: In): Un } input In { c: En } enum En { D } union Un = Ob type Ob implements If { e: Sc }
+        interface If { e: Sc } scalar Sc directive @di(f: Int) on FIELD"""
+    assert set(undescribed(build_schema(bare))) >= {
+        *("Query", "Query.a", "Query.a(b)", "In", "In.c", "En", "En.D", "Un", "Ob", "Ob.e", "If", "If.e"),
+        *("Sc", "@di", "@di(f)"),
+    }
+
+
+def test_numbers_that_have_a_unit_say_it() -> None:
+    """In the name, or in the description; or they say that there is none."""
+    schema = build_schema(FILE.read_text(encoding="utf-8"))
+    silent = [
+        f"{name}.{field_name}"
+        for name, kind in schema.type_map.items()
+        if isinstance(kind, GraphQLObjectType) and not is_introspection_type(kind)
+        for field_name, field in kind.fields.items()
+        if str(get_named_type(field.type)) in ("Float", "Float64Array", "Int64Array")
+        and not UNIT.search(f"{field_name} {field.description}")
+    ]
+    assert silent == []

@@ -12,5 +12,7 @@ SCHEDULE: Final[Mapping[str, float]] = {
     "retain": 3_600.0,
     "maintain": 3_600.0,
     "detect_unresponsive_temperature_sensors": 20.0,
+    "send_confirmation_email": 10.0,
+    "send_authorization_email": 10.0,
 }
 """Task name -> seconds from one start to the next."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable, Mapping
 from typing import TypeAlias
 
+from backend.accounts.postman import Postman
 from backend.core.clock import Clock
 from backend.core.ports import TimeSeriesStore
 from backend.rollups.engine import RollupEngine
@@ -18,7 +19,12 @@ HEAL_LIMIT = 10_000
 
 
 def bind(
-    rollups: RollupEngine, store: TimeSeriesStore, clock: Clock, keep: Keep, unresponsive: Unresponsive
+    rollups: RollupEngine,
+    store: TimeSeriesStore,
+    clock: Clock,
+    keep: Keep,
+    unresponsive: Unresponsive,
+    postman: Postman,
 ) -> Mapping[str, Task]:
     """The tasks over these services, by the names of the schedule."""
 
@@ -44,4 +50,6 @@ def bind(
         "retain": retain,
         "maintain": maintain,
         "detect_unresponsive_temperature_sensors": unresponsive.detect,
+        "send_confirmation_email": postman.send_confirmations,
+        "send_authorization_email": postman.send_authorizations,
     }

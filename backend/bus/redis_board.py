@@ -25,14 +25,14 @@ ERRORS: Final = "seduce:sensor_errors:"
 _ANSWER_S: Final = 1.0
 
 
-def _client(url: str) -> Any:
+def client(url: str) -> Any:
     # Once more at once: after a restart of Redis the first use finds a connection that is none any more.
     limits = {"socket_timeout": _ANSWER_S, "socket_connect_timeout": _ANSWER_S}
     return redis.from_url(url, retry=Retry(NoBackoff(), 1), **limits)
 
 
 @asynccontextmanager
-async def _reaching(what: str) -> AsyncIterator[None]:
+async def reaching(what: str) -> AsyncIterator[None]:
     try:
         yield
     except (RedisError, OSError) as error:
@@ -43,16 +43,16 @@ class RedisHealthBoard:
     """The last report of each device, in one hash."""
 
     def __init__(self, url: str, clock: Clock | None = None) -> None:
-        self._redis = _client(url)
+        self._redis = client(url)
         self._clock = clock or SystemClock()
 
     async def report(self, devices: Sequence[DeviceHealth]) -> None:
         if devices:
-            async with _reaching("the health of devices"):
+            async with reaching("the health of devices"):
                 await self._redis.hset(DEVICES, mapping={d.name: encode([d]) for d in devices})
 
     async def devices(self) -> Sequence[DeviceHealth]:
-        async with _reaching("the health of devices"):
+        async with reaching("the health of devices"):
             kept = await self._redis.hgetall(DEVICES)
             found = sorted((name.decode(), decode(body)[0]) for name, body in kept.items())
             oldest = self._clock.now_ns() - FORGET_NS
@@ -68,12 +68,12 @@ class RedisCounters:
     """Errors of sensors; they outlive the processes that count them."""
 
     def __init__(self, url: str) -> None:
-        self._redis = _client(url)
+        self._redis = client(url)
 
     async def count(self, sensors: Sequence[str], at_ns: int) -> None:
         if not sensors:
             return
-        async with _reaching("the counters"), self._redis.pipeline(transaction=True) as pipe:
+        async with reaching("the counters"), self._redis.pipeline(transaction=True) as pipe:
             for sensor in sensors:
                 pipe.hincrby(ERRORS + "count", sensor, 1)
                 pipe.hsetnx(ERRORS + "first", sensor, at_ns)
@@ -81,7 +81,7 @@ class RedisCounters:
             await pipe.execute()
 
     async def errors(self) -> Sequence[SensorErrors]:
-        async with _reaching("the counters"), self._redis.pipeline(transaction=True) as pipe:
+        async with reaching("the counters"), self._redis.pipeline(transaction=True) as pipe:
             for part in ("count", "first", "last"):
                 pipe.hgetall(ERRORS + part)
             counts, first, last = await pipe.execute()
@@ -92,7 +92,7 @@ class RedisCounters:
 
     async def reset(self, sensors: Sequence[str] | None = None) -> None:
         keys = [ERRORS + part for part in ("count", "first", "last")]
-        async with _reaching("the counters"), self._redis.pipeline(transaction=True) as pipe:
+        async with reaching("the counters"), self._redis.pipeline(transaction=True) as pipe:
             if sensors is None:
                 pipe.delete(*keys)
             elif sensors:

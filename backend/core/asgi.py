@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import hashlib
 from collections.abc import Awaitable, Callable, MutableMapping, Sequence
 from typing import Any, TypeAlias
 
@@ -63,3 +64,14 @@ def json_messages(status: int, body: bytes, headers: Sequence[Header] = ()) -> t
 async def send_json(send: Send, status: int, body: bytes, headers: Sequence[Header] = ()) -> None:
     for message in json_messages(status, body, headers):
         await send(message)
+
+
+def etag_of(body: bytes) -> str:
+    """Weak: the same answer, however it is compressed."""
+    return f'W/"{hashlib.blake2b(body, digest_size=12).hexdigest()}"'
+
+
+def has_tag(if_none_match: str, tag: str) -> bool:
+    """Whether the client that sends this `If-None-Match` has what the tag is of."""
+    known = {part.strip() for part in if_none_match.split(",")}
+    return tag in known or "*" in known

@@ -19,7 +19,34 @@ class PermanentError(SeduceError):
 
 
 class UserError(SeduceError):
-    """The caller can mend it; the text says what, where and how, and may be shown as it is."""
+    """The caller can mend it; the text says what, where and how, and may be shown as it is.
+
+    `path` names the argument that it is about, and the fields within it, from the outside in.
+    """
+
+    def __init__(self, message: str = "", *, path: Sequence[str] = ()) -> None:
+        super().__init__(message)
+        self.path = tuple(path)
+
+
+class NotFound(UserError):
+    """What was named is not there, or not for the caller to know of."""
+
+
+class NotAllowed(UserError):
+    """The caller is known, or need not be, and may not do this."""
+
+
+class Conflict(UserError):
+    """It cannot be done in the state that things are in now."""
+
+
+class TooManyAttempts(UserError):
+    """It may be tried again in `retry_after_s` seconds."""
+
+    def __init__(self, message: str, retry_after_s: float, *, path: Sequence[str] = ()) -> None:
+        super().__init__(message, path=path)
+        self.retry_after_s = retry_after_s
 
 
 class SpoolFull(TransientError):

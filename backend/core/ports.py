@@ -52,6 +52,12 @@ class TimeSeriesStore(Protocol):
         """Readings of the interval, oldest first; a sensor without any is absent."""
         ...
 
+    async def raw_within(
+        self, sensors: Sequence[str], start_ns: int, end_ns: int, most: int
+    ) -> Mapping[str, Points] | None:
+        """As `raw`; None where there are more than `most` readings, of which no more are held in memory."""
+        ...
+
     async def latest(self, sensors: Sequence[str] | None = None) -> Mapping[str, Reading]:
         """The newest reading of each sensor, of all that the store knows if none is named."""
         ...

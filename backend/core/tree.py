@@ -14,7 +14,10 @@ from backend.core.reading import Float64
 
 @dataclass(frozen=True, slots=True)
 class TreeNode:
-    """A node of an energy tree. A leaf has a `target` sensor; `parent` is None for the root."""
+    """A node of an energy tree. A leaf has a `target` sensor; `parent` is None for the root.
+
+    `written` are the children as the description spells them, which may have `-` where ids have `_`.
+    """
 
     id: str
     name: str
@@ -22,6 +25,7 @@ class TreeNode:
     children: tuple[str, ...]
     target: str | None
     simplified_children: tuple[str, ...] = ()
+    written: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)

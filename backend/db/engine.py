@@ -7,7 +7,7 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any, Final
 
-from sqlalchemy import event
+from sqlalchemy import event, text
 from sqlalchemy.engine import URL, make_url
 from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError
 from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession, async_sessionmaker, create_async_engine
@@ -16,6 +16,9 @@ from backend.core.errors import PermanentError, TransientError
 
 BUSY_TIMEOUT_S: Final = 10
 """How long SQLite waits for another writer."""
+
+_ALONE: Final = 5_820_002
+"""Key of PostgreSQL's advisory lock for units of work that run alone."""
 
 _DRIVERS: Final = {"sqlite": "sqlite+aiosqlite", "postgresql": "postgresql+psycopg"}
 
@@ -67,13 +70,18 @@ class Database:
         return self.engine.dialect.name
 
     @asynccontextmanager
-    async def unit_of_work(self) -> AsyncIterator[AsyncSession]:
+    async def unit_of_work(self, *, alone: bool = False) -> AsyncIterator[AsyncSession]:
         """A session whose changes are committed together when the block ends, or not at all if it raises.
 
+        `alone`: no other such block runs at the same time, in any process, so that what is read stays true until the end.
         Raises TransientError where the database cannot be reached or stays locked.
         """
         try:
             async with self._sessions.begin() as session:
+                if alone and self.dialect == "postgresql":
+                    await session.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": _ALONE})
+                elif alone:
+                    await (await session.connection()).exec_driver_sql("BEGIN IMMEDIATE")
                 yield session
         except (OperationalError, InterfaceError) as error:
             raise TransientError(f"database: {error.orig}") from error

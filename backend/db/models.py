@@ -5,6 +5,7 @@ from __future__ import annotations
 from sqlalchemy import BigInteger, Boolean, Float, Index, String
 from sqlalchemy.orm import Mapped, mapped_column
 
+from backend.db import account_tables  # noqa: F401  declares the tables of accounts
 from backend.db.base import Base
 
 

@@ -6,7 +6,7 @@ from typing import Annotated, TypeAlias
 
 import strawberry
 
-from backend.graphql.enums import Tree
+from backend.graphql.enums import Statistic, Tree, Window
 from backend.graphql.scalars import TimeNs
 
 TreeArgument: TypeAlias = Annotated[Tree, strawberry.argument(description="Which tree.")]
@@ -18,3 +18,13 @@ RootArgument: TypeAlias = Annotated[
 ]
 From: TypeAlias = Annotated[TimeNs, strawberry.argument(name="from", description="Start, included.")]
 To: TypeAlias = Annotated[TimeNs | None, strawberry.argument(description="End, not included; null is now.")]
+WindowArgument: TypeAlias = Annotated[Window | None, strawberry.argument(description="How finely to read.")]
+MaxPoints: TypeAlias = Annotated[
+    int | None,
+    strawberry.argument(
+        description="Most points a series may have. Raw readings are thinned by MinMaxLTTB, windows are merged exactly."
+    ),
+]
+Statistics: TypeAlias = Annotated[
+    list[Statistic] | None, strawberry.argument(description="Which statistics to answer.")
+]

@@ -62,10 +62,10 @@ class Balance:
     meter_coverage: float = strawberry.field(
         description="Share of the meters' sensors that report, over a range of their reports that came, 0 to 1."
     )
-    children_coverage: float = strawberry.field(description="The same of the sensors below the node.")
+    children_coverage: float = strawberry.field(description="The same of the sensors below the node, 0 to 1.")
 
 
-def _balance(found: balance.Balance) -> Balance:
+def to_balance(found: balance.Balance) -> Balance:
     return Balance(
         tree=Tree(found.tree),
         node=strawberry.ID(found.node),
@@ -100,7 +100,7 @@ class BalanceQuery:
     ) -> Balance:
         service = info.context.queries.balance
         (found,) = await service.read([node], given(at), given(from_), given(to))
-        return _balance(found)
+        return to_balance(found)
 
     @query("The balance of every node of a tree that has a meter of its own, at a moment or over [from, to).")
     async def balances(
@@ -113,4 +113,4 @@ class BalanceQuery:
     ) -> list[Balance]:
         service = info.context.queries.balance
         found = await service.read(service.nodes(tree.value), given(at), given(from_), given(to))
-        return [_balance(one) for one in found]
+        return [to_balance(one) for one in found]

@@ -2,17 +2,29 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Collection
 from contextlib import aclosing
 from typing import Annotated
 
 import strawberry
 
-from backend.graphql.arguments import RootArgument, TreeArgument
+from backend.graphql.arguments import (
+    From,
+    MaxPoints,
+    RootArgument,
+    Statistics,
+    To,
+    TreeArgument,
+    WindowArgument,
+)
+from backend.graphql.balance import Balance, to_balance
 from backend.graphql.context import Info
-from backend.graphql.enums import Tree
+from backend.graphql.enums import Statistic, Tree, Window
 from backend.graphql.fields import NOT_GIVEN, given, optional_id, query, subscription
+from backend.graphql.loaders import BalanceKey, EnergyKey, One
 from backend.graphql.scalars import TimeNs
+from backend.graphql.series import DEFAULT_MAX_POINTS, Series, series_of
+from backend.graphql.usage import Energy, to_energy
 from backend.queries.energy import TreeState
 from backend.queries.watch import watch_tree
 
@@ -34,6 +46,42 @@ class EnergyNode:
     sensors_expected: int = strawberry.field(description="How many sensors are at or below the node.")
     sensors_reporting: int = strawberry.field(description="How many of them report.")
     missing: list[strawberry.ID] = strawberry.field(description="Names of the sensors that do not report.")
+    missing_children: list[strawberry.ID] = strawberry.field(
+        description="Ids of its children of which no sensor reports: they are not in its sum at all."
+    )
+    moment: strawberry.Private[int | None] = None
+    has_meter: strawberry.Private[bool] = False
+
+    @query(
+        "Its past over [from, to) in W, as the query `series` answers it; of many nodes it is read at once."
+    )
+    async def series(
+        self,
+        info: Info,
+        from_: From,
+        to: To = NOT_GIVEN,
+        window: WindowArgument = Window.AUTO,
+        max_points: MaxPoints = DEFAULT_MAX_POINTS,
+        statistics: Statistics = [Statistic.MEAN],  # noqa: B006
+    ) -> Series:
+        return await series_of(info, One(self.id, True), from_, to, window, max_points, statistics)
+
+    @query(
+        "Its energy in kWh over [from, to), as the query `energy` answers it; of many nodes it is read at once."
+    )
+    async def energy(self, info: Info, from_: From, to: To = NOT_GIVEN) -> Energy:
+        key = EnergyKey(One(self.id, True), from_, given(to))
+        return to_energy(await info.context.loaders.energy.load(key))
+
+    @query(
+        "Its own meters against the sum of its children at the moment of the tree; null where it has none of its own."
+    )
+    async def balance(self, info: Info) -> Balance | None:
+        if not self.has_meter:
+            return None
+        return to_balance(
+            await info.context.loaders.balance.load(BalanceKey(One(self.id, True), self.moment))
+        )
 
 
 @strawberry.type(description="An energy tree at a moment, as a flat list: link nodes by `parent`.")
@@ -42,7 +90,8 @@ class EnergyTree:
     nodes: list[EnergyNode] = strawberry.field(description="Nodes, parents before children.")
 
 
-def to_tree(state: TreeState) -> EnergyTree:
+def to_tree(state: TreeState, metered: Collection[str], moment: int | None = None) -> EnergyTree:
+    """`metered`: nodes with a meter of their own; `moment`: the one that was asked for, None for now."""
     return EnergyTree(
         at=TimeNs(state.at_ns),
         nodes=[
@@ -56,6 +105,9 @@ def to_tree(state: TreeState) -> EnergyTree:
                 sensors_expected=n.sensors_expected,
                 sensors_reporting=n.sensors_reporting,
                 missing=list(n.missing),  # type: ignore[arg-type]
+                missing_children=list(n.missing_children),  # type: ignore[arg-type]
+                moment=moment,
+                has_meter=n.id in metered,
             )
             for n in state.nodes
         ],
@@ -76,11 +128,12 @@ class EnergyQuery:
             TimeNs | None, strawberry.argument(description="A moment in the past; null is now.")
         ] = NOT_GIVEN,
     ) -> EnergyTree:
-        energy = info.context.queries.energy
+        queries = info.context.queries
         below, moment = given(root_id), given(at)
+        metered = frozenset(queries.balance.nodes(tree.value))
         if moment is None:
-            return to_tree(energy.now(tree.value, below))
-        return to_tree(await energy.at(tree.value, below, moment))
+            return to_tree(queries.energy.now(tree.value, below), metered)
+        return to_tree(await queries.energy.at(tree.value, below, moment), metered, moment)
 
 
 @strawberry.type
@@ -91,5 +144,6 @@ class EnergySubscription:
     ) -> AsyncGenerator[EnergyTree, None]:
         queries = info.context.queries
         async with aclosing(watch_tree(queries.energy, queries.bus, tree.value, given(root_id))) as states:
+            metered = frozenset(queries.balance.nodes(tree.value))
             async for state in states:
-                yield to_tree(state)
+                yield to_tree(state, metered)

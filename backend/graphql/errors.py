@@ -6,19 +6,26 @@ import logging
 import secrets
 from collections import Counter
 from collections.abc import Iterator
-from typing import Final
+from typing import Any, Final
 
 from graphql import ExecutionResult as CoreResult
 from graphql import GraphQLError
 from strawberry.extensions import SchemaExtension
 from strawberry.types import ExecutionResult
 
-from backend.core.errors import TransientError, UserError
+from backend.core.errors import Conflict, NotAllowed, NotFound, TooManyAttempts, TransientError, UserError
 from backend.core.logs import request_id
 
 log = logging.getLogger("seduce.graphql")
 
 BAD_INPUT: Final = "BAD_USER_INPUT"
+_CODES: Final[tuple[tuple[type[UserError], str], ...]] = (
+    (NotFound, "NOT_FOUND"),
+    (NotAllowed, "FORBIDDEN"),
+    (Conflict, "CONFLICT"),
+    (TooManyAttempts, "TOO_MANY_ATTEMPTS"),
+    (UserError, BAD_INPUT),
+)
 UNAVAILABLE: Final = "UNAVAILABLE"
 INTERNAL: Final = "INTERNAL"
 _UNAVAILABLE_MESSAGE = "The data cannot be reached now; nothing is lost. Try again in a moment."
@@ -40,7 +47,7 @@ def describe(error: GraphQLError) -> GraphQLError:
     if cause is None:  # the document's own faults: syntax, validation, limits
         return _with(error, error.message, {"code": BAD_INPUT})
     if isinstance(cause, UserError):
-        return _with(error, str(cause), {"code": BAD_INPUT})
+        return _with(error, str(cause), _mendable(cause))
     if isinstance(cause, TransientError):
         log.debug("A query could not reach its data: %s", cause)  # who lost it has logged the loss
         return _with(error, _UNAVAILABLE_MESSAGE, {"code": UNAVAILABLE})
@@ -55,7 +62,16 @@ def describe(error: GraphQLError) -> GraphQLError:
     )
 
 
-def _with(error: GraphQLError, message: str, extensions: dict[str, str]) -> GraphQLError:
+def _mendable(cause: UserError) -> dict[str, Any]:
+    extensions: dict[str, Any] = {"code": next(code for kind, code in _CODES if isinstance(cause, kind))}
+    if cause.path:
+        extensions["argument"] = list(cause.path)
+    if isinstance(cause, TooManyAttempts):
+        extensions["retryAfterSeconds"] = cause.retry_after_s
+    return extensions
+
+
+def _with(error: GraphQLError, message: str, extensions: dict[str, Any]) -> GraphQLError:
     return GraphQLError(
         message,
         nodes=error.nodes,

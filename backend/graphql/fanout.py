@@ -10,6 +10,7 @@ import asyncio
 from collections import deque
 from collections.abc import AsyncGenerator, Awaitable, Callable
 from contextlib import aclosing
+from contextvars import ContextVar
 from typing import Any, Final, TypeAlias, cast
 
 import orjson
@@ -20,6 +21,9 @@ from backend.graphql.scalars import dumps
 Results: TypeAlias = AsyncGenerator[Any, None]
 Start: TypeAlias = Callable[[], Awaitable[Results]]
 """Begins a run of the subscription; its first result is a snapshot."""
+
+resumed: ContextVar[bool] = ContextVar("resumed", default=False)
+"""Whether a run begins for somebody who fell behind, so that its snapshot stands in place of what was missed."""
 
 MAX_WAITING: Final = 16
 """Results a watcher may leave lying before it is given a new snapshot instead."""
@@ -67,6 +71,7 @@ class _Run:
                     if isinstance(result, ExecutionResult) and result.data is not None:
                         # Encoded here once; the messages to all watchers carry it as it is.
                         result.data = cast("dict[str, Any]", orjson.Fragment(dumps(result.data)))
+                        result.extensions = None  # the snapshot has said what it costs
                     for watcher in self.watchers:
                         watcher.offer(result)
         finally:
@@ -146,5 +151,9 @@ class FanOut:
 
 
 async def _snapshot(start: Start) -> Any:
-    async with aclosing(await start()) as source:
-        return await anext(source)
+    token = resumed.set(True)
+    try:
+        async with aclosing(await start()) as source:
+            return await anext(source)
+    finally:
+        resumed.reset(token)

@@ -27,6 +27,11 @@ def query(description: str) -> Callable[[F], F]:
     return cast("Callable[[F], F]", strawberry.field(description=description))
 
 
+def mutation(description: str) -> Callable[[F], F]:
+    """A field that changes something; how it may fail is part of its union (`backend/graphql/problems.py`)."""
+    return cast("Callable[[F], F]", strawberry.mutation(description=description))
+
+
 def subscription(description: str) -> Callable[[F], F]:
     """A field whose resolver is an asynchronous generator."""
     return cast("Callable[[F], F]", strawberry.subscription(description=description))

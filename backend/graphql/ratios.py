@@ -28,12 +28,15 @@ class Ratio:
     timestamps: Int64Array = strawberry.field(
         description="Start of each window in ms since the epoch, oldest first; the newest complete one is the last."
     )
-    values: Float64Array = strawberry.field(description="Value of each window; null where it is withheld.")
+    values: Float64Array = strawberry.field(
+        description="Value of each window: a ratio, or percent where the query says so; null where it is withheld."
+    )
     coverage: Float64Array = strawberry.field(
         description="Share of the expected reports that came, 0 to 1, of the node that has fewer."
     )
     value: float | None = strawberry.field(
-        description="Energy over energy in all windows that are not withheld; null where too little of the range is measured."
+        description="Energy over energy in all windows that are not withheld: a ratio, or percent as the values; "
+        "null where too little of the range is measured."
     )
     total_coverage: float = strawberry.field(
         description="Share of the range's expected reports that came, 0 to 1, of the node that has fewer."

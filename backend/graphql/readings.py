@@ -9,6 +9,7 @@ from typing import Annotated
 import strawberry
 
 from backend.graphql.context import Info
+from backend.graphql.fanout import resumed
 from backend.graphql.fields import NOT_GIVEN, given, subscription
 from backend.graphql.scalars import Float64Array, Int64Array, floats, milliseconds
 from backend.queries.watch import watch_readings
@@ -17,7 +18,12 @@ from backend.queries.watch import watch_readings
 @strawberry.type(description="Readings as columns: row i is one reading of sensors[i].")
 class ReadingBatch:
     snapshot: bool = strawberry.field(
-        description="True for the first batch, which has the newest reading of every sensor; false for what came since."
+        description="True for a batch that has the newest reading of every sensor: the first one, and one after a gap; false for "
+        "what came since."
+    )
+    gap: bool = strawberry.field(
+        description="True for a snapshot that comes in place of readings that this client was not sent: the live bus was "
+        "away, or the client did not keep up. The query `series` has them."
     )
     sensors: list[strawberry.ID] = strawberry.field(description="Name of the sensor of each row.")
     timestamps: Int64Array = strawberry.field(description="Time of each row, in ms since the epoch.")
@@ -42,11 +48,14 @@ class ReadingSubscription:
     ) -> AsyncGenerator[ReadingBatch, None]:
         queries = info.context.queries
         source = watch_readings(queries.sensors, queries.live, queries.bus, given(sensors), given(types))
+        begun = resumed.get()  # the first snapshot replaces nothing, but for one who fell behind
         async with aclosing(source) as batches:
             async for snapshot, rows in batches:
                 names = rows.names
+                gap, begun = snapshot and begun, True
                 yield ReadingBatch(
                     snapshot=snapshot,
+                    gap=gap,
                     sensors=[names[code] for code in rows.codes.tolist()],
                     timestamps=milliseconds(rows.times),
                     values=floats(rows.values),

@@ -18,6 +18,9 @@ TimeNs = NewType("TimeNs", int)
 Int64Array = NewType("Int64Array", np.ndarray)
 Float64Array = NewType("Float64Array", np.ndarray)
 
+FIRST_YEAR: Final = 1900
+LAST_YEAR: Final = 2200
+"""Not included. 64 bits of nanoseconds reach from 1678 to 2261; windows and their edges need some room."""
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 _MICROSECOND: Final = timedelta(microseconds=1)
 _NS_PER_MS: Final = 1_000_000
@@ -56,10 +59,9 @@ def parse_time(value: object) -> TimeNs:
         ) from cause
     if moment.tzinfo is None:
         raise UserError(f"DateTime: {value!r} has no time zone: add 'Z' for UTC, or an offset as '+01:00'.")
-    try:
-        return TimeNs((moment - _EPOCH) // _MICROSECOND * 1000)
-    except OverflowError as cause:
-        raise UserError(f"DateTime: {value!r} lies outside the calendar.") from cause
+    if not FIRST_YEAR <= moment.year < LAST_YEAR:
+        raise UserError(f"DateTime: {value!r} lies outside of the years {FIRST_YEAR} to {LAST_YEAR - 1}.")
+    return TimeNs((moment - _EPOCH) // _MICROSECOND * 1000)
 
 
 def _not_an_input(name: str) -> Any:

@@ -2,18 +2,28 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 import strawberry
-from strawberry.extensions import ParserCache, ValidationCache
 from strawberry.schema.config import StrawberryConfig
 
+from backend.graphql.administration import AdministrationMutation, AdministrationQuery
+from backend.graphql.audit import AuditQuery
 from backend.graphql.balance import BalanceQuery
+from backend.graphql.commands import CommandMutation, CommandQuery
+from backend.graphql.credentials import CredentialMutation, CredentialQuery
 from backend.graphql.devices import DeviceQuery, DeviceSubscription
+from backend.graphql.documents import manifest
 from backend.graphql.energy import EnergyQuery, EnergySubscription
+from backend.graphql.entry import EntryMutation, EntryQuery
 from backend.graphql.errors import DescribeStream
 from backend.graphql.execution import Operations, Schema
-from backend.graphql.limits import Cost, NoIntrospection, Shape, Tokens
+from backend.graphql.guard import Rights
+from backend.graphql.limits import MAX_COST, Cost, Ready
 from backend.graphql.overview import OverviewQuery
+from backend.graphql.people import PeopleMutation, PeopleQuery
 from backend.graphql.plain import PlainExecutor
+from backend.graphql.problems import HANDLERS
 from backend.graphql.racks import RackQuery
 from backend.graphql.ratios import RatioQuery
 from backend.graphql.readings import ReadingSubscription
@@ -36,7 +46,18 @@ class Query(
     RoomQuery,
     OverviewQuery,
     DeviceQuery,
+    PeopleQuery,
+    EntryQuery,
+    CredentialQuery,
+    AdministrationQuery,
+    AuditQuery,
+    CommandQuery,
 ):
+    pass
+
+
+@strawberry.type(description="What can be changed. Failures that are to be expected are part of each answer.")
+class Mutation(EntryMutation, PeopleMutation, CredentialMutation, AdministrationMutation, CommandMutation):
     pass
 
 
@@ -45,22 +66,33 @@ class Subscription(ReadingSubscription, EnergySubscription, DeviceSubscription):
     pass
 
 
-def build_schema(*, introspection: bool = True) -> Schema:
-    """The schema with its limits; `introspection` False hides it from `__schema` and `__type`."""
+def build_schema(
+    *,
+    introspection: bool = True,
+    persisted: Mapping[str, str] | None = None,
+    only_persisted: bool = False,
+    max_cost: int = MAX_COST,
+    time_limit_s: float | None = None,
+) -> Schema:
+    """The schema with its limits; `introspection` False hides it from `__schema` and `__type`.
+
+    persisted        documents by their SHA-256; None takes the page's own
+    time_limit_s     seconds after which a query or mutation is stopped; None never
+    """
     operations = Operations()
-    extensions = [
-        lambda: DescribeStream(operations.errors),
-        Tokens,
-        Shape,
-        Cost,
-        ParserCache,
-        ValidationCache,
-    ]
     return Schema(
         Query,
+        mutation=Mutation,
         subscription=Subscription,
         operations=operations,
+        time_limit_s=time_limit_s,
+        document_options={
+            "persisted": manifest() if persisted is None else persisted,
+            "only_persisted": only_persisted,
+            "introspection": introspection,
+        },
         execution_context_class=PlainExecutor,
+        exception_handlers=HANDLERS,
         config=StrawberryConfig(scalar_map=SCALARS, disable_field_suggestions=not introspection),
-        extensions=extensions if introspection else [NoIntrospection, *extensions],
+        extensions=[lambda: DescribeStream(operations.errors), Rights, lambda: Cost(max_cost), Ready],
     )

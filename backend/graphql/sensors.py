@@ -9,10 +9,15 @@ from typing import Annotated
 import strawberry
 
 from backend.core.errors import UserError
+from backend.core.quantity import watts_per
+from backend.graphql.arguments import From, MaxPoints, Statistics, To, WindowArgument
 from backend.graphql.context import Info
-from backend.graphql.enums import RackSide
+from backend.graphql.enums import RackSide, Statistic, Window
 from backend.graphql.fields import NOT_GIVEN, given, query
+from backend.graphql.loaders import EnergyKey, One
 from backend.graphql.scalars import TimeNs
+from backend.graphql.series import DEFAULT_MAX_POINTS, Series, series_of
+from backend.graphql.usage import Energy, to_energy
 from backend.inventory import model
 from backend.queries import sensors
 from backend.queries.sensors import SensorPage, SensorService
@@ -53,6 +58,26 @@ class Sensor:
     period_seconds: float = strawberry.field(description="Seconds between two readings, as expected.")
     latest: Latest | None = strawberry.field(description="Its newest reading; null if it never reported.")
     rack: SensorPlace | None = strawberry.field(description="Its place in a rack; null if it stands in none.")
+
+    @query("Its past over [from, to), as the query `series` answers it; of many sensors it is read at once.")
+    async def series(
+        self,
+        info: Info,
+        from_: From,
+        to: To = NOT_GIVEN,
+        window: WindowArgument = Window.AUTO,
+        max_points: MaxPoints = DEFAULT_MAX_POINTS,
+        statistics: Statistics = [Statistic.MEAN],  # noqa: B006
+    ) -> Series:
+        return await series_of(info, One(self.name), from_, to, window, max_points, statistics)
+
+    @query(
+        "Its energy in kWh over [from, to), as the query `energy` answers it; null where its unit is none of power."
+    )
+    async def energy(self, info: Info, from_: From, to: To = NOT_GIVEN) -> Energy | None:
+        if watts_per(self.unit) is None:
+            return None
+        return to_energy(await info.context.loaders.energy.load(EnergyKey(One(self.name), from_, given(to))))
 
 
 @strawberry.type(description="A sensor in a list, with the cursor to continue behind it.")
@@ -165,6 +190,12 @@ class SensorQuery:
                 description="Words that must all be in name, type, location, parent or a tag."
             ),
         ] = NOT_GIVEN,
+        names: Annotated[
+            list[strawberry.ID] | None,
+            strawberry.argument(
+                description="Only those of these names; a name that there is not is left out."
+            ),
+        ] = NOT_GIVEN,
         first: Annotated[
             int | None, strawberry.argument(description="How many to answer, at most 1000.")
         ] = DEFAULT_PAGE,
@@ -173,7 +204,7 @@ class SensorQuery:
         ] = NOT_GIVEN,
     ) -> SensorConnection:
         service = info.context.queries.sensors
-        matching = service.select(given(type), given(method), given(search))
+        matching = service.select(given(type), given(method), given(search), given(names))
         size = DEFAULT_PAGE if first is None else first
         return _connection(service.page(matching, size, decode_cursor(after) if after else None), service)
 

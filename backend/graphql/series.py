@@ -7,9 +7,11 @@ from typing import Annotated
 
 import strawberry
 
+from backend.graphql.arguments import MaxPoints, Statistics, WindowArgument
 from backend.graphql.context import Info
 from backend.graphql.enums import Statistic, Window
 from backend.graphql.fields import NOT_GIVEN, given, optional_id, query, selects
+from backend.graphql.loaders import One, SeriesKey
 from backend.graphql.scalars import Float64Array, Int64Array, TimeNs, floats, milliseconds
 from backend.queries.series import SeriesColumns, SeriesRequest, WindowChoice
 
@@ -36,24 +38,28 @@ class Series:
     timestamps: Int64Array = strawberry.field(
         description="Start of each window, or time of each reading, in ms since the epoch; oldest first."
     )
-    values: Float64Array = strawberry.field(description="Raw value, or mean of the window; null in a gap.")
-    mean: Float64Array | None = strawberry.field(description="Mean of each window.")
-    min: Float64Array | None = strawberry.field(description="Least value of each window.")
-    max: Float64Array | None = strawberry.field(description="Greatest value of each window.")
-    sum: Float64Array | None = strawberry.field(description="Sum of the values of each window.")
+    values: Float64Array = strawberry.field(
+        description="Raw value, or mean of the window, in `unit`; null in a gap."
+    )
+    mean: Float64Array | None = strawberry.field(description="Mean of each window, in `unit`.")
+    min: Float64Array | None = strawberry.field(description="Least value of each window, in `unit`.")
+    max: Float64Array | None = strawberry.field(description="Greatest value of each window, in `unit`.")
+    sum: Float64Array | None = strawberry.field(description="Sum of the values of each window, in `unit`.")
     count: Float64Array | None = strawberry.field(
         description="How many values each window has; of a node, how many 30 s sums. Null where nothing is known."
     )
-    stddev: Float64Array | None = strawberry.field(description="Sample standard deviation of each window.")
+    stddev: Float64Array | None = strawberry.field(
+        description="Sample standard deviation of each window, in `unit`."
+    )
     median: Float64Array | None = strawberry.field(
-        description="Median of each window; null where windows were merged, as medians do not merge."
+        description="Median of each window, in `unit`; null where windows were merged, as medians do not merge."
     )
     coverage: Float64Array | None = strawberry.field(
         description="Share of the expected reports that came, 0 to 1, a window; null for raw readings."
     )
 
 
-def _series(columns: SeriesColumns, wanted: Collection[Statistic]) -> Series:
+def to_series(columns: SeriesColumns, wanted: Collection[Statistic]) -> Series:
     grid = columns.grid
 
     def column(statistic: Statistic) -> Float64Array | None:
@@ -79,6 +85,33 @@ def _series(columns: SeriesColumns, wanted: Collection[Statistic]) -> Series:
     )
 
 
+def _columns(info: Info, wanted: Collection[Statistic]) -> list[str]:
+    """Names of the columns to read: what is not asked for need not be."""
+    return [*sorted(s.value for s in wanted), *(["coverage"] if selects(info, "coverage") else [])]
+
+
+async def series_of(
+    info: Info,
+    one: One,
+    start_ns: int,
+    end_ns: int | None,
+    window: Window | None,
+    max_points: int | None,
+    statistics: Collection[Statistic] | None,
+) -> Series:
+    """The past of one member of a list; all members are read at once."""
+    wanted = frozenset(statistics or ())
+    key = SeriesKey(
+        one,
+        start_ns,
+        given(end_ns),
+        WindowChoice((window or Window.AUTO).value),
+        DEFAULT_MAX_POINTS if max_points is None else max_points,
+        tuple(_columns(info, wanted)),
+    )
+    return to_series(await info.context.loaders.series.load(key), wanted)
+
+
 @strawberry.type
 class SeriesQuery:
     @query(
@@ -98,19 +131,16 @@ class SeriesQuery:
         to: Annotated[
             TimeNs | None, strawberry.argument(description="End, not included; null is now.")
         ] = NOT_GIVEN,
-        window: Annotated[
-            Window | None, strawberry.argument(description="How finely to read.")
-        ] = Window.AUTO,
-        max_points: Annotated[
-            int | None,
+        window: WindowArgument = Window.AUTO,
+        max_points: MaxPoints = DEFAULT_MAX_POINTS,
+        statistics: Statistics = [Statistic.MEAN],  # noqa: B006
+        aligned: Annotated[
+            bool | None,
             strawberry.argument(
-                description="Most points a series may have. Raw readings are thinned by MinMaxLTTB, "
-                "windows are merged exactly."
+                description="Whether all series have the same timestamps: windows of one length, null where one has nothing. "
+                "Raw readings come when they come and cannot be aligned."
             ),
-        ] = DEFAULT_MAX_POINTS,
-        statistics: Annotated[
-            list[Statistic] | None, strawberry.argument(description="Which statistics to answer.")
-        ] = [Statistic.MEAN],  # noqa: B006
+        ] = False,
     ) -> list[Series]:
         wanted = frozenset(statistics or ())
         request = SeriesRequest(
@@ -120,6 +150,7 @@ class SeriesQuery:
             end_ns=given(to),
             window=WindowChoice((window or Window.AUTO).value),
             max_points=DEFAULT_MAX_POINTS if max_points is None else max_points,
-            statistics=[*(s.value for s in wanted), *(["coverage"] if selects(info, "coverage") else [])],
+            statistics=_columns(info, wanted),
+            aligned=bool(aligned),
         )
-        return [_series(columns, wanted) for columns in await info.context.queries.series.read(request)]
+        return [to_series(columns, wanted) for columns in await info.context.queries.series.read(request)]

@@ -106,7 +106,7 @@ class EnergyTreeOver:
     nodes: list[NodeEnergy] = strawberry.field(description="Nodes, parents before children.")
 
 
-def _energy(found: usage.Energy) -> Energy:
+def to_energy(found: usage.Energy) -> Energy:
     bars = found.bars
     return Energy(
         sensor=optional_id(found.sensor),
@@ -190,7 +190,7 @@ class UsageQuery:
             hold_s=DEFAULT_HOLD_SECONDS if hold_seconds is None else hold_seconds,
             window=None if chosen is None else chosen.value,
         )
-        return [_energy(found) for found in await info.context.queries.usage.read(request)]
+        return [to_energy(found) for found in await info.context.queries.usage.read(request)]
 
     @query("What every node of a tree drew or gave over [from, to), in kWh.")
     async def energy_tree_over(

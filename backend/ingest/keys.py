@@ -15,7 +15,7 @@ import secrets
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Final, TypeAlias
+from typing import Final, Protocol, TypeAlias
 
 from backend.core.asgi import App, Receive, Scope, Send, send_json
 from backend.core.errors import UserError
@@ -75,7 +75,7 @@ class Keys:
             hashes[name] = bytes.fromhex(digest)
         return cls(hashes)
 
-    def owner(self, key: bytes) -> str | None:
+    def owner(self, key: bytes, peer: str = "") -> str | None:
         """Name of the device whose key it is. Takes equally long whichever it is, and if it is none."""
         digest = hashlib.sha256(key).digest()
         found = None
@@ -83,6 +83,30 @@ class Keys:
             if hmac.compare_digest(digest, known):
                 found = name
         return found
+
+
+class Known(Protocol):
+    """Keys that may come and go while the door is open."""
+
+    def __len__(self) -> int: ...
+
+    def owner(self, key: bytes, peer: str) -> str | None:
+        """Name of the device whose key it is, where `peer` may use it."""
+        ...
+
+
+class KeyRing:
+    """Keys from several places, as one."""
+
+    def __init__(self, *places: Known) -> None:
+        self._places = places
+
+    def __len__(self) -> int:
+        return sum(len(place) for place in self._places)
+
+    def owner(self, key: bytes, peer: str) -> str | None:
+        found = [place.owner(key, peer) for place in self._places]
+        return next((name for name in found if name is not None), None)
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,18 +141,24 @@ class Networks:
 
 
 class Guard:
-    """ASGI application: lets through to `app` who has a key or pushes from one of the networks; 401 to all others."""
+    """ASGI application: lets through to `app` who has a key or pushes from one of the networks; 401 to all others.
 
-    def __init__(self, app: App, keys: Keys, networks: Networks) -> None:
+    `without_keys`: networks that are trusted as well for as long as there is no key at all.
+    """
+
+    def __init__(
+        self, app: App, keys: Known, networks: Networks, without_keys: Networks | None = None
+    ) -> None:
         self._app = app
         self._keys = keys
         self._networks = networks
-        self._near: dict[str, bool] = {}
+        self._without_keys = without_keys or Networks.none()
+        self._near: dict[str, tuple[bool, bool]] = {}
         self._refused: set[str] = set()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         peer = (scope.get("client") or ("",))[0]
-        if self._is_near(peer) or self._has_key(scope):
+        if self._is_near(peer) or self._has_key(scope, peer):
             await self._app(scope, receive, send)
             return
         if peer not in self._refused and len(self._refused) < _PEERS_KEPT:
@@ -143,11 +173,12 @@ class Guard:
         if near is None:
             if len(self._near) >= _PEERS_KEPT:
                 self._near.clear()
-            near = self._near[peer] = peer in self._networks
-        return near
+            near = self._near[peer] = (peer in self._networks, peer in self._without_keys)
+        always, without_keys = near
+        return always or (without_keys and not len(self._keys))
 
-    def _has_key(self, scope: Scope) -> bool:
+    def _has_key(self, scope: Scope, peer: str) -> bool:
         for name, value in scope["headers"]:
             if name == b"authorization":
-                return value[:7].lower() == _BEARER and self._keys.owner(value[7:].strip()) is not None
+                return value[:7].lower() == _BEARER and self._keys.owner(value[7:].strip(), peer) is not None
         return False

@@ -43,30 +43,35 @@ class Reserve:
         self._path = path
         self._held = False
 
-    def take(self) -> None:
-        """Take the room, if it is there and not held already."""
-        if self._held:
-            return
-        try:
-            with self._path.open("wb") as file:
-                os.posix_fallocate(file.fileno(), 0, _RESERVE_BYTES)
-            self._held = True
-        except OSError:
-            self.give_up()
+    def take(self) -> bool:
+        """Take the room, if it is not held already; whether it is held now."""
+        if not self._held:
+            try:
+                # What an earlier process left is taken over as it is.
+                with self._path.open("ab") as file:
+                    os.posix_fallocate(file.fileno(), 0, _RESERVE_BYTES)
+                self._held = True
+            except OSError:
+                self.give_up()
+        return self._held
 
     def give_up(self) -> bool:
         """Whether there was something to give up."""
-        had, self._held = self._held, False
-        with contextlib.suppress(OSError):
+        self._held = False
+        try:
             self._path.unlink()
-        return had
+        except OSError:
+            return False
+        return True
 
 
 class SpoolFile:
     """Synchronous. Methods raise `SpoolFull` where there is no room, `TransientError` where the disk fails.
 
     After a failure the file is closed and opened anew by the next call: a connection that saw an I/O error is not
-    to be trusted, and what was committed is on disk.
+    to be trusted, and what was committed is on disk. Not so after one for want of room: opening takes some itself.
+
+    Readings are only taken while the reserve is held, so that whatever is in the file can also be forgotten.
     """
 
     def __init__(self, path: Path, max_bytes: int) -> None:
@@ -84,7 +89,7 @@ class SpoolFile:
         """How many readings the file holds."""
         self._path.parent.mkdir(parents=True, exist_ok=True)
         try:
-            self._connect()
+            self._reach()
         except sqlite3.DatabaseError as error:
             if error.sqlite_errorcode not in (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB):
                 if error.sqlite_errorcode == sqlite3.SQLITE_BUSY:
@@ -104,6 +109,11 @@ class SpoolFile:
 
     def write(self, parts: Sequence[Readings]) -> None:
         """Keep the parts as one record, in order; on disk when it returns."""
+        if not self._reserve.take():
+            while self.shrink():
+                pass
+            if not self._reserve.take():
+                raise SpoolFull("the disk is full")
         with self._working() as db:
             codes = np.concatenate([self._ids_of(db, p.names)[p.codes] for p in parts])
             payload = b"".join(
@@ -144,13 +154,17 @@ class SpoolFile:
         try:
             return self._delete(mark)
         except SpoolFull:
-            if not self._reserve.give_up():
-                raise
+            self._reserve.give_up()
+            with contextlib.suppress(SpoolFull):
+                self._empty_log()
             rows = self._delete(mark)
-            with self._working() as db:
-                # Empties the log into the file, so that both can be used again without growing.
-                db.execute("PRAGMA wal_checkpoint(RESTART)").fetchall()
+            self._empty_log()
             return rows
+
+    def _empty_log(self) -> None:
+        """Into the file, so that both can be used again without growing."""
+        with self._working() as db:
+            db.execute("PRAGMA wal_checkpoint(RESTART)").fetchall()
 
     def _delete(self, mark: int) -> int:
         with self._working() as db:
@@ -202,19 +216,36 @@ class SpoolFile:
     def _working(self) -> Iterator[sqlite3.Connection]:
         try:
             if self._db is None:
-                self._connect()
+                self._reach()
             assert self._db is not None
             yield self._db
         except sqlite3.Error as error:
+            if _is_full(error):
+                self._roll_back()
+                raise SpoolFull("the spool is full") from error
             with contextlib.suppress(sqlite3.Error):
                 self.close()
-            code = getattr(error, "sqlite_errorcode", 0) & 0xFF
-            if code == sqlite3.SQLITE_FULL:
-                raise SpoolFull("the spool is full") from error
             raise TransientError(f"the spool's file fails: {error}") from error
         except Exception:
             self.close()  # rolls back
             raise
+
+    def _roll_back(self) -> None:
+        try:
+            if self._db is not None and self._db.in_transaction:
+                self._db.execute("ROLLBACK")
+        except sqlite3.Error:
+            with contextlib.suppress(sqlite3.Error):
+                self.close()
+
+    def _reach(self) -> None:
+        """Connect, on a full disk by means of the reserve."""
+        try:
+            self._connect()
+        except sqlite3.OperationalError as error:
+            if not _is_full(error) or not self._reserve.give_up():
+                raise
+            self._connect()
 
     def _connect(self) -> None:
         db = sqlite3.connect(self._path, isolation_level=None, check_same_thread=False, timeout=0.5)
@@ -269,3 +300,7 @@ class SpoolFile:
         if len(self._names) != len(self._ids):
             self._names = tuple(self._ids)
         return self._names
+
+
+def _is_full(error: sqlite3.Error) -> bool:
+    return getattr(error, "sqlite_errorcode", 0) & 0xFF == sqlite3.SQLITE_FULL

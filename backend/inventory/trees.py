@@ -72,6 +72,7 @@ def _read(place: Item, sensors: Collection[str] | None) -> _Draft:
             children=children,
             target=target,
             simplified_children=item["simplified_children"].texts(),
+            written=children,
         )
         draft.items[node_id] = item
         if item["root"].get(FLAG, False):

@@ -67,6 +67,12 @@ TASK_SECONDS = Family(
 )
 CPU = Family("process_cpu_seconds_total", "counter", "Processor time this process has used, in seconds.")
 MEMORY = Family("process_resident_memory_bytes", "gauge", "Memory this process holds.")
+DOCUMENTS = Family(
+    "seduce_graphql_documents_total",
+    "counter",
+    "Documents that were parsed and validated before (hit), or had to be (miss).",
+    ("found",),
+)
 START = Family("process_start_time_seconds", "gauge", "When this process began, in seconds since the epoch.")
 
 
@@ -119,7 +125,9 @@ def _device(device: DeviceHealth) -> Iterable[Sample]:
         yield SUCCESS, labels, device.last_success_ns / NS_PER_SECOND
 
 
-def graphql(operations: Operations, shared: Callable[[], int]) -> Collector:
+def graphql(
+    operations: Operations, shared: Callable[[], int], documents: Mapping[str, int] | None = None
+) -> Collector:
     """Questions answered."""
 
     async def read() -> Iterable[Sample]:
@@ -128,9 +136,10 @@ def graphql(operations: Operations, shared: Callable[[], int]) -> Collector:
             *((GRAPHQL_ERRORS, (code,), count) for code, count in sorted(operations.errors.items())),
             *((GRAPHQL_SECONDS, (kind,), timing) for kind, timing in sorted(operations.seconds.items())),
             (SHARED, (), shared()),
+            *((DOCUMENTS, (found,), count) for found, count in sorted((documents or {}).items())),
         ]
 
-    return Collector("graphql", (OPERATIONS, GRAPHQL_ERRORS, GRAPHQL_SECONDS, SHARED), read)
+    return Collector("graphql", (OPERATIONS, GRAPHQL_ERRORS, GRAPHQL_SECONDS, SHARED, DOCUMENTS), read)
 
 
 def tasks(runs: Mapping[str, TaskRuns]) -> Collector:

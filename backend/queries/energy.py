@@ -24,7 +24,8 @@ from backend.queries.marks import Marks
 class NodeState:
     """A node with the sum over its reporting sensors: `watts` is None where none reports; `missing` are the silent ones.
 
-    `parent` is None for the root of the answer.
+    `missing_children` are ids of its children that have sensors, none of which reports. `parent` is None for the root of
+    the answer.
     """
 
     id: str
@@ -36,6 +37,7 @@ class NodeState:
     sensors_expected: int
     sensors_reporting: int
     missing: tuple[str, ...]
+    missing_children: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -156,6 +158,7 @@ def _node(
     row = plan.row.get(node.id)
     value = None if row is None or watts[row] != watts[row] else watts[row]
     count = 0 if row is None else int(reporting[row])
+    partial = bool(silent) and count < len(below)
     return NodeState(
         id=node.id,
         name=node.name,
@@ -165,5 +168,11 @@ def _node(
         coverage=min(1.0, count / len(below)) if below else 0.0,
         sensors_expected=len(below),
         sensors_reporting=count,
-        missing=tuple(s for s in below if s in silent) if silent and count < len(below) else (),
+        missing=tuple(s for s in below if s in silent) if partial else (),
+        missing_children=tuple(c for c in node.children if _is_silent(plan, c, silent)) if partial else (),
     )
+
+
+def _is_silent(plan: _Plan, node: str, silent: set[str]) -> bool:
+    below = plan.below.get(node, ())
+    return bool(below) and silent.issuperset(below)

@@ -18,7 +18,6 @@ from backend.inventory.model import Sensor
 MOST_ROWS: Final = 250_000
 """Readings held at once; a window of time is as long as gives about so many."""
 
-FIRST_SPAN_NS: Final = 600 * NS_PER_SECOND
 LONGEST_SPAN_NS: Final = 32 * Window.D1.ns
 
 
@@ -50,6 +49,8 @@ class ExportPlan:
     tags: Mapping[str, SensorTags]
     start_ns: int
     end_ns: int
+    named: Sequence[str] = ()
+    """Those of the sensors that were asked for by name or type."""
 
 
 class ExportService:
@@ -72,8 +73,10 @@ class ExportService:
             request, [*self._described, *(n for n in latest if n not in self._described)], tags
         )
         newest = max((latest[name].time_ns for name in sensors if name in latest), default=None)
-        first = await self._store.first_time() if newest is not None else None
         end = request.end_ns if request.end_ns is not None else (newest or 0) + 1
+        first = None
+        if newest is not None and (request.start_ns is None or end - request.start_ns > LONGEST_SPAN_NS):
+            first = await self._store.first_time()
         start = request.start_ns if request.start_ns is not None else (end if first is None else first)
         if request.start_ns is not None and request.end_ns is not None and start >= end:
             raise ExportRefused(
@@ -84,21 +87,23 @@ class ExportService:
         # What lies outside of all that is kept need not be looked at.
         start = start if first is None else max(start, first)
         end = start if newest is None else min(end, newest + 1)
-        return ExportPlan(sensors, {n: tags[n] for n in sensors if n in tags}, start, max(start, end))
+        named = sensors if request.sensors or request.types else ()
+        return ExportPlan(sensors, {n: tags[n] for n in sensors if n in tags}, start, max(start, end), named)
 
     async def windows(self, plan: ExportPlan) -> AsyncGenerator[tuple[int, Readings], None]:
         """The readings of one window of time after the other, by sensor and time, and where each window ends (ns)."""
-        at, span = plan.start_ns, FIRST_SPAN_NS
+        # As long as it takes for so many rows at one a second; what is denser or sparser shows at once.
+        at, span = plan.start_ns, MOST_ROWS * NS_PER_SECOND // max(1, len(plan.sensors))
         while at < plan.end_ns:
             end = min(at + span, plan.end_ns)
-            rows = sum((await self._store.count(plan.sensors, at, end)).values())
-            if rows > MOST_ROWS and end - at > 1:
+            found = await self._store.raw_within(plan.sensors, at, end, MOST_ROWS)
+            if found is None and end - at > 1:
                 span = (end - at) // 2
                 continue
-            found = await self._store.raw(plan.sensors, at, end) if rows else {}
-            yield end, _rows(found)
+            readings = _rows(await self._store.raw(plan.sensors, at, end) if found is None else found)
+            yield end, readings
             at = end
-            if rows < MOST_ROWS // 3:
+            if len(readings) < MOST_ROWS // 3:
                 span = min(2 * span, LONGEST_SPAN_NS)
 
     def _chosen(

@@ -62,6 +62,11 @@ class RackService:
         units = (inventory.sensors[name].unit for name in self._watts)
         self._scale = np.array([watts_per(unit) for unit in units], np.float64)
 
+    @property
+    def count(self) -> int:
+        """How many racks there are, those that only have probes included."""
+        return len({*(r.id for r in self._inventory.site.racks), *(p.rack for p in self._inventory.probes)})
+
     def racks(self) -> list[RackState]:
         """In the order of racks.yaml; then racks that only have probes."""
         now_ns = self._clock.now_ns()

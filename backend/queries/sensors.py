@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from backend.core.clock import Clock
@@ -68,6 +68,11 @@ class SensorService:
         self._found: dict[str, Sensor] = {}
         self.probes: Mapping[str, Probe] = {p.sensor: p for p in inventory.probes}
 
+    @property
+    def count(self) -> int:
+        """How many are described."""
+        return len(self._described)
+
     def all(self) -> Sequence[Sensor]:
         """Described sensors in the order of the files, then the undescribed ones."""
         extra = [n for n in self._live.view.snapshot().names if n not in self._described]
@@ -94,15 +99,21 @@ class SensorService:
         return [sensor for _, sensor in found if sensor is not None]
 
     def select(
-        self, sensor_type: str | None = None, method: str | None = None, search: str | None = None
+        self,
+        sensor_type: str | None = None,
+        method: str | None = None,
+        search: str | None = None,
+        names: Collection[str] | None = None,
     ) -> list[Sensor]:
         """Sensors that match all that is given; every word of `search` must be in name, type, location, parent or a tag."""
         words = (search or "").lower().split()
+        named = None if names is None else frozenset(names)
         return [
             s
             for s in self.all()
             if (sensor_type is None or s.sensor_type == sensor_type)
             and (method is None or s.method == method)
+            and (named is None or s.name in named)
             and (not words or _matches(s, words))
         ]
 

@@ -57,7 +57,10 @@ class WindowChoice(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class SeriesRequest:
-    """What to read over [start_ns, end_ns); `end_ns` None is now. `statistics` are names of columns of a `Grid`."""
+    """What to read over [start_ns, end_ns); `end_ns` None is now. `statistics` are names of columns of a `Grid`.
+
+    `aligned`: all series have the same times, so that none is raw.
+    """
 
     sensors: Sequence[str]
     nodes: Sequence[str]
@@ -66,6 +69,7 @@ class SeriesRequest:
     window: WindowChoice = WindowChoice.AUTO
     max_points: int = 2000
     statistics: Collection[str] = ("mean", "min", "max", "sum", "count", "stddev", "median", "coverage")
+    aligned: bool = False
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -124,9 +128,12 @@ class SeriesService:
             raise UserError(
                 "series(window: RAW, nodes:): a node has no raw readings: ask for S30, the finest it has."
             )
+        if request.aligned:
+            self._check_aligned(request, sensors)
         answer: list[SeriesColumns] = []
         if sensors:
-            step = _step(request, start, end, _raw_rows(sensors, start, end))
+            raw_rows = None if request.aligned else _raw_rows(sensors, start, end)
+            step = _step(request, start, end, raw_rows)
             # What no file describes is not rolled up: its readings are all there is.
             raw = sensors if step is None else [s for s in sensors if not self._sensors.is_described(s.name)]
             found = {c.sensor: c for c in await self._raw(raw, start, end, request.max_points)} if raw else {}
@@ -141,6 +148,18 @@ class SeriesService:
                 SeriesKind.NODE, dict.fromkeys(nodes, "W"), step, start, end, request.statistics
             )
         return answer
+
+    def _check_aligned(self, request: SeriesRequest, sensors: Sequence[Sensor]) -> None:
+        """Raises `UserError` for series that only have raw readings."""
+        if request.window is WindowChoice.RAW:
+            raise UserError(
+                "series(aligned: true, window: RAW): readings come when they come: ask for S30 or coarser."
+            )
+        strays = [s.name for s in sensors if not self._sensors.is_described(s.name)]
+        if strays:
+            raise UserError(
+                f"series(aligned: true): {strays[0]!r} is not in the description and so is not rolled up: leave it out."
+            )
 
     def _interval(self, request: SeriesRequest) -> tuple[int, int]:
         end = ordered("series", request.start_ns, request.end_ns, self._clock.now_ns())

@@ -1,4 +1,5 @@
-"""`GET /export?sensors=a,b&types=t&from=...&to=...&format=csv`: raw readings as a file, of any length, in bounded memory.
+"""`GET /export?sensors=a,b&types=t&nodes=n&window=1h&from=...&to=...&format=csv`: readings, or windows of roll-ups, as a file, of
+any length, in bounded memory.
 
 What is wrong with a request is told before the first byte, as `{"error": {"where", "what", "mend"}}`. Where the store fails
 later the answer ends without its end, which every client notices.
@@ -8,20 +9,18 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import AsyncGenerator
 from contextlib import aclosing
-from datetime import UTC, datetime
 from typing import Final
-from urllib.parse import parse_qsl
 
 import orjson
 
 from backend.core.asgi import Header, Receive, Scope, Send, send_json
 from backend.core.errors import TransientError, UserError
-from backend.core.windows import NS_PER_SECOND
 from backend.formats.kinds import SORTS, Format
-from backend.formats.write import Writer, writer
-from backend.queries.export import ExportPlan, ExportRefused, ExportRequest, ExportService, time_of
+from backend.queries.export import ExportRefused, ExportRequest, ExportService
+from backend.queries.rolled import RolledExportService
+from backend.rest.export_address import Asked, asked
+from backend.rest.export_files import File, ReadingsFile, WindowsFile
 
 log = logging.getLogger(__name__)
 
@@ -30,16 +29,19 @@ MOST_AT_ONCE: Final = 4
 STALLED_S: Final = 60.0
 """A client that takes nothing for so long is given up: it holds a place that others wait for."""
 
-_KNOWN: Final = ("sensors", "types", "from", "to", "format")
-
 
 class ExportDoor:
     """ASGI application. `most_at_once` and `stalled_s` bound what exports may hold together."""
 
     def __init__(
-        self, service: ExportService, most_at_once: int = MOST_AT_ONCE, stalled_s: float = STALLED_S
+        self,
+        readings: ExportService,
+        rolled: RolledExportService,
+        most_at_once: int = MOST_AT_ONCE,
+        stalled_s: float = STALLED_S,
     ) -> None:
-        self._service = service
+        self._readings = readings
+        self._rolled = rolled
         self._places = most_at_once
         self._stalled_s = stalled_s
 
@@ -53,9 +55,8 @@ class ExportDoor:
             await _refuse(send, 405, "method", "GET only", "ask with GET", [(b"allow", b"GET, HEAD")])
             return
         try:
-            kind, request = asked(scope["query_string"].decode("latin-1"))
-            plan = await self._service.plan(request)
-            made = writer(kind, plan.sensors, plan.tags)
+            wanted = asked(scope["query_string"].decode("latin-1"))
+            file = await self._file(wanted)
         except ExportRefused as refused:
             await _refuse(send, 400, refused.where, refused.what, refused.mend)
         except UserError as error:
@@ -63,13 +64,16 @@ class ExportDoor:
         except TransientError as error:
             await _refuse(send, 503, "store", str(error), "ask again later", [(b"retry-after", b"5")])
         else:
-            await self._answer(scope, receive, send, kind, plan, made)
+            await self._answer(scope, receive, send, wanted.kind, file)
 
-    async def _answer(
-        self, scope: Scope, receive: Receive, send: Send, kind: Format, plan: ExportPlan, made: Writer
-    ) -> None:
+    async def _file(self, wanted: Asked) -> File:
+        if isinstance(wanted.request, ExportRequest):
+            return ReadingsFile(self._readings, await self._readings.plan(wanted.request), wanted.kind)
+        return WindowsFile(self._rolled, self._rolled.plan(wanted.request), wanted.kind)
+
+    async def _answer(self, scope: Scope, receive: Receive, send: Send, kind: Format, file: File) -> None:
         if scope["method"] == "HEAD":
-            await _begin(send, kind, plan)
+            await _begin(send, kind, file)
             await send({"type": "http.response.body", "body": b""})
             return
         if not self._places:
@@ -78,15 +82,13 @@ class ExportDoor:
             return
         self._places -= 1
         try:
-            await self._stream(receive, send, kind, plan, made)
+            await self._stream(receive, send, kind, file)
         finally:
             self._places += 1
 
-    async def _stream(
-        self, receive: Receive, send: Send, kind: Format, plan: ExportPlan, made: Writer
-    ) -> None:
+    async def _stream(self, receive: Receive, send: Send, kind: Format, file: File) -> None:
         """Until the end, or until the client has gone."""
-        work = asyncio.create_task(self._send_all(send, kind, plan, made))
+        work = asyncio.create_task(self._send_all(send, kind, file))
         gone = asyncio.create_task(_disconnected(receive))
         try:
             await asyncio.wait({work, gone}, return_when=asyncio.FIRST_COMPLETED)
@@ -97,13 +99,13 @@ class ExportDoor:
             gone.cancel()
             await asyncio.gather(work, gone, return_exceptions=True)
 
-    async def _send_all(self, send: Send, kind: Format, plan: ExportPlan, made: Writer) -> None:
+    async def _send_all(self, send: Send, kind: Format, file: File) -> None:
         begun = False
-        async with aclosing(self._pieces(plan, made)) as pieces:
+        async with aclosing(file.pieces()) as pieces:
             try:
                 async for piece in pieces:
                     if not begun:
-                        await _begin(send, kind, plan)
+                        await _begin(send, kind, file)
                         begun = True
                     async with asyncio.timeout(self._stalled_s):
                         await send({"type": "http.response.body", "body": piece, "more_body": True})
@@ -118,58 +120,14 @@ class ExportDoor:
                 return
         await send({"type": "http.response.body", "body": b""})
 
-    async def _pieces(self, plan: ExportPlan, made: Writer) -> AsyncGenerator[bytes, None]:
-        """The file, the first piece with what was read for it, so that a store that is down is told in the status."""
-        head = made.begin()
-        async with aclosing(self._service.windows(plan)) as windows:
-            async for _, readings in windows:
-                piece = await asyncio.to_thread(made.write, readings) if len(readings) else b""
-                if head or piece:
-                    yield head + piece
-                head = b""
-        yield head + await asyncio.to_thread(made.end)
 
-
-def asked(query: str) -> tuple[Format, ExportRequest]:
-    """What the address asks for. Raises `ExportRefused`."""
-    try:
-        pairs = parse_qsl(query, keep_blank_values=True, errors="strict", max_num_fields=1000)
-    except ValueError:
-        raise ExportRefused("address", "it cannot be read", "encode it as UTF-8") from None
-    said: dict[str, list[str]] = {}
-    for name, value in pairs:
-        if name not in _KNOWN:
-            raise ExportRefused(name[:60], "there is no such parameter", f"there are {', '.join(_KNOWN)}")
-        said.setdefault(name, []).append(value)
-    for name in ("from", "to", "format"):
-        if len(said.get(name, ())) > 1:
-            raise ExportRefused(name, "it is there twice", "give it once")
-    kind = said.get("format", [Format.CSV.value])[0]
-    if kind not in set(Format):
-        raise ExportRefused("format", f"there is no format {kind[:60]!r}", f"there are {', '.join(Format)}")
-    start, end = (time_of(name, said[name][0]) if name in said else None for name in ("from", "to"))
-    return Format(kind), ExportRequest(_listed(said, "sensors"), _listed(said, "types"), start, end)
-
-
-def _listed(said: dict[str, list[str]], name: str) -> list[str]:
-    found = [word.strip() for value in said.get(name, ()) for word in value.split(",")]
-    if name in said and not any(found):
-        raise ExportRefused(name, "it is empty", "name some, separated by commas, or leave it out for all")
-    return [word for word in found if word]
-
-
-async def _begin(send: Send, kind: Format, plan: ExportPlan) -> None:
-    name = f"seduce-{_stamp(plan.start_ns)}-{_stamp(plan.end_ns)}{SORTS[kind].suffix}"
+async def _begin(send: Send, kind: Format, file: File) -> None:
     headers = [
         (b"content-type", SORTS[kind].content_type.encode()),
-        (b"content-disposition", f'attachment; filename="{name}"'.encode()),
+        (b"content-disposition", f'attachment; filename="{file.name}"'.encode()),
         (b"cache-control", b"no-store"),
     ]
     await send({"type": "http.response.start", "status": 200, "headers": headers})
-
-
-def _stamp(time_ns: int) -> str:
-    return datetime.fromtimestamp(time_ns // NS_PER_SECOND, UTC).strftime("%Y%m%dT%H%M%SZ")
 
 
 async def _refuse(

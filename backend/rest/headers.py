@@ -28,6 +28,10 @@ _HEADERS: Final[tuple[tuple[bytes, bytes], ...]] = (
 )
 
 
+_TLS_ONLY: Final = (b"strict-transport-security", b"max-age=31536000")
+"""Only over TLS: over plain HTTP nobody may say so, and browsers do not listen."""
+
+
 class SecurityHeaders:
     """Adds them to every HTTP answer."""
 
@@ -39,9 +43,13 @@ class SecurityHeaders:
             await self._app(scope, receive, send)
             return
 
+        headers = (*_HEADERS, _TLS_ONLY) if scope["scheme"] == "https" else _HEADERS
+
         async def with_headers(message: Message) -> None:
             if message["type"] == "http.response.start":
-                message = {**message, "headers": [*message.get("headers", ()), *_HEADERS]}
+                own = list(message.get("headers", ()))
+                given = {name for name, _ in own}  # a page may have a policy of its own
+                message = {**message, "headers": [*own, *(h for h in headers if h[0] not in given)]}
             await send(message)
 
         await self._app(scope, receive, with_headers)

@@ -105,10 +105,14 @@ class DuckDBStore:
 
     async def raw(self, sensors: Sequence[str], start_ns: int, end_ns: int) -> Mapping[str, Points]:
         known = self._names.known(SENSOR, sensors)
-        got = await self._select(self._raw, "sid, ts, value", known, start_ns, end_ns)
-        if got is None:
-            return {}
-        return {known[sid]: Points(times, values) for sid, times, (values,) in _series(got, ("value",))}
+        return _points(await self._select(self._raw, "sid, ts, value", known, start_ns, end_ns), known)
+
+    async def raw_within(
+        self, sensors: Sequence[str], start_ns: int, end_ns: int, most: int
+    ) -> Mapping[str, Points] | None:
+        known = self._names.known(SENSOR, sensors)
+        got = await self._select(self._raw, "sid, ts, value", known, start_ns, end_ns, most + 1)
+        return None if got is not None and len(got["sid"]) > most else _points(got, known)
 
     async def latest(self, sensors: Sequence[str] | None = None) -> Mapping[str, Reading]:
         wanted = None if sensors is None else self._names.known(SENSOR, sensors)
@@ -275,17 +279,23 @@ class DuckDBStore:
             return await self._engine.write(work)
 
     async def _select(
-        self, table: Clustered, columns: str, known: Mapping[int, str], start_ns: int, end_ns: int
+        self,
+        table: Clustered,
+        columns: str,
+        known: Mapping[int, str],
+        start_ns: int,
+        end_ns: int,
+        most: int | None = None,
     ) -> Columns | None:
-        """Rows of the known series in the interval; None where there are none."""
+        """Rows of the known series in the interval, at most so many; None where there are none."""
         if not known or start_ns >= end_ns:
             return None
-        got = await self._stable(
-            table,
-            start_ns,
-            end_ns,
-            lambda cursor: fetch(cursor, table.union(columns, list(known), start_ns, end_ns)),
-        )
+
+        def read(cursor: Cursor) -> Columns:
+            rows = table.union(columns, list(known), start_ns, end_ns)
+            return fetch(cursor, rows if most is None else f"select * from ({rows}) limit {most}")
+
+        got = await self._stable(table, start_ns, end_ns, read)
         return got if len(got["sid"]) else None
 
     async def _stable(self, table: Clustered, start_ns: int, end_ns: int, read: Callable[[Cursor], T]) -> T:
@@ -331,6 +341,11 @@ class DuckDBStore:
 def _first_of(cursor: Cursor, table: str) -> int | None:
     first: int | None = cursor.execute(f"select min(ts) from {table}").fetchall()[0][0]
     return first
+
+
+def _points(got: Columns | None, known: Mapping[int, str]) -> Mapping[str, Points]:
+    found = () if got is None else _series(got, ("value",))
+    return {known[sid]: Points(times, values) for sid, times, (values,) in found}
 
 
 def _series(got: Columns, values: Sequence[str]) -> Iterator[tuple[int, Int64, tuple[Float64, ...]]]:

@@ -9,9 +9,9 @@ from __future__ import annotations
 import asyncio
 import re
 import threading
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, contextmanager
 from pathlib import Path
 from typing import Any, Final, Literal, TypeVar
 
@@ -27,6 +27,10 @@ Columns = dict[str, npt.NDArray[Any]]
 
 STORAGE_VERSION: Final = "v1.4.0"
 """Files stay readable by any DuckDB from here on; a newer library must not lift an existing file by itself."""
+
+
+AGAIN_S: Final = 0.05
+"""Between two interruptions of work that nobody waits for."""
 
 
 def fetch(cursor: Cursor, statement: str) -> Columns:
@@ -52,6 +56,32 @@ class Transaction:
     def committed(self) -> None:
         for act in self._then:
             act()
+
+
+class _Run:
+    """Work on a cursor that may be interrupted while it lasts, and not a moment longer: the cursor's next work is another's."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._cursor: Cursor | None = None
+
+    @contextmanager
+    def on(self, cursor: Cursor) -> Iterator[None]:
+        with self._lock:
+            self._cursor = cursor
+        try:
+            yield
+        finally:
+            with self._lock:
+                self._cursor = None
+
+    def stop(self, loop: asyncio.AbstractEventLoop) -> None:
+        """Interrupts the statement that runs, and those that follow until the work is over."""
+        with self._lock:
+            if self._cursor is None:
+                return
+            self._cursor.interrupt()
+        loop.call_later(AGAIN_S, self.stop, loop)
 
 
 class Engine:
@@ -106,8 +136,21 @@ class Engine:
             await asyncio.to_thread(connection.close)
 
     async def read(self, work: Callable[[Cursor], T]) -> T:
-        """Run `work` on a reader thread; what it sees of several statements is not one snapshot."""
-        return await self._submit(self._readers, lambda: work(self._local.cursor))
+        """Run `work` on a reader thread; what it sees of several statements is not one snapshot.
+
+        Where the caller is cancelled, so is the statement that runs: nobody waits for its answer.
+        """
+        run = _Run()
+
+        def job() -> T:
+            with run.on(self._local.cursor):
+                return work(self._local.cursor)
+
+        try:
+            return await self._submit(self._readers, job)
+        except asyncio.CancelledError:
+            run.stop(asyncio.get_running_loop())
+            raise
 
     async def write(self, work: Callable[[Transaction], T]) -> T:
         """Run `work` on the writer thread as one transaction: all of it or, if it raises, nothing."""

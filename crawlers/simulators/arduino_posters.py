@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import AsyncIterator, Sequence
 
 import httpx
 import numpy as np
@@ -13,6 +13,7 @@ from backend.core.windows import NS_PER_SECOND
 from backend.inventory.model import Sensor
 from crawlers.simulators.model import DataCentreModel
 from crawlers.simulators.noise import fraction
+from crawlers.simulators.troubles import POWER_ON_C, UNPLUGGED_C, Condition, Trouble
 
 
 def address(name: str) -> str:
@@ -23,8 +24,17 @@ def address(name: str) -> str:
 class Card:
     """One card: all its probes go into one push every period."""
 
-    def __init__(self, name: str, probes: Sequence[Sensor], model: DataCentreModel, clock: Clock) -> None:
+    def __init__(
+        self,
+        name: str,
+        probes: Sequence[Sensor],
+        model: DataCentreModel,
+        clock: Clock,
+        condition: Condition | None = None,
+    ) -> None:
         self.name = name
+        self._condition = condition or Condition(name, clock)
+        self._warm_ns = self._condition.booted_ns
         self._probes = tuple(p.name for p in probes)
         self._model = model
         self._clock = clock
@@ -42,9 +52,16 @@ class Card:
         for name, value in zip(self._probes, values, strict=True):
             if name in self._model.faults.silent and not self._model.reports(name, now)[0]:
                 continue
-            said = f"{value:.2f}" if self._model.reports(name, now)[0] else "nan"
+            said = self._said(value) if self._model.reports(name, now)[0] else "nan"
             rows.append(f'{{"sensor": "{address(name)}", "t": "T", "v": {said}}}')
         return f"[{', '.join(rows)}]".encode()
+
+    def _said(self, value: float) -> str:
+        if self._condition.is_wrong:
+            return f'{{"T": "{value:.2f}"}}'
+        if self._condition.booted_ns > self._warm_ns:
+            return f"{POWER_ON_C:.2f}"
+        return f"{self._condition.number(value, UNPLUGGED_C):.2f}"
 
     async def run(self, client: httpx.AsyncClient, url: str) -> None:
         """Push every period until cancelled. Cards do not start together, and a late one comes late."""
@@ -59,11 +76,25 @@ class Card:
             )
 
     async def push(self, client: httpx.AsyncClient, url: str, tick_ns: int) -> None:
+        body = self._condition.packet(self.body(tick_ns))
+        if body is None:
+            return
+        self._warm_ns = self._condition.booted_ns
         self.pushes += 1
         headers = {"Content-Type": "application/json"}
+        slow = self._condition.trouble is Trouble.SLOW
         try:
-            answer = await client.post(url, content=self.body(tick_ns), headers=headers)
+            answer = await client.post(
+                url, content=_halting(body, self._condition.pause_s) if slow else body, headers=headers
+            )
         except httpx.HTTPError:
             self.failures += 1
         else:
             self.failures += not answer.is_success
+
+
+async def _halting(body: bytes, pause_s: float) -> AsyncIterator[bytes]:
+    """A body that stops half-way."""
+    yield body[: len(body) // 2]
+    await asyncio.sleep(pause_s)
+    yield body[len(body) // 2 :]

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import functools
 import ipaddress
 import logging
 import threading
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from types import TracebackType
 from typing import Any, Self
 
@@ -23,16 +24,20 @@ from backend.inventory.model import (
     Inventory,
     ModbusSource,
     PushSource,
+    Sensor,
     SnmpSource,
     SocomecSource,
 )
 from crawlers import modbus, registers, socomec
+from crawlers.device import device_name
 from crawlers.simulators import flukso_server, modbus_server, snmp_agent
 from crawlers.simulators.arduino_posters import Card
-from crawlers.simulators.encoding import prints_text
+from crawlers.simulators.encoding import encoding_of, prints_text
 from crawlers.simulators.faults import cards
 from crawlers.simulators.model import DataCentreModel
+from crawlers.simulators.troubles import Condition, Conditions, Spell
 from crawlers.snmp_plan import parse_oid
+from crawlers.snmp_rates import UPTIME
 
 log = logging.getLogger(__name__)
 
@@ -53,8 +58,12 @@ class SimulatedFleet:
         model: DataCentreModel,
         temperature_url: str | None = None,
         clock: Clock | None = None,
+        spells: Iterable[Spell] = (),
     ) -> None:
-        """`temperature_url`: where cards push, such as `http://127.0.0.1:8081/temperature/list`; None: they do not."""
+        """`temperature_url`: where cards push, such as `http://127.0.0.1:8081/temperature/list`; None: they do not.
+
+        `spells`: what is to befall the devices; raises `UserError` where one names none of them.
+        """
         _refuse_all_but_loopback(inventory)
         self._inventory = inventory
         self._model = model
@@ -63,12 +72,30 @@ class SimulatedFleet:
         self._open = contextlib.AsyncExitStack()
         self._thread: threading.Thread | None = None
         self._stop: tuple[asyncio.AbstractEventLoop, asyncio.Event] | None = None
-        self.cards = [Card(name, probes, model, self._clock) for name, probes in cards(inventory).items()]
+        self.conditions = Conditions(self._clock, spells, model.seed)
+        self.cards = [
+            Card(name, probes, model, self._clock, self.conditions.of(name))
+            for name, probes in cards(inventory).items()
+        ]
+        for sensor in inventory.sensors.values():
+            if not isinstance(sensor.source, PushSource):
+                self._condition(sensor.method, sensor.source.ip, sensor.source.port)
+        self.conditions.refuse_idle()
 
     def tick(self, sensor: str) -> int:
         """The time whose value a sensor shows now, ns."""
         period = self._model.period_ns(sensor)
         return self._clock.now_ns() // period * period
+
+    def _condition(self, method: str, ip: str, port: int) -> Condition:
+        """That of whatever listens at an address, by the name its crawler gives it and by what its sensors' parents are."""
+        parents = {
+            s.parent
+            for s in self._inventory.sensors.values()
+            if not isinstance(s.source, PushSource) and (s.source.ip, s.source.port) == (ip, port)
+        }
+        method = "modbus" if method == "socomec" else method
+        return self.conditions.of(device_name(method, ip, port, ()), sorted(filter(None, parents)))
 
     def _raw(self, names: Sequence[str]) -> Mapping[str, float]:
         by_tick: dict[int, list[str]] = {}
@@ -103,13 +130,17 @@ class SimulatedFleet:
                 table = agents.setdefault((source.ip, source.port, source.community), {})
                 table[parse_oid(source.full_oid)] = sensor.name
         for (ip, port, community), table in agents.items():
-            agent = snmp_agent.SnmpAgent(_Table(self, table), community)
+            condition = self._condition("snmp", ip, port)
+            shown = _Table(self, table, condition)
+            agent = snmp_agent.SnmpAgent(shown, community, says=condition.says)
             transport = await snmp_agent.serve(agent, ip, port)
             self._open.callback(transport.close)
 
     async def _start_modbus(self) -> None:
         for (ip, port), units in _modbus_units(self._inventory).items():
-            server = await modbus_server.serve(units, self._raw, ip, port)
+            condition = self._condition("modbus", ip, port)
+            values = functools.partial(self._said, condition)
+            server = await modbus_server.serve(units, values, ip, port, condition)
             self._open.push_async_callback(_shutdown, server)
 
     async def _start_flukso(self) -> None:
@@ -118,15 +149,34 @@ class SimulatedFleet:
             if isinstance(source := sensor.source, FluksoSource):
                 meters.setdefault((source.ip, source.port), {})[source.sensor_id] = sensor.name
         for (ip, port), sensors in meters.items():
-            server = flukso_server.FluksoServer(sensors, self._minute)
+            condition = self._condition("flukso", ip, port)
+            minute = functools.partial(self._minute, condition)
+            server = flukso_server.FluksoServer(sensors, minute, condition.says)
             await server.start(ip, port)
             self._open.push_async_callback(server.stop)
 
-    def _minute(self, name: str) -> list[tuple[int, float | str]]:
+    def _said(self, condition: Condition, names: Sequence[str]) -> Mapping[str, float]:
+        """Raw numbers as a device in this condition has them."""
+        raw = self._raw(names)
+        if condition.trouble is None:
+            return raw
+        held = {name: encoding_of(self._inventory.sensors[name]) for name in names}
+        return {
+            name: min(max(condition.number(value), held[name].low), held[name].high)
+            for name, value in raw.items()
+        }
+
+    def _minute(self, condition: Condition, name: str) -> object:
         """The last minute; the second that is not over yet has no mean and reads `nan`."""
+        if condition.is_wrong:
+            return {"status": "starting"}
         seconds = self._clock.now_ns() // NS_PER_SECOND + LAST_MINUTE
         watts = self._model.value([name], seconds * NS_PER_SECOND)[0]
-        points: list[tuple[int, float | str]] = list(zip(seconds.tolist(), watts.tolist(), strict=True))
+        times = seconds + int(condition.ahead_s)
+        points: list[tuple[int, float | str]] = [
+            (time, condition.number(value))
+            for time, value in zip(times.tolist(), watts.tolist(), strict=True)
+        ]
         points[-1] = (points[-1][0], "nan")
         return points
 
@@ -181,26 +231,56 @@ class SimulatedFleet:
 
 
 class _Table:
-    """An agent's OIDs with the values of the moment; made once a tick."""
+    """An agent's OIDs with the values of the moment; made once a tick. sysUpTime is there as on any agent."""
 
-    def __init__(self, fleet: SimulatedFleet, sensors: Mapping[snmp_agent.Oid, str]) -> None:
+    def __init__(
+        self, fleet: SimulatedFleet, sensors: Mapping[snmp_agent.Oid, str], condition: Condition
+    ) -> None:
+        described = fleet._inventory.sensors
         self._fleet = fleet
         self._sensors = sensors
-        self._texts = {n for n in sensors.values() if prints_text(fleet._inventory.sensors[n])}
+        self._condition = condition
+        self._texts = {n for n in sensors.values() if prints_text(described[n])}
+        self._counters = dict.fromkeys((n for n in sensors.values() if _is_rate(described[n])), 0.0)
+        self._booted_ns = condition.booted_ns
         self._of_period = {fleet._model.period_ns(name): name for name in sensors.values()}
-        self._ticks: tuple[int, ...] = ()
+        self._state: tuple[object, ...] = ()
         self._made: snmp_agent.Table = {}
 
     def __call__(self) -> snmp_agent.Table:
         ticks = tuple(self._fleet.tick(name) for name in self._of_period.values())
-        if ticks != self._ticks:
-            raw = self._fleet._raw(list(self._sensors.values()))
-            self._made = {
-                oid: f"{raw[name]:.1f}" if name in self._texts else int(raw[name])
-                for oid, name in self._sensors.items()
-            }
-            self._ticks = ticks
+        state = (*ticks, self._condition.trouble)
+        if state != self._state:
+            before, self._state = self._state, state
+            self._made = self._make(ticks != before[:-1])
         return self._made
+
+    def _make(self, ticked: bool) -> snmp_agent.Table:
+        said = self._fleet._said(self._condition, list(self._sensors.values()))
+        self._count(said, ticked)
+        up_ns = self._fleet._clock.now_ns() - self._booted_ns
+        made: dict[snmp_agent.Oid, int | str] = {UPTIME: snmp_agent.TimeTicks(up_ns // 10**7)}
+        return made | {oid: self._shown(name, said[name]) for oid, name in self._sensors.items()}
+
+    def _count(self, said: Mapping[str, float], ticked: bool) -> None:
+        """Counters grow by what is so for each of their periods, and begin anew with the device."""
+        if (booted := self._condition.booted_ns) != self._booted_ns:
+            self._booted_ns = booted
+            self._counters = dict.fromkeys(self._counters, 0.0)
+        if ticked:
+            for name in self._counters:
+                self._counters[name] += said[name] * self._fleet._model.period_ns(name) / NS_PER_SECOND
+
+    def _shown(self, name: str, value: float) -> int | str:
+        if self._condition.is_wrong:
+            return "n/a"
+        if name in self._counters:
+            return snmp_agent.Counter32(int(self._counters[name]) % 2**32)
+        return f"{value:.1f}" if name in self._texts else int(value)
+
+
+def _is_rate(sensor: Sensor) -> bool:
+    return isinstance(sensor.source, SnmpSource) and sensor.source.rate
 
 
 def _modbus_units(inventory: Inventory) -> Mapping[tuple[str, int], list[modbus_server.Unit]]:

@@ -4,22 +4,25 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from urllib.parse import parse_qs, urlsplit
 
 import orjson
 
-Points = Callable[[str], Sequence[tuple[int, float | str]]]
-"""Sensor name -> (epoch s, watts or "nan"), oldest first."""
+from crawlers.simulators.troubles import Says, at_once
+
+Points = Callable[[str], object]
+"""Sensor name -> what is answered as JSON: a sound meter's [(epoch s, watts or "nan"), ...], oldest first."""
 
 
 class FluksoServer:
     """Answers `GET /sensor/<id>?version=1.0&interval=minute&unit=watt`, keeping connections open."""
 
-    def __init__(self, sensors: Mapping[str, str], points: Points) -> None:
-        """`sensors` maps sensor ids to sensor names."""
+    def __init__(self, sensors: Mapping[str, str], points: Points, says: Says = at_once) -> None:
+        """`sensors` maps sensor ids to sensor names; `says`: what becomes of an answer's body."""
         self._sensors = sensors
         self._points = points
+        self._says = says
         self._server: asyncio.Server | None = None
         self._open: dict[asyncio.StreamWriter, asyncio.Task[None] | None] = {}
 
@@ -45,12 +48,20 @@ class FluksoServer:
                 while True:
                     head = await reader.readuntil(b"\r\n\r\n")
                     status, body = self.respond(head.split(b"\r\n", 1)[0].decode("latin-1"))
+                    said = self._says(body)
+                    if said is None:
+                        continue
+                    wait_s, sent = said
+                    if wait_s:
+                        await asyncio.sleep(wait_s)
                     writer.write(
                         f"HTTP/1.1 {status}\r\nContent-Type: application/json\r\n"
                         f"Content-Length: {len(body)}\r\n\r\n".encode()
-                        + body
+                        + sent
                     )
                     await writer.drain()
+                    if len(sent) < len(body):
+                        break  # cut off: the connection ends with it
         finally:
             self._open.pop(writer, None)
             writer.close()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
@@ -11,6 +12,7 @@ from pymodbus.simulator import DataType, SimData, SimDevice
 
 from crawlers import registers
 from crawlers.modbus import Field
+from crawlers.simulators.troubles import Condition
 
 FILLED_GAP = 16  # a board's tables have unused registers in them, which read as zero
 
@@ -30,9 +32,10 @@ class Unit:
 class UnitServer:
     """Keeps a unit's registers up to date. A register that was written keeps that, whatever the model says."""
 
-    def __init__(self, unit: Unit, values: Values) -> None:
+    def __init__(self, unit: Unit, values: Values, condition: Condition | None = None) -> None:
         self._unit = unit
         self._values = values
+        self._condition = condition
         self._written: dict[int, int] = {}
 
     def device(self) -> SimDevice:
@@ -56,6 +59,11 @@ class UnitServer:
         written: list[int] | list[bool] | None,
     ) -> ExcCodes | None:
         """Called by pymodbus before it answers; `current` are all registers of the unit from `first` on."""
+        if self._condition is not None:
+            if pause_s := self._condition.pause_s:
+                await asyncio.sleep(pause_s)
+            if self._condition.is_wrong:
+                return ExcCodes.DEVICE_FAILURE
         if written is not None:
             self._written |= {address + i: int(word) for i, word in enumerate(written)}
             return None
@@ -80,9 +88,15 @@ def runs(used: Iterable[int], gap: int) -> list[tuple[int, int]]:
     return found
 
 
-async def serve(units: Iterable[Unit], values: Values, ip: str, port: int) -> ModbusTcpServer:
+async def serve(
+    units: Iterable[Unit], values: Values, ip: str, port: int, condition: Condition | None = None
+) -> ModbusTcpServer:
     """Listen; a unit id that is not there is not answered, as behind a gateway."""
-    devices = [UnitServer(unit, values).device() for unit in units]
-    server = ModbusTcpServer(devices, address=(ip, port), ignore_missing_devices=True)
+
+    def leaves(sending: bool, packet: bytes) -> bytes:
+        return packet if condition is None or not sending else condition.packet(packet) or b""
+
+    devices = [UnitServer(unit, values, condition).device() for unit in units]
+    server = ModbusTcpServer(devices, address=(ip, port), ignore_missing_devices=True, trace_packet=leaves)
     await server.serve_forever(background=True)
     return server

@@ -18,11 +18,22 @@ from pysnmp.proto import api
 from pysnmp.proto.api import verdec
 from pysnmp.proto.error import ProtocolError
 
+from crawlers.simulators.troubles import Says, at_once
+
 log = logging.getLogger(__name__)
 
 Oid: TypeAlias = tuple[int, ...]
 Table: TypeAlias = Mapping[Oid, int | str]
-"""What an agent answers: a number as Gauge32 (INTEGER where negative), a text as STRING."""
+"""What an agent answers: a number as Gauge32 (INTEGER where negative) or as what its class says, a text as STRING."""
+
+
+class Counter32(int):
+    """Counts up, and from 0 again at 2**32 and at every start of the agent."""
+
+
+class TimeTicks(int):
+    """Hundredths of a second."""
+
 
 NO_SUCH_NAME: Final = 2
 TOO_BIG: Final = 1
@@ -56,21 +67,28 @@ def oid_bytes(oid: Oid) -> bytes:
 def value_bytes(value: int | str) -> bytes:
     if isinstance(value, str):
         return tlv(0x04, value.encode())
-    return integer(value, 0x42) if value >= 0 else integer(value)
+    tag = {Counter32: 0x41, TimeTicks: 0x43}.get(type(value), 0x42)
+    return integer(value, tag) if value >= 0 else integer(value)
 
 
 class SnmpAgent(asyncio.DatagramProtocol):
     """One agent. `table` is asked for at every request, so values may change; its OIDs may not."""
 
     def __init__(
-        self, table: Callable[[], Table], community: str = "public", most: int = 64, refuse: bool = False
+        self,
+        table: Callable[[], Table],
+        community: str = "public",
+        most: int = 64,
+        refuse: bool = False,
+        says: Says = at_once,
     ) -> None:
         """`most` variables go into one answer: a GETBULK is cut there, a larger GET answers tooBig. `refuse`: a
-        GETBULK that asks for more answers tooBig as well, as some agents do."""
+        GETBULK that asks for more answers tooBig as well, as some agents do. `says`: what becomes of an answer."""
         self._table = table
         self._community = community.encode()
         self._most = most
         self._refuse = refuse
+        self._says = says
         self._oids = sorted(table())
         self._encoded = {oid: oid_bytes(oid) for oid in self._oids}
         self._transport: asyncio.DatagramTransport | None = None
@@ -85,8 +103,18 @@ class SnmpAgent(asyncio.DatagramProtocol):
         except (PyAsn1Error, ProtocolError, IndexError, KeyError) as error:
             log.debug("not an SNMP request: %s", error)
             return
-        if answer is not None and self._transport is not None:
-            self._transport.sendto(answer, addr)
+        said = None if answer is None else self._says(answer)
+        if said is None or self._transport is None:
+            return
+        wait_s, packet = said
+        if wait_s:
+            asyncio.get_running_loop().call_later(wait_s, self._send, packet, addr)
+        else:
+            self._send(packet, addr)
+
+    def _send(self, packet: bytes, addr: tuple[str | Any, int]) -> None:
+        if self._transport is not None and not self._transport.is_closing():
+            self._transport.sendto(packet, addr)
 
     def answer(self, data: bytes) -> bytes | None:
         """The bytes of the response; None where an agent stays silent, as for a wrong community."""

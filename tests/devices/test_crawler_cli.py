@@ -3,13 +3,14 @@ from __future__ import annotations
 import pytest
 
 from crawlers.cli import main
-from crawlers.registry import build_devices, drivers
+from crawlers.registry import build_devices, driver
 from crawlers.selection import select
 from tests.devices.support import EXAMPLE, example
 
 
-def test_a_device_type_is_a_module_with_a_method() -> None:
-    assert set(drivers()) == {"snmp", "modbus", "socomec", "flukso"}
+def test_a_device_type_is_a_module_named_as_its_method() -> None:
+    assert all(driver(method) for method in ("snmp", "modbus", "socomec", "flukso"))
+    assert not any(driver(method) for method in ("loop", "simulators", "bacnet", "snmp.x", "..", ""))
 
 
 def test_selection_by_pdu_and_by_bus() -> None:

@@ -56,6 +56,46 @@ async def test_a_minute_is_read_once() -> None:
     assert [(r.time_ns, r.value) for r in later.readings] == [(101 * S, 6.0), (102 * S, 7.0)]
 
 
+async def test_what_was_missed_is_caught_up_from_the_meters_minute_each_point_once() -> None:
+    """The meter is out of reach for 40 s, and then for longer than it remembers."""
+    now = 1_000
+
+    def minute(_: str) -> Sequence[tuple[int, float | str]]:
+        return [(t, float(t)) for t in range(now - 59, now + 1)]
+
+    server = FluksoServer({"id-a": "a"}, minute)
+    port = await server.start("127.0.0.1", 0)
+    [device] = flukso.devices(clamps(port, "a"))
+    seen: list[int] = []
+    for wait in (0, 1, 0):
+        now += wait
+        seen += (await device.read(now * S)).readings.times.tolist()
+    await server.stop()
+    now += 40
+    with pytest.raises(TransientError):
+        await device.read(now * S)
+    assert await server.start("127.0.0.1", port) == port
+    seen += (await device.read(now * S)).readings.times.tolist()
+    assert seen == [t * S for t in range(941, now + 1)]
+    now += 100
+    seen += (await device.read(now * S)).readings.times.tolist()
+    assert seen[-60:] == [t * S for t in range(now - 59, now + 1)]
+    assert len(seen) == len(set(seen)), "a point came twice"
+    await device.close()
+    await server.stop()
+
+
+@pytest.mark.parametrize(("skew_s", "taken"), [(-1800, 60), (1800, 60), (7200, 0)])
+async def test_a_meters_clock_may_be_wrong_by_up_to_an_hour_ahead(skew_s: int, taken: int) -> None:
+    now = 1_790_000_000
+    points = [(t + skew_s, 5.0) for t in range(now - 60, now)]
+    async with meter({"a": points}) as port:
+        [device] = flukso.devices(clamps(port, "a"))
+        got = await device.read(now * S)
+        await device.close()
+    assert got.readings.times.tolist() == [t * S for t, _ in points[:taken]], "the meter's own stamps"
+
+
 async def test_an_unknown_sensor_costs_the_others_nothing() -> None:
     async with meter({"a": [(100, 5.0)]}) as port:
         [device] = flukso.devices(clamps(port, "a", "ghost"))

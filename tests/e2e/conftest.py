@@ -5,32 +5,79 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
-from playwright.sync_api import Browser, sync_playwright
+from playwright.sync_api import Browser, expect, sync_playwright
 
-from tests.support.demo import Demo
+from tests.support.demo import Demo, LogIn
 
 DIST = Path(__file__).resolve().parents[2] / "frontend_static" / "dist"
 
 
 @pytest.fixture(scope="session")
-def base_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    """Where the dashboard runs, without a slash at the end: a demo of our own, or the one SEDUCE_E2E_URL names."""
+def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[str, LogIn]]:
+    """Where the dashboard runs, without a slash at the end, and who can log in: a demo of our own, or the one that
+    SEDUCE_E2E_URL names, with SEDUCE_E2E_PASSWORD."""
     if url := os.environ.get("SEDUCE_E2E_URL"):
-        yield url.rstrip("/")
+        yield url.rstrip("/"), LogIn("admin@example.org", os.environ.get("SEDUCE_E2E_PASSWORD", ""))
         return
     if not (DIST / "index.html").exists():
         pytest.fail("the page is not built: make frontend_static/dist/index.html")
     demo = Demo(tmp_path_factory.mktemp("demo"))
-    yield demo.url
+    yield demo.url, demo.login
     assert demo.interrupt() == 0, "".join(demo.log)
+
+
+@pytest.fixture(scope="session")
+def base_url(running: tuple[str, LogIn]) -> str:
+    return running[0]
+
+
+@pytest.fixture(scope="session")
+def login(running: tuple[str, LogIn]) -> LogIn:
+    return running[1]
+
+
+@pytest.fixture(scope="session")
+def kept_sessions() -> dict[str, Any]:
+    """What the browser holds after its log-in: once is enough for all modules."""
+    return {}
 
 
 # Per module: while a browser is driven synchronously, no asynchronous test can run in this process.
 @pytest.fixture(scope="module")
-def browser(chromium: str) -> Iterator[Browser]:
+def stranger(chromium: str) -> Iterator[Browser]:
+    """A browser without a session."""
     with sync_playwright() as playwright:
         launched = playwright.chromium.launch(executable_path=os.environ.get("SEDUCE_CHROMIUM", chromium))
         yield launched
         launched.close()
+
+
+@pytest.fixture(scope="module")
+def browser(
+    stranger: Browser, base_url: str, login: LogIn, kept_sessions: dict[str, Any], monkeypatch_module: Any
+) -> Browser:
+    """The same, logged in as an administrator by the page, as a person does."""
+    if not kept_sessions:
+        context = stranger.new_context()
+        page = context.new_page()
+        page.goto(base_url)
+        page.get_by_label("E-mail address").fill(login.email)
+        page.get_by_label("Password", exact=True).fill(login.password)
+        page.get_by_role("button", name="Log in").click()
+        expect(page.locator("h1")).to_have_text("Overview")
+        kept_sessions.update(context.storage_state())
+        context.close()
+    whole = stranger.new_context
+    monkeypatch_module.setattr(
+        stranger, "new_context", lambda **options: whole(**{"storage_state": kept_sessions, **options})
+    )
+    return stranger
+
+
+@pytest.fixture(scope="module")
+def monkeypatch_module() -> Iterator[pytest.MonkeyPatch]:
+    with pytest.MonkeyPatch.context() as patch:
+        yield patch

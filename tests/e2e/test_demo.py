@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import re
+import stat
 import time
 from pathlib import Path
 
 import httpx
 import pytest
 
-from tests.support.demo import ROOT, Demo
+from tests.support.demo import ROOT, Demo, LogIn
 
 QUERY = """
 query($from: DateTime!) {
@@ -23,7 +24,8 @@ query($from: DateTime!) {
 def ask(demo: Demo, hours: float) -> dict[str, object]:
     since = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(time.time() - hours * 3600))
     body = {"query": QUERY, "variables": {"from": since}}
-    answer = httpx.post(f"{demo.url}/graphql", json=body, timeout=30).json()
+    with demo.login.client(demo.url) as client:
+        answer = client.post("/graphql", json=body).json()
     assert "errors" not in answer, answer
     data: dict[str, object] = answer["data"]
     return data
@@ -40,19 +42,28 @@ def test_it_starts_with_a_past_stops_cleanly_and_goes_on_where_it_stopped(tmp_pa
     assert first.interrupt() == 0, "".join(first.log)
     assert not any("Traceback" in line for line in first.log), "".join(first.log)
 
+    kept = tmp_path / "login.json"
+    assert stat.S_IMODE(kept.stat().st_mode) == 0o600
     second = Demo(tmp_path, days=0.1)
     try:
+        assert second.login == first.login
+        assert httpx.post(f"{second.url}/graphql", json={"query": "{ sensors { totalCount } }"}).json()[
+            "errors"
+        ]
         assert not any("Making history" in line for line in second.log)
         again = ask(second, 2.4)["series"][0]
-        kept = dict(zip(again["timestamps"], again["values"], strict=True))
+        now = dict(zip(again["timestamps"], again["values"], strict=True))
         was = dict(zip(past["timestamps"], past["values"], strict=True))
         for time_ms in measured[5:-5]:
-            assert kept[time_ms] == was[time_ms]
+            assert now[time_ms] == was[time_ms]
     finally:
         assert second.interrupt() == 0, "".join(second.log)
 
 
-def test_the_notebook_snippet_of_the_readme_runs(base_url: str, capsys: pytest.CaptureFixture[str]) -> None:
+def test_the_notebook_snippet_of_the_readme_runs(
+    base_url: str, login: LogIn, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("SEDUCE_TOKEN", login.token(base_url))
     [snippet] = re.findall(r"```python\n(.*?)```", (ROOT / "README.md").read_text(), flags=re.DOTALL)
     exec(compile(snippet.replace("http://127.0.0.1:8081", base_url), "README.md", "exec"), {})
     printed = capsys.readouterr().out

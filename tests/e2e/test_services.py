@@ -24,6 +24,7 @@ from backend.inventory.loader import load
 from backend.store.influxdb import InfluxDBStore
 from crawlers.simulators.fleet import SimulatedFleet
 from crawlers.simulators.model import DataCentreModel
+from crawlers.simulators.troubles import Spell
 from tests.conftest import need
 from tests.support.influx import InfluxServer
 from tests.support.processes import Service, free_port, moved_description
@@ -53,6 +54,19 @@ CRAWLERS, FULL = (ALL, "modbus_crawler_entech") if LONG else (FEW, "pdu_crawlers
 KILLED = "sensors_crawler"
 STORE_DOWN_S, CUT_S, CALM_S = (30.0, 20.0, 8.0) if LONG else (3.0, 6.0, 0.5)
 PUSHER_ROWS = 20
+TROUBLES = [
+    Spell.parse(text)
+    for text in (
+        "pdu-Z1.10=garbage@20+5/40",
+        "pdu-Z1.20=mute@30+10/60",
+        "poe=cut@15+4/30",
+        "modbus_inrow=reboot@25+6/50",
+        "flukso=slow@20+5/40",
+        "temp.z1.1.front=cut@10+10/20",
+        "temp.z1.2.back=slow@10+10/20",
+    )
+]
+"""What befalls the devices meanwhile."""
 DOOR_LOST, DOOR_BACK = "the ingest door is lost", "the ingest door is back"
 SPOOL_FULL, SPOOL_ROOM = "the spool takes no readings", "the spool takes readings again"
 
@@ -118,7 +132,7 @@ async def running_site(folder: Path) -> AsyncIterator[Site]:
         site = Site(folder, description, key, influx, redis, ledger, toll, ports)
         inventory = load(description)
         cards = f"http://127.0.0.1:{ports['cards']}/temperature/list"
-        fleet = SimulatedFleet(inventory, DataCentreModel(inventory, 3), cards)
+        fleet = SimulatedFleet(inventory, DataCentreModel(inventory, 3), cards, spells=TROUBLES)
         await asyncio.to_thread(fleet.start_in_thread)
         stack.push_async_callback(asyncio.to_thread, fleet.stop)
         site.service("ingest", ["backend.cli", "ingest"], device_keys=entry)

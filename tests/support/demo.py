@@ -9,15 +9,46 @@ import signal
 import subprocess
 import sys
 import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
+
+import httpx
 
 ROOT = Path(__file__).resolve().parents[2]
 START_S = 110.0
 STOP_S = 20.0
 
 
+@dataclass(frozen=True)
+class LogIn:
+    """Who can log in there."""
+
+    email: str
+    password: str
+
+    @contextmanager
+    def client(self, url: str) -> Iterator[httpx.Client]:
+        """An HTTP client with a session of its own."""
+        document = "mutation($e: String!, $p: String!) { logIn(email: $e, password: $p) { __typename } }"
+        body = {"query": document, "variables": {"e": self.email, "p": self.password}}
+        with httpx.Client(base_url=url, timeout=30) as client:
+            answer = client.post("/graphql", json=body).json()
+            assert answer["data"] == {"logIn": {"__typename": "LoggedIn"}}, answer
+            yield client
+
+    def token(self, url: str) -> str:
+        """A personal token for reads and exports."""
+        document = """mutation { createToken(name: "test", scopes: [READ, EXPORT], days: 1) { ... on NewToken { secret } } }"""
+        with self.client(url) as client:
+            return str(
+                client.post("/graphql", json={"query": document}).json()["data"]["createToken"]["secret"]
+            )
+
+
 class Demo:
-    """A running demo. `url` has no slash at the end; `log` is all it has printed."""
+    """A running demo. `url` has no slash at the end; `login` is what it printed; `log` is all it has printed."""
 
     def __init__(self, data: Path, *, days: float = 0.25) -> None:
         command = [sys.executable, "-m", "backend.cli", "demo", "--port", "0"]
@@ -27,14 +58,18 @@ class Demo:
         self._process = subprocess.Popen(
             command,
             cwd=ROOT,
-            env=os.environ | {"PYTHONUNBUFFERED": "1"},
+            # Its own rights, whatever the tests around it are run with.
+            env={k: v for k, v in os.environ.items() if not k.startswith("SEDUCE_")}
+            | {"PYTHONUNBUFFERED": "1"},
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
             text=True,
         )
         threading.Thread(target=self._read, daemon=True).start()
         try:
-            self.url = self._wait_for_url()
+            self.url = self._wait_for(r"live at (http://\S+)")[1]
+            found = self._wait_for(r"Log in as (\S+) with the password (\S+)$")
+            self.login = LogIn(found[1], found[2])
         except BaseException:
             self._process.kill()
             raise
@@ -46,12 +81,12 @@ class Demo:
             self._lines.put(line)
         self._lines.put(None)
 
-    def _wait_for_url(self) -> str:
+    def _wait_for(self, pattern: str) -> re.Match[str]:
         while True:
             line = self._lines.get(timeout=START_S)
             assert line is not None, f"the demo ended at once:\n{''.join(self.log)}"
-            if found := re.search(r"live at (http://\S+)", line):
-                return found[1]
+            if found := re.search(pattern, line.rstrip()):
+                return found
 
     def interrupt(self) -> int:
         """Ctrl-C; returns the exit code."""

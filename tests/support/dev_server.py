@@ -45,7 +45,7 @@ def build() -> Starlette:
         MemoryHealthBoard(clock),
         MemoryCounters(),
     )
-    gql = GraphQLServer(build_schema(), queries, explorer=True, allowed_origins=VITE)
+    gql = GraphQLServer(build_schema(), queries, explorer=True, allowed_origins=VITE, public_read=True)
 
     async def tick() -> None:
         while True:

@@ -10,17 +10,21 @@ from typing import Any
 import httpx2
 import websockets
 from starlette.applications import Starlette
-from starlette.routing import Route, WebSocketRoute
 
 from backend.graphql.schema import build_schema
-from backend.graphql.server import GraphQLServer
+from backend.graphql.server import Admit, GraphQLServer
 from tests.support.small_site import SmallSite
 
 
-def site_app(site: SmallSite, *, introspection: bool = True, explorer: bool = True) -> Starlette:
-    """The API over a small site, without the rest of the process."""
-    server = GraphQLServer(build_schema(introspection=introspection), site.queries, explorer=explorer)
-    return Starlette(routes=[Route("/graphql", server), WebSocketRoute("/graphql", server)])
+def site_app(
+    site: SmallSite, *, explorer: bool = True, admit: Admit | None = None, **options: Any
+) -> Starlette:
+    """The API over a small site, without the rest of the process; `options` are those of `build_schema`."""
+    more = {} if admit is None else {"admit": admit}
+    server = GraphQLServer(build_schema(**options), site.queries, explorer=explorer, public_read=True, **more)
+    app = Starlette(routes=server.routes())
+    app.state.schema = server.schema
+    return app
 
 
 async def ask(app: Any, query: str, **variables: Any) -> dict[str, Any]:
@@ -78,10 +82,12 @@ class Socket:
 
 
 @asynccontextmanager
-async def connected(address: str, **options: Any) -> AsyncIterator[Socket]:
+async def connected(
+    address: str, payload: dict[str, Any] | None = None, **options: Any
+) -> AsyncIterator[Socket]:
     url, protocols = f"ws://{address}/graphql", ["graphql-transport-ws"]
     async with websockets.connect(url, subprotocols=protocols, **options) as connection:  # type: ignore[arg-type]
         socket = Socket(connection)
-        await socket._send({"type": "connection_init"})
+        await socket._send({"type": "connection_init", "payload": payload or {}})
         assert (await socket.receive())["type"] == "connection_ack"
         yield socket

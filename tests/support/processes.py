@@ -52,7 +52,7 @@ class Service:
         self.log = folder / f"{name}.log"
         self._command = [sys.executable, "-m", *command]
         self._environment = {k: v for k, v in os.environ.items() if not k.startswith("SEDUCE_")}
-        self._environment |= {"PYTHONUNBUFFERED": "1"} | dict(environment)
+        self._environment |= {"PYTHONUNBUFFERED": "1", "SEDUCE_PUBLIC_READ": "true"} | dict(environment)
         self._process: asyncio.subprocess.Process | None = None
 
     async def start(self) -> None:

@@ -87,6 +87,12 @@ class ReferenceStore:
         found = {name: self._points(name, start_ns, end_ns) for name in sensors}
         return {name: points for name, points in found.items() if len(points)}
 
+    async def raw_within(
+        self, sensors: Sequence[str], start_ns: int, end_ns: int, most: int
+    ) -> Mapping[str, Points] | None:
+        rows = sum((await self.count(sensors, start_ns, end_ns)).values())
+        return None if rows > most else await self.raw(sensors, start_ns, end_ns)
+
     async def latest(self, sensors: Sequence[str] | None = None) -> Mapping[str, Reading]:
         self._reach()
         names = self._raw if sensors is None else sensors

@@ -10,6 +10,8 @@ from typing import Any
 
 import uvicorn
 
+from backend.rest.connection import BoundedHttp
+
 
 @asynccontextmanager
 async def serving(app: Any, port: int = 0, **options: Any) -> AsyncIterator[str]:
@@ -18,7 +20,9 @@ async def serving(app: Any, port: int = 0, **options: Any) -> AsyncIterator[str]
     with socket.socket(socket.AF_INET, socket.SOCK_STREAM, socket.IPPROTO_TCP) as listener:
         listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         listener.bind(("127.0.0.1", port))
-        config = uvicorn.Config(app, log_level="warning", access_log=False, lifespan="on", **options)
+        # As `backend/serve.py` has it: proxies are the application's business.
+        told = {"proxy_headers": False, "http": BoundedHttp} | options
+        config = uvicorn.Config(app, log_level="warning", access_log=False, lifespan="on", **told)
         server = uvicorn.Server(config)
         server.install_signal_handlers = lambda: None  # type: ignore[attr-defined]
         started = asyncio.Event()

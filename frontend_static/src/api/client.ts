@@ -2,23 +2,36 @@ import {
   Client,
   type CombinedError,
   fetchExchange,
+  makeOperation,
+  mapExchange,
   subscriptionExchange,
   type AnyVariables,
   type TypedDocumentNode,
 } from '@urql/core';
+import { persistedExchange } from '@urql/exchange-persisted';
+import type { DocumentNode } from 'graphql';
 import { createClient, type FormattedExecutionResult, type Sink } from 'graphql-ws';
 import { connection } from '../live/connection.svelte';
 import { clock } from '../live/clock.svelte';
+import { persisted } from './persisted';
+import { session } from '../live/session.svelte';
 
-/** Why a request failed, in words for the reader; `offline` when the server could not be reached at all. */
+/**
+ * Why a request failed, in words for the reader; `offline` when the server could not be reached at all, `logIn` when it
+ * answers those who are logged in.
+ */
 export class ApiError extends Error {
   constructor(
     message: string,
     readonly offline: boolean,
+    readonly logIn = false,
   ) {
     super(message);
   }
 }
+
+/** The server closes a connection with it when nobody is known at its other end, or not any more. */
+const LOG_IN_AGAIN = 4401;
 
 /** Pings keep proxies from closing a quiet socket; an unanswered one means the line is dead. */
 const PING_EVERY_MS = 8_000;
@@ -35,7 +48,7 @@ const socket = createClient({
   keepAlive: PING_EVERY_MS,
   lazyCloseTimeout: 5_000,
   retryAttempts: Infinity,
-  shouldRetry: () => true,
+  shouldRetry: (event) => !(event instanceof CloseEvent && event.code === LOG_IN_AGAIN),
   retryWait: (retries) => connection.waitToRetry(retries),
   on: {
     connecting: () => connection.connecting(),
@@ -46,17 +59,43 @@ const socket = createClient({
     pong: (received) => {
       if (received) clearTimeout(pongDue);
     },
-    closed: () => {
+    closed: (event) => {
       clearTimeout(pongDue);
       connection.closed();
+      if (event instanceof CloseEvent && event.code === LOG_IN_AGAIN) session.end();
     },
   },
+});
+
+function nameOf(document: DocumentNode): string {
+  for (const definition of document.definitions) {
+    if (definition.kind === 'OperationDefinition') return definition.name?.value ?? '';
+  }
+  return '';
+}
+
+/** The server knows the page's documents: their hash says what the text would. A server that does not is sent the text. */
+const byHash = persistedExchange({
+  enableForSubscriptions: true,
+  preferGetForPersistedQueries: false,
+  generateHash: (_, document) => Promise.resolve(persisted[nameOf(document as DocumentNode)] ?? ''),
+});
+
+/** Answers that follow from the description alone: asked for by GET, so that the browser keeps them and asks only whether they changed. */
+const DESCRIPTIONS = new Set(['RoomPage', 'MeasurementsPage']);
+const byGet = mapExchange({
+  onOperation: (operation) =>
+    operation.kind === 'query' && operation.extensions?.persistedQuery && DESCRIPTIONS.has(nameOf(operation.query))
+      ? makeOperation(operation.kind, operation, { ...operation.context, preferGetMethod: 'force' })
+      : operation,
 });
 
 const client = new Client({
   url: '/graphql',
   preferGetMethod: false,
   exchanges: [
+    byHash,
+    byGet,
     subscriptionExchange({
       forwardSubscription: (request) => ({
         subscribe: (sink) => ({
@@ -82,6 +121,10 @@ function explain(error: CombinedError): ApiError {
     if (status === 401 || status === 403) return new ApiError('Reading needs an account: log in first.', false);
     return new ApiError(`The server answered with status ${status}.`, status >= 502);
   }
+  if (error.graphQLErrors.some((e) => e.extensions?.code === 'UNAUTHENTICATED')) {
+    session.end();
+    return new ApiError('Reading needs an account: log in first.', false, true);
+  }
   return new ApiError(error.graphQLErrors.map((e) => e.message).join(' ') || 'The server gave no reason.', false);
 }
 
@@ -94,6 +137,17 @@ export async function ask<Data, Variables extends AnyVariables>(
   if (result.error) throw explain(result.error);
   if (!result.data) throw new ApiError('The server sent nothing.', false);
   connection.answered();
+  return result.data;
+}
+
+/** Change something. Rejects with `ApiError`; failures that are to be expected are part of the answer. */
+export async function change<Data, Variables extends AnyVariables>(
+  document: TypedDocumentNode<Data, Variables>,
+  variables: Variables,
+): Promise<Data> {
+  const result = await client.mutation(document, variables).toPromise();
+  if (result.error) throw explain(result.error);
+  if (!result.data) throw new ApiError('The server sent nothing.', false);
   return result.data;
 }
 

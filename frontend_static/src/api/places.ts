@@ -1,4 +1,3 @@
-import { gql, stringifyDocument } from '@urql/core';
 import { ask } from './client';
 import { SENSOR } from './documents';
 import { graphql } from './graphql';
@@ -28,21 +27,18 @@ export const BeginningOf = graphql(`
   }
 `);
 
-const NAMED_AT_ONCE = 20;
+export const SensorsNamed = graphql(
+  `query SensorsNamed($names: [ID!]!, $first: Int!) {
+    sensors(names: $names, first: $first) { edges { node { ...SensorParts } } }
+  }`,
+  [SENSOR],
+);
 
-/** Sensors by name, several in one question; null for a name that there is not. */
+/** Sensors by name, in one question; null for a name that there is not. */
 export async function sensorsNamed(names: readonly string[]): Promise<ReadonlyMap<string, SensorData | null>> {
-  const found = new Map<string, SensorData | null>();
-  for (let start = 0; start < names.length; start += NAMED_AT_ONCE) {
-    const some = names.slice(start, start + NAMED_AT_ONCE);
-    const declared = some.map((_, i) => `$n${i}: ID!`).join(', ');
-    const fields = some.map((_, i) => `s${i}: sensor(name: $n${i}) { ...SensorParts }`).join(' ');
-    const query = gql<Record<string, SensorData | null>, Record<string, string>>(
-      `query SensorsNamed(${declared}) { ${fields} } ${stringifyDocument(SENSOR)}`,
-    );
-    const data = await ask(query, Object.fromEntries(some.map((name, i) => [`n${i}`, name])));
-    some.forEach((name, i) => found.set(name, data[`s${i}`] ?? null));
-  }
+  const { sensors } = await ask(SensorsNamed, { names: [...names], first: Math.max(1, names.length) });
+  const found = new Map<string, SensorData | null>(names.map((name) => [name, null]));
+  for (const { node } of sensors.edges) found.set(node.name, node);
   return found;
 }
 

@@ -23,14 +23,17 @@ describe("a chart's request in words", () => {
 
   it('is a body that curl can send', () => {
     const text = requestText('curl', asked, 'http://here');
-    const body = JSON.parse(text.split('\n').slice(1, -1).join('\n')) as { query: string; variables: object };
+    const body = JSON.parse(text.split('\n').slice(2, -1).join('\n')) as { query: string; variables: object };
     expect(() => parse(body.query)).not.toThrow();
     expect(body.variables).toEqual({ sensors: asked.sensors, nodes: ['datacenter'], from: '2026-01-01T00:00:00Z', to: '2026-01-02T00:00:00Z', points: 700 });
   });
 
-  it('is a script with the same variables', () => {
+  it('is a script with the same arguments', () => {
     const text = requestText('python', asked, 'http://here');
-    expect(text).toContain('"http://here/graphql"');
-    expect(text).toContain('"a \\"quoted\\" name",');
+    expect(text).toContain('connect("http://here", ');
+    expect(text).toContain('            "a \\"quoted\\" name",\n');
+    expect(text).toContain('nodes=["datacenter"],');
+    expect(text).toContain('start="2026-01-01T00:00:00Z",');
+    expect(text).toContain('points=700,');
   });
 });

@@ -52,38 +52,37 @@ function variables({ sensors, nodes, span, points }: Asked): Record<string, unkn
   };
 }
 
-function python(asked: Asked, url: string): string {
-  const given = Object.entries(variables(asked)).map(([key, value]) => `    ${JSON.stringify(key)}: ${literal(value)},`);
-  return `import json
-from urllib.request import Request, urlopen
+function python({ sensors, nodes, span, points }: Asked, url: string): string {
+  const given = [
+    ...(sensors.length > 0 ? [`sensors=${literal(sensors)}`] : []),
+    ...(nodes.length > 0 ? [`nodes=${literal(nodes)}`] : []),
+    `start="${stamp(span.from)}"`,
+    `end="${stamp(span.to)}"`,
+    'statistics=["mean", "min", "max"]',
+    `points=${points}`,
+  ];
+  return `import os
 
-QUERY = """
-${WITH_VARIABLES}
-"""
-VARIABLES = {
-${given.join('\n')}
+from seduce_client import connect  # the client of this server: docs/client.md
+
+with connect(${JSON.stringify(url)}, os.environ.get("SEDUCE_TOKEN")) as seduce:
+    # window="1m" instead of points gives every minute, window="raw" every reading of sensors.
+    frame = seduce.series(
+${given.map((line) => `        ${line},`).join('\n')}
+    )
+print(frame)`;
 }
 
-body = json.dumps({"query": QUERY, "variables": VARIABLES}).encode()
-request = Request("${url}/graphql", body, {"Content-Type": "application/json"})
-answer = json.load(urlopen(request))
-if "errors" in answer:
-    raise SystemExit(answer["errors"][0]["message"])
-for series in answer["data"]["series"]:
-    print(series["sensor"] or series["node"], series["unit"], series["window"])
-    for time_ms, value in zip(series["timestamps"], series["values"]):
-        print(time_ms / 1000, value)`;
-}
-
-/** JSON of strings, numbers and lists of strings is Python as well, apart from the line it stands on. */
-function literal(value: unknown): string {
-  if (!Array.isArray(value)) return JSON.stringify(value);
-  return value.length < 3 ? `[${value.map((v) => JSON.stringify(v)).join(', ')}]` : `[\n${value.map((v) => `        ${JSON.stringify(v)},\n`).join('')}    ]`;
+/** JSON of strings is Python as well, apart from the line it stands on. */
+function literal(names: readonly string[]): string {
+  if (names.length < 3) return `[${names.map((n) => JSON.stringify(n)).join(', ')}]`;
+  return `[\n${names.map((n) => `            ${JSON.stringify(n)},\n`).join('')}        ]`;
 }
 
 function curl(asked: Asked, url: string): string {
   const body = JSON.stringify({ query: WITH_VARIABLES.replace(/\s+/g, ' '), variables: variables(asked) }, null, 2);
-  return `curl -sS '${url}/graphql' -H 'Content-Type: application/json' --data-binary @- <<'JSON'
+  return `# Where reads need a log-in, add -H @FILE, with "Authorization: Bearer <token>" in the file.
+curl -sS '${url}/graphql' -H 'Content-Type: application/json' --data-binary @- <<'JSON'
 ${body}
 JSON`;
 }

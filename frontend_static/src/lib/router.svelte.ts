@@ -45,6 +45,13 @@ class Router {
 
 export const router = new Router();
 
+/** A place of this site, from what an address says; the overview for anything else, which could lead away. */
+export function ownPlace(text: string | null): string {
+  if (!text?.startsWith('/')) return '/';
+  const url = new URL(text, location.origin);
+  return url.origin === location.origin ? url.pathname + url.search : '/';
+}
+
 /** Names of places in the address: one list, so that a link cannot point at a page that does not exist. */
 export const paths = {
   overview: '/',
@@ -55,5 +62,13 @@ export const paths = {
   racks: '/racks',
   room: '/room',
   sensors: '/sensor',
+  logIn: '/log-in',
+  logOut: '/log-out',
+  signUp: '/sign-up',
+  confirm: '/confirm',
+  forgotten: '/forgotten',
+  reset: '/reset',
+  approve: '/approve',
+  disapprove: '/disapprove',
   sensor: (name: string): string => `/sensor/${encodeURIComponent(name)}`,
 };

@@ -16,6 +16,22 @@ const PAGES: readonly { match: RegExp; load: Loader }[] = [
   { match: new RegExp(`^${paths.sensors}/(.+)$`), load: () => import('../views/Sensor.svelte') },
 ];
 
+/** Pages for those who are not in yet: one card each, without the rail. */
+const ENTRY: Readonly<Record<string, Loader>> = {
+  [paths.logIn]: () => import('../views/entry/LogIn.svelte'),
+  [paths.logOut]: () => import('../views/entry/LogOut.svelte'),
+  [paths.signUp]: () => import('../views/entry/SignUp.svelte'),
+  [paths.confirm]: () => import('../views/entry/Confirm.svelte'),
+  [paths.forgotten]: () => import('../views/entry/Forgotten.svelte'),
+  [paths.reset]: () => import('../views/entry/Reset.svelte'),
+  [paths.approve]: () => import('../views/entry/Decide.svelte'),
+  [paths.disapprove]: () => import('../views/entry/Decide.svelte'),
+};
+
+const plain = (path: string): string => (path.length > 1 ? path.replace(/\/$/, '') : path);
+
+export const isEntry = (path: string): boolean => plain(path) in ENTRY;
+
 export interface Found {
   readonly view: View;
   /** What the address names: a sensor, for one. */
@@ -26,8 +42,10 @@ export interface Found {
 
 /** The page of a path, at once if it is the overview. */
 export function find(path: string): Found | Promise<Found> {
-  const clean = path.length > 1 ? path.replace(/\/$/, '') : path;
+  const clean = plain(path);
   if (clean === paths.overview) return { view: Overview, name: '', key: clean };
+  const entry = ENTRY[clean];
+  if (entry) return entry().then((m) => ({ view: m.default, name: clean, key: clean }));
   for (const page of PAGES) {
     const match = page.match.exec(clean);
     if (match) return page.load().then((m) => ({ view: m.default, name: decode(match[1] ?? ''), key: clean }));

@@ -9,12 +9,13 @@ from pathlib import Path
 import pytest
 from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
-from sqlalchemy import Connection, inspect, select, text
+from alembic.script import ScriptDirectory
+from sqlalchemy import Connection, create_engine, inspect, select, text
 
 from backend.core.errors import PermanentError, TransientError
 from backend.db.base import Base
 from backend.db.engine import Database, database_url
-from backend.db.migrate import migrate
+from backend.db.migrate import MIGRATIONS, config, migrate, newest, step_back
 from backend.db.models import RollupMark
 from tests.support import postgres
 
@@ -44,6 +45,11 @@ async def test_migrations_make_exactly_the_declared_tables(url: str) -> None:
     await database.close()
 
 
+def test_the_newest_migration_is_the_one_that_alembic_ends_with(tmp_path: Path) -> None:
+    with create_engine(f"sqlite:///{tmp_path / 'x.db'}").connect() as connection:
+        assert ScriptDirectory.from_config(config(connection)).get_current_head() == newest()
+
+
 async def test_processes_that_start_together_migrate_once(url: str) -> None:
     await asyncio.gather(*(migrate(url) for _ in range(4)))
     database = Database(url)
@@ -51,6 +57,44 @@ async def test_processes_that_start_together_migrate_once(url: str) -> None:
         tables = await connection.run_sync(lambda c: inspect(c).get_table_names())
         assert set(tables) == {"alembic_version", *Base.metadata.tables}
         assert len((await connection.execute(text("SELECT * FROM alembic_version"))).all()) == 1
+    await database.close()
+
+
+async def test_every_step_leads_back_and_forth_again(url: str) -> None:
+    steps = [step.revision for step in ScriptDirectory(str(MIGRATIONS)).walk_revisions()]
+    await migrate(url)
+    database = Database(url)
+
+    async def tables() -> set[str]:
+        async with database.engine.connect() as connection:
+            return set(await connection.run_sync(lambda c: inspect(c).get_table_names())) - {
+                "alembic_version"
+            }
+
+    whole = await tables()
+    for older in [*steps[1:], "base"]:
+        before = await tables()
+        await step_back(url, older)
+        assert await tables() < before, f"down to {older}"
+    assert await tables() == set()
+    await migrate(url)
+    assert await tables() == whole
+    await database.close()
+
+
+async def test_units_of_work_that_run_alone_see_the_truth_until_they_end(url: str) -> None:
+    await migrate(url)
+    database = Database(url)
+
+    async def count_up() -> None:
+        async with database.unit_of_work(alone=True) as session:
+            at = await session.scalar(select(RollupMark.at_ns).where(RollupMark.name == "count"))
+            await asyncio.sleep(0)
+            await session.merge(RollupMark(name="count", at_ns=(at or 0) + 1))
+
+    await asyncio.gather(*(count_up() for _ in range(12)))
+    async with database.unit_of_work() as session:
+        assert await session.scalar(select(RollupMark.at_ns)) == 12
     await database.close()
 
 

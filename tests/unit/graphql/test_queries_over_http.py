@@ -188,33 +188,6 @@ async def test_the_unexpected_is_masked_and_logged_once_under_its_id(
     assert logged[0].exc_info is not None
 
 
-def aliased(count: int) -> str:
-    return "{" + " ".join(f"a{i}: energyTree {{ at }}" for i in range(count)) + "}"
-
-
-@pytest.mark.parametrize(
-    ("query", "words"),
-    [
-        (aliased(31), "31 aliases found"),
-        ("{" + "a " * 3000 + "}", "more than 2000 tokens"),
-    ],
-)
-async def test_limits_of_shape(site: SmallSite, query: str, words: str) -> None:
-    assert words in (await error(site_app(site), query))["message"]
-
-
-async def test_a_costly_query_is_refused_before_it_runs(site: SmallSite) -> None:
-    site.store.down = True  # nothing may be asked of it
-    query = """query ($names: [ID!]!) { ...Twice }
-        fragment Twice on Query {
-          a: series(sensors: $names, from: "2023-11-14T11:00:00Z", maxPoints: 100000, statistics: [MEAN, MAX]) { unit }
-          b: series(nodes: ["cooling"], from: "2023-11-14T11:00:00Z", maxPoints: 200000) { unit } }"""
-    found = await error(site_app(site), query, names=["fan", "sun", "a_pdu-1"])
-    assert found["extensions"] == {"code": "TOO_COSTLY", "cost": 1_300_000, "limit": 1_000_000}
-    assert "1,300,000" in found["message"]
-    assert "1,000,000" in found["message"]
-
-
 async def test_introspection_can_be_switched_off(site: SmallSite) -> None:
     query = "{ __schema { queryType { name } } }"
     assert (await data(site_app(site), query))["__schema"]["queryType"]["name"] == "Query"
@@ -231,18 +204,3 @@ async def test_the_explorer_can_be_switched_off(site: SmallSite) -> None:
             query = await client.get("/graphql?query={sensorTypes{name}}")
         assert page.status_code == status
         assert query.status_code in (400, 404)
-
-
-async def test_documents_are_parsed_and_validated_once(site: SmallSite) -> None:
-    from strawberry.extensions import parser_cache, validation_cache
-
-    app = site_app(site)
-    await data(app, "{ sensorTypes { name unit } }")
-    validate = validation_cache._get_validate_cache(validation_cache.DEFAULT_MAXSIZE)
-    before = validate.cache_info()
-    for _ in range(5):
-        await data(app, "{ sensorTypes { name unit } }")
-    after = validate.cache_info()
-    assert after.misses == before.misses
-    assert after.hits == before.hits + 5
-    assert parser_cache is not None

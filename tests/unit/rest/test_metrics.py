@@ -77,7 +77,8 @@ async def test_a_process_shows_every_metric_of_the_page_and_no_other(tmp_path: P
     assert found["seduce_bus_subscribers"] >= 1
     assert found['seduce_graphql_operations_total{type="query"}'] == 3
     assert found['seduce_graphql_errors_total{code="BAD_USER_INPUT"}'] == 2
-    assert found['seduce_graphql_seconds_count{type="query"}'] == 3
+    assert found['seduce_graphql_seconds_count{type="query"}'] == 1  # the others did not run
+    assert found['seduce_graphql_documents_total{found="miss"}'] == 3
     assert found['seduce_task_runs_total{task="roll_up"}'] >= 1
     assert found['seduce_sensor_errors_total{sensor="front1"}'] == 1
     assert any(name.startswith("seduce_device_up{") for name in found)

@@ -15,7 +15,8 @@ from backend.bus.memory import MemoryBus
 from backend.cli import main
 from backend.core.errors import PermanentError, TransientError
 from backend.ingest.keys import new_key
-from backend.processes import create_ingest, create_registerer, run_rollups
+from backend.processes import create_ingest, run_rollups
+from backend.registerer import create_registerer
 from backend.settings import Settings
 from tests.support.graphql_client import connected
 from tests.support.processes import free_port
@@ -62,7 +63,7 @@ async def test_cards_are_answered_while_the_door_is_away_and_what_they_said_gets
     key, entry = new_key("cards")
     port = free_port()
     settings = Settings(data_dir=tmp_path / "cards", ingest_url=f"http://127.0.0.1:{port}", ingest_key=key)
-    cards = create_registerer(settings, parts)
+    cards = create_registerer(settings, parts.inventory)
     async with client_of(cards) as client:
         push = [{"sensor": "front1", "v": "21.5"}, {"sensor": "28:b8:fb:29:09:00:00:03", "v": 19}, {"v": 1}]
         answer = await client.post("/temperature/list", json=push)

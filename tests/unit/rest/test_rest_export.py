@@ -24,9 +24,10 @@ from backend.formats.report import Tally
 from backend.queries import export
 from backend.queries.export import ExportRequest, ExportService
 from backend.rest.export import ExportDoor
+from tests.support.export import export_door
 from tests.support.reference_store import ReferenceStore
 from tests.support.serve import serving
-from tests.support.small_site import small_inventory
+from tests.support.small_site import SmallSite
 
 T0 = 1_700_000_000 * S
 LATEST = 2_000_000_000 * S
@@ -34,7 +35,7 @@ LATEST = 2_000_000_000 * S
 
 @asynccontextmanager
 async def door(store: ReferenceStore, **more: float) -> AsyncIterator[tuple[httpx2.AsyncClient, ExportDoor]]:
-    made = ExportDoor(ExportService(small_inventory().sensors, store), **more)  # type: ignore[arg-type]
+    made = export_door(SmallSite(store=store), **more)
     async with (
         serving(Starlette(routes=[Route("/export", made)])) as address,
         httpx2.AsyncClient(base_url=f"http://{address}", timeout=30) as client,
@@ -116,6 +117,10 @@ async def test_a_choice(tmp_path: Path, query: str, sensors: set[str], count: in
         ("from=2023-11-14T22:13:30", "from", "no zone"),
         ("to=2023-11-14", "to", "no zone"),
         ("to=0001-01-01T00:00:00Z", "to", "out of range"),
+        ("nodes=datacenter", "nodes", "none"),
+        ("statistics=mean", "statistics", "none"),
+        ("window=7m", "window", "7m"),
+        ("window=1h", "from", "not there"),
         ("from=2023-11-15T00:00:00Z&to=2023-11-14T00:00:00Z", "from", "not before"),
         ("sensors=%ff", "address", "cannot be read"),
     ],
@@ -128,6 +133,20 @@ async def test_what_is_refused(query: str, where: str, what: str) -> None:
         assert error["where"] == where
         assert what in error["what"]
         assert error["mend"]
+
+
+@pytest.mark.parametrize(
+    "query, name",
+    [
+        ("sensors=fan", "seduce-fan-20231114T221320Z-20231114T221459Z.csv"),
+        ("types=strange", "seduce-odd-20231114T221320Z-20231114T221459Z.csv"),
+        ("sensors=fan,odd&format=parquet", "seduce-20231114T221320Z-20231114T221459Z.parquet"),
+    ],
+)
+async def test_a_file_of_one_sensor_has_its_name(query: str, name: str) -> None:
+    async with door(await filled()) as (client, _):
+        found = await client.head(f"/export?{query}")
+        assert found.headers["content-disposition"] == f'attachment; filename="{name}"'
 
 
 async def test_other_methods() -> None:

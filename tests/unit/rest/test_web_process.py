@@ -11,7 +11,7 @@ import httpx2
 import pytest
 
 from backend.app import Parts, Services, create_app
-from backend.core.errors import PermanentError
+from backend.core.errors import PermanentError, UserError
 from backend.settings import Settings
 from tests.support.serve import serving
 from tests.support.small_site import small_inventory
@@ -115,23 +115,46 @@ async def test_a_companion_lives_as_long_as_the_process(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    "wrong", [{"store_url": "mysql://x"}, {"bus_url": "carrier-pigeon://"}, {"public_read": False}]
+    "wrong",
+    [
+        {"store_url": "mysql://x"},
+        {"bus_url": "carrier-pigeon://"},
+        {"mail_url": "smtp://mail.example.org"},
+        {"mail_url": "smtps://user:secret@mail.example.org"},
+        {"mail_url": "smtps://mail.example.org", "mail_password_file": "/nowhere"},
+        {"mail_url": "smtps://mail.example.org", "mail_ca_file": "/nowhere"},
+    ],
 )
 def test_settings_that_cannot_be_are_named(tmp_path: Path, wrong: dict[str, object]) -> None:
     settings = Settings(data_dir=tmp_path, **wrong)  # type: ignore[arg-type]
-    with pytest.raises(PermanentError, match="SEDUCE_"):
+    with pytest.raises((PermanentError, UserError), match="SEDUCE_") as refused:
         create_app(settings, Parts(inventory=small_inventory()))
+    assert "secret" not in str(refused.value)
 
 
 async def test_the_explorer_comes_from_our_own_server(tmp_path: Path) -> None:
     async with process(tmp_path) as (client, _):
+        missing = await client.get("/graphql", headers={"accept": "text/html"}, follow_redirects=True)
+        assert (missing.status_code, "make frontend_static" in missing.text) == (503, True)
+        page(tmp_path / "dist")
+        (tmp_path / "dist" / "explorer.html").write_text("<title>explorer")
         found = await client.get("/graphql", headers={"accept": "text/html"}, follow_redirects=True)
-        assert found.status_code == 200
+        assert (found.status_code, found.text) == (200, "<title>explorer")
         assert str(found.url).endswith("/explorer/")
-        assert "://" not in found.text
-        assert (await client.get("/explorer/explorer.js")).status_code == 200
-        assert (await client.get("/explorer/__init__.py")).status_code == 404
-        assert "type Query" in (await client.get("/schema.graphql")).text
+        (policy,) = found.headers.get_list("content-security-policy")
+        assert "default-src 'self'" in policy
+        assert "script-src" not in policy
+        assert "unsafe-inline" not in (await client.get("/")).headers["content-security-policy"].replace(
+            "style-src-attr 'unsafe-inline'", ""
+        )
+
+
+async def test_the_schema_is_sent_once(tmp_path: Path) -> None:
+    async with process(tmp_path) as (client, _):
+        first = await client.get("/schema.graphql")
+        assert "type Query" in first.text
+        again = await client.get("/schema.graphql", headers={"if-none-match": first.headers["etag"]})
+        assert (again.status_code, again.content) == (304, b"")
 
 
 async def test_the_explorer_and_the_schema_can_be_hidden(tmp_path: Path) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+from pathlib import Path
 
 import pytest
 
@@ -15,6 +16,7 @@ from backend.core.errors import TransientError
 from backend.core.windows import Window
 from backend.rollups.engine import RollupEngine
 from backend.rollups.retention import Keep
+from tests.support.accounts import ANNA, HERE, account_bench
 from tests.support.memory_rollup_state import MemoryRollupState
 from tests.support.reference_store import ReferenceStore
 from tests.support.rollup_day import DEFINITIONS, END, readings_of, simulate
@@ -138,13 +140,17 @@ def test_schedule_and_tasks_must_agree() -> None:
         InProcessRunner({"heal": 1.0}, {})
 
 
-async def test_the_schedule_has_a_task_for_every_name() -> None:
+async def test_the_schedule_has_a_task_for_every_name(tmp_path: Path) -> None:
     store, clock, ticks = ReferenceStore(), ManualClock(END), Ticks()
     engine = RollupEngine(store, MemoryRollupState(), DEFINITIONS, clock, 5.0)
     await store.write(readings_of(simulate(start=END - Window.H1.ns)))
     watching = Unresponsive({}, heard_live(LastValues(MemoryBus(), ())), MemoryCounters(), clock)
-    async with InProcessRunner(SCHEDULE, bind(engine, store, clock, Keep(), watching), ticks.sleep):
-        while len(ticks.asked) < len(SCHEDULE):
-            ticks.sleeping.clear()
-            await ticks.sleeping.wait()
+    async with account_bench(f"sqlite:///{tmp_path / 'accounts.db'}") as bench:
+        await bench.accounts.sign_ups.sign_up(ANNA, HERE)
+        tasks = bind(engine, store, clock, Keep(), watching, bench.accounts.postman)
+        async with InProcessRunner(SCHEDULE, tasks, ticks.sleep):
+            while len(ticks.asked) < len(SCHEDULE):
+                ticks.sleeping.clear()
+                await ticks.sleeping.wait()
+        assert [mail.to for mail in bench.mailbox.mails] == [ANNA.email]
     assert (await engine.step()).rows == 0, "the task has rolled everything up"

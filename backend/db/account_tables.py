@@ -1,0 +1,115 @@
+"""The tables of accounts: users, what they are known by, mail that waits, and what was done."""
+
+from __future__ import annotations
+
+from sqlalchemy import BigInteger, Boolean, ForeignKey, Index, Integer, String, Text
+from sqlalchemy.orm import Mapped, mapped_column
+
+from backend.db.base import Base
+
+_ID = String(32)
+_HASH = String(64)
+
+
+def _user() -> Mapped[str]:
+    """What belongs to a user goes with the user."""
+    return mapped_column(_ID, ForeignKey("user_account.id", ondelete="CASCADE"), index=True)
+
+
+class UserRow(Base):
+    __tablename__ = "user_account"
+
+    id: Mapped[str] = mapped_column(_ID, primary_key=True)
+    email: Mapped[str] = mapped_column(String(254))
+    email_key: Mapped[str] = mapped_column(String(254), unique=True)
+    """The address in the form in which two are compared."""
+    password_hash: Mapped[str] = mapped_column(String(255))
+    first_name: Mapped[str] = mapped_column(String(100))
+    last_name: Mapped[str] = mapped_column(String(100))
+    picture_url: Mapped[str] = mapped_column(String(500))
+    is_admin: Mapped[bool] = mapped_column(Boolean)
+    state: Mapped[str] = mapped_column(String(32), index=True)
+    created_ns: Mapped[int] = mapped_column(BigInteger)
+    login_ns: Mapped[int | None] = mapped_column(BigInteger)
+
+
+class SessionRow(Base):
+    __tablename__ = "login_session"
+
+    id: Mapped[str] = mapped_column(_ID, primary_key=True)
+    secret_hash: Mapped[str] = mapped_column(_HASH, unique=True)
+    user_id: Mapped[str] = _user()
+    created_ns: Mapped[int] = mapped_column(BigInteger)
+    used_ns: Mapped[int] = mapped_column(BigInteger)
+    address: Mapped[str] = mapped_column(String(64))
+    agent: Mapped[str] = mapped_column(String(200))
+
+
+class TokenRow(Base):
+    __tablename__ = "access_token"
+
+    id: Mapped[str] = mapped_column(_ID, primary_key=True)
+    secret_hash: Mapped[str] = mapped_column(_HASH, unique=True)
+    user_id: Mapped[str] = _user()
+    name: Mapped[str] = mapped_column(String(100))
+    scopes: Mapped[str] = mapped_column(String(64))
+    created_ns: Mapped[int] = mapped_column(BigInteger)
+    expires_ns: Mapped[int] = mapped_column(BigInteger)
+    used_ns: Mapped[int | None] = mapped_column(BigInteger)
+    address: Mapped[str] = mapped_column(String(64))
+    """Where it was used from last."""
+
+
+class DeviceKeyRow(Base):
+    __tablename__ = "device_key"
+
+    id: Mapped[str] = mapped_column(_ID, primary_key=True)
+    secret_hash: Mapped[str] = mapped_column(_HASH, unique=True)
+    name: Mapped[str] = mapped_column(String(64), unique=True)
+    network: Mapped[str] = mapped_column(String(64))
+    """The only network it is good from; empty for any."""
+    created_ns: Mapped[int] = mapped_column(BigInteger)
+    used_ns: Mapped[int | None] = mapped_column(BigInteger)
+
+
+class MailTokenRow(Base):
+    __tablename__ = "mail_token"
+
+    secret_hash: Mapped[str] = mapped_column(_HASH, primary_key=True)
+    user_id: Mapped[str] = _user()
+    holder_id: Mapped[str] = mapped_column(_ID, ForeignKey("user_account.id", ondelete="CASCADE"), index=True)
+    """Whose mailbox it was sent to: the user's, or an administrator's."""
+    purpose: Mapped[str] = mapped_column(String(16))
+    expires_ns: Mapped[int] = mapped_column(BigInteger, index=True)
+
+
+class OutboxRow(Base):
+    __tablename__ = "mail_outbox"
+    __table_args__ = (Index(None, "due_ns"),)
+
+    id: Mapped[str] = mapped_column(_ID, primary_key=True)
+    kind: Mapped[str] = mapped_column(String(16))
+    user_id: Mapped[str] = _user()
+    to_id: Mapped[str] = mapped_column(_ID, ForeignKey("user_account.id", ondelete="CASCADE"), index=True)
+    created_ns: Mapped[int] = mapped_column(BigInteger)
+    due_ns: Mapped[int] = mapped_column(BigInteger)
+    attempts: Mapped[int] = mapped_column(Integer)
+    claim: Mapped[str] = mapped_column(_ID)
+    """Who is sending it now; a claim ends when it is due again."""
+    error: Mapped[str] = mapped_column(String(300))
+
+
+class AuditRow(Base):
+    """Rows are written and read, never changed: triggers refuse it. Users are named by id alone, so that who is deleted is
+    forgotten here too."""
+
+    __tablename__ = "audit_event"
+    __table_args__ = (Index(None, "at_ns"),)
+
+    id: Mapped[int] = mapped_column(BigInteger().with_variant(Integer, "sqlite"), primary_key=True)
+    at_ns: Mapped[int] = mapped_column(BigInteger)
+    kind: Mapped[str] = mapped_column(String(32))
+    actor_id: Mapped[str] = mapped_column(_ID)
+    subject_id: Mapped[str] = mapped_column(_ID)
+    address: Mapped[str] = mapped_column(String(64))
+    detail: Mapped[str] = mapped_column(Text)

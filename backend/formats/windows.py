@@ -1,0 +1,123 @@
+"""Rolled-up series as files: a row a window, `time`, `sensor` or `node`, the statistics, `coverage`.
+
+A window without readings has its row, with nothing in it: a gap is empty, never zero.
+"""
+
+from __future__ import annotations
+
+import io
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Final
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.csv as pacsv
+
+from backend.core.errors import UserError
+from backend.core.reading import Float64, Int64
+from backend.formats.kinds import Format
+from backend.formats.write import ArrowWriter, ParquetWriter, Writer, check_names, iso_texts
+
+UNITS_KEY: Final = b"seduce.units"
+"""Metadata of the schema: a JSON object from sensor or node to the unit of its values."""
+WINDOW_KEY: Final = b"seduce.window"
+COVERAGE: Final = "coverage"
+
+_KINDS: Final = ("sensor", "node")
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Rolled:
+    """Windows of one series: `kind` is sensor or node, `times` int64 (n,) their starts in ns, `columns` float64 (n,) each.
+
+    NaN is a gap.
+    """
+
+    kind: str
+    name: str
+    times: Int64
+    columns: Mapping[str, Float64]
+
+
+@dataclass(frozen=True, slots=True)
+class Layout:
+    """What a file holds: `units` by name of its sensors and of its nodes, the window, and the names of the statistics."""
+
+    sensors: Mapping[str, str]
+    nodes: Mapping[str, str]
+    window: str
+    statistics: Sequence[str]
+
+    @property
+    def named(self) -> Mapping[str, Sequence[str]]:
+        """Columns of names that the file has, with the names in them."""
+        found = {"sensor": list(self.sensors), "node": list(self.nodes)}
+        return {kind: found[kind] for kind in _KINDS if found[kind]}
+
+
+def windows_writer(kind: Format, layout: Layout) -> Writer[Sequence[Rolled]]:
+    """A writer for such series. Raises `UserError` for line protocol, and for a name that no format can carry."""
+    if kind is Format.LINE:
+        raise UserError("line protocol carries readings only: ask for csv, arrow or parquet")
+    check_names([*layout.sensors, *layout.nodes])
+    columns = _WindowColumns(layout)
+    if kind is Format.CSV:
+        return _CsvWriter(columns)
+    return ArrowWriter(columns) if kind is Format.ARROW else ParquetWriter(columns)
+
+
+class _WindowColumns:
+    def __init__(self, layout: Layout) -> None:
+        self._statistics = [*layout.statistics, COVERAGE]
+        self._places = {k: {name: at for at, name in enumerate(names)} for k, names in layout.named.items()}
+        self._names = {k: pa.array(names, pa.string()) for k, names in layout.named.items()}
+        units = {**layout.sensors, **layout.nodes}
+        self.schema = pa.schema(
+            [
+                ("time", pa.timestamp("ns", "UTC")),
+                *((k, pa.dictionary(pa.int32(), pa.string())) for k in self._names),
+                *((name, pa.float64()) for name in self._statistics),
+            ],
+            metadata={UNITS_KEY: json.dumps(units).encode(), WINDOW_KEY: layout.window.encode()},
+        )
+
+    def batch(self, blocks: Sequence[Rolled], /) -> pa.RecordBatch:
+        times = np.concatenate([b.times for b in blocks]) if blocks else np.empty(0, np.int64)
+        columns = [pa.array(times).cast(pa.timestamp("ns", "UTC"))]
+        columns += [self._named(kind, blocks) for kind in self._names]
+        for name in self._statistics:
+            values = np.concatenate([b.columns[name] for b in blocks]) if blocks else np.empty(0)
+            columns.append(pa.array(values, pa.float64(), from_pandas=True))
+        return pa.record_batch(columns, schema=self.schema)
+
+    def _named(self, kind: str, blocks: Sequence[Rolled]) -> pa.DictionaryArray:
+        places = self._places[kind]
+        codes = [places[b.name] if b.kind == kind else -1 for b in blocks]
+        each = np.repeat(np.array(codes, np.int32), [len(b.times) for b in blocks])
+        return pa.DictionaryArray.from_arrays(pa.array(each, mask=each < 0), self._names[kind])
+
+
+class _CsvWriter:
+    def __init__(self, columns: _WindowColumns) -> None:
+        self._columns = columns
+
+    def begin(self) -> bytes:
+        return (",".join(self._columns.schema.names) + "\n").encode()
+
+    def write(self, blocks: Sequence[Rolled], /) -> bytes:
+        batch = self._columns.batch(blocks)
+        times = pc.binary_join_element_wise(iso_texts(batch.column(0).cast(pa.int64())), "Z", "")
+        words = [
+            column.dictionary_decode() if pa.types.is_dictionary(column.type) else column
+            for column in batch.columns[1:]
+        ]
+        out = io.BytesIO()
+        options = pacsv.WriteOptions(include_header=False, quoting_style="needed")
+        pacsv.write_csv(pa.record_batch([times, *words], batch.schema.names), out, options)
+        return out.getvalue()
+
+    def end(self) -> bytes:
+        return b""

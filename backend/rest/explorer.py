@@ -1,0 +1,62 @@
+"""GraphiQL, built into the page's folder and served without a word from any other server; and the schema it explains."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from pathlib import Path
+from typing import Final, TypeAlias
+
+from starlette.requests import Request
+from starlette.responses import FileResponse, PlainTextResponse, RedirectResponse, Response
+from starlette.routing import BaseRoute, Route
+
+from backend.core.asgi import etag_of, has_tag
+from backend.rest.headers import POLICY
+
+Endpoint: TypeAlias = Callable[[Request], Awaitable[Response]]
+
+PATH: Final = "/explorer/"
+SCHEMA_PATH: Final = "/schema.graphql"
+NOT_BUILT: Final = (
+    "The explorer is not built yet: make frontend_static/dist/index.html, then load this again.\n"
+)
+
+# The editor that GraphiQL is made of writes its style sheets while it runs, and fonts are in them. Scripts stay ours alone.
+_POLICY: Final = f"{POLICY}; style-src 'self' 'unsafe-inline'; font-src 'self' data:"
+
+
+def explorer_routes(sdl: str | None, page: Path, *, shown: bool) -> list[BaseRoute]:
+    """`/schema.graphql` where it may be seen (`sdl` is given), and the explorer of the build in `page` where it is `shown`."""
+    routes: list[BaseRoute] = []
+    if sdl is not None:
+        routes.append(Route(SCHEMA_PATH, _schema(sdl)))
+    if shown:
+        routes += [
+            Route(PATH, _explorer(page / "explorer.html")),
+            Route(PATH.rstrip("/"), RedirectResponse(PATH)),
+        ]
+    return routes
+
+
+def _schema(sdl: str) -> Endpoint:
+    headers = {"etag": etag_of(sdl.encode()), "cache-control": "no-cache"}
+
+    async def schema(request: Request) -> Response:
+        if has_tag(request.headers.get("if-none-match", ""), headers["etag"]):
+            return Response(status_code=304, headers=headers)
+        return PlainTextResponse(sdl, headers=headers)
+
+    return schema
+
+
+def _explorer(file: Path) -> Endpoint:
+    async def explorer(_: Request) -> Response:
+        if not await asyncio.to_thread(
+            file.is_file
+        ):  # each time: the build may end after the server has started
+            return PlainTextResponse(NOT_BUILT, 503)
+        headers = {"content-security-policy": _POLICY, "cache-control": "no-cache"}
+        return FileResponse(file, headers=headers)
+
+    return explorer

@@ -1,0 +1,183 @@
+"""The reads of the old public API: the same paths, keys and shapes, below `/api` and, all but the index, at the top as well.
+
+The page has `/` for itself.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import re
+from collections.abc import Awaitable, Callable
+from datetime import UTC, datetime
+from typing import Any, Final, TypeAlias
+
+import orjson
+from starlette.convertors import Convertor, register_url_convertor
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import BaseRoute, Route
+
+from backend.core.clock import Clock
+from backend.core.errors import TransientError
+from backend.core.reading import Points
+from backend.core.windows import NS_PER_SECOND
+from backend.inventory.model import Inventory
+from backend.queries import plain
+from backend.queries.measurements import MeasurementService, TooMany, UnknownSensor
+from backend.queries.sensors import SensorService
+
+PREFIX: Final = "/api"
+DOCUMENT: Final = "/openapi.json"
+PAGE: Final = "/api/docs"
+
+_DATE: Final = re.compile(r"[0-9]{2}(-[0-9]{2}){4}")
+_DATE_MEND: Final = "write YY-MM-DD-hh-mm in UTC, as 26-11-23-10-00"
+_HOUR_NS: Final = 3600 * NS_PER_SECOND
+_LARGE: Final = 10_000
+
+Read: TypeAlias = Callable[[Request], Awaitable[object]]
+
+
+class _Name(Convertor[str]):
+    """Whatever a part of an address may hold, slashes and line ends too."""
+
+    regex = r"[\s\S]*"
+
+    def convert(self, value: str) -> str:
+        return value
+
+    def to_string(self, value: str) -> str:
+        return value
+
+
+register_url_convertor("name", _Name())
+
+
+class _Refused(Exception):
+    """An answer that is no success."""
+
+    def __init__(self, status: int, where: str, what: str, mend: str) -> None:
+        super().__init__(what)
+        self.status = status
+        self.body = {"error": {"where": where, "what": what, "mend": mend}}
+
+
+class Reads:
+    """The answers. What does not change with time is put together once."""
+
+    def __init__(
+        self, inventory: Inventory, sensors: SensorService, measurements: MeasurementService, clock: Clock
+    ) -> None:
+        self._sensors = sensors
+        self._measurements = measurements
+        self._clock = clock
+        self._servers = orjson.Fragment(orjson.dumps(plain.servers(inventory)))
+        self._power = orjson.Fragment(orjson.dumps(plain.nested(inventory.consumption)))
+        self._infrastructure = orjson.Fragment(orjson.dumps(plain.infrastructure(inventory)))
+
+    def routes(self) -> list[BaseRoute]:
+        """All of them, and a clear 404 for whatever else is asked below the prefix."""
+        reads: dict[str, Read] = {
+            "/sensors": self.sensors,
+            "/sensors_types": self.types,
+            "/sensors_types/{sensor_type:name}/sensors": self.sensors_of_type,
+            "/servers/all/sensors": self.servers,
+            "/sensors/{sensor_id:name}/measurements": self.measurements,
+            "/power_infrastructure/description/tree": self.power_tree,
+            "/infrastructure/description/tree": self.infrastructure_tree,
+        }
+        below = {"": self.index, "/": self.index, **reads, "/{path:name}": self.nothing}
+        return [
+            *(Route(path, _answering(read)) for path, read in reads.items()),
+            *(Route(PREFIX + path, _answering(read)) for path, read in below.items()),
+        ]
+
+    async def index(self, _: Request) -> object:
+        return {
+            "api_documentation_url": PAGE,
+            "api_specification_url": DOCUMENT,
+            "message": f"Read the API documentation at {PAGE}, or get the specification of the API at {DOCUMENT}",
+        }
+
+    async def sensors(self, _: Request) -> object:
+        return {"sensors": [s.name for s in self._sensors.all()]}
+
+    async def types(self, _: Request) -> object:
+        return {"sensor_types": list(dict.fromkeys(t.name for t in self._sensors.types()))}
+
+    async def sensors_of_type(self, request: Request) -> object:
+        return {"sensors": [s.name for s in self._sensors.select(request.path_params["sensor_type"])]}
+
+    async def servers(self, _: Request) -> object:
+        return self._servers
+
+    async def power_tree(self, _: Request) -> object:
+        return self._power
+
+    async def infrastructure_tree(self, _: Request) -> object:
+        return self._infrastructure
+
+    async def measurements(self, request: Request) -> object:
+        """Readings from `start_date` to `end_date`, which is now where it is left out; an hour of them without `start_date`."""
+        name = request.path_params["sensor_id"]
+        end = _date(request, "end_date") or self._clock.now_ns() // NS_PER_SECOND * NS_PER_SECOND
+        start = _date(request, "start_date") or end - _HOUR_NS
+        try:
+            points = await self._measurements.read(name, start, end)
+        except UnknownSensor:
+            what, mend = f"there is no sensor {name[:200]!r}", f"take a name from {PREFIX}/sensors"
+            raise _Refused(404, "sensor_id", what, mend) from None
+        except TooMany as many:
+            mend = f"shorten the interval, or take the file: /export?sensors={name[:200]}"
+            raise _Refused(400, "start_date", str(many), mend) from None
+        said = {
+            "sensor_name": name,
+            "start_date": f"{start // NS_PER_SECOND}s",
+            "end_date": f"{end // NS_PER_SECOND}s",
+        }
+        if len(points) < _LARGE:
+            return _measured(said, points)
+        return await asyncio.to_thread(_measured, said, points)
+
+    async def nothing(self, request: Request) -> object:
+        what = f"there is no read {request.url.path[:200]!r}"
+        raise _Refused(404, "path", what, f"{DOCUMENT} lists what there is, and {PAGE} shows it")
+
+
+def _measured(said: dict[str, str], points: Points) -> orjson.Fragment:
+    times = points.times.view("datetime64[ns]")
+    answer = {**said, "timestamps": times, "values": points.values, "is_downsampled": False}
+    options = orjson.OPT_SERIALIZE_NUMPY | orjson.OPT_NAIVE_UTC | orjson.OPT_UTC_Z
+    return orjson.Fragment(orjson.dumps(answer, option=options))
+
+
+def _date(request: Request, name: str) -> int | None:
+    """Nanoseconds since the epoch; None where it is not said."""
+    text = request.query_params.get(name)
+    if text is None:
+        return None
+    if not _DATE.fullmatch(text):
+        raise _Refused(400, name, f"{text[:60]!r} is no date", _DATE_MEND)
+    try:
+        moment = datetime.strptime(text, "%y-%m-%d-%H-%M").replace(tzinfo=UTC)
+    except ValueError:
+        raise _Refused(400, name, f"{text!r} is in no calendar", _DATE_MEND) from None
+    return int(moment.timestamp()) * NS_PER_SECOND
+
+
+def _answering(read: Read) -> Callable[[Request], Awaitable[Response]]:
+    async def answer(request: Request) -> Response:
+        try:
+            return _json(await read(request), 200)
+        except _Refused as refused:
+            return _json(refused.body, refused.status)
+        except TransientError as error:
+            body = {"error": {"where": "store", "what": str(error), "mend": "ask again later"}}
+            return _json(body, 503, {"Retry-After": "5"})
+
+    return answer
+
+
+def _json(data: Any, status: int, more: dict[str, str] | None = None) -> Response:
+    headers = {"Cache-Control": "no-store", **(more or {})}
+    return Response(orjson.dumps(data), status, headers, media_type="application/json")

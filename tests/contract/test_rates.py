@@ -1,0 +1,83 @@
+"""The port RateLimits, in memory and on a real Redis."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+
+import pytest
+
+from backend.accounts.rates import Limit, Rates
+from backend.bus import rates as memory
+from backend.bus.rates import MemoryRates
+from backend.bus.redis_rates import RedisRates
+from backend.core.clock import ManualClock
+from backend.core.errors import TooManyAttempts, TransientError
+from backend.core.rates import RateLimits
+from tests.support.processes import free_port
+from tests.support.redis import RedisServer
+
+
+@pytest.fixture(params=["memory", "redis"])
+async def limits(request: pytest.FixtureRequest) -> AsyncIterator[RateLimits]:
+    if request.param == "memory":
+        yield MemoryRates()
+        return
+    server: RedisServer = request.getfixturevalue("redis_server")
+    server.command("FLUSHALL")
+    found = RedisRates(server.url())
+    yield found
+    await found.close()
+
+
+async def test_so_many_and_no_more(limits: RateLimits) -> None:
+    assert [await limits.take("a", 3, 600) for _ in range(3)] == [0.0, 0.0, 0.0]
+    assert 0 < await limits.take("a", 3, 600) <= 600
+    assert await limits.take("b", 3, 600) == 0.0
+    await limits.forget("a")
+    assert await limits.take("a", 3, 600) == 0.0
+
+
+async def test_attempts_at_once_are_all_counted(limits: RateLimits) -> None:
+    waits = await asyncio.gather(*(limits.take("a", 5, 600) for _ in range(40)))
+    assert waits.count(0.0) == 5
+
+
+async def test_a_window_ends(limits: RateLimits) -> None:
+    assert await limits.take("a", 1, 1) == 0.0
+    assert await limits.take("a", 1, 1) > 0
+    async with asyncio.timeout(20):
+        while await limits.take("a", 1, 1):
+            await asyncio.sleep(0.05)
+
+
+async def test_memory_is_bounded_whoever_attacks(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(memory, "MOST_KEYS", 10)
+    clock = ManualClock(10**18)
+    limits = MemoryRates(clock)
+    for number in range(50):
+        clock.advance(1)
+        await limits.take(f"key{number}", 1, 600)
+    assert len(limits._windows) <= 10
+    assert await limits.take("key49", 1, 600) > 0
+
+
+async def test_without_redis_attempts_are_counted_all_the_same() -> None:
+    away = RedisRates(f"redis://127.0.0.1:{free_port()}/0")
+    with pytest.raises(TransientError):
+        await away.take("a", 1, 60)
+    rates = Rates(away, MemoryRates())
+    await rates.take("log-in", "a", Limit(1, 60))
+    with pytest.raises(TooManyAttempts):
+        await rates.take("log-in", "a", Limit(1, 60))
+    await rates.forget("log-in", "a")
+    await rates.take("log-in", "a", Limit(1, 60))
+    await away.close()
+
+
+async def test_redis_holds_no_address_of_anybody(redis_server: RedisServer) -> None:
+    redis_server.command("FLUSHALL")
+    limits = RedisRates(redis_server.url())
+    await limits.take("log-in:anna@example.org", 1, 60)
+    assert b"anna" not in redis_server.command("KEYS", "*")
+    await limits.close()

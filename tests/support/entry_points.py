@@ -1,0 +1,78 @@
+"""Every way into the application, and the least that can be asked of each."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from graphql import (
+    GraphQLEnumType,
+    GraphQLField,
+    GraphQLList,
+    GraphQLNonNull,
+    GraphQLObjectType,
+    GraphQLSchema,
+    build_schema,
+    get_named_type,
+    is_leaf_type,
+)
+from starlette.applications import Starlette
+from starlette.routing import Mount, Route, WebSocketRoute
+
+FILE = Path(__file__).resolve().parents[2] / "schema.graphql"
+LEAVES = {"Int": "1", "Float": "1", "Boolean": "true", "DateTime": '"2026-11-23T10:00:00Z"'}
+
+
+@dataclass(frozen=True)
+class Field:
+    """A field of a root type, with an operation that has nothing else."""
+
+    name: str
+    operation: str
+    document: str
+
+
+def schema() -> GraphQLSchema:
+    return build_schema(FILE.read_text(encoding="utf-8"))
+
+
+def fields() -> Iterator[Field]:
+    found = schema()
+    roots = (
+        ("query", found.query_type),
+        ("mutation", found.mutation_type),
+        ("subscription", found.subscription_type),
+    )
+    for operation, root in roots:
+        assert isinstance(root, GraphQLObjectType)
+        for name, field in root.fields.items():
+            yield Field(f"{root.name}.{name}", operation, f"{operation} {{ {_asked(name, field)} }}")
+
+
+def _asked(name: str, field: GraphQLField) -> str:
+    given = [
+        f"{argument}: {_value(found.type)}"
+        for argument, found in field.args.items()
+        if isinstance(found.type, GraphQLNonNull)
+    ]
+    below = "" if is_leaf_type(get_named_type(field.type)) else " { __typename }"
+    return f"{name}({', '.join(given)}){below}" if given else f"{name}{below}"
+
+
+def _value(kind: Any) -> str:
+    if isinstance(kind, GraphQLNonNull):
+        return _value(kind.of_type)
+    if isinstance(kind, GraphQLList):
+        return f"[{_value(kind.of_type)}]"
+    if isinstance(kind, GraphQLEnumType):
+        return next(iter(kind.values))
+    return LEAVES.get(kind.name, '"x"')
+
+
+def routes(app: Starlette) -> Iterator[str]:
+    """Paths of all routes, as they are declared."""
+    for route in app.routes:
+        assert isinstance(route, (Route, WebSocketRoute, Mount)), f"what is {route!r}?"
+        yield route.path

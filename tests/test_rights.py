@@ -1,0 +1,366 @@
+"""Who may do what: every entry point has its line in the table of rights, and each kind of caller is tried against each."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import pytest
+import websockets
+from starlette.applications import Starlette
+
+from backend.accounts.live import LOOK_S
+from backend.accounts.log import OPERATOR
+from backend.app import Parts, create_app, create_web
+from backend.bus.memory import MemoryBus
+from backend.core.rights import Right, Scope
+from backend.processes import create_ingest
+from backend.rights import FIELDS, ROUTES
+from backend.settings import Settings
+from tests.support import entry_points
+from tests.support.account_site import Site, running_site
+from tests.support.accounts import HERE, links
+from tests.support.graphql_client import connected
+from tests.support.reference_store import ReferenceStore
+from tests.support.small_site import small_inventory
+
+FIELD_LIST = list(entry_points.fields())
+REFUSED = {"UNAUTHENTICATED", "FORBIDDEN"}
+
+
+@pytest.fixture
+async def site(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Site]:
+    async with running_site(tmp_path, monkeypatch) as found:
+        yield found
+
+
+def test_every_field_has_a_rule_and_no_rule_is_left_over() -> None:
+    assert {one.name for one in FIELD_LIST} == {
+        name for name in FIELDS if name.partition(".")[0] in ("Query", "Mutation", "Subscription")
+    }
+
+
+def applications(folder: Path) -> list[Starlette]:
+    parts = Parts(inventory=small_inventory(), store=ReferenceStore(), bus=MemoryBus(), page=folder)
+    settings = Settings(data_dir=folder)
+    return [create_app(settings, parts), create_web(settings, parts), create_ingest(settings, parts)]
+
+
+def test_every_route_has_a_rule_and_no_rule_is_left_over(tmp_path: Path) -> None:
+    paths = {path for app in applications(tmp_path) for path in entry_points.routes(app)}
+    assert paths == set(ROUTES)
+
+
+def test_a_route_without_a_rule_keeps_the_application_from_starting(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("backend.app.EXPORT_PATH", "/new-door")
+    with pytest.raises(KeyError, match="/new-door"):
+        applications(tmp_path)
+
+
+@dataclass(frozen=True)
+class Caller:
+    """A kind of caller: what it may do, and how it comes to its headers."""
+
+    name: str
+    may: frozenset[Right] = field(default_factory=frozenset)
+    is_known: bool = True
+    refused_outright: bool = False
+    """Not even what is for anyone: the request is not looked at."""
+
+    async def headers(self, site: Site, users: Mapping[str, str]) -> dict[str, str]:
+        return await _HOW[self.name](site, users)
+
+
+async def _anonymous(site: Site, users: Mapping[str, str]) -> dict[str, str]:
+    return {}
+
+
+async def _authorized(site: Site, users: Mapping[str, str]) -> dict[str, str]:
+    return await site.cookie(users["user"])
+
+
+async def _administrator(site: Site, users: Mapping[str, str]) -> dict[str, str]:
+    return await site.cookie(users["admin"])
+
+
+async def _deauthorized(site: Site, users: Mapping[str, str]) -> dict[str, str]:
+    """In the middle of a session, which began as an administrator's."""
+    user = await site.user(admin=True)
+    headers = await site.cookie(user)
+    await site.accounts.users.deauthorize(user, OPERATOR)
+    return headers
+
+
+async def _demoted(site: Site, users: Mapping[str, str]) -> dict[str, str]:
+    user = await site.user(admin=True)
+    headers = await site.cookie(user)
+    await site.accounts.users.set_admin(user, OPERATOR, admin=False)
+    return headers
+
+
+async def _deleted(site: Site, users: Mapping[str, str]) -> dict[str, str]:
+    user = await site.user(admin=True)
+    headers = await site.cookie(user)
+    await site.accounts.users.delete(user, OPERATOR)
+    return headers
+
+
+async def _stolen(site: Site, users: Mapping[str, str]) -> dict[str, str]:
+    """A cookie whose owner has logged out."""
+    headers = await site.cookie(users["admin"])
+    assert (await site.ask("mutation { logOut }", headers))["data"] == {"logOut": True}
+    return headers
+
+
+async def _idle(site: Site, users: Mapping[str, str]) -> dict[str, str]:
+    headers = await site.cookie(users["admin"])
+    site.clock.advance(31 * 60)
+    return headers
+
+
+async def _read_token(site: Site, users: Mapping[str, str]) -> dict[str, str]:
+    return await site.token(users["admin"], Scope.READ)
+
+
+async def _export_token(site: Site, users: Mapping[str, str]) -> dict[str, str]:
+    return await site.token(users["admin"], Scope.EXPORT)
+
+
+async def _admin_token(site: Site, users: Mapping[str, str]) -> dict[str, str]:
+    return await site.token(users["admin"], Scope.ADMIN)
+
+
+async def _expired_token(site: Site, users: Mapping[str, str]) -> dict[str, str]:
+    headers = await site.token(await site.user(admin=True), *Scope)
+    site.clock.advance(86_400)
+    return headers
+
+
+async def _bad_token_with_a_good_cookie(site: Site, users: Mapping[str, str]) -> dict[str, str]:
+    return await site.cookie(users["admin"]) | {"Authorization": "Bearer seduce_pat_nonsense"}
+
+
+async def _forged_origin(site: Site, users: Mapping[str, str]) -> dict[str, str]:
+    """A page of somebody else, in the browser of an administrator."""
+    return await site.cookie(users["admin"]) | {"Origin": "https://evil.example"}
+
+
+async def _forged_host(site: Site, users: Mapping[str, str]) -> dict[str, str]:
+    """The same host name on another port is another origin."""
+    return await site.cookie(users["admin"]) | {"Origin": "http://127.0.0.1:1"}
+
+
+async def _null_origin(site: Site, users: Mapping[str, str]) -> dict[str, str]:
+    return await site.cookie(users["admin"]) | {"Origin": "null"}
+
+
+async def _cross_site(site: Site, users: Mapping[str, str]) -> dict[str, str]:
+    return await site.cookie(users["admin"]) | {"Sec-Fetch-Site": "cross-site"}
+
+
+_PERSON = frozenset({Right.READ, Right.EXPORT, Right.ACCOUNT})
+CALLERS = (
+    Caller("anonymous", is_known=False),
+    Caller("authorized", _PERSON),
+    Caller("administrator", _PERSON | {Right.ADMIN}),
+    Caller("deauthorized", is_known=False),
+    Caller("demoted", _PERSON),
+    Caller("deleted", is_known=False),
+    Caller("stolen", is_known=False),
+    Caller("idle", is_known=False),
+    Caller("read_token", frozenset({Right.READ})),
+    Caller("export_token", frozenset({Right.EXPORT})),
+    Caller("admin_token", frozenset({Right.ADMIN})),
+    Caller("expired_token", is_known=False),
+    Caller("bad_token_with_a_good_cookie", is_known=False),
+    Caller("forged_origin", refused_outright=True),
+    Caller("forged_host", refused_outright=True),
+    Caller("null_origin", refused_outright=True),
+    Caller("cross_site", refused_outright=True),
+)
+_HOW = {
+    name.removeprefix("_"): how
+    for name, how in list(globals().items())
+    if callable(how) and name.startswith("_")
+}
+
+
+@pytest.mark.parametrize("caller", CALLERS, ids=lambda caller: caller.name)
+async def test_each_caller_against_every_entry_point(site: Site, caller: Caller) -> None:
+    users = {"admin": await site.user(admin=True), "user": await site.user()}
+    await site.user(admin=True)  # so that the first is not the last
+    for one in FIELD_LIST:
+        headers = await caller.headers(site, users)
+        answer = await (site.watch if one.operation == "subscription" else site.ask)(one.document, headers)
+        _judge(caller, one, answer)
+    await _close_the_doors(site)
+    for path, right in ROUTES.items():
+        await _judge_route(site, caller, path, right, await caller.headers(site, users))
+
+
+async def _close_the_doors(site: Site) -> None:
+    """A key, so that this machine is not trusted any more; the doors hear of it within seconds."""
+    await site.accounts.keys.make("a-key", "", OPERATOR)
+    async with asyncio.timeout(60):
+        while (await site.client.post("/ingest", json=[])).status_code != 401:
+            await asyncio.sleep(0.05)
+
+
+def _judge(caller: Caller, one: entry_points.Field, answer: Any) -> None:
+    right, what = FIELDS[one.name], f"{caller.name}: {one.name}: {answer}"
+    if caller.refused_outright:
+        assert answer == 403, what
+        return
+    if one.operation == "subscription" and not caller.is_known:
+        assert answer == 4401, what
+        return
+    assert isinstance(answer, dict), what
+    codes = {e.get("extensions", {}).get("code") for e in answer.get("errors") or ()}
+    if right is Right.ANYONE or right in caller.may:
+        assert not codes & REFUSED, what
+    else:
+        assert codes == {"FORBIDDEN" if caller.is_known else "UNAUTHENTICATED"}, what
+        assert answer.get("data") is None, what
+
+
+async def _judge_route(
+    site: Site, caller: Caller, path: str, right: Right, headers: Mapping[str, str]
+) -> None:
+    what = f"{caller.name}: {path}"
+    if right is Right.DEVICE:
+        answer = await site.client.post(path, json=[], headers=dict(headers))
+        if path == "/temperature/list":  # cards cannot send a key: their network opens it
+            assert answer.status_code == (403 if caller.refused_outright else 200), what
+        else:
+            assert answer.status_code == (403 if caller.refused_outright else 401), what
+        return
+    answer = await site.client.get(path or "/", headers=dict(headers), follow_redirects=True)
+    # A page elsewhere cannot read what it gets: nothing is changed, and no answer allows it.
+    assert "access-control-allow-origin" not in answer.headers, what
+    # The browser of somebody logged in may load a file for its owner, whoever made the link.
+    if right in (Right.READ, Right.EXPORT) and right not in caller.may and not caller.refused_outright:
+        assert answer.status_code == (403 if caller.is_known else 401), f"{what}: {answer.text}"
+        assert set(answer.json()) == {"error"}, what
+    else:
+        assert answer.status_code not in (401, 403), f"{what}: {answer.text}"
+
+
+async def test_a_token_in_the_address_is_taken_for_exports_alone(site: Site) -> None:
+    admin = await site.user(admin=True)
+    secret = (await site.token(admin, *Scope))["Authorization"].removeprefix("Bearer ")
+    wrong = (await site.token(admin, Scope.READ))["Authorization"].removeprefix("Bearer ")
+    for query, status in (
+        (f"?token={secret}", 200),
+        (f"?format=csv&token={secret}", 200),
+        (f"?token={wrong}", 403),
+    ):
+        assert (await site.client.get(f"/export{query}")).status_code == status
+    for token in ("", "x", "%ff"):
+        assert (await site.client.get(f"/export?token={token}")).status_code == 401
+    query = {"query": "{ overview { consumption { value } } }"}
+    answer = (await site.client.post(f"/graphql?token={secret}", json=query)).json()
+    assert answer["errors"][0]["extensions"]["code"] == "UNAUTHENTICATED"
+
+
+async def test_a_mailed_link_that_was_used_opens_nothing(site: Site) -> None:
+    admin = await site.user(admin=True)
+    user = await site.accounts.users.find(admin)
+    assert user is not None
+    await site.accounts.sign_ups.ask_reset(user.email, HERE)
+    await site.accounts.postman.send_confirmations()
+    secret = links(site.mailbox.take())["reset"]
+    reset = (
+        f'mutation {{ resetPassword(token: "{secret}", password: "violet.tractor.moth.4") {{ __typename }} }}'
+    )
+    assert (await site.ask(reset, {}))["data"] == {"resetPassword": {"__typename": "Done"}}
+    for document in (
+        reset,
+        f'{{ mailedLink(token: "{secret}") {{ __typename }} }}',
+        f'mutation {{ confirmEmail(token: "{secret}", password: "x") {{ __typename }} }}',
+        f'mutation {{ decideRequest(token: "{secret}", approve: true) {{ __typename }} }}',
+    ):
+        [found] = (await site.ask(document, {}))["data"].values()
+        assert found == {"__typename": "NotFound"}
+    for one in FIELD_LIST:
+        if one.operation != "subscription" and FIELDS[one.name] is not Right.ANYONE:
+            headers = {"Authorization": f"Bearer {secret}", "Cookie": f"seduce={secret}"}
+            answer = await site.ask(one.document, headers)
+            assert answer["errors"][0]["extensions"]["code"] == "UNAUTHENTICATED"
+
+
+@pytest.mark.parametrize(
+    "document",
+    [
+        "{ access { publicRead } users { totalCount } }",
+        "{ a: access { publicRead } b: users { totalCount } }",
+        "query { ...F } fragment F on Query { ...G } fragment G on Query { users { totalCount } }",
+        "{ ... { ... on Query { users { totalCount } } } }",
+        "query Q($no: Boolean = false) { users @include(if: $no) { totalCount } }",
+        "{ me { id } auditLog { entries { id } } }",
+    ],
+)
+async def test_no_way_of_writing_gets_round_the_rights(site: Site, document: str) -> None:
+    answer = await site.ask(document, await site.cookie(await site.user()))
+    assert [e["extensions"]["code"] for e in answer["errors"]] == ["FORBIDDEN"]
+    assert answer["data"] is None
+
+
+async def test_of_several_operations_the_one_that_runs_counts(site: Site) -> None:
+    document = "query A { access { publicRead } } query B { users { totalCount } }"
+    for name, refused in (("A", False), ("B", True), ("A", False)):
+        body = {"query": document, "operationName": name}
+        answer = (await site.client.post("/graphql", json=body)).json()
+        assert ("errors" in answer) == refused
+
+
+async def test_a_subscription_ends_when_its_user_loses_the_right(site: Site) -> None:
+    assert 2 * LOOK_S <= 5, "a look and the closing within 5 s"
+    user = await site.user()
+    headers = await site.cookie(user)
+    async with connected(site.address, additional_headers=headers) as socket:
+        await socket.subscribe("subscription { readings { snapshot } }")
+        assert await socket.next() == {"readings": {"snapshot": True}}
+        await site.accounts.users.deauthorize(user, OPERATOR)
+        with pytest.raises(websockets.ConnectionClosed) as closed:
+            await socket.receive()
+    assert closed.value.rcvd is not None
+    assert closed.value.rcvd.code == 4401
+
+
+async def test_a_new_right_asks_for_a_new_connection(site: Site) -> None:
+    user = await site.user()
+    async with connected(site.address, additional_headers=await site.cookie(user)) as socket:
+        await socket.subscribe("subscription { readings { snapshot } }")
+        await socket.next()
+        await site.accounts.users.set_admin(user, OPERATOR, admin=True)
+        with pytest.raises(websockets.ConnectionClosed) as closed:
+            await socket.receive()
+    assert closed.value.rcvd is not None
+    assert closed.value.rcvd.code == 4403
+
+
+async def test_a_websocket_takes_a_token_when_it_begins(site: Site) -> None:
+    secret = (await site.token(await site.user(), Scope.READ))["Authorization"].removeprefix("Bearer ")
+    async with connected(site.address, payload={"token": secret}) as socket:
+        await socket.subscribe("subscription { readings { snapshot } }")
+        assert await socket.next() == {"readings": {"snapshot": True}}
+    for wrong in ("nonsense", "seduce_pat_" + "x" * 43, 17):
+        with pytest.raises(websockets.ConnectionClosed) as closed:
+            async with connected(site.address, payload={"token": wrong}):
+                pass
+        assert closed.value.rcvd is not None
+        assert closed.value.rcvd.code == 4401
+
+
+async def test_where_reads_are_public_only_reads_are(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    async with running_site(tmp_path, monkeypatch, public_read=True) as site:
+        for one in FIELD_LIST:
+            answer = await (site.watch if one.operation == "subscription" else site.ask)(one.document, {})
+            codes = {e.get("extensions", {}).get("code") for e in answer.get("errors") or ()}
+            assert bool(codes & REFUSED) == (FIELDS[one.name] in (Right.ACCOUNT, Right.ADMIN)), one.name
+        assert (await site.client.get("/export")).status_code == 200

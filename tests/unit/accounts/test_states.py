@@ -1,0 +1,71 @@
+"""The states of a user, and that no other way leads from one to the next."""
+
+from __future__ import annotations
+
+from itertools import product
+
+import pytest
+
+from backend.accounts.errors import Conflict
+from backend.accounts.log import OPERATOR, AuditLog
+from backend.accounts.model import TRANSITIONS, User, UserEvent, UserState, after, events_towards
+from backend.accounts.steps import transit
+from tests.support.accounts import AccountBench
+
+WAYS = {
+    ("created", "email_sent", "waiting_confirmation_email"),
+    ("waiting_confirmation_email", "confirm_email", "confirmed"),
+    ("confirmed", "notify_admin", "waiting_authorization"),
+    ("waiting_authorization", "approve", "authorized"),
+    ("waiting_authorization", "disapprove", "unauthorized"),
+    ("authorized", "deauthorize", "unauthorized"),
+    ("unauthorized", "reauthorize", "authorized"),
+}
+
+
+def test_the_table_has_these_ways_and_no_other() -> None:
+    assert {(s.value, e.value, end.value) for (s, e), end in TRANSITIONS.items()} == WAYS
+    for state, event in product(UserState, UserEvent):
+        end = after(state, event)
+        assert (end is None) == all((state.value, event.value) != way[:2] for way in WAYS)
+
+
+def test_the_shortest_way() -> None:
+    assert events_towards(UserState.AUTHORIZED, UserState.AUTHORIZED) == ()
+    assert events_towards(UserState.UNAUTHORIZED, UserState.AUTHORIZED) == (UserEvent.REAUTHORIZE,)
+    assert len(events_towards(UserState.CREATED, UserState.AUTHORIZED) or ()) == 4
+    assert events_towards(UserState.AUTHORIZED, UserState.CREATED) is None
+
+
+async def _put(bench: AccountBench, user: User, state: UserState) -> None:
+    async with bench.store.begin() as within:
+        await within.users.change(user.id, state=state.value)
+
+
+async def test_every_other_transition_is_refused_and_changes_nothing(bench: AccountBench) -> None:
+    user, log = await bench.user(), AuditLog(bench.clock)
+    for state, event in product(UserState, UserEvent):
+        await _put(bench, user, state)
+        wanted = after(state, event)
+        if wanted is None:
+            with pytest.raises(Conflict):
+                async with bench.store.begin() as within:
+                    await transit(within, log, user.id, state, event, OPERATOR)
+        else:
+            async with bench.store.begin() as within:
+                assert await transit(within, log, user.id, state, event, OPERATOR) is wanted
+        found = await bench.accounts.users.find(user.id)
+        assert found is not None
+        assert found.state is (wanted or state)
+
+
+async def test_a_transition_of_somebody_who_has_gone_on_is_refused(bench: AccountBench) -> None:
+    user, log = await bench.user(), AuditLog(bench.clock)
+    with pytest.raises(Conflict):
+        async with bench.store.begin() as within:
+            await transit(
+                within, log, user.id, UserState.WAITING_AUTHORIZATION, UserEvent.DISAPPROVE, OPERATOR
+            )
+    found = await bench.accounts.users.find(user.id)
+    assert found is not None
+    assert found.state is UserState.AUTHORIZED

@@ -1,0 +1,166 @@
+"""Personal tokens and device keys."""
+
+from __future__ import annotations
+
+import pytest
+
+from backend.accounts.errors import Conflict, InvalidInput, NotFound
+from backend.accounts.known_keys import KnownKeys
+from backend.accounts.log import OPERATOR, Actor
+from backend.accounts.model import AuditKind
+from backend.core.asgi import send_json
+from backend.core.rights import ANONYMOUS, Credential, Right, Scope
+from backend.ingest.keys import Guard, KeyRing, Keys, Networks, new_key
+from tests.support.accounts import HERE, AccountBench
+
+DAY = 86_400
+
+
+async def test_a_token_is_shown_once_and_says_who_asks(bench: AccountBench) -> None:
+    user = await bench.user()
+    token, secret = await bench.accounts.tokens.make("note book", {Scope.READ}, 30, Actor(user.id))
+    assert secret.startswith("seduce_pat_")
+    who = await bench.accounts.sign_ins.by_token(secret, HERE)
+    assert (who.user_id, who.credential, who.scopes) == (user.id, Credential.TOKEN, {Scope.READ})
+    assert who.has(Right.READ, public_read=False)
+    assert not who.has(Right.EXPORT, public_read=False)
+    assert not who.has(Right.ACCOUNT, public_read=False)
+    [kept] = await bench.accounts.tokens.of(user.id)
+    assert (kept.id, kept.used_ns, kept.address) == (token.id, bench.clock.now_ns(), HERE)
+    assert secret not in repr(kept)
+    for wrong in ("", secret + "x", secret[11:], "seduce_pat_", "seduce_pat_" + "ä" * 200):
+        assert await bench.accounts.sign_ins.by_token(wrong, HERE) == ANONYMOUS
+
+
+async def test_a_token_ends_by_expiry_deletion_and_its_users_rights(bench: AccountBench) -> None:
+    user, sign_ins = await bench.user(), bench.accounts.sign_ins
+    actor = Actor(user.id)
+    _, short = await bench.accounts.tokens.make("short", {Scope.READ}, 1, actor)
+    long, secret = await bench.accounts.tokens.make("long", {Scope.READ}, 366, actor)
+    bench.clock.advance(DAY - 1)
+    assert (await sign_ins.by_token(short, HERE)).is_known
+    bench.clock.advance(1)
+    assert await sign_ins.by_token(short, HERE) == ANONYMOUS
+    await bench.accounts.users.deauthorize(user.id, OPERATOR)
+    assert await sign_ins.by_token(secret, HERE) == ANONYMOUS
+    await bench.accounts.users.reauthorize(user.id, OPERATOR)
+    assert (await sign_ins.by_token(secret, HERE)).is_known
+    with pytest.raises(NotFound):
+        await bench.accounts.tokens.delete(long.id, Actor((await bench.admin()).id))
+    await bench.accounts.tokens.delete(long.id, actor)
+    assert await sign_ins.by_token(secret, HERE) == ANONYMOUS
+
+
+async def test_the_scope_admin_is_for_administrators_while_they_are(bench: AccountBench) -> None:
+    await bench.admin("first@example.org")
+    admin, user = await bench.admin(), await bench.user()
+    with pytest.raises(InvalidInput) as refused:
+        await bench.accounts.tokens.make("t", {Scope.ADMIN}, 1, Actor(user.id))
+    assert refused.value.path == ("scopes",)
+    _, secret = await bench.accounts.tokens.make("t", {Scope.ADMIN}, 1, Actor(admin.id))
+    _, plain = await bench.accounts.tokens.make("p", {Scope.READ}, 1, Actor(admin.id))
+    sign_ins = bench.accounts.sign_ins
+    assert (await sign_ins.by_token(secret, HERE)).has(Right.ADMIN, public_read=False)
+    assert not (await sign_ins.by_token(plain, HERE)).has(Right.ADMIN, public_read=False)
+    await bench.accounts.users.set_admin(admin.id, OPERATOR, admin=False)
+    assert not (await sign_ins.by_token(secret, HERE)).has(Right.ADMIN, public_read=False)
+
+
+@pytest.mark.parametrize(
+    "where, name, scopes, days",
+    [
+        ("name", " ", {Scope.READ}, 1),
+        ("scopes", "t", set(), 1),
+        ("days", "t", {Scope.READ}, 0),
+        ("days", "t", {Scope.READ}, 367),
+    ],
+)
+async def test_what_makes_no_token_is_named(
+    bench: AccountBench, where: str, name: str, scopes: set[Scope], days: int
+) -> None:
+    user = await bench.user()
+    with pytest.raises(InvalidInput) as refused:
+        await bench.accounts.tokens.make(name, scopes, days, Actor(user.id))
+    assert refused.value.path == (where,)
+
+
+async def test_the_use_of_a_token_is_logged_when_it_begins_and_from_elsewhere(bench: AccountBench) -> None:
+    user = await bench.user()
+    _, secret = await bench.accounts.tokens.make("t", {Scope.READ}, 1, Actor(user.id))
+    for seconds, address in (
+        (0, HERE),
+        (1, HERE),
+        (1, "198.51.100.1"),
+        (61, "198.51.100.1"),
+        (3601, "198.51.100.1"),
+    ):
+        bench.clock.advance(seconds)
+        await bench.accounts.sign_ins.by_token(secret, address)
+    used = await bench.audited(AuditKind.TOKEN_USED)
+    assert [e.address for e in used] == [HERE, "198.51.100.1", "198.51.100.1"]
+
+
+async def test_a_device_key_opens_the_door_from_its_network(bench: AccountBench) -> None:
+    keys = bench.accounts.keys
+    with pytest.raises(InvalidInput):
+        await keys.make("with space", "", OPERATOR)
+    with pytest.raises(InvalidInput):
+        await keys.make("pdu", "10.0.0.1/8", OPERATOR)
+    made, secret = await keys.make("pdu", "10.0.0.0/8", OPERATOR)
+    _, free = await keys.make("anywhere", "", OPERATOR)
+    with pytest.raises(Conflict):
+        await keys.make("pdu", "", OPERATOR)
+    known = KnownKeys(bench.store, bench.clock)
+    assert len(known) == 1, "a door that does not know its keys yet does not take it that there are none"
+    assert known.owner(secret.encode(), "10.1.1.1") is None
+    await known.look()
+    assert len(known) == 2
+    assert known.owner(secret.encode(), "10.1.1.1") == "pdu"
+    assert known.owner(secret.encode(), "::ffff:10.1.1.1") == "pdu"
+    assert known.owner(secret.encode(), "192.0.2.1") is None
+    assert known.owner(secret.encode(), "") is None
+    assert known.owner(free.encode(), "192.0.2.1") == "anywhere"
+    assert known.owner(b"something", "10.1.1.1") is None
+    await known.look()
+    assert {k.name: k.used_ns for k in await keys.all()} == dict.fromkeys(
+        ("pdu", "anywhere"), bench.clock.now_ns()
+    )
+    await keys.delete(made.id, OPERATOR)
+    await known.look()
+    assert known.owner(secret.encode(), "10.1.1.1") is None
+    with pytest.raises(NotFound):
+        await keys.delete(made.id, OPERATOR)
+    assert [e.detail["key"] for e in await bench.audited(AuditKind.KEY_MADE, AuditKind.KEY_DELETED)] == [
+        "pdu",
+        "anywhere",
+        "pdu",
+    ]
+
+
+async def test_this_machine_is_trusted_only_while_there_is_no_key_anywhere(bench: AccountBench) -> None:
+    known = KnownKeys(bench.store, bench.clock)
+    await known.look()
+
+    async def answer(scope, receive, send) -> None:
+        await send_json(send, 200, b"{}")
+
+    async def status(guard: Guard, secret: str = "") -> int:
+        said = []
+
+        async def send(message) -> None:
+            said.append(message)
+
+        headers = [(b"authorization", f"Bearer {secret}".encode())]
+        scope = {"type": "http", "path": "/ingest", "client": ("127.0.0.1", 1), "headers": headers}
+        await guard(scope, None, send)
+        return said[0]["status"]
+
+    guard = Guard(answer, KeyRing(Keys.load(""), known), Networks.none(), Networks.loopback())
+    assert await status(guard) == 200
+    _, secret = await bench.accounts.keys.make("pdu", "", OPERATOR)
+    await known.look()
+    assert await status(guard) == 401
+    assert await status(guard, secret) == 200
+    key, entry = new_key("settings")
+    both = Guard(answer, KeyRing(Keys.load(entry), known), Networks.none(), Networks.loopback())
+    assert [await status(both, s) for s in (key, secret, "x")] == [200, 200, 401]

@@ -1,0 +1,130 @@
+"""Members of lists ask for their past in one read, and series on one grid."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from tests.support.graphql_client import ask, data, error, site_app
+from tests.support.small_site import NOON, SmallSite
+
+FROM = '"2023-11-14T11:00:00Z"'
+TO = '"2023-11-14T12:00:00Z"'
+
+
+@pytest.fixture
+async def site() -> SmallSite:
+    """An hour that ends at noon: everything at 100 W; one plug is silent."""
+    site = SmallSite()
+    for name in ("a_pdu-1", "b_pdu-1", "fan", "sun"):
+        await site.write(name, range(NOON - 3600, NOON), [100.0] * 3600)
+    await site.write("front1", range(NOON - 3600, NOON, 10), [20.0] * 360)
+    await site.roll_up()
+    return site
+
+
+def counting(site: SmallSite, monkeypatch: Any, name: str) -> list[list[str]]:
+    """The names that each call of a method of the store asks for."""
+    asked: list[list[str]] = []
+    method = getattr(site.store, name)
+
+    async def counted(*args: Any, **kwargs: Any) -> Any:
+        asked.append(list(args[1] if name == "buckets" else args[0]))
+        return await method(*args, **kwargs)
+
+    monkeypatch.setattr(site.store, name, counted)
+    return asked
+
+
+async def test_series_of_a_page_of_sensors_are_read_at_once(site: SmallSite, monkeypatch: Any) -> None:
+    asked = counting(site, monkeypatch, "buckets")
+    found = await data(
+        site_app(site),
+        f"""{{ sensors(type: "wattmeter") {{ edges {{ node {{ name
+            series(from: {FROM}, to: {TO}, window: M1) {{ sensor unit window timestamps values }} }} }} }} }}""",
+    )
+    nodes = [edge["node"] for edge in found["sensors"]["edges"]]
+    assert asked == [[n["name"] for n in nodes]]
+    assert [n["series"]["sensor"] for n in nodes] == [n["name"] for n in nodes]
+    fan = next(n["series"] for n in nodes if n["name"] == "fan")
+    assert (fan["unit"], fan["window"], len(fan["timestamps"])) == ("W", "M1", 60)
+    assert set(fan["values"]) == {100.0}
+
+
+async def test_different_questions_are_not_mixed_up(site: SmallSite, monkeypatch: Any) -> None:
+    asked = counting(site, monkeypatch, "buckets")
+    found = await data(
+        site_app(site),
+        f"""{{ sensors(names: ["fan", "sun"]) {{ edges {{ node {{
+            fine: series(from: {FROM}, to: {TO}, window: S30) {{ window timestamps }}
+            coarse: series(from: {FROM}, to: {TO}, window: M1, statistics: [MAX]) {{ window max mean }} }} }} }} }}""",
+    )
+    assert len(asked) == 2
+    for edge in found["sensors"]["edges"]:
+        assert (edge["node"]["fine"]["window"], len(edge["node"]["fine"]["timestamps"])) == ("S30", 120)
+        assert edge["node"]["coarse"] == {"window": "M1", "max": [100.0] * 60, "mean": None}
+
+
+async def test_energy_of_sensors_and_null_for_what_has_none(site: SmallSite) -> None:
+    found = await data(
+        site_app(site),
+        f"""{{ sensors(names: ["fan", "front1", "nope"]) {{ totalCount
+            edges {{ node {{ name energy(from: {FROM}, to: {TO}) {{ sensor kwh coverage }} }} }} }} }}""",
+    )
+    assert found["sensors"]["totalCount"] == 2
+    energy = {e["node"]["name"]: e["node"]["energy"] for e in found["sensors"]["edges"]}
+    assert energy == {"fan": {"sensor": "fan", "kwh": pytest.approx(0.1), "coverage": 1.0}, "front1": None}
+
+
+async def test_a_tree_with_energy_and_past_of_every_node(site: SmallSite, monkeypatch: Any) -> None:
+    site.hear({"a_pdu-1": 100.0, "fan": 100.0})
+    asked = counting(site, monkeypatch, "buckets")
+    found = await data(
+        site_app(site),
+        f"""{{ energyTree {{ nodes {{ id watts missing missingChildren balance {{ node }}
+            energy(from: {FROM}, to: {TO}) {{ node kwh coverage }}
+            series(from: {FROM}, to: {TO}, window: M1) {{ node values }} }} }} }}""",
+    )
+    nodes = {n["id"]: n for n in found["energyTree"]["nodes"]}
+    assert all(n["series"]["node"] == n["energy"]["node"] == name for name, n in nodes.items())
+    assert nodes["datacenter"]["energy"]["kwh"] == pytest.approx(0.3)
+    assert nodes["datacenter"]["energy"]["coverage"] == pytest.approx(0.75)
+    assert nodes["hardware_cluster"]["missingChildren"] == ["server_b"]
+    assert nodes["server_a"]["missingChildren"] == ["a_2"]
+    assert nodes["datacenter"]["missingChildren"] == []
+    assert nodes["datacenter"]["balance"] is None
+    assert len(asked) <= 4  # not one for each of the nodes
+
+
+async def test_a_fault_is_told_at_its_path(site: SmallSite) -> None:
+    answer = await ask(
+        site_app(site),
+        f"""{{ sensors(names: ["fan"]) {{ edges {{ node {{ name
+            series(from: {FROM}, to: {TO}, maxPoints: 0) {{ unit }} }} }} }} }}""",
+    )
+    (found,) = answer["errors"]
+    assert found["path"] == ["sensors", "edges", 0, "node", "series"]
+    assert "maxPoints" in found["message"]
+
+
+async def test_aligned_series_share_their_timestamps(site: SmallSite) -> None:
+    query = """{ series(sensors: ["fan", "front1", "a_pdu-2"], nodes: ["datacenter"], from: "2023-11-14T11:30:05Z",
+        to: "2023-11-14T11:45:00Z", aligned: %s) { sensor window timestamps values } }"""
+    loose = (await data(site_app(site), query % "false"))["series"]
+    assert loose[0]["window"] == "RAW"
+    aligned = (await data(site_app(site), query % "true"))["series"]
+    assert [s["window"] for s in aligned] == ["S30"] * 4
+    assert all(s["timestamps"] == aligned[0]["timestamps"] for s in aligned)
+    assert len(aligned[0]["timestamps"]) == 30
+    assert aligned[2]["values"] == [None] * 30
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [('sensors: ["fan"], window: RAW', "come when they come"), ('sensors: ["stray"]', "'stray' is not in")],
+)
+async def test_what_cannot_be_aligned_is_said(site: SmallSite, arguments: str, words: str) -> None:
+    site.hear({"stray": 20.0})
+    query = f"{{ series({arguments}, from: {FROM}, aligned: true) {{ unit }} }}"
+    assert words in (await error(site_app(site), query))["message"]

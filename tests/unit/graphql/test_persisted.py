@@ -1,0 +1,131 @@
+"""Documents by their hash: the page's own, and those that clients register."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import httpx2
+import pytest
+
+from backend.graphql.cost import Sizes, cost_of
+from backend.graphql.documents import Documents, manifest, sha256
+from backend.graphql.limits import MAX_COST
+from backend.graphql.schema import build_schema
+from tests.support.graphql_client import connected, site_app
+from tests.support.serve import serving
+from tests.support.small_site import SmallSite
+
+TEXT = "{ sensorTypes { name unit } }"
+
+
+def by(digest: str) -> dict[str, Any]:
+    return {"persistedQuery": {"version": 1, "sha256Hash": digest}}
+
+
+async def post(app: Any, **body: Any) -> dict[str, Any]:
+    transport = httpx2.ASGITransport(app=app)
+    async with httpx2.AsyncClient(transport=transport, base_url="http://127.0.0.1") as client:
+        response = await client.post("/graphql", json=body)
+    assert response.status_code == 200, response.text
+    return dict(response.json())
+
+
+async def get(app: Any, headers: dict[str, str] | None = None, **parameters: Any) -> httpx2.Response:
+    transport = httpx2.ASGITransport(app=app)
+    async with httpx2.AsyncClient(transport=transport, base_url="http://127.0.0.1") as client:
+        return await client.get("/graphql", params=parameters, headers=headers)
+
+
+def test_the_pages_documents_are_valid_and_affordable_and_named_by_their_hash() -> None:
+    documents = Documents(build_schema()._schema, manifest())
+    assert len(manifest()) > 10
+    for digest, text in manifest().items():
+        assert sha256(text) == digest
+        prepared = documents.prepare(text)
+        assert prepared.errors == (), text
+        assert prepared.document is not None
+        assert cost_of(documents._schema, prepared.document, None, {}, Sizes(400, 5)) <= MAX_COST
+
+
+async def test_a_page_sends_its_hash_alone() -> None:
+    text = next(t for t in manifest().values() if "RoomPage" in t)
+    answer = await post(site_app(SmallSite()), extensions=by(sha256(text)))
+    assert answer["data"]["roomMap"][0]["id"] == "row"
+
+
+async def test_any_client_may_register_a_document() -> None:
+    app = site_app(SmallSite())
+    unknown = await post(app, extensions=by(sha256(TEXT)))
+    assert unknown["errors"][0]["message"] == "PersistedQueryNotFound"
+    assert unknown["errors"][0]["extensions"] == {"code": "PERSISTED_QUERY_NOT_FOUND"}
+    first = await post(app, query=TEXT, extensions=by(sha256(TEXT)))
+    again = await post(app, extensions=by(sha256(TEXT)))
+    assert first["data"] == again["data"]
+    assert first["data"]["sensorTypes"]
+
+
+async def test_what_is_registered_is_bounded() -> None:
+    app = site_app(SmallSite())
+    await post(app, query=TEXT, extensions=by(sha256(TEXT)))
+    for number in range(256):
+        other = f"query Q{number} {TEXT}"
+        await post(app, query=other, extensions=by(sha256(other)))
+    gone = await post(app, extensions=by(sha256(TEXT)))
+    assert gone["errors"][0]["message"] == "PersistedQueryNotFound"
+
+
+@pytest.mark.parametrize(
+    "extensions",
+    [by("0" * 64), {"persistedQuery": 5}, {"persistedQuery": {"version": 2, "sha256Hash": sha256(TEXT)}}],
+)
+async def test_a_hash_that_is_not_the_texts_is_refused(extensions: Any) -> None:
+    answer = await post(site_app(SmallSite()), query=TEXT, extensions=extensions)
+    assert "persistedQuery" in answer["errors"][0]["message"]
+
+
+async def test_only_persisted_ones_where_that_is_set() -> None:
+    text = next(t for t in manifest().values() if "RoomPage" in t)
+    app = site_app(SmallSite(), only_persisted=True)
+    assert "errors" not in await post(app, extensions=by(sha256(text)))
+    assert "errors" not in await post(app, query=text)
+    for extensions in (None, by(sha256(TEXT))):
+        refused = await post(app, query=TEXT, extensions=extensions)
+        assert refused["errors"][0]["extensions"]["code"] == "PERSISTED_QUERY_REQUIRED"
+
+
+async def test_hashes_over_a_socket() -> None:
+    site = SmallSite()
+    site.hear({"fan": 1.0})
+    text = next(t for t in manifest().values() if "ReadingsLive" in t)
+    async with serving(site_app(site)) as address, connected(address) as socket:
+        await socket._send(
+            {"id": "1", "type": "subscribe", "payload": {"query": "", "extensions": by(sha256(text))}}
+        )
+        assert (await socket.next())["readings"]["sensors"] == ["fan"]
+        await socket._send({"id": "2", "type": "subscribe", "payload": {"extensions": by("0" * 64)}})
+        message = await socket.receive()
+        assert (message["type"], message["id"]) == ("error", "2")
+        assert message["payload"][0]["extensions"]["code"] == "PERSISTED_QUERY_NOT_FOUND"
+
+
+async def test_what_a_client_has_already_is_not_sent_again() -> None:
+    text = next(t for t in manifest().values() if "RoomPage" in t)
+    app = site_app(SmallSite())
+    extensions = json.dumps(by(sha256(text)))
+    first = await get(app, extensions=extensions)
+    assert first.status_code == 200
+    assert first.json()["data"]["roomMap"]
+    assert first.headers["cache-control"] == "private, no-cache"
+    again = await get(app, {"if-none-match": f'"other", {first.headers["etag"]}'}, extensions=extensions)
+    assert (again.status_code, again.content) == (304, b"")
+    assert again.headers["etag"] == first.headers["etag"]
+    other = await get(app, {"if-none-match": '"other"'}, extensions=extensions)
+    assert other.status_code == 200
+
+
+async def test_by_get_a_hash_alone_is_taken() -> None:
+    app = site_app(SmallSite(), explorer=False)
+    assert (await get(app, query=TEXT)).status_code == 400
+    assert (await get(app, query=TEXT, extensions=json.dumps(by(sha256(TEXT))))).status_code == 400
+    assert (await get(app, extensions="{")).status_code == 400

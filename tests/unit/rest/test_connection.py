@@ -1,0 +1,80 @@
+"""Heads that never end, and heads that never come, over real connections."""
+
+from __future__ import annotations
+
+import asyncio
+
+import pytest
+
+from backend.rest import connection
+from tests.support.rawhttp import read_answer
+from tests.support.serve import serving
+
+
+async def app(scope, receive, send) -> None:
+    if scope["type"] == "lifespan":
+        for kind in ("startup", "shutdown"):
+            await receive()
+            await send({"type": f"lifespan.{kind}.complete"})
+        return
+    while (await receive()).get("more_body"):
+        pass
+    await send({"type": "http.response.start", "status": 200, "headers": [(b"content-length", b"2")]})
+    await send({"type": "http.response.body", "body": b"ok"})
+
+
+async def opened(address: str) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
+    host, port = address.split(":")
+    return await asyncio.open_connection(host, int(port))
+
+
+async def is_closed(reader: asyncio.StreamReader) -> bool:
+    try:
+        return await asyncio.wait_for(reader.read(1), 30) == b""
+    except ConnectionError:
+        return True
+
+
+async def test_a_head_that_does_not_end_is_not_kept() -> None:
+    async with serving(app) as address:
+        reader, writer = await opened(address)
+        writer.write(b"GET / HTTP/1.1\r\nhost: x\r\nx: ")
+        sent = 0
+        with pytest.raises(ConnectionError):
+            while sent < 100 * connection.MOST_HEAD:
+                writer.write(b"a" * 65536)
+                await writer.drain()
+                sent += 65536
+        assert await is_closed(reader)
+
+
+@pytest.mark.parametrize("begun", [b"", b"GET / HTTP/1.1\r\nhost: x\r\n"])
+async def test_a_head_that_does_not_come_holds_no_connection(
+    begun: bytes, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(connection, "HEAD_S", 0.05)
+    async with serving(app) as address:
+        reader, writer = await opened(address)
+        writer.write(begun)
+        assert await is_closed(reader)
+        writer.close()
+
+
+async def test_requests_one_after_another_and_long_bodies_are_as_ever(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(connection, "HEAD_S", 0.2)
+    async with serving(app) as address:
+        reader, writer = await opened(address)
+        for _ in range(2):
+            writer.write(b"GET / HTTP/1.1\r\nhost: x\r\n\r\n")
+            assert (await read_answer(reader)).status == 200
+        body = b"a" * (4 * connection.MOST_HEAD)
+        writer.write(b"POST / HTTP/1.1\r\nhost: x\r\ncontent-length: %d\r\n\r\n" % len(body))
+        await asyncio.sleep(0.4)  # longer than a head may take: a body has a time of its own
+        writer.write(body)
+        assert (await asyncio.wait_for(read_answer(reader), 30)).status == 200
+        writer.write(b"GET / HTTP/1.1\r\nhost: x\r\n\r\nGET / HTTP/1.1\r\nhost: x\r\n\r\n")
+        for _ in range(2):
+            assert (await read_answer(reader)).status == 200
+        writer.close()

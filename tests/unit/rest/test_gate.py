@@ -1,0 +1,233 @@
+"""What every request goes through: who asks, from which page, how large and how slow."""
+
+from __future__ import annotations
+
+import asyncio
+from pathlib import Path
+
+import pytest
+
+from backend.core.errors import TransientError
+from backend.core.rights import ANONYMOUS, SCOPE_KEY, Principal, Right
+from backend.rest.gate import Authenticate, Bounded, Gate
+from backend.rest.headers import SecurityHeaders
+from tests.support.account_site import running_site
+
+USER = Principal("user", credential_id="x")
+
+
+class Wall:
+    """An application that notes what comes through."""
+
+    def __init__(self) -> None:
+        self.scopes: list[dict] = []
+
+    async def __call__(self, scope, receive, send) -> None:
+        self.scopes.append(scope)
+        if scope["type"] == "http":
+            await send({"type": "http.response.start", "status": 200, "headers": []})
+            await send({"type": "http.response.body", "body": b""})
+
+
+async def through(app, method: str = "POST", path: str = "/x", query: str = "", **headers: str):
+    said = []
+
+    async def send(message) -> None:
+        said.append(message)
+
+    async def receive():
+        return {"type": "http.request", "body": b"", "more_body": False}
+
+    raw = [(k.replace("_", "-").encode(), v.encode("latin-1")) for k, v in headers.items()]
+    kind = "websocket" if method == "WS" else "http"
+    scope = {
+        "type": kind,
+        "method": method,
+        "path": path,
+        "query_string": query.encode(),
+        "scheme": "ws" if kind == "websocket" else "http",
+        "client": ("192.0.2.1", 1),
+        "headers": raw,
+    }
+    await app(scope, receive, send)
+    return said[0].get("status", said[0].get("code")) if said else 200
+
+
+def door(wall: Wall, public_url: str = "") -> Authenticate:
+    async def by_cookie(secret: str) -> Principal:
+        return USER if secret == "good" else ANONYMOUS
+
+    async def by_token(secret: str, address: str) -> Principal:
+        assert address == "192.0.2.1"
+        return USER if secret == "token" else ANONYMOUS
+
+    return Authenticate(wall, by_cookie, by_token, public_url)
+
+
+@pytest.mark.parametrize(
+    "headers, taken",
+    [
+        ({}, True),
+        ({"host": "a.org", "origin": "https://a.org"}, True),
+        ({"host": "a.org:8081", "origin": "http://a.org:8081"}, True),
+        ({"host": "a.org:443", "origin": "https://a.org"}, True),
+        ({"host": "upstream:8081", "origin": "https://seduce.example.org"}, True),
+        ({"host": "a.org", "sec_fetch_site": "same-origin"}, True),
+        ({"host": "a.org", "sec_fetch_site": "none"}, True),
+        ({"host": "a.org", "sec_fetch_site": "cross-site"}, False),
+        ({"host": "a.org", "sec_fetch_site": "same-site"}, False),
+        ({"host": "a.org", "origin": "https://b.org"}, False),
+        ({"host": "a.org", "origin": "https://a.org.evil.com"}, False),
+        ({"host": "a.org", "origin": "https://a.org:444"}, False),
+        ({"host": "a.org", "origin": "null"}, False),
+        ({"host": "a.org", "origin": ""}, False),
+        ({"host": "a.org", "origin": "https://["}, False),
+        ({"host": "upstream", "origin": "http://seduce.example.org"}, False),
+        ({"origin": "https://a.org"}, False),
+    ],
+)
+@pytest.mark.parametrize("method", ["POST", "PUT", "DELETE", "WS"])
+async def test_what_changes_something_comes_from_our_own_pages(
+    headers: dict[str, str], taken: bool, method: str
+) -> None:
+    wall = Wall()
+    status = await through(door(wall, "https://seduce.example.org"), method, **headers)
+    assert status == (200 if taken else 4403 if method == "WS" else 403)
+    assert bool(wall.scopes) == taken
+
+
+@pytest.mark.parametrize("method", ["GET", "HEAD"])
+async def test_what_only_reads_may_be_linked_to_from_anywhere(method: str) -> None:
+    assert await through(door(Wall()), method, host="a.org", origin="https://b.org") == 200
+
+
+@pytest.mark.parametrize(
+    "path, query, headers, known",
+    [
+        ("/x", "", {"cookie": "a=b; seduce=good"}, True),
+        ("/x", "", {"cookie": "seduce=bad"}, False),
+        ("/x", "", {"cookie": "seduce"}, False),
+        ("/x", "", {"cookie": 'seduce="good'}, False),
+        ("/x", "", {"cookie": "__Host-seduce=good"}, False),
+        ("/x", "", {"authorization": "Bearer token"}, True),
+        ("/x", "", {"authorization": "bearer  token "}, True),
+        ("/x", "", {"authorization": "Basic token"}, False),
+        ("/x", "", {"authorization": "Bearer x", "cookie": "seduce=good"}, False),
+        ("/x", "token=token", {}, False),
+        ("/export", "token=token", {}, True),
+        ("/export", "format=csv&token=token", {}, True),
+        ("/export", "token=x", {"cookie": "seduce=good"}, False),
+    ],
+)
+async def test_who_asks(path: str, query: str, headers: dict[str, str], known: bool) -> None:
+    wall = Wall()
+    await through(door(wall), "GET", path, query, **headers)
+    [scope] = wall.scopes
+    assert (await scope[SCOPE_KEY].who()).is_known == known
+    if path == "/export":
+        assert b"token" not in scope["query_string"], "what comes after sees no secret"
+
+
+async def test_it_is_looked_up_once_and_only_where_it_is_asked() -> None:
+    asked = []
+
+    async def by_cookie(secret: str) -> Principal:
+        asked.append(secret)
+        return USER
+
+    async def by_token(secret: str, address: str) -> Principal:
+        raise AssertionError
+
+    wall = Wall()
+    await through(Authenticate(wall, by_cookie, by_token), "GET", cookie="seduce=s")
+    assert asked == []
+    caller = wall.scopes[0][SCOPE_KEY]
+    assert [await caller.who() for _ in range(3)] == [USER] * 3
+    assert asked == ["s"]
+
+
+async def test_a_gate_that_cannot_know_stays_shut() -> None:
+    async def away(*_: str) -> Principal:
+        raise TransientError("no database")
+
+    wall = Wall()
+    gate = Gate(wall, Right.READ, public_read=False)
+    assert await through(Authenticate(gate, away, away), "GET", cookie="seduce=s") == 503
+    assert wall.scopes == []
+    assert await through(Gate(wall, Right.READ, public_read=False), "GET") == 401, "without anybody who says"
+
+
+async def test_a_head_too_large_is_refused() -> None:
+    wall = Wall()
+    bounded = Bounded(wall, most_head=1000)
+    assert await through(bounded, "GET", cookie="x" * 2000) == 431
+    assert await through(bounded, "GET", query="x" * 2000) == 431
+    assert await through(bounded, "WS", cookie="x" * 2000) == 1009
+    assert wall.scopes == []
+    assert await through(bounded, "GET", cookie="x" * 500) == 200
+
+
+async def test_a_body_that_does_not_come_holds_nobody() -> None:
+    read = []
+
+    async def app(scope, receive, send) -> None:
+        while (message := await receive())["type"] == "http.request" and message["more_body"]:
+            read.append(message["body"])
+        read.append(message["type"])
+
+    pieces = asyncio.Queue()
+    pieces.put_nowait({"type": "http.request", "body": b"a", "more_body": True})
+
+    async def nothing(message) -> None:
+        raise AssertionError
+
+    scope = {"type": "http", "headers": [], "query_string": b""}
+    await asyncio.wait_for(Bounded(app, body_s=0.05)(scope, pieces.get, nothing), 20)
+    assert read == [b"a", "http.disconnect"]
+
+
+async def test_what_follows_a_whole_body_may_take_its_time() -> None:
+    """A subscription or an export waits for its client to leave, however long that takes."""
+    pieces = asyncio.Queue()
+    pieces.put_nowait({"type": "http.request", "body": b"a", "more_body": False})
+    told = []
+
+    async def app(scope, receive, send) -> None:
+        await receive()
+        waiting = asyncio.create_task(receive())
+        await asyncio.sleep(0.1)
+        assert not waiting.done()
+        pieces.put_nowait({"type": "http.disconnect"})
+        told.append(await waiting)
+
+    scope = {"type": "http", "headers": [], "query_string": b""}
+    await asyncio.wait_for(Bounded(app, body_s=0.02)(scope, pieces.get, None), 20)
+    assert told == [{"type": "http.disconnect"}]
+
+
+@pytest.mark.parametrize("scheme, told", [("http", False), ("https", True)])
+async def test_browsers_are_told_to_stay_with_tls_over_tls(scheme: str, told: bool) -> None:
+    said = []
+
+    async def send(message) -> None:
+        said.append(message)
+
+    scope = {"type": "http", "scheme": scheme, "headers": []}
+    await SecurityHeaders(Wall())(scope, None, send)
+    headers = dict(said[0]["headers"])
+    assert (b"strict-transport-security" in headers) == told
+    policy = headers[b"content-security-policy"].decode()
+    assert "default-src 'self'" in policy
+    assert "script-src" not in policy, "scripts come from here alone, none stand in a page"
+    assert "frame-ancestors 'none'" in policy
+
+
+async def test_a_name_that_is_not_ours_is_not_answered(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Mailed links and sessions are for our own names; a page elsewhere may have pointed another at us."""
+    async with running_site(tmp_path, monkeypatch, public_url="https://seduce.example.org") as site:
+        for host, status in (("evil.example", 400), ("seduce.example.org", 200), ("127.0.0.1", 200)):
+            assert (await site.client.get("/healthz", headers={"Host": host})).status_code == status
+        await site.accounts.sign_ups.ask_reset("x@example.org", "")
+        assert site.accounts.rules.public_url == "https://seduce.example.org"

@@ -1,0 +1,120 @@
+"""The OpenAPI document: valid, complete, and true of what is served."""
+
+from __future__ import annotations
+
+import json
+import re
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import httpx2
+import pytest
+import schemathesis
+from playwright.async_api import async_playwright
+from starlette.routing import Mount, Route
+
+from backend.app import Parts, create_app, create_web
+from backend.formats.kinds import Format
+from backend.queries.rolled import STATISTICS
+from backend.rest.export_address import PARAMETERS
+from backend.rest.openapi import document
+from backend.settings import Settings
+from tests.support.serve import serving
+from tests.support.small_site import small_inventory
+
+DOORS = ("/ingest", "/ingest/cards", "/ingest/health", "/temperature/list")
+NOT_PLAIN = {
+    *("/graphql", "/schema.graphql", "/explorer", "/explorer/", "/openapi.json"),
+    *("/api", "/api/docs", "/api/{path}", ""),
+}
+"""GraphQL and pages describe themselves; the last one is the page's."""
+
+
+def app(folder: Path, **settings: Any) -> Any:
+    return create_app(Settings(data_dir=folder, **settings), Parts(inventory=small_inventory()))
+
+
+def served(routes: Any) -> set[str]:
+    """Paths of plain routes; the reads at the top are those below `/api`."""
+    found: set[str] = set()
+    for route in routes:
+        if isinstance(route, (Route, Mount)):
+            found.add(re.sub(r":name}", "}", route.path))
+    return found - NOT_PLAIN - {path.removeprefix("/api") for path in found if path.startswith("/api/")}
+
+
+def test_every_plain_route_is_in_the_document(tmp_path: Path) -> None:
+    assert served(app(tmp_path).routes) == set(document(DOORS)["paths"])
+
+
+def test_the_document_of_a_process_without_doors_has_none(tmp_path: Path) -> None:
+    web = create_web(Settings(data_dir=tmp_path), Parts(inventory=small_inventory()))
+    assert served(web.routes) == set(document(web.state.doors)["paths"])
+
+
+def test_the_document_is_valid_openapi() -> None:
+    schema = schemathesis.openapi.from_dict(document(DOORS))
+    schema.validate()
+    assert schema.specification.version.startswith("3.1")
+
+
+def test_the_parameters_of_the_export_are_those_it_takes() -> None:
+    parameters = {p["name"]: p["schema"] for p in document(DOORS)["paths"]["/export"]["get"]["parameters"]}
+    assert list(parameters) == list(PARAMETERS)
+    assert set(parameters["format"]["enum"]) == {f.value for f in Format}
+    assert tuple(parameters["statistics"]["items"]["enum"]) == STATISTICS
+
+
+async def test_the_document_is_served_and_its_page_can_be_hidden(tmp_path: Path) -> None:
+    async with (
+        serving(app(tmp_path, explorer=False)) as address,
+        httpx2.AsyncClient(base_url=f"http://{address}") as client,
+    ):
+        assert (await client.get("/openapi.json")).json() == document(DOORS)
+        assert (await client.get("/api/docs")).status_code == 404
+
+
+FUZZ = (
+    "not_a_server_error",
+    "status_code_conformance",
+    "content_type_conformance",
+    "response_schema_conformance",
+    "response_headers_conformance",
+)
+
+
+async def test_a_fuzzer_finds_no_server_error_and_no_answer_that_is_not_described(tmp_path: Path) -> None:
+    """The same for longer: docs/rest.md says how."""
+    import asyncio
+
+    async with serving(app(tmp_path / "var")) as address:
+        command = [sys.executable, "-m", "schemathesis.cli", "run", f"http://{address}/openapi.json"]
+        command += ["--checks", ",".join(FUZZ), "--max-examples", "15", "--seed", "1", "--no-color"]
+        done = await asyncio.to_thread(
+            subprocess.run, command, cwd=tmp_path, capture_output=True, text=True, check=False
+        )
+    assert done.returncode == 0, done.stdout[-6000:] + done.stderr[-2000:]
+
+
+@pytest.mark.browser
+async def test_the_page_tries_a_read_without_a_complaint(tmp_path: Path, chromium: str) -> None:
+    """Under the content policy, which allows nothing from elsewhere."""
+    complaints: list[str] = []
+    asked: list[str] = []
+    async with serving(app(tmp_path)) as address, async_playwright() as playwright:
+        browser = await playwright.chromium.launch(executable_path=chromium)
+        page = await browser.new_page()
+        page.on("console", lambda m: complaints.append(m.text) if m.type in ("error", "warning") else None)
+        page.on("pageerror", lambda e: complaints.append(str(e)))
+        page.on("request", lambda r: asked.append(r.url))
+        await page.goto(f"http://{address}/api/docs")
+        await page.locator("#operations-reads-sensorTypes").get_by_role("button").first.click()
+        await page.get_by_role("button", name="Execute").click()
+        answer = page.locator(".live-responses-table .response-col_description code").first
+        await answer.wait_for()
+        assert json.loads(await answer.inner_text()) == {"sensor_types": ["temperature", "wattmeter"]}
+        await browser.close()
+    assert complaints == []
+    assert all(url.startswith((f"http://{address}/", "data:", "blob:")) for url in asked), asked
