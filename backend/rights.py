@@ -103,7 +103,8 @@ ROUTES: Final[Mapping[str, Right]] = {
     "/openapi.json": Right.ANYONE,
     "/graphql": Right.ANYONE,  # every field has its own line
     "/schema.graphql": Right.ANYONE,
-    "/explorer": Right.ANYONE,  # a page, without data
+    "/explorer/": Right.ANYONE,  # a page, without data
+    "/explorer": Right.ANYONE,
     "/healthz": Right.ANYONE,
     "/readyz": Right.ANYONE,
     "/metrics": Right.LOCAL,

@@ -26,7 +26,9 @@ class CommandAction:
 class CommandProperty:
     name: str = strawberry.field(description="Unique name within the equipment.")
     title: str = strawberry.field(description="What the description calls it; may be empty.")
-    value: float | None = strawberry.field(description="The number that was read; null where none could be.")
+    value: float | None = strawberry.field(
+        description="The number that was read, without a unit; null where none could be."
+    )
     state: str | None = strawberry.field(
         description="The state that the number stands for; null if for none."
     )

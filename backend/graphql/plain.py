@@ -60,6 +60,8 @@ class PlainExecutor(StrawberryGraphQLCoreExecutionContext):
         """Reads one object to a dict; None where a field is not plain."""
         if parent in (self.schema.query_type, self.schema.subscription_type, self.schema.mutation_type):
             return None
+        if not fields:  # of a union, where the document asks for nothing of this member
+            return None
         attributes: list[str] = []
         readers: list[tuple[int, Read]] = []
         required: list[int] = []

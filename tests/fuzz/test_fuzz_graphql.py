@@ -11,20 +11,26 @@ from pathlib import Path
 
 import pytest
 
+from backend.core.rights import Right, Scope
+from backend.rights import FIELDS
+from tests.support.account_site import running_site
 from tests.support.graphql_client import site_app
 from tests.support.serve import serving
 from tests.support.small_site import NOON, SmallSite
 
 OPTIONS = ("--phases", "fuzzing", "--checks", "not_a_server_error", "--max-examples", "15", "--no-color")
 
+READS = ("--include-name-regex", "|".join(n for n, right in FIELDS.items() if right is Right.READ))
 
-async def fuzz(url: str, folder: Path) -> tuple[int, str]:
+
+async def fuzz(url: str, folder: Path, *more: str) -> tuple[int, str]:
     program = Path(sys.executable).with_name("schemathesis")
     process = await asyncio.create_subprocess_exec(
         str(program),
         "run",
         url,
         *OPTIONS,
+        *more,
         cwd=folder,
         stdout=asyncio.subprocess.PIPE,
         stderr=asyncio.subprocess.STDOUT,
@@ -44,7 +50,7 @@ async def test_no_query_of_the_schema_is_an_unexpected_error(
     site.hear({"fan": 100.0, "front1": 21.0})
     app = site_app(site)
     async with serving(app) as address:
-        code, report = await fuzz(f"http://{address}/graphql", tmp_path)
+        code, report = await fuzz(f"http://{address}/graphql", tmp_path, *READS)
     assert code == 0, report
     assert app.state.schema.operations.begun["query"] > 100
     assert app.state.schema.operations.errors["INTERNAL"] == 0, caplog.text
@@ -59,6 +65,22 @@ async def test_an_unexpected_error_would_be_found(tmp_path: Path, monkeypatch: p
 
     monkeypatch.setattr(site.queries.racks, "room", broken)
     async with serving(site_app(site)) as address:
-        code, report = await fuzz(f"http://{address}/graphql", tmp_path)
+        code, report = await fuzz(f"http://{address}/graphql", tmp_path, *READS)
     assert code == 1, report
     assert "roomMap" in report
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("known", [True, False], ids=["an administrator", "anybody"])
+async def test_nobody_finds_an_unexpected_error_among_accounts(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, known: bool
+) -> None:
+    async with running_site(tmp_path, monkeypatch) as site:
+        header: tuple[str, ...] = ()
+        if known:
+            token = await site.token(await site.user(admin=True), Scope.READ, Scope.ADMIN)
+            header = ("-H", f"Authorization: {token['Authorization']}")
+        code, report = await fuzz(f"http://{site.address}/graphql", tmp_path, *header)
+        assert "INTERNAL" not in report, report
+        # What is refused for want of rights counts as an error to the fuzzer.
+        assert code in (0, 1), report

@@ -40,6 +40,8 @@ DOCUMENTS = {
     for page in PAGES
     for number, text in enumerate(BLOCK.findall(page.read_text(encoding="utf-8")), 1)
 }
+# Mutations ask for a log-in: tests of accounts run those.
+DOCUMENTS = {name: text for name, text in DOCUMENTS.items() if not re.match(r"\s*mutation\b", text)}
 VARIABLES = {"from": datetime.fromtimestamp(NOON - 3600, UTC).isoformat()}
 
 
