@@ -20,7 +20,8 @@ COMMANDS = {name.removeprefix("program:"): shlex.split(CONFIG[name]["command"]) 
 def test_every_service_keeps_its_name() -> None:
     crawlers = {f"pdu_crawler_z1_{n}" for n in (10, 11, 20, 21, 40, 41, 50, 51)}
     crawlers |= {"poe_crawler", "modbus_crawler_inrow", "modbus_crawler_entech", "sensors_crawler"}
-    assert crawlers | {"api", "ingest", "rollups", "temperature_registerer"} == set(COMMANDS)
+    ours = {"frontend", "api", "ingest", "rollups", "temperature_registerer"}
+    assert crawlers | ours | {"influxdb", "redis"} == set(COMMANDS)
 
 
 @pytest.mark.parametrize("name", [n for n, c in COMMANDS.items() if c[0].endswith("/seduce")])
