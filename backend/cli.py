@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from pydantic import ValidationError
 
+from backend import packaged
 from backend.accounts.model import UserState
 from backend.core.errors import SeduceError
 from backend.core.logs import set_up
@@ -235,6 +236,8 @@ def _demo(args: argparse.Namespace) -> int:
     from crawlers.simulators.troubles import Spell
 
     chosen = {"port": args.port, "description_dir": args.description}
+    if args.description is None and not Settings().description_dir.is_dir():
+        chosen["description_dir"] = packaged.example()
     settings = Settings(
         data_dir=args.data or Path("var/demo"), **{k: v for k, v in chosen.items() if v is not None}
     )

@@ -84,6 +84,7 @@ RUNS = {
 # room -> rooms of ours it may import (itself always)
 ALLOWED: dict[str, set[str]] = {
     "backend.core": set(),
+    "backend.packaged": set(),
     "backend.settings": {"backend.core"},
     "backend.inventory": {"backend.core"},
     "backend.store": {"backend.core"},
@@ -109,6 +110,7 @@ ALLOWED: dict[str, set[str]] = {
         "backend.accounts.repository",
     },
     "backend.rest": {
+        "backend.packaged",
         "backend.core",
         "backend.inventory",
         "backend.settings",
