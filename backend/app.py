@@ -6,6 +6,7 @@ import asyncio
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager, suppress
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any, Final, TypeAlias
 from urllib.parse import urlsplit
@@ -22,6 +23,7 @@ from backend.core.asgi import App
 from backend.core.clock import Clock
 from backend.core.errors import TransientError
 from backend.core.ports import Bus, Counters, HealthBoard, RollupState, TimeSeriesStore
+from backend.core.tasks import TaskQueue
 from backend.core.windows import Window
 from backend.graphql.execution import Schema
 from backend.graphql.schema import build_schema
@@ -31,6 +33,7 @@ from backend.inventory.described import Described
 from backend.inventory.model import Inventory
 from backend.metrics import operations, readings
 from backend.metrics.text import CONTENT_TYPE, Collector, Metrics
+from backend.periodic import build_tasks, build_work
 from backend.queries.export import ExportService
 from backend.queries.measurements import MeasurementService
 from backend.queries.rolled import RolledExportService
@@ -57,18 +60,15 @@ from backend.wiring import (
     build_door,
     build_rollups,
     commanded,
-    keep_of,
     open_doors,
     opened,
-    temperatures,
 )
 from crawlers.commands import Commands
 from crawlers.health import report_for_ever
 from crawlers.registry import build_crawler, follow
-from workers.runner import InProcessRunner
+from workers.queue import CeleryQueue
+from workers.runner import Asks, InProcessRunner
 from workers.schedule import SCHEDULE
-from workers.tasks import bind
-from workers.unresponsive import Unresponsive, heard_live
 
 __all__ = [
     "Parts",
@@ -141,10 +141,7 @@ def create_app(
 
     doors = open_doors(wiring.base, services.ingest)
     checks = {"spool": _depth(services)}
-    more = [
-        readings.ingest(services.ingest.counters, lambda: services.ingest.depth),
-        operations.tasks(services.runner.runs),
-    ]
+    more = [readings.ingest(services.ingest.counters, lambda: services.ingest.depth)]
     app = _application(services, checks, doors, more, chosen.page, lifespan)
     app.state.services = services
     return app
@@ -155,7 +152,8 @@ def create_web(settings: Settings, parts: Parts | None = None) -> Starlette:
     chosen = parts or Parts()
     base = build_base(settings, chosen)
     build_rollups(base)  # none run here; a reload says by it what it would set off
-    services = WebServices(**_web(base))
+    queue = CeleryQueue(settings.broker)
+    services = WebServices(**_web(base, queue))
 
     @asynccontextmanager
     async def lifespan(app: Starlette) -> AsyncIterator[None]:
@@ -188,7 +186,7 @@ class _Wiring:
     door: Door
 
 
-def _web(base: Base) -> dict[str, Any]:
+def _web(base: Base, queue: TaskQueue) -> dict[str, Any]:
     """The fields of `WebServices`."""
     last_values = LastValues(base.bus, tuple(base.inventory.sensors), seed=base.store.latest)
 
@@ -203,6 +201,8 @@ def _web(base: Base) -> dict[str, Any]:
             base.settings,
             base.board,
             base.counters,
+            base.events,
+            build_work(base, queue),
         )
 
     queries = answers(base.inventory)
@@ -230,28 +230,14 @@ def _wire(settings: Settings, chosen: Parts) -> _Wiring:
     base = build_base(settings, chosen)
     rollups = build_rollups(base)
     door = build_door(base, rollups)  # before the crawlers: what they read of new sensors must be let in
-    web = _web(base)
-    unresponsive = Unresponsive(
-        temperatures(base.inventory.sensors.values()),
-        heard_live(web["last_values"]),
-        base.counters,
-        base.clock,
-    )
-
-    async def follow(_: Inventory, new: Inventory) -> None:
-        unresponsive.watch(temperatures(new.sensors.values()))
-
-    base.described.follow(follow)
+    asks = Asks()
+    web = _web(base, asks)
+    tasks = build_tasks(base, rollups, web["last_values"])
     services = Services(
         **web,
         ingest=door.ingest,
         rollups=rollups,
-        runner=InProcessRunner(
-            SCHEDULE,
-            bind(
-                rollups, base.store, base.clock, keep_of(base.settings), unresponsive, base.accounts.postman
-            ),
-        ),
+        runner=InProcessRunner(SCHEDULE, {name: partial(tasks.run, name) for name in tasks.names}, asks=asks),
     )
     return _Wiring(services, base, door)
 
@@ -336,7 +322,14 @@ def _routes(
         *described(),
         *openapi_routes(doors, page, shown=settings.explorer),
         *explorer_routes(schema.as_str() if settings.introspection else None, page, shown=settings.explorer),
-        *health_routes({"store": _store_check(services), "live": _live_check(services), **checks}),
+        *health_routes(
+            {
+                "store": _store_check(services),
+                "live": _live_check(services),
+                "tasks": _tasks_check(services),
+                **checks,
+            }
+        ),
         metrics_route(numbers.render, CONTENT_TYPE),
         Mount("/", SinglePage(page)),
     ]
@@ -375,11 +368,12 @@ def _export_door(services: WebServices) -> ExportDoor:
 
 def _collectors(services: WebServices, schema: Schema) -> list[Collector]:
     """What any process that answers questions can tell of itself."""
-    queries = services.queries
+    queries, work = services.queries, services.queries.work
     return [
         readings.rollups(services.state, services.clock),
         readings.live(lambda: services.queries.live.view, lambda: services.bus.subscribers, services.clock),
         operations.devices(lambda: queries.devices.all(), lambda: queries.devices.sensor_errors()),
+        operations.tasks(work.tasks.records, work.jobs.count),
         operations.graphql(schema.operations, lambda: schema.fan_out.runs, schema.documents.lookups),
         operations.process(),
     ]
@@ -424,6 +418,16 @@ def _live_check(services: WebServices) -> Check:
         if not services.last_values.ready.is_set() or not services.bus.connected:
             raise TransientError("the live bus is not heard")
         return {"sensors": len(services.last_values.names)}
+
+    return check
+
+
+def _tasks_check(services: WebServices) -> Check:
+    """Tells which tasks are late. No reason not to answer questions: it fails only where that cannot be told."""
+
+    async def check() -> object:
+        late = [task.name for task in await services.queries.work.tasks.all() if task.late]
+        return {"late": late}
 
     return check
 

@@ -256,7 +256,7 @@ def _web(_: argparse.Namespace) -> int:
     from backend.wiring import refuse_one_process_parts
 
     def create(settings: Settings) -> Starlette:
-        refuse_one_process_parts(settings, "web")
+        refuse_one_process_parts(settings, "seduce web")
         return create_web(settings)
 
     return _listen_and_serve(create, "The dashboard is live at")

@@ -7,10 +7,11 @@ import logging
 import signal
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from functools import partial
 
 from starlette.applications import Starlette
 
-from backend.inventory.model import Inventory
+from backend.periodic import build_tasks
 from backend.receiving import application, draining
 from backend.settings import Settings
 from backend.wiring import (
@@ -20,16 +21,12 @@ from backend.wiring import (
     build_door,
     build_rollups,
     commanded,
-    keep_of,
     open_doors,
     opened,
     refuse_one_process_parts,
-    temperatures,
 )
 from workers.runner import InProcessRunner
 from workers.schedule import SCHEDULE
-from workers.tasks import bind
-from workers.unresponsive import Unresponsive, heard_in
 
 log = logging.getLogger("seduce.app")
 
@@ -40,7 +37,7 @@ def create_ingest(settings: Settings, parts: Parts | None = None) -> Starlette:
     Raises `PermanentError` for a store or a bus that other processes could not share.
     """
     if parts is None:
-        refuse_one_process_parts(settings, "ingest")
+        refuse_one_process_parts(settings, "seduce ingest")
     base = build_base(settings, parts or Parts())
     door = build_door(base, build_rollups(base))
 
@@ -54,20 +51,11 @@ def create_ingest(settings: Settings, parts: Parts | None = None) -> Starlette:
 
 def run_rollups(settings: Settings) -> int:
     """The periodic tasks, until SIGINT or SIGTERM."""
-    refuse_one_process_parts(settings, "rollups")
+    refuse_one_process_parts(settings, "seduce rollups")
     base = build_base(settings, Parts())
     rollups = build_rollups(base)
-    watched = temperatures(base.inventory.sensors.values())
-    unresponsive = Unresponsive(watched, heard_in(base.store, watched), base.counters, base.clock)
-
-    async def follow(_: Inventory, new: Inventory) -> None:
-        unresponsive.watch(temperatures(new.sensors.values()))
-
-    base.described.follow(follow)
-    runner = InProcessRunner(
-        SCHEDULE,
-        bind(rollups, base.store, base.clock, keep_of(base.settings), unresponsive, base.accounts.postman),
-    )
+    tasks = build_tasks(base, rollups)
+    runner = InProcessRunner(SCHEDULE, {name: partial(tasks.run, name) for name in tasks.names})
 
     async def work() -> None:
         told = asyncio.Event()

@@ -39,9 +39,11 @@ _READ_FIELDS: Final = (
     "Query.devices",
     "Query.device",
     "Query.sensorErrors",
+    "Query.events",
     "Subscription.readings",
     "Subscription.energyTree",
     "Subscription.deviceHealth",
+    "Subscription.events",
 )
 
 _ACCOUNT_FIELDS: Final = (
@@ -72,6 +74,22 @@ _ADMIN_FIELDS: Final = (
     "Mutation.createDeviceKey",
     "Mutation.deleteDeviceKey",
     "Mutation.runCommand",
+    "Query.jobs",
+    "Query.job",
+    "Query.continuousQueries",
+    "Query.periodicTasks",
+    "Mutation.createJobs",
+    "Mutation.cancelJob",
+    "Mutation.pauseJob",
+    "Mutation.resumeJob",
+    "Mutation.retryJob",
+    "Mutation.cancelJobs",
+    "Mutation.pauseJobs",
+    "Mutation.resumeJobs",
+    "Mutation.retryJobs",
+    "Mutation.mendContinuousQueries",
+    "Mutation.clearSensorErrors",
+    "Subscription.jobs",
 )
 
 FIELDS: Final[Mapping[str, Right]] = {

@@ -66,6 +66,10 @@ class Settings(BaseSettings):
     )
     database_url: str = Field(default="", description="Relational database; empty means SQLite in data_dir.")
     bus_url: str = Field(default="memory://", description="Live bus: memory:// or redis://host:port/db.")
+    broker_url: str = Field(
+        default="",
+        description="Broker of the Celery workers: redis://host:port/db; empty means the live bus where that is Redis.",
+    )
     ingest_host: str = Field(default="127.0.0.1", description="Address that `seduce ingest` listens on.")
     ingest_port: int = Field(
         default=8082, ge=0, le=65535, description="Port of `seduce ingest`; 0 takes a free one."
@@ -181,6 +185,18 @@ class Settings(BaseSettings):
     retention_1d_days: int = Field(
         default=0, ge=0, description="Days that roll-ups of 1 d are kept; 0 keeps them for ever."
     )
+    job_retention_days: int = Field(
+        default=90, ge=0, description="Days that ended recomputation jobs are kept; 0 keeps them for ever."
+    )
+    event_retention_days: int = Field(
+        default=365, ge=0, description="Days that ended events of sensors are kept; 0 keeps them for ever."
+    )
+    stuck_hours: int = Field(
+        default=6,
+        ge=0,
+        le=720,
+        description="Hours of one and the same value, other than 0, after which a sensor counts as stuck; 0 looks for none.",
+    )
     live_max_age_s: float = Field(
         default=60.0, gt=0, description="Age in seconds at which a last value no longer counts as reporting."
     )
@@ -221,6 +237,11 @@ class Settings(BaseSettings):
         if not self.mail_password_file:
             return self.mail_password.get_secret_value()
         return _secret_in(self.mail_password_file, "SEDUCE_MAIL_PASSWORD_FILE")
+
+    @property
+    def broker(self) -> str:
+        """The broker's URL; empty where there is none."""
+        return self.broker_url or ("" if self.bus_url.startswith("memory:") else self.bus_url)
 
     def key_for_ingest(self) -> str:
         """The device key to send to the door, empty where none is set. Raises `UserError` where its file cannot be read."""

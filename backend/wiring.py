@@ -34,8 +34,12 @@ from backend.core.rates import RateLimits
 from backend.core.reading import Readings
 from backend.core.windows import Window
 from backend.db.engine import Database
+from backend.db.events import SqlEvents
+from backend.db.jobs import SqlJobs
+from backend.db.leases import SqlLeases
 from backend.db.migrate import migrate
 from backend.db.rollup_state import SqlRollupState
+from backend.db.task_log import SqlTaskLog
 from backend.ingest.door import IngestDoor
 from backend.ingest.health_door import PATH as HEALTH_PATH
 from backend.ingest.health_door import HealthDoor
@@ -96,6 +100,10 @@ class Base:
     rates: RateLimits
     device_keys: KnownKeys
     """Device keys of the database, as the doors know them."""
+    jobs: SqlJobs
+    events: SqlEvents
+    task_log: SqlTaskLog
+    leases: SqlLeases | None
 
     @property
     def inventory(self) -> Inventory:
@@ -128,6 +136,11 @@ def build_base(settings: Settings, chosen: Parts) -> Base:
         accounts=accounts,
         rates=rates,
         device_keys=KnownKeys(accounts.store, clock),
+        jobs=SqlJobs(database, clock),
+        events=SqlEvents(database, clock),
+        task_log=SqlTaskLog(database),
+        # An embedded store has one process, and nobody to keep out.
+        leases=None if is_embedded(settings) else SqlLeases(database),
     )
 
 
@@ -179,10 +192,11 @@ def describe(settings: Settings, chosen: Parts) -> Described:
 
 
 def build_rollups(base: Base) -> RollupEngine:
-    """They follow the description, and say what a change of it would set off."""
-    engine = RollupEngine(
-        base.store, base.state, definitions_of(base.inventory), base.clock, base.settings.rollup_delay_s
-    )
+    """The engines of all processes over one store take turns. They follow the description, and say what a change of it would
+    set off."""
+    lock = None if base.leases is None else base.leases.lock("rollups")
+    definitions = definitions_of(base.inventory)
+    engine = RollupEngine(base.store, base.state, definitions, base.clock, base.settings.rollup_delay_s, lock)
 
     async def follow(_: Inventory, new: Inventory) -> None:
         engine.redefine(definitions_of(new))
@@ -272,16 +286,21 @@ def open_board(settings: Settings, clock: Clock) -> tuple[HealthBoard, Counters]
     return RedisHealthBoard(settings.bus_url, clock), RedisCounters(settings.bus_url)
 
 
+def is_embedded(settings: Settings) -> bool:
+    """Whether the store is one that a single process has to itself."""
+    return not settings.store_url or settings.store_url.startswith("duckdb:")
+
+
 def refuse_one_process_parts(settings: Settings, process: str) -> None:
     """Raises `PermanentError` where the settings name a store or a bus that only one process can have."""
-    if not settings.store_url or settings.store_url.startswith("duckdb:"):
+    if is_embedded(settings):
         raise PermanentError(
-            f"seduce {process} shares the store with other processes, and DuckDB allows one only: "
+            f"{process} shares the store with other processes, and DuckDB allows one only: "
             "set SEDUCE_STORE_URL to an InfluxDB, or use `seduce serve`"
         )
     if settings.bus_url.startswith("memory:"):
         raise PermanentError(
-            f"seduce {process} needs a live bus between processes: set SEDUCE_BUS_URL=redis://host:port/db, or use `seduce serve`"
+            f"{process} needs a live bus between processes: set SEDUCE_BUS_URL=redis://host:port/db, or use `seduce serve`"
         )
 
 

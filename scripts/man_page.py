@@ -17,7 +17,7 @@ def page() -> str:
     os.environ["SOURCE_DATE_EPOCH"] = "0"  # no date: the page changes only when the command does
     parser = _parser()
     parser.man_short_description = "where the watts and the degrees of a data centre go"  # type: ignore[attr-defined]
-    parser.epilog = "Settings are environment variables, or lines of the file that SEDUCE_SETTINGS_FILE names: see docs/settings.md."
+    parser.epilog = "Settings are environment variables, or lines of the file that SEDUCE_SETTINGS_FILE names: docs/settings.md."
     page = Manpage(parser)
     page.date, page.source, page.manual = "", "seduce", "SeDuCe dashboard"
     return str(page) + "\n"

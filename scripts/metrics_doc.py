@@ -17,12 +17,14 @@ let a Prometheus on the same machine, or its agent, read it.
       - job_name: seduce
         static_configs: [{targets: ["127.0.0.1:8081"]}]
 
-A process tells of what it does itself. `seduce serve` has all of the metrics below; with a process for each part, the ingest door
-and the cards' receiver have those of readings, spool and store and of the process, and the web process the others. Tasks that
-another process runs are in no page. Device names, and what a crawler is called, come from the description and the command line.
+A process tells of what it does itself. `seduce serve` has all of the metrics below; with a process for each part, the ingest
+door and the cards' receiver have those of readings, spool and store and of the process, and the web process the others, those
+of tasks included, in whatever process they run. Device names, and what a crawler is called, come from the description and the
+command line.
 
 Worth an alarm: `seduce_device_up == 0` for minutes, `seduce_spool_readings` growing, `seduce_rollup_lag_seconds{window="30s"}`
-over a minute, `seduce_ingest_readings_set_aside_total` or `seduce_crawler_dropped_readings_total` moving at all.
+over a minute, `time() - seduce_task_last_success_timestamp_seconds{task="roll_up"}` over two minutes,
+`seduce_ingest_readings_set_aside_total` or `seduce_crawler_dropped_readings_total` moving at all.
 
 This page is written from the code by `python -m scripts.metrics_doc`.
 

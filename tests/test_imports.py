@@ -24,6 +24,7 @@ ROOTS = {
     "backend.exports",
     "backend.imports",
     "backend.operate",
+    "backend.periodic",
     "backend.processes",
     "backend.receiving",
     "backend.registerer",
@@ -42,7 +43,7 @@ ROOTS = {
 # The command starts the demo, and the demo the application: a root may be run by one that only adds to it. A driver's module
 # started as a program runs the command line that all crawlers share.
 RUNS = {
-    "backend.app": {"backend.receiving", "backend.wiring"},
+    "backend.app": {"backend.periodic", "backend.receiving", "backend.wiring"},
     "backend.backups": {"backend.console", "backend.control", "backend.stores"},
     "backend.cli": {
         "backend.app",
@@ -61,7 +62,9 @@ RUNS = {
     },
     "backend.demo": {"backend.app", "backend.serve", "backend.wiring"},
     "backend.operate": {"backend.stores", "backend.wiring"},
-    "backend.processes": {"backend.receiving", "backend.wiring"},
+    "backend.periodic": {"backend.wiring"},
+    "backend.processes": {"backend.periodic", "backend.receiving", "backend.wiring"},
+    "workers.app": {"backend.periodic", "backend.wiring"},
     "backend.registerer": {"backend.control", "backend.receiving"},
     "backend.serve": {"backend.tracing"},
     "backend.restores": {
@@ -98,7 +101,15 @@ ALLOWED: dict[str, set[str]] = {
     "backend.accounts": {"backend.core", "backend.accounts.repository"},
     "backend.accounts.repository": {"backend.core", "backend.accounts", "backend.db"},
     "backend.metrics": {"backend.core"},
-    "backend.queries": {"backend.core", "backend.inventory", "backend.settings"},
+    "backend.jobs": {"backend.core", "backend.rollups"},
+    "backend.watch": {"backend.core"},
+    "backend.queries": {
+        "backend.core",
+        "backend.inventory",
+        "backend.settings",
+        "backend.jobs",
+        "backend.watch",
+    },
     "backend.graphql": {
         "backend.core",
         "backend.inventory",
@@ -108,6 +119,8 @@ ALLOWED: dict[str, set[str]] = {
         "backend.rights",
         "backend.accounts",
         "backend.accounts.repository",
+        "backend.jobs",
+        "backend.watch",
     },
     "backend.rest": {
         "backend.packaged",
@@ -119,7 +132,7 @@ ALLOWED: dict[str, set[str]] = {
         "backend.rights",
     },
     "crawlers": {"backend.core", "backend.inventory"},
-    "workers": {"backend.core", "backend.rollups", "backend.accounts"},
+    "workers": {"backend.core", "backend.rollups", "backend.jobs", "backend.watch", "backend.accounts"},
 }
 
 # Drivers that only the named rooms may touch.

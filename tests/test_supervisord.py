@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import configparser
 import shlex
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -20,7 +22,7 @@ COMMANDS = {name.removeprefix("program:"): shlex.split(CONFIG[name]["command"]) 
 def test_every_service_keeps_its_name() -> None:
     crawlers = {f"pdu_crawler_z1_{n}" for n in (10, 11, 20, 21, 40, 41, 50, 51)}
     crawlers |= {"poe_crawler", "modbus_crawler_inrow", "modbus_crawler_entech", "sensors_crawler"}
-    ours = {"frontend", "api", "ingest", "rollups", "temperature_registerer"}
+    ours = {"frontend", "api", "ingest", "celery_beat", "celery_worker", "temperature_registerer"}
     assert crawlers | ours | {"influxdb", "redis"} == set(COMMANDS)
 
 
@@ -36,3 +38,10 @@ def test_the_crawler_finds_its_sensors(name: str, capsys: pytest.CaptureFixture[
     at = ["--description", str(ROOT / "examples" / "datacenter"), "--list"]
     assert crawl(methods or [module.removeprefix("crawlers.")], [*options, *at]) == 0
     assert capsys.readouterr().out
+
+
+@pytest.mark.parametrize("name", [n for n, c in COMMANDS.items() if c[0].endswith("/celery")])
+def test_celery_finds_the_application_and_takes_the_options(name: str) -> None:
+    command = [str(Path(sys.executable).parent / "celery"), *COMMANDS[name][1:], "--help"]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=60)
+    assert done.returncode == 0, done.stderr

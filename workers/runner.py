@@ -3,16 +3,13 @@
 from __future__ import annotations
 
 import asyncio
-import logging
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 from types import TracebackType
 
-from backend.core.errors import SeduceError
 from backend.core.measure import Timing
+from workers.runs import Failures
 from workers.tasks import Task
-
-log = logging.getLogger(__name__)
 
 
 @dataclass(slots=True)
@@ -21,6 +18,19 @@ class TaskRuns:
 
     failures: int = 0
     timing: Timing = field(default_factory=Timing)
+
+
+class Asks:
+    """The port `TaskQueue` for tasks of a runner in this process."""
+
+    def __init__(self) -> None:
+        self._events: dict[str, asyncio.Event] = {}
+
+    async def ask(self, name: str) -> None:
+        self.event(name).set()
+
+    def event(self, name: str) -> asyncio.Event:
+        return self._events.setdefault(name, asyncio.Event())
 
 
 class InProcessRunner:
@@ -35,17 +45,21 @@ class InProcessRunner:
         schedule: Mapping[str, float],
         tasks: Mapping[str, Task],
         sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
+        asks: Asks | None = None,
     ) -> None:
-        """`schedule` gives seconds between starts. Raises ValueError where a task has no period or a period no task."""
+        """`schedule` gives seconds between starts; a task that is asked for starts at once.
+
+        Raises ValueError where a task has no period or a period no task.
+        """
         odd = sorted(set(schedule) ^ set(tasks))
         if odd:
             raise ValueError(f"in only one of schedule and tasks: {', '.join(odd)}")
         self._schedule = schedule
         self._tasks = tasks
         self._sleep = sleep
+        self._asks = asks or Asks()
         self._running: list[asyncio.Task[None]] = []
-        self.failures: dict[str, int] = dict.fromkeys(tasks, 0)
-        """Failures of each task since it last succeeded."""
+        self._failures = Failures()
         self.runs: Mapping[str, TaskRuns] = {name: TaskRuns() for name in tasks}
 
     def start(self) -> None:
@@ -77,20 +91,30 @@ class InProcessRunner:
             await self._run(name)
             late = loop.time() - due
             due += period * (int(late // period) + 1)
-            await self._sleep(max(0.0, due - loop.time()))
+            await self._pause(name, max(0.0, due - loop.time()))
+
+    async def _pause(self, name: str, seconds: float) -> None:
+        """Until it is time, or the task is asked for."""
+        asked = self._asks.event(name)
+        waiting = [asyncio.ensure_future(self._sleep(seconds)), asyncio.ensure_future(asked.wait())]
+        try:
+            await asyncio.wait(waiting, return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            for one in waiting:
+                one.cancel()
+        asked.clear()
 
     async def _run(self, name: str) -> None:
         try:
             with self.runs[name].timing.measured():
                 await self._tasks[name]()
         except Exception as error:
-            self.failures[name] += 1
             self.runs[name].failures += 1
-            if self.failures[name] == 1:
-                # A failure on purpose says all in its text; any other is a fault of ours, and needs the trace.
-                trace = None if isinstance(error, SeduceError) else error
-                log.error("task %s fails: %s", name, error or type(error).__name__, exc_info=trace)
+            self._failures.failed(name, error)
         else:
-            if self.failures[name]:
-                log.info("task %s works again after %d failures", name, self.failures[name])
-            self.failures[name] = 0
+            self._failures.succeeded(name)
+
+    @property
+    def failures(self) -> Mapping[str, int]:
+        """Failures of each task since it last succeeded."""
+        return {name: self._failures.in_a_row[name] for name in self._tasks}

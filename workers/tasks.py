@@ -3,13 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass
 from typing import TypeAlias
 
 from backend.accounts.postman import Postman
 from backend.core.clock import Clock
-from backend.core.ports import TimeSeriesStore
+from backend.core.events import EventLog
+from backend.core.jobs import JobRepository
+from backend.core.ports import RollupState, TimeSeriesStore
+from backend.core.windows import Window
+from backend.jobs.runner import JobRunner
 from backend.rollups.engine import RollupEngine
 from backend.rollups.retention import Keep
+from backend.watch.watcher import Watcher
 from workers.unresponsive import Unresponsive
 
 Task: TypeAlias = Callable[[], Awaitable[object]]
@@ -18,38 +24,60 @@ HEAL_LIMIT = 10_000
 """Dirty spans that one run of healing takes on, so that stepping gets its turn."""
 
 
-def bind(
-    rollups: RollupEngine,
-    store: TimeSeriesStore,
-    clock: Clock,
-    keep: Keep,
-    unresponsive: Unresponsive,
-    postman: Postman,
-) -> Mapping[str, Task]:
+@dataclass(frozen=True, slots=True)
+class History:
+    """What is kept of the past of jobs and events, and for how many days; 0 is for ever."""
+
+    jobs: JobRepository
+    events: EventLog
+    jobs_days: int
+    events_days: int
+
+    async def forget(self, now_ns: int) -> None:
+        if self.jobs_days:
+            await self.jobs.forget(now_ns - self.jobs_days * Window.D1.ns)
+        if self.events_days:
+            await self.events.forget(now_ns - self.events_days * Window.D1.ns)
+
+
+@dataclass(frozen=True, slots=True)
+class Services:
+    """What the tasks call."""
+
+    rollups: RollupEngine
+    store: TimeSeriesStore
+    state: RollupState
+    clock: Clock
+    keep: Keep
+    unresponsive: Unresponsive
+    watcher: Watcher
+    jobs: JobRunner
+    history: History
+    postman: Postman
+
+
+def bind(services: Services) -> Mapping[str, Task]:
     """The tasks over these services, by the names of the schedule."""
+    rollups, clock = services.rollups, services.clock
 
-    async def roll_up() -> object:
-        return await rollups.step()
-
-    async def heal() -> object:
-        return await rollups.heal(HEAL_LIMIT)
-
-    async def retain() -> None:
-        await rollups.retain(keep)
-
-    async def learn_periods() -> object:
-        return await rollups.learn()
-
-    async def maintain() -> None:
-        await store.maintain(clock.now_ns())
+    async def check_health() -> None:
+        """Fails where the store or the database cannot be reached, so that it shows how long they have been away."""
+        await services.state.watermark(Window.S30)
+        await services.store.latest([""])
 
     return {
-        "roll_up": roll_up,
-        "heal": heal,
-        "learn_periods": learn_periods,
-        "retain": retain,
-        "maintain": maintain,
-        "detect_unresponsive_temperature_sensors": unresponsive.detect,
-        "send_confirmation_email": postman.send_confirmations,
-        "send_authorization_email": postman.send_authorizations,
+        "roll_up": rollups.step,
+        "heal": lambda: rollups.heal(HEAL_LIMIT),
+        "learn_periods": rollups.learn,
+        "retain": lambda: rollups.retain(services.keep),
+        "maintain": lambda: services.store.maintain(clock.now_ns()),
+        "forget": lambda: services.history.forget(clock.now_ns()),
+        "detect_unresponsive_temperature_sensors": services.unresponsive.detect,
+        "watch_sensors": services.watcher.look,
+        "run_job": services.jobs.prepare,
+        "wait_job": services.jobs.run,
+        "finish_job": services.jobs.finish,
+        "check_health": check_health,
+        "send_confirmation_email": services.postman.send_confirmations,
+        "send_authorization_email": services.postman.send_authorizations,
     }

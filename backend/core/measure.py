@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from bisect import bisect_left
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from itertools import accumulate
 from typing import Final
@@ -21,6 +21,20 @@ class Timing:
         self.count = 0
         self.sum_s = 0.0
         self._within = [0] * (len(BOUNDS_S) + 1)
+
+    @classmethod
+    def of(cls, within: Sequence[int], sum_s: float) -> Timing:
+        """As `within` and `sum_s` of another said; a list of another length, of other bounds, begins anew."""
+        timing = cls()
+        if len(within) == len(timing._within):
+            timing._within = list(within)
+            timing.count, timing.sum_s = sum(within), sum_s
+        return timing
+
+    @property
+    def within(self) -> list[int]:
+        """How many fell into each bucket, the last one of those over all bounds."""
+        return list(self._within)
 
     def observe(self, seconds: float) -> None:
         self.count += 1

@@ -120,6 +120,14 @@ class TimeSeriesStore(Protocol):
         """Forget the roll-ups of one window, of all kinds and series, that start before `end_ns`."""
         ...
 
+    async def kept_series(self, kind: SeriesKind, window: Window) -> frozenset[str]:
+        """Names of the series of which any roll-up of the window is kept, described or not."""
+        ...
+
+    async def drop_series(self, kind: SeriesKind, window: Window, names: Sequence[str]) -> None:
+        """Forget all roll-ups of the window of these series."""
+        ...
+
     async def maintain(self, now_ns: int) -> None:
         """House-keeping that may take long: seal, re-cluster, compact. Never changes what a read answers."""
         ...

@@ -49,4 +49,7 @@ class Range:
 ARDUINO_CELSIUS: Final = Range(-10.0, 75.0)
 """A DS18B20 says -127 when unplugged and 85 right after power-on; neither is a temperature of a room."""
 
+PLAUSIBLE: Final = {"°C": ARDUINO_CELSIUS, "%": Range(0.0, 100.0)}
+"""What values of a unit, by its symbol, can be true; of other units any can."""
+
 FINITE: Final = Range(-math.inf, math.inf)

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
-from sqlalchemy import BigInteger, Boolean, Float, Index, String
+from sqlalchemy import BigInteger, Boolean, Float, Index, Integer, String, Text, text
 from sqlalchemy.orm import Mapped, mapped_column
 
 from backend.db import account_tables  # noqa: F401  declares the tables of accounts
 from backend.db.base import Base
+
+_SERIAL = BigInteger().with_variant(Integer, "sqlite")
+"""A number that the database gives; SQLite counts up only what it calls INTEGER."""
 
 
 class RollupMark(Base):
@@ -52,3 +55,90 @@ class LearnedPeriodRow(Base):
     sensor: Mapped[str] = mapped_column(String(255), primary_key=True)
     period_s: Mapped[float] = mapped_column(Float)
     at_ns: Mapped[int] = mapped_column(BigInteger)
+
+
+class JobRow(Base):
+    """A recomputation job. Times are ns UTC; `series` is a JSON list of names."""
+
+    __tablename__ = "job"
+    __table_args__ = (Index(None, "state"), Index(None, "changed_ns"))
+
+    id: Mapped[int] = mapped_column(_SERIAL, primary_key=True)
+    batch: Mapped[str] = mapped_column(String(32))
+    cq_name: Mapped[str] = mapped_column(String(255))
+    kind: Mapped[str] = mapped_column(String(16))
+    window: Mapped[str] = mapped_column("window_length", String(8))
+    series: Mapped[str] = mapped_column(Text)
+    whole: Mapped[bool] = mapped_column(Boolean)
+    priority: Mapped[str] = mapped_column(String(8))
+    state: Mapped[str] = mapped_column(String(16))
+    interval_start_ns: Mapped[int] = mapped_column("time_interval_start", BigInteger)
+    interval_end_ns: Mapped[int] = mapped_column("time_interval_end", BigInteger)
+    done_from_ns: Mapped[int] = mapped_column(BigInteger)
+    windows: Mapped[int] = mapped_column(BigInteger)
+    windows_done: Mapped[int] = mapped_column(BigInteger)
+    last_run_start_ns: Mapped[int | None] = mapped_column("last_run_start", BigInteger)
+    last_run_end_ns: Mapped[int | None] = mapped_column("last_run_end", BigInteger)
+    last_execution_s: Mapped[float | None] = mapped_column("last_execution_time", Float)
+    run_s: Mapped[float] = mapped_column(Float)
+    attempts: Mapped[int] = mapped_column(Integer)
+    last_error: Mapped[str] = mapped_column(Text)
+    created_ns: Mapped[int] = mapped_column(BigInteger)
+    changed_ns: Mapped[int] = mapped_column(BigInteger)
+    ended_ns: Mapped[int | None] = mapped_column(BigInteger)
+    version: Mapped[int] = mapped_column(Integer)
+
+
+class EventRow(Base):
+    """What befell a sensor. Times are ns UTC; `changed_ns` is when its beginning or its end was noticed."""
+
+    __tablename__ = "sensor_event"
+    __table_args__ = (
+        Index(None, "changed_ns"),
+        Index(None, "sensor"),
+        # A sensor has at most one event of a kind that lasts.
+        Index(
+            "uq_sensor_event_lasting",
+            "sensor",
+            "kind",
+            unique=True,
+            sqlite_where=text("ended_ns IS NULL"),
+            postgresql_where=text("ended_ns IS NULL"),
+        ),
+    )
+
+    id: Mapped[int] = mapped_column(_SERIAL, primary_key=True)
+    sensor: Mapped[str] = mapped_column(String(255))
+    kind: Mapped[str] = mapped_column(String(16))
+    at_ns: Mapped[int] = mapped_column(BigInteger)
+    message: Mapped[str] = mapped_column(Text)
+    value: Mapped[float | None] = mapped_column(Float)
+    ended_ns: Mapped[int | None] = mapped_column(BigInteger)
+    noticed_ns: Mapped[int] = mapped_column(BigInteger)
+    changed_ns: Mapped[int] = mapped_column(BigInteger)
+
+
+class TaskRow(Base):
+    """Runs of a periodic task. `within` is a JSON list: how many runs fell into each bucket of durations."""
+
+    __tablename__ = "task_run"
+
+    name: Mapped[str] = mapped_column(String(64), primary_key=True)
+    failures: Mapped[int] = mapped_column(BigInteger)
+    failures_in_a_row: Mapped[int] = mapped_column(BigInteger)
+    sum_s: Mapped[float] = mapped_column(Float)
+    within: Mapped[str] = mapped_column(Text)
+    started_ns: Mapped[int] = mapped_column(BigInteger)
+    succeeded_ns: Mapped[int | None] = mapped_column(BigInteger)
+    last_s: Mapped[float] = mapped_column(Float)
+    last_error: Mapped[str] = mapped_column(Text)
+
+
+class LeaseRow(Base):
+    """Who holds a lock between processes, and until when (ns UTC) if it does not say again that it does."""
+
+    __tablename__ = "lease"
+
+    name: Mapped[str] = mapped_column(String(64), primary_key=True)
+    owner: Mapped[str] = mapped_column(String(64))
+    until_ns: Mapped[int] = mapped_column(BigInteger)

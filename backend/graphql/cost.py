@@ -94,6 +94,12 @@ def _page(arguments: Arguments, sizes: Sizes) -> int:
     return max(1, min(DEFAULT_PAGE if first is None else first, sizes.sensors))
 
 
+def _rows(arguments: Arguments, sizes: Sizes) -> int:
+    """A page of a list that grows with time."""
+    first = arguments.get("first")
+    return max(1, DEFAULT_PAGE if first is None else first)
+
+
 def _tree(arguments: Arguments, sizes: Sizes) -> int:
     return sizes.tree(arguments)
 
@@ -136,6 +142,13 @@ RULES: Final[Mapping[str, Rule]] = {
     "Subscription.readings": Rule(reads=lambda arguments, sizes: 3 * sizes.sensors),
     "Subscription.deviceHealth": Rule(times=lambda arguments, sizes: MANY),
     "DeviceBatch.devices": _ONCE,
+    "Query.jobs": Rule(times=_rows),
+    "JobConnection.edges": _ONCE,
+    "Query.events": Rule(times=_rows),
+    "EventConnection.edges": _ONCE,
+    "Query.continuousQueries": _RANGE,
+    "Mutation.createJobs": _RANGE,
+    "Mutation.mendContinuousQueries": _RANGE,
 }
 """By `Type.field`. A field that reads the store belongs here."""
 

@@ -105,6 +105,15 @@ def to_device(device: health.DeviceHealth) -> Device:
     )
 
 
+def to_errors(errors: health.SensorErrors) -> SensorErrors:
+    return SensorErrors(
+        sensor=strawberry.ID(errors.sensor),
+        count=min(errors.count, _MOST),
+        first=TimeNs(errors.first_ns),
+        last=TimeNs(errors.last_ns),
+    )
+
+
 @strawberry.type
 class DeviceQuery:
     @query("The devices that crawlers read, by name.")
@@ -120,15 +129,7 @@ class DeviceQuery:
 
     @query("Sensors that were found at fault since their counters were reset, most errors first.")
     async def sensor_errors(self, info: Info) -> list[SensorErrors]:
-        return [
-            SensorErrors(
-                sensor=strawberry.ID(e.sensor),
-                count=min(e.count, _MOST),
-                first=TimeNs(e.first_ns),
-                last=TimeNs(e.last_ns),
-            )
-            for e in await info.context.queries.devices.sensor_errors()
-        ]
+        return [to_errors(errors) for errors in await info.context.queries.devices.sensor_errors()]
 
 
 @strawberry.type

@@ -11,14 +11,17 @@ from backend.graphql.administration import AdministrationMutation, Administratio
 from backend.graphql.audit import AuditQuery
 from backend.graphql.balance import BalanceQuery
 from backend.graphql.commands import CommandMutation, CommandQuery
+from backend.graphql.continuous_queries import ContinuousQueryMutation, ContinuousQueryQuery
 from backend.graphql.credentials import CredentialMutation, CredentialQuery
 from backend.graphql.devices import DeviceQuery, DeviceSubscription
 from backend.graphql.documents import manifest
 from backend.graphql.energy import EnergyQuery, EnergySubscription
 from backend.graphql.entry import EntryMutation, EntryQuery
 from backend.graphql.errors import DescribeStream
+from backend.graphql.events import EventMutation, EventQuery, EventSubscription
 from backend.graphql.execution import Operations, Schema
 from backend.graphql.guard import Rights
+from backend.graphql.jobs import JobMutation, JobQuery, JobSubscription
 from backend.graphql.limits import MAX_COST, Cost, Ready
 from backend.graphql.overview import OverviewQuery
 from backend.graphql.people import PeopleMutation, PeopleQuery
@@ -52,17 +55,31 @@ class Query(
     AdministrationQuery,
     AuditQuery,
     CommandQuery,
+    EventQuery,
+    JobQuery,
+    ContinuousQueryQuery,
 ):
     pass
 
 
 @strawberry.type(description="What can be changed. Failures that are to be expected are part of each answer.")
-class Mutation(EntryMutation, PeopleMutation, CredentialMutation, AdministrationMutation, CommandMutation):
+class Mutation(
+    EntryMutation,
+    PeopleMutation,
+    CredentialMutation,
+    AdministrationMutation,
+    CommandMutation,
+    JobMutation,
+    ContinuousQueryMutation,
+    EventMutation,
+):
     pass
 
 
 @strawberry.type(description="What can be watched, over graphql-transport-ws.")
-class Subscription(ReadingSubscription, EnergySubscription, DeviceSubscription):
+class Subscription(
+    ReadingSubscription, EnergySubscription, DeviceSubscription, EventSubscription, JobSubscription
+):
     pass
 
 

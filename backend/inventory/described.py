@@ -64,15 +64,16 @@ class Described:
     async def _take(self, new: Inventory) -> None:
         """All followers, or none: where one fails those before it go back."""
         old, done = self.inventory, []
+        self.inventory = new
         try:
             for follower in self._followers:
                 done.append(follower)
                 await follower(old, new)
         except BaseException:
+            self.inventory = old
             for follower in reversed(done):
                 try:
                     await follower(new, old)
                 except Exception:
                     log.exception("a part does not go back to the old description")
             raise
-        self.inventory = new

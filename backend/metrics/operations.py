@@ -10,7 +10,9 @@ from pathlib import Path
 from typing import Final, Protocol
 
 from backend.core.health import DeviceHealth, DeviceState, SensorErrors
+from backend.core.jobs import ACTIVE, JobState
 from backend.core.measure import Timing
+from backend.core.tasks import TaskRecord
 from backend.core.windows import NS_PER_SECOND
 from backend.metrics.text import Collector, Family, Sample
 
@@ -58,13 +60,25 @@ GRAPHQL_SECONDS = Family(
 SHARED = Family(
     "seduce_graphql_shared_subscriptions", "gauge", "Different subscriptions that run; equal ones run once."
 )
-RUNS = Family("seduce_task_runs_total", "counter", "Runs of a periodic task that have ended.", ("task",))
+RUNS = Family(
+    "seduce_task_runs_total",
+    "counter",
+    "Runs of a periodic task that have ended; the web process tells those of all processes.",
+    ("task",),
+)
 TASK_FAILURES = Family(
     "seduce_task_failures_total", "counter", "Runs of a periodic task that failed.", ("task",)
 )
 TASK_SECONDS = Family(
     "seduce_task_seconds", "histogram", "How long a run of a periodic task takes.", ("task",)
 )
+TASK_SUCCESS = Family(
+    "seduce_task_last_success_timestamp_seconds",
+    "gauge",
+    "When a run of a periodic task began that succeeded, in seconds since the epoch.",
+    ("task",),
+)
+JOBS = Family("seduce_jobs", "gauge", "Recomputation jobs that have not ended, by state.", ("state",))
 CPU = Family("process_cpu_seconds_total", "counter", "Processor time this process has used, in seconds.")
 MEMORY = Family("process_resident_memory_bytes", "gauge", "Memory this process holds.")
 DOCUMENTS = Family(
@@ -84,13 +98,6 @@ class Operations(Protocol):
 
     @property
     def seconds(self) -> Mapping[str, Timing]: ...
-
-
-class TaskRuns(Protocol):
-    """What a runner counts of one task."""
-
-    failures: int
-    timing: Timing
 
 
 def devices(
@@ -142,21 +149,27 @@ def graphql(
     return Collector("graphql", (OPERATIONS, GRAPHQL_ERRORS, GRAPHQL_SECONDS, SHARED, DOCUMENTS), read)
 
 
-def tasks(runs: Mapping[str, TaskRuns]) -> Collector:
-    """Periodic tasks that run in this process."""
+def tasks(
+    records: Callable[[], Awaitable[Mapping[str, TaskRecord]]],
+    jobs: Callable[[JobState], Awaitable[int]],
+) -> Collector:
+    """Periodic tasks as the processes that run them write them down, and the jobs they carry forward."""
 
     async def read() -> Iterable[Sample]:
-        return [
-            sample
-            for task, run in sorted(runs.items())
-            for sample in (
-                (RUNS, (task,), run.timing.count),
-                (TASK_FAILURES, (task,), run.failures),
-                (TASK_SECONDS, (task,), run.timing),
-            )
-        ]
+        found: list[Sample] = []
+        for task, record in sorted((await records()).items()):
+            found += [
+                (RUNS, (task,), record.timing.count),
+                (TASK_FAILURES, (task,), record.failures),
+                (TASK_SECONDS, (task,), record.timing),
+            ]
+            if record.succeeded_ns is not None:
+                found.append((TASK_SUCCESS, (task,), record.succeeded_ns / NS_PER_SECOND))
+        for state in (*ACTIVE, JobState.PAUSED):
+            found.append((JOBS, (state.value,), await jobs(state)))
+        return found
 
-    return Collector("tasks", (RUNS, TASK_FAILURES, TASK_SECONDS), read)
+    return Collector("tasks", (RUNS, TASK_FAILURES, TASK_SECONDS, TASK_SUCCESS, JOBS), read)
 
 
 _STARTED: Final = time.time()

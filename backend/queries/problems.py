@@ -8,14 +8,13 @@ from enum import StrEnum
 
 import numpy as np
 
-from backend.core.quantity import ARDUINO_CELSIUS, Range, symbol
+from backend.core.quantity import PLAUSIBLE, symbol
 from backend.core.windows import NS_PER_SECOND
 from backend.inventory.model import Sensor
 from backend.queries.energy import EnergyService
 from backend.queries.live import Live
 from backend.queries.sensors import SensorService
 
-_PLAUSIBLE = {"°C": ARDUINO_CELSIUS, "%": Range(0.0, 100.0)}
 _NAMED = 3
 
 
@@ -60,13 +59,13 @@ class Problems:
         return [_silence(source, heard, group, now_ns) for (source, heard), group in sorted(groups.items())]
 
     def _out_of_range(self, now_ns: int) -> list[Problem]:
-        sensors = [s for s in self._sensors.all() if symbol(s.unit) in _PLAUSIBLE]
+        sensors = [s for s in self._sensors.all() if symbol(s.unit) in PLAUSIBLE]
         values = self._live.of(tuple(s.name for s in sensors), now_ns).tolist()
         found = []
         for sensor, value in zip(sensors, values, strict=True):
             unit = symbol(sensor.unit)
-            if value == value and value not in _PLAUSIBLE[unit]:
-                bounds = _PLAUSIBLE[unit]
+            if value == value and value not in PLAUSIBLE[unit]:
+                bounds = PLAUSIBLE[unit]
                 message = (
                     f"{sensor.name} says {value:g} {unit}; "
                     f"between {bounds.low:g} and {bounds.high:g} {unit} is plausible."

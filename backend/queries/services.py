@@ -5,8 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass, fields
 
 from backend.core.clock import Clock
+from backend.core.events import EventLog
 from backend.core.ports import Bus, Counters, HealthBoard, LastValuesView, RollupState, TimeSeriesStore
 from backend.inventory.model import Inventory
+from backend.jobs.work import Work
 from backend.queries.balance import BalanceService
 from backend.queries.devices import DeviceService
 from backend.queries.energy import EnergyService
@@ -20,6 +22,7 @@ from backend.queries.sensors import SensorService
 from backend.queries.series import SeriesService
 from backend.queries.usage import UsageService
 from backend.settings import Settings
+from backend.watch.service import EventService
 
 
 @dataclass(slots=True)
@@ -38,6 +41,8 @@ class Queries:
     racks: RackService
     overview: OverviewService
     devices: DeviceService
+    events: EventService
+    work: Work
 
     def become(self, other: Queries) -> None:
         """Answer as `other` does from now on."""
@@ -56,6 +61,8 @@ class Queries:
         settings: Settings,
         board: HealthBoard,
         counters: Counters,
+        events: EventLog,
+        work: Work,
     ) -> Queries:
         live = Live(last_values, inventory.sensors, settings.live_max_age_s)
         sensors = SensorService(inventory, live, clock)
@@ -76,4 +83,6 @@ class Queries:
             racks=RackService(inventory, live, clock),
             overview=OverviewService(inventory, live, sensors, energy, history, clock, settings),
             devices=DeviceService(board, counters, clock, inventory.sensors),
+            events=EventService(events, counters, clock),
+            work=work,
         )

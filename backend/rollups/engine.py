@@ -7,18 +7,18 @@ or marks it dirty, whatever happens in between. Absent buckets below a watermark
 
 from __future__ import annotations
 
-import asyncio
 import logging
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import groupby
-from typing import Final
+from typing import Final, TypeAlias
 
 from backend.core.bucket import SeriesKind
 from backend.core.clock import Clock
 from backend.core.errors import TransientError
-from backend.core.ports import RollupState, TimeSeriesStore
+from backend.core.ports import DirtyWindow, RollupState, TimeSeriesStore
 from backend.core.reading import Readings
+from backend.core.tasks import LocalLock, Lock
 from backend.core.windows import WINDOWS, Window, slices
 from backend.rollups import changes, periods
 from backend.rollups.definitions import Definitions
@@ -53,10 +53,26 @@ class Report:
     healed: int = 0
 
 
+@dataclass(frozen=True, slots=True)
+class Portion:
+    """Series of one window to compute again: every window that begins in [start_ns, end_ns), edges of the window."""
+
+    window: Window
+    start_ns: int
+    end_ns: int
+    sensors: frozenset[str] = frozenset()
+    types: frozenset[str] = frozenset()
+    nodes: frozenset[str] = frozenset()
+
+
+_Spans: TypeAlias = Sequence[tuple[int, int]]
+
+
 class RollupEngine:
     """Keeps the roll-ups true to the raw readings.
 
-    A step, and a day of healing or recomputing, exclude each other within one engine; run one engine at a time over one store.
+    A step, and a day of healing or recomputing, exclude each other: within one engine, or with a `lock` that processes share
+    between all engines over one store. Without such a lock run one engine at a time.
     `on_late` may be called at any time and from another process, through an engine over the same state.
     """
 
@@ -67,6 +83,7 @@ class RollupEngine:
         definitions: Definitions,
         clock: Clock,
         delay_s: float,
+        lock: Lock | None = None,
     ) -> None:
         self._store = store
         self._state = state
@@ -75,7 +92,8 @@ class RollupEngine:
         self._known = frozenset(definitions.sensors)
         self._settled = False
         self._delay_ns = round(delay_s * 1e9)
-        self._one_at_a_time = asyncio.Lock()
+        self._one_at_a_time = lock or LocalLock()
+        self._alone = lock is None
 
     @property
     def definitions(self) -> Definitions:
@@ -140,6 +158,7 @@ class RollupEngine:
             async with self._one_at_a_time:
                 around = self._defs.around({span.sensor for span in spans})
                 rows += await self._again(around, [(s.start_ns, s.end_ns) for s in spans], day)
+                self._one_at_a_time.check()
                 await self._state.clear_dirty(finished)
         for _ in range(revise_days):
             async with self._one_at_a_time:
@@ -215,11 +234,44 @@ class RollupEngine:
                 rows += await self._again(part, [(max(start_ns, day), min(end_ns, stop))], day)
         return Report(rows=rows)
 
+    async def redo(self, portions: Sequence[Portion]) -> Report:
+        """Compute portions again, as far as they are rolled up: newest day first, the finest window first within a day.
+
+        Windows that are to be computed of the same series share one reading of them.
+        """
+        start, end = min(p.start_ns for p in portions), max(p.end_ns for p in portions)
+        rows = 0
+        for day, stop in reversed(list(slices(start, end, DAY_NS))):
+            async with self._one_at_a_time:
+                await self._ready()
+                if not await self._never_read(Window.D1.floor(day)):
+                    rows += await self._compute(self._parts(portions, day, stop), Window.D1.floor(day))
+        return Report(rows=rows)
+
+    def _parts(
+        self, portions: Sequence[Portion], start: int, stop: int
+    ) -> Iterable[tuple[Window, Definitions, _Spans]]:
+        """The portions of one day. What two windows want of the same series is one and the same object."""
+        known: dict[tuple[frozenset[str], ...], Definitions] = {}
+        for portion in sorted(portions, key=lambda p: p.window.ns):
+            span = (max(portion.start_ns, start), min(portion.end_ns, stop))
+            if span[0] < span[1]:
+                wanted = (portion.sensors, portion.types, portion.nodes)
+                yield portion.window, known.setdefault(wanted, self._defs.only(*wanted)), [span]
+
+    async def _never_read(self, day: int) -> bool:
+        """Whether nothing was read on a day, so that no windows are kept of it."""
+        kept = await self._store.buckets(
+            SeriesKind.SENSOR, self._defs.sensors, Window.D1, day, day + 1, ("count",)
+        )
+        return not kept.count.any() and await self._silent(day, day + DAY_NS)
+
     async def _ready(self) -> int:
         """Before anything is rolled up: the state as the clock and the description want it. Returns up to when is complete."""
         limit = self._clock.now_ns() - self._delay_ns
         await self._pull_back(limit)
-        if not self._settled:
+        # Another process may have learned a period, or have another description, since.
+        if not (self._settled and self._alone):
             learned = {name: found.period_s for name, found in (await self._state.periods()).items()}
             self._defs = self._defs.knowing(learned)
             rolled = await self._state.watermark(Window.S30)
@@ -242,24 +294,32 @@ class RollupEngine:
                 await self._state.set_watermark(window, window.floor(limit))
             await self._state.set_horizon(Window.S30.floor(limit))
 
-    async def _again(self, definitions: Definitions, spans: Sequence[tuple[int, int]], day: int) -> int:
-        """Recompute the windows of one day that hold the spans. Returns how many buckets were written.
+    async def _again(self, definitions: Definitions, spans: _Spans, day: int) -> int:
+        """Recompute all windows of one day that hold the spans. Returns how many buckets were written."""
+        return await self._compute([(window, definitions, spans) for window in WINDOWS], day)
+
+    async def _compute(self, parts: Iterable[tuple[Window, Definitions, _Spans]], day: int) -> int:
+        """Recompute windows of one day that hold spans, finest first. Returns how many buckets were written.
 
         What ends after its watermark is left out: the step will read it, late readings and all. So is what can no longer be
         computed: without the raw readings, or without the nodes' 30 s values, it would come out empty.
         """
         kept = {length: await self._state.kept_from(length) or BEGINNING for length in LENGTHS}
-        from_raw = bool(definitions.sensors or definitions.types)
-        if day < max(kept[None] if from_raw else BEGINNING, kept[Window.S30]):
-            return 0
-        roller = Roller(self._store, definitions, replacing=True)
         tops = {w: min(await self._state.watermark(w) or 0, day + DAY_NS) for w in WINDOWS}
-        plan = [(w, tuple(runs(spans, w, max(day, kept[w]), tops[w]))) for w in WINDOWS]
-        for intervals, group in groupby(plan, key=lambda part: part[1]):
-            windows = [window for window, _ in group]
+        rollers: dict[int, Roller] = {}
+        plan = []
+        for window, part, spans in parts:
+            from_raw = bool(part.sensors or part.types)
+            if day >= max(kept[None] if from_raw else BEGINNING, kept[Window.S30]):
+                roller = rollers.setdefault(id(part), Roller(self._store, part, replacing=True))
+                plan.append(
+                    (window, roller, tuple(runs(spans, window, max(day, kept[window]), tops[window])))
+                )
+        for (roller, intervals), group in groupby(plan, key=lambda part: part[1:]):
+            windows = [window for window, *_ in group]
             for start, end in intervals:
                 await self._roll(roller, windows, start, end)
-        return roller.rows
+        return sum(roller.rows for roller in rollers.values())
 
     async def _watermarks(self, limit: int) -> dict[Window, int] | None:
         """Where each window goes on; None while there is nothing to roll up."""
@@ -300,10 +360,19 @@ class RollupEngine:
         step = DAY_NS if windows[-1].ns > Window.M1.ns else SLICE_NS
         for start, end in slices(start_ns, end_ns, step):
             await roller.roll(windows, start, end)
+            await self._still_ours(start, end)
             for window in windows if marks is not None else ():
                 await self._state.set_watermark(window, end)
             if marks is not None:
                 marks.update(dict.fromkeys(windows, end))
+
+    async def _still_ours(self, start_ns: int, end_ns: int) -> None:
+        """What was written without the lock may be older than what another has written since: it is to be computed again."""
+        try:
+            self._one_at_a_time.check()
+        except TransientError:
+            await self._state.mark_dirty([DirtyWindow(name, start_ns, end_ns) for name in self._defs.sensors])
+            raise
 
     async def _skip_silence(self, day: int, limit: int, marks: dict[Window, int]) -> int:
         """The next day on which anything was read, or the current one; watermarks follow.

@@ -107,7 +107,7 @@ class Roller:
         expected = self._defs.expected(groups, window)
         found = _expecting(found, expected)
         if self._replacing:
-            kept = await self._store.buckets(kind, tuple(groups), window, start_ns, end_ns)
+            kept = await self._store.buckets(kind, tuple(groups), window, start_ns, end_ns, ("count",))
             await self._keep(kind, window, _expecting(vanished(kept, found, window), expected))
         await self._keep(kind, window, found)
 

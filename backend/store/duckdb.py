@@ -217,6 +217,20 @@ class DuckDBStore:
             await self._drop_parts(table, clustered.NEVER, end_ns)
             await self._engine.write(work)
 
+    async def kept_series(self, kind: SeriesKind, window: Window) -> frozenset[str]:
+        last = self._buckets[window].last
+        return frozenset(self._names.of_kind(kind, np.flatnonzero(last > clustered.NEVER).tolist()))
+
+    async def drop_series(self, kind: SeriesKind, window: Window, names: Sequence[str]) -> None:
+        table, chosen = self._buckets[window], list(self._names.known(kind, names))
+
+        def work(transaction: Transaction) -> None:
+            table.recount(transaction, table.delete(transaction, chosen, clustered.NEVER, clustered.FOREVER))
+
+        if chosen:
+            async with self._house:
+                await self._engine.write(work)
+
     # -- house-keeping ---------------------------------------------------------------------------------------------
 
     async def maintain(self, now_ns: int) -> None:

@@ -134,6 +134,13 @@ class InfluxDBStore:
         tables = f"^(measurement_downsample(_all)?|cq_.*)_{window}$"
         await self._in(self._writer, lambda: self._server.run(ql.delete_before(tables, end_ns)))
 
+    async def kept_series(self, kind: SeriesKind, window: Window) -> frozenset[str]:
+        return await self._in(self._readers, lambda: self._reads.kept_series(kind, window))
+
+    async def drop_series(self, kind: SeriesKind, window: Window, names: Sequence[str]) -> None:
+        statements = ql.drop_series(kind, window, names)
+        await self._in(self._writer, lambda: [self._server.run(one) for one in statements])
+
     async def maintain(self, now_ns: int) -> None:
         """Nothing: the server compacts by itself, and readings are kept for ever."""
 

@@ -5,9 +5,14 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Final
 
-from backend.store.influxdb_lines import RAW
+from backend.core.bucket import SeriesKind, measurement
+from backend.core.windows import Window
+from backend.store.influxdb_lines import RAW, TAG_OF
 
 Statement = tuple[str, dict[str, str | int]]
+
+DROPPED: Final = 100
+"""Series one DELETE names."""
 
 _FIRST, _LAST = -(1 << 63) + 2, (1 << 63) - 2  # what InfluxDB takes for a time
 
@@ -49,6 +54,19 @@ def delete_before(tables: str, end_ns: int) -> Statement:
     return f"DELETE FROM /{tables}/{where}", binds  # noqa: S608
 
 
+def drop_series(kind: SeriesKind, window: Window, names: Sequence[str]) -> list[Statement]:
+    """DELETE all roll-ups of series; those of a node are a measurement of their own."""
+    tag = TAG_OF.get(kind)
+    if tag is None:
+        return [(f"DELETE FROM {identifier(measurement(kind, name, window))}", {}) for name in names]  # noqa: S608
+    table = identifier(measurement(kind, "", window))
+    found = []
+    for at in range(0, len(names), DROPPED):
+        where, binds = _where(tag, names[at : at + DROPPED], None, None)
+        found.append((f"DELETE FROM {table}{where}", binds))  # noqa: S608
+    return found
+
+
 def _where(
     tag: str | None, names: Sequence[str] | None, start_ns: int | None, end_ns: int | None
 ) -> tuple[str, dict[str, str | int]]:
@@ -67,3 +85,9 @@ def _where(
 
 
 TAG_VALUES: Final = f"SHOW TAG VALUES FROM {identifier(RAW)} WITH KEY = sensor"
+MEASUREMENTS: Final = "SHOW MEASUREMENTS"
+
+
+def tag_values(table: str, tag: str) -> Statement:
+    """SHOW the values that a tag has in a table."""
+    return f"SHOW TAG VALUES FROM {identifier(table)} WITH KEY = {identifier(tag)}", {}

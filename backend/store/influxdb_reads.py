@@ -8,7 +8,7 @@ from typing import Final, TypeVar
 
 import numpy as np
 
-from backend.core.bucket import Buckets, SeriesKind, measurement
+from backend.core.bucket import Buckets, SeriesKind, measurement, node_of
 from backend.core.reading import Float64, Int64, Points, Reading
 from backend.core.windows import NS_PER_SECOND, Window, slices
 from backend.store import influxdb_ql as ql
@@ -126,6 +126,16 @@ class Reads:
             np.concatenate([run.times for _, run in found]),
             **_statistics(dict(zip(FIELDS, columns, strict=True))),
         )
+
+    def kept_series(self, kind: SeriesKind, window: Window) -> frozenset[str]:
+        """From the index, which forgets a series with its last point."""
+        tag = TAG_OF.get(kind)
+        if tag is not None:
+            rows = words(self._server.read(ql.tag_values(measurement(kind, "", window), tag)))
+            return frozenset(value for *_, value in rows)
+        names = (row[-1] for row in words(self._server.read((ql.MEASUREMENTS, {}))))
+        found = (node_of(name, window) for name in names)
+        return frozenset(node for node in found if node is not None)
 
     # -- inside ----------------------------------------------------------------------------------------------------
 

@@ -47,6 +47,11 @@ class Names:
         ids = ((self._ids.get((kind, name)), name) for name in names)
         return dict(sorted({sid: name for sid, name in ids if sid is not None}.items()))
 
+    def of_kind(self, kind: str, sids: Sequence[int]) -> list[str]:
+        """Names of those ids that stand for series of the kind."""
+        chosen = set(sids)
+        return [name for (known, name), sid in list(self._ids.items()) if known == kind and sid in chosen]
+
     def ids(self, transaction: Transaction, kind: str, names: Sequence[str]) -> Int32:
         """An id a name; new names get one that holds once the transaction is committed."""
         known = self._ids

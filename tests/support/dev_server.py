@@ -24,6 +24,7 @@ from backend.graphql.server import GraphQLServer
 from backend.inventory.loader import load
 from backend.queries.services import Queries
 from backend.settings import Settings
+from tests.support.memory_jobs import MemoryWork
 from tests.support.synthetic import SyntheticState, SyntheticStore
 
 VITE = ["http://127.0.0.1:5173", "http://localhost:5173"]
@@ -34,16 +35,20 @@ def build() -> Starlette:
     inventory = load(Path(settings.description_dir))
     store = SyntheticStore(inventory, clock)
     last_values = LastValues(bus, tuple(inventory.sensors))
+    state = SyntheticState(clock)
+    beside = MemoryWork(inventory, store, state, clock)  # type: ignore[arg-type]
     queries = Queries.build(
         inventory,
         store,
-        SyntheticState(clock),
+        state,
         bus,
         last_values,
         clock,
         settings,
         MemoryHealthBoard(clock),
         MemoryCounters(),
+        beside.events,
+        beside.work,
     )
     gql = GraphQLServer(build_schema(), queries, explorer=True, allowed_origins=VITE, public_read=True)
 

@@ -43,12 +43,19 @@ def moved_description(folder: Path) -> Path:
 
 
 class Service:
-    """One process. `log` is the path of all it said, over all its lives."""
+    """One process, and with `family` those that it starts. `log` is the path of all it said, over all its lives."""
 
     def __init__(
-        self, name: str, command: Sequence[str], folder: Path, environment: Mapping[str, str]
+        self,
+        name: str,
+        command: Sequence[str],
+        folder: Path,
+        environment: Mapping[str, str],
+        *,
+        family: bool = False,
     ) -> None:
         self.name = name
+        self._family = family
         self.log = folder / f"{name}.log"
         self._command = [sys.executable, "-m", *command]
         self._environment = {k: v for k, v in os.environ.items() if not k.startswith("SEDUCE_")}
@@ -58,7 +65,12 @@ class Service:
     async def start(self) -> None:
         with self.log.open("ab") as log:
             self._process = await asyncio.create_subprocess_exec(
-                *self._command, cwd=ROOT, env=self._environment, stdout=log, stderr=log
+                *self._command,
+                cwd=ROOT,
+                env=self._environment,
+                stdout=log,
+                stderr=log,
+                start_new_session=self._family,
             )
 
     @property
@@ -79,7 +91,7 @@ class Service:
 
     async def kill(self) -> None:
         assert self._process is not None
-        self._process.send_signal(signal.SIGKILL)
+        self._kill()
         assert await self._process.wait() == -signal.SIGKILL
 
     async def end(self, within_s: float = 30.0) -> int:
@@ -91,4 +103,11 @@ class Service:
     def abandon(self) -> None:
         if self._process is not None:
             with contextlib.suppress(ProcessLookupError):
-                self._process.kill()
+                self._kill()
+
+    def _kill(self) -> None:
+        assert self._process is not None
+        if self._family:
+            os.killpg(self._process.pid, signal.SIGKILL)
+        else:
+            self._process.kill()

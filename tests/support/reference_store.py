@@ -166,6 +166,15 @@ class ReferenceStore:
                 for key in [key for key in kept if key[1] < end_ns]:
                     del kept[key]
 
+    async def kept_series(self, kind: SeriesKind, window: Window) -> frozenset[str]:
+        self._reach()
+        return frozenset(name for name, _ in self._kept.get((kind, window), {}))
+
+    async def drop_series(self, kind: SeriesKind, window: Window, names: Sequence[str]) -> None:
+        self._reach()
+        kept = self._kept.get((kind, window), {})
+        self._kept[kind, window] = {key: row for key, row in kept.items() if key[0] not in names}
+
     async def maintain(self, now_ns: int) -> None:
         self._reach()
 

@@ -23,10 +23,12 @@ from backend.inventory.model import (
     Site,
     SnmpSource,
 )
+from backend.jobs.runner import JobRunner
 from backend.queries.services import Queries
 from backend.rollups.definitions import Definitions
 from backend.rollups.engine import RollupEngine
 from backend.settings import Settings
+from tests.support.memory_jobs import MemoryWork
 from tests.support.memory_rollup_state import MemoryRollupState
 from tests.support.reference_store import ReferenceStore
 
@@ -118,6 +120,10 @@ class SmallSite:
         self.rollups = RollupEngine(self.store, self.state, definitions, self.clock, 0.0)
         self.board = MemoryHealthBoard(self.clock)
         self.counters = MemoryCounters()
+        beside = MemoryWork(self.inventory, self.store, self.state, self.clock)
+        self.jobs, self.events, self.work = beside.jobs, beside.events, beside.work
+        self.task_log, self.queue = beside.task_log, beside.queue
+        self.job_runner = JobRunner(self.jobs, self.rollups, self.clock)
         self.queries = Queries.build(
             self.inventory,
             self.store,
@@ -128,6 +134,8 @@ class SmallSite:
             self.settings,
             self.board,
             self.counters,
+            self.events,
+            self.work,
         )
 
     def hear(self, values: Mapping[str, float], ago_s: float = 0) -> Readings:

@@ -4,25 +4,20 @@ from __future__ import annotations
 
 import asyncio
 import logging
+from functools import partial
 from pathlib import Path
 
 import pytest
 
-from backend.bus.board import MemoryCounters
-from backend.bus.last_values import LastValues
-from backend.bus.memory import MemoryBus
-from backend.core.clock import ManualClock
 from backend.core.errors import TransientError
-from backend.core.windows import Window
-from backend.rollups.engine import RollupEngine
 from backend.rollups.retention import Keep
+from backend.watch.watcher import Watcher, newest_live
 from tests.support.accounts import ANNA, HERE, account_bench
-from tests.support.memory_rollup_state import MemoryRollupState
-from tests.support.reference_store import ReferenceStore
-from tests.support.rollup_day import DEFINITIONS, END, readings_of, simulate
-from workers.runner import InProcessRunner
+from tests.support.small_site import NOON, SmallSite
+from workers.runner import Asks, InProcessRunner
+from workers.runs import TaskRuns
 from workers.schedule import SCHEDULE
-from workers.tasks import bind
+from workers.tasks import History, Services, bind
 from workers.unresponsive import Unresponsive, heard_live
 
 
@@ -140,17 +135,48 @@ def test_schedule_and_tasks_must_agree() -> None:
         InProcessRunner({"heal": 1.0}, {})
 
 
+async def test_a_task_that_is_asked_for_does_not_wait_for_its_time() -> None:
+    ran, asks, ticks = asyncio.Queue[str](), Asks(), Ticks()
+
+    async def task() -> None:
+        await ran.put("ran")
+
+    async with InProcessRunner({"task": 1.0}, {"task": task}, ticks.sleep, asks):
+        await ran.get()
+        await ticks.sleeping.wait()
+        await asks.ask("task")
+        await ran.get()
+        await ticks.next()
+        await ran.get()
+        assert ran.empty()
+
+
 async def test_the_schedule_has_a_task_for_every_name(tmp_path: Path) -> None:
-    store, clock, ticks = ReferenceStore(), ManualClock(END), Ticks()
-    engine = RollupEngine(store, MemoryRollupState(), DEFINITIONS, clock, 5.0)
-    await store.write(readings_of(simulate(start=END - Window.H1.ns)))
-    watching = Unresponsive({}, heard_live(LastValues(MemoryBus(), ())), MemoryCounters(), clock)
+    site, ticks = SmallSite(), Ticks()
+    await site.write("fan", range(NOON - 3600, NOON - 60, 10), [100.0] * 354)
     async with account_bench(f"sqlite:///{tmp_path / 'accounts.db'}") as bench:
         await bench.accounts.sign_ups.sign_up(ANNA, HERE)
-        tasks = bind(engine, store, clock, Keep(), watching, bench.accounts.postman)
-        async with InProcessRunner(SCHEDULE, tasks, ticks.sleep):
+        services = Services(
+            rollups=site.rollups,
+            store=site.store,
+            state=site.state,
+            clock=site.clock,
+            keep=Keep(),
+            unresponsive=Unresponsive({}, heard_live(site.last_values), site.counters, site.clock),
+            watcher=Watcher(
+                [], newest_live(site.last_values, site.last_values.names), site.store, site.state, site.events, site.clock, 6
+            ),
+            jobs=site.job_runner,
+            history=History(site.jobs, site.events, 1, 1),
+            postman=bench.accounts.postman,
+        )
+        runs = TaskRuns(bind(services), site.task_log, site.clock)
+        async with InProcessRunner(SCHEDULE, {n: partial(runs.run, n) for n in runs.names}, ticks.sleep):
             while len(ticks.asked) < len(SCHEDULE):
                 ticks.sleeping.clear()
                 await ticks.sleeping.wait()
         assert [mail.to for mail in bench.mailbox.mails] == [ANNA.email]
-    assert (await engine.step()).rows == 0, "the task has rolled everything up"
+    assert (await site.rollups.step()).rows == 0, "the task has rolled everything up"
+    records = await site.task_log.records()
+    assert set(records) == set(SCHEDULE)
+    assert [name for name, record in records.items() if record.failures] == []

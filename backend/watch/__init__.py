@@ -1,0 +1,1 @@
+"""Sensors watched: what befalls them, noticed, kept and told."""

@@ -1,0 +1,191 @@
+"""What befalls sensors: silent, back, out of range, stuck; kept once however often it is looked at."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import numpy as np
+import pytest
+
+from backend.core.clock import ManualClock
+from backend.core.errors import TransientError
+from backend.core.events import EventFilter, EventKind
+from backend.core.quantity import ARDUINO_CELSIUS
+from backend.core.reading import Reading, Readings
+from backend.core.windows import NS_PER_SECOND, Window
+from backend.rollups.engine import RollupEngine
+from backend.watch.judge import ALL_SILENT_NS, Watched
+from backend.watch.watcher import Watcher, newest_in, same_for_hours
+from tests.support.memory_jobs import MemoryEvents
+from tests.support.memory_rollup_state import MemoryRollupState
+from tests.support.reference_store import ReferenceStore
+from tests.support.rollup_day import DEFINITIONS
+
+S, H = NS_PER_SECOND, Window.H1.ns
+NOON = 1_700_049_600 * S
+MINUTE = 60
+
+
+class Room:
+    """Two sensors, a clock, and a watcher that can be replaced as after a restart."""
+
+    def __init__(self) -> None:
+        self.clock, self.store, self.state = ManualClock(NOON), ReferenceStore(), MemoryRollupState()
+        self.events = MemoryEvents(self.clock)
+        self.newest: dict[str, Reading] = {}
+        self.restart()
+
+    def restart(self, *names: str) -> None:
+        watched = [Watched(n, 60 * S, "°C", ARDUINO_CELSIUS) for n in names or ("probe", "other")]
+
+        async def newest() -> Mapping[str, Reading]:
+            return self.newest
+
+        self.watcher = Watcher(watched, newest, self.store, self.state, self.events, self.clock, 3)
+
+    def hear(self, **values: float) -> None:
+        for name, value in values.items():
+            self.newest[name] = Reading(name, self.clock.now_ns(), value)
+
+    async def told(self) -> list[tuple[str, EventKind, bool]]:
+        """A look; then all events, oldest first: sensor, kind, and whether it lasts."""
+        await self.watcher.look()
+        found = await self.events.page(EventFilter(), 99)
+        return [(event.sensor, event.kind, event.ended_ns is None) for event in reversed(found)]
+
+
+@pytest.fixture
+def room() -> Room:
+    return Room()
+
+
+async def test_a_sensor_falls_silent_and_comes_back(room: Room) -> None:
+    room.hear(probe=20.0, other=20.0)
+    assert await room.told() == []
+    room.clock.advance(61)
+    room.hear(other=20.5)
+    assert await room.told() == [("probe", EventKind.SILENT, True)]
+    room.clock.advance(539)
+    room.hear(other=21.0)
+    assert await room.told() == [("probe", EventKind.SILENT, True)], "it is told once"
+    room.hear(probe=22.0)
+    assert await room.told() == [("probe", EventKind.SILENT, False), ("probe", EventKind.BACK, False)]
+    back, silent = await room.events.page(EventFilter(), 9)
+    assert (silent.at_ns, silent.ended_ns) == (NOON, NOON + 600 * S)
+    assert (silent.message, silent.value) == ("probe fell silent.", 20.0)
+    assert (back.at_ns, back.message) == (NOON + 600 * S, "probe is heard again after 10 min.")
+
+
+async def test_a_restart_neither_forgets_nor_tells_again(room: Room) -> None:
+    room.hear(probe=20.0, other=20.0)
+    room.clock.advance(61)
+    room.hear(other=20.5)
+    await room.told()
+    room.clock.advance(600)
+    room.restart()
+    room.hear(other=21.0)
+    assert await room.told() == [("probe", EventKind.SILENT, True)]
+    room.hear(probe=20.0)
+    assert (await room.told())[-1] == ("probe", EventKind.BACK, False)
+
+
+async def test_time_in_which_nobody_looked_is_no_silence(room: Room) -> None:
+    room.hear(probe=20.0)
+    room.clock.advance(3600)
+    room.restart()
+    room.hear(other=20.0)
+    assert await room.told() == []
+    room.clock.advance(61)
+    room.hear(other=20.0)
+    assert await room.told() == [("probe", EventKind.SILENT, True)]
+
+
+async def test_where_nothing_at_all_is_heard_it_is_not_the_sensors(room: Room) -> None:
+    room.hear(probe=20.0, other=20.0)
+    room.clock.advance(3600)
+    assert await room.told() == []
+    room.hear(other=20.0)
+    assert await room.told() == [("probe", EventKind.SILENT, True)]
+    assert ALL_SILENT_NS < 60 * S
+
+
+async def test_a_sensor_that_never_reported_befalls_nothing(room: Room) -> None:
+    room.clock.advance(3600)
+    room.hear(other=20.0)
+    assert await room.told() == []
+
+
+async def test_a_value_that_cannot_be_true(room: Room) -> None:
+    room.hear(probe=85.0, other=20.0)
+    assert await room.told() == [("probe", EventKind.OUT_OF_RANGE, True)]
+    room.clock.advance(10)
+    room.hear(probe=84.0)
+    assert await room.told() == [("probe", EventKind.OUT_OF_RANGE, True)]
+    room.hear(probe=20.0)
+    assert await room.told() == [("probe", EventKind.OUT_OF_RANGE, False)]
+    (event,) = await room.events.page(EventFilter(), 9)
+    assert event.message == "probe says 85 °C; between -10 and 75 °C is plausible."
+    assert (event.at_ns, event.ended_ns, event.value) == (NOON, NOON + 10 * S, 85.0)
+
+
+async def test_of_a_sensor_that_is_described_no_longer_nothing_lasts(room: Room) -> None:
+    room.hear(probe=85.0, other=20.0)
+    await room.told()
+    room.restart("other")
+    assert await room.told() == [("probe", EventKind.OUT_OF_RANGE, False)]
+
+
+async def rolled(values: Mapping[str, np.ndarray]) -> tuple[ReferenceStore, MemoryRollupState]:
+    """A reading a minute over six hours before NOON, rolled up."""
+    store, state = ReferenceStore(), MemoryRollupState()
+    times = NOON - 6 * H + np.arange(6 * MINUTE) * MINUTE * S
+    for name, column in values.items():
+        here = ~np.isnan(column)
+        await store.write(Readings((name,), np.zeros(here.sum(), np.int32), times[here], column[here]))
+    await RollupEngine(store, state, DEFINITIONS, ManualClock(NOON), 0.0).step()
+    return store, state
+
+
+async def test_the_same_value_for_hours() -> None:
+    same = np.full(6 * MINUTE, 21.5)
+    early = np.where(np.arange(6 * MINUTE) < 2 * MINUTE, 21.0, same)
+    late = np.where(np.arange(6 * MINUTE) == 5 * MINUTE, 21.0, same)
+    gap = np.where(np.arange(6 * MINUTE) // MINUTE == 4, np.nan, same)
+    store, _ = await rolled(
+        {"probe": same, "plug_1": early, "plug_2": late, "sun": np.zeros(6 * MINUTE), "battery": gap}
+    )
+    found = await same_for_hours(store, list(DEFINITIONS.sensors), NOON, 3)
+    assert set(found) == {"probe", "plug_1"}, "not what changed, is off, or was silent for an hour of them"
+    assert (found["probe"].value, found["probe"].since_ns) == (21.5, NOON - 3 * H)
+
+
+async def test_a_stuck_sensor_is_told_until_it_moves(room: Room) -> None:
+    room.store, room.state = await rolled({"probe": np.full(6 * MINUTE, 21.5)})
+    room.restart()
+    room.hear(probe=21.5, other=20.0)
+    assert await room.told() == [("probe", EventKind.STUCK, True)]
+    (event,) = await room.events.open()
+    assert (event.at_ns, event.message) == (
+        NOON - 3 * H,
+        "probe has said 21.5 °C and nothing else for 3 hours.",
+    )
+    assert await room.told() == [("probe", EventKind.STUCK, True)]
+    room.hear(probe=21.6)
+    assert await room.told() == [("probe", EventKind.STUCK, False)]
+
+
+async def test_it_is_looked_for_when_an_hour_is_rolled_up(room: Room) -> None:
+    room.store, room.state = await rolled({"probe": np.full(6 * MINUTE, 21.5)})
+    room.restart()
+    room.hear(probe=21.5)
+    await room.told()
+    room.store.down = True
+    await room.told()
+    await room.state.set_watermark(Window.H1, NOON + H)
+    with pytest.raises(TransientError):
+        await room.watcher.look()
+
+
+async def test_readings_come_from_the_store_where_there_is_no_live_view() -> None:
+    store, _ = await rolled({"probe": np.full(6 * MINUTE, 21.5)})
+    assert await newest_in(store, ["probe", "sun"])() == {"probe": Reading("probe", NOON - MINUTE * S, 21.5)}

@@ -1,0 +1,79 @@
+"""One run of a task, in whatever process: alone, limited in time, and written down."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import time
+from collections import Counter
+from collections.abc import Mapping
+from contextlib import nullcontext, suppress
+
+from backend.core.clock import Clock
+from backend.core.errors import SeduceError, TransientError
+from backend.core.tasks import Leases, TaskLog
+from workers.schedule import limit_of
+from workers.tasks import Task
+
+log = logging.getLogger(__name__)
+
+
+class Failures:
+    """Says that a task fails, once, and that it works again; what is between is counted."""
+
+    def __init__(self) -> None:
+        self.in_a_row: Counter[str] = Counter()
+
+    def failed(self, name: str, error: Exception) -> None:
+        self.in_a_row[name] += 1
+        if self.in_a_row[name] == 1:
+            # A failure on purpose says all in its text; any other is a fault of ours, and needs the trace.
+            trace = None if isinstance(error, SeduceError) else error
+            log.error("task %s fails: %s", name, error or type(error).__name__, exc_info=trace)
+
+    def succeeded(self, name: str) -> None:
+        if self.in_a_row[name]:
+            log.info("task %s works again after %d failures", name, self.in_a_row[name])
+        self.in_a_row[name] = 0
+
+
+class TaskRuns:
+    """With `leases` at most one process runs a task at a time; another that is told to does nothing."""
+
+    def __init__(
+        self, tasks: Mapping[str, Task], log: TaskLog, clock: Clock, leases: Leases | None = None
+    ) -> None:
+        self.names = tuple(tasks)
+        self._tasks = tasks
+        self._log = log
+        self._clock = clock
+        self._leases = leases
+
+    async def run(self, name: str) -> bool:
+        """Whether it was run here. Raises what the task raises, `TransientError` where it took too long."""
+        attempt = nullcontext(True) if self._leases is None else self._leases.attempt(f"task {name}")
+        async with attempt as held:
+            if held is None:
+                return False
+            started, began = self._clock.now_ns(), time.perf_counter()
+            try:
+                await self._limited(name)
+            except Exception as failure:
+                await self._record(name, started, began, str(failure) or type(failure).__name__)
+                raise
+            await self._record(name, started, began, None)
+        return True
+
+    async def _limited(self, name: str) -> None:
+        limit = limit_of(name)
+        try:
+            async with asyncio.timeout(limit) as scope:
+                await self._tasks[name]()
+        except TimeoutError:
+            if not scope.expired():
+                raise
+            raise TransientError(f"it was ended after {limit:g} s; what was done by then is kept") from None
+
+    async def _record(self, name: str, started_ns: int, began: float, error: str | None) -> None:
+        with suppress(TransientError):  # then this run is not counted
+            await self._log.record(name, started_ns, time.perf_counter() - began, error)
