@@ -46,7 +46,7 @@ def create_ingest(settings: Settings, parts: Parts | None = None) -> Starlette:
         async with opened(base), draining(door), commanded(base, {"backup": backup_command(base, door)}):
             yield
 
-    return application(open_doors(base, door.ingest), door.ingest, lifespan)
+    return application(open_doors(base, door.ingest), door.ingest, lifespan, settings.data_dir)
 
 
 def run_rollups(settings: Settings) -> int:

@@ -60,7 +60,7 @@ def create_registerer(settings: Settings, inventory: Inventory | None = None) ->
 
     keys = Keys.load(settings.device_keys, settings.device_keys_file)
     cards = Guard(CardDoor(ingest), keys, Networks.parse(settings.card_networks))
-    return application({CARDS_PATH: cards}, ingest, lifespan)
+    return application({CARDS_PATH: cards}, ingest, lifespan, settings.data_dir)
 
 
 class _Relay:
