@@ -29,6 +29,7 @@ from backend.graphql.execution import Schema
 from backend.graphql.schema import build_schema
 from backend.graphql.server import GraphQLServer
 from backend.ingest.service import Ingest
+from backend.inventory.described import Described
 from backend.inventory.model import Inventory
 from backend.metrics import operations, readings
 from backend.metrics.text import CONTENT_TYPE, Collector, Metrics
@@ -54,15 +55,17 @@ from backend.settings import Settings
 from backend.wiring import (
     Base,
     Parts,
+    backup_command,
     build_base,
     build_door,
     build_rollups,
+    commanded,
     open_doors,
     opened,
 )
 from crawlers.commands import Commands
 from crawlers.health import report_for_ever
-from crawlers.registry import build_crawler
+from crawlers.registry import build_crawler, follow
 from workers.queue import CeleryQueue
 from workers.runner import Asks, InProcessRunner
 from workers.schedule import SCHEDULE
@@ -88,7 +91,7 @@ class WebServices:
 
     settings: Settings
     clock: Clock
-    inventory: Inventory
+    described: Described
     store: TimeSeriesStore
     state: RollupState
     bus: Bus
@@ -97,6 +100,11 @@ class WebServices:
     board: HealthBoard
     counters: Counters
     accounts: Accounts
+
+    @property
+    def inventory(self) -> Inventory:
+        """The description that is in force now."""
+        return self.described.inventory
 
 
 @dataclass(frozen=True, slots=True)
@@ -143,12 +151,13 @@ def create_web(settings: Settings, parts: Parts | None = None) -> Starlette:
     """Page and API over a store and a bus that other processes fill. As `create_app`, with `WebServices` and no doors."""
     chosen = parts or Parts()
     base = build_base(settings, chosen)
+    build_rollups(base)  # none run here; a reload says by it what it would set off
     queue = CeleryQueue(settings.broker)
     services = WebServices(**_web(base, queue))
 
     @asynccontextmanager
     async def lifespan(app: Starlette) -> AsyncIterator[None]:
-        async with opened(base), _live(services):
+        async with opened(base), _live(services), commanded(base, {}):
             yield
 
     app = _application(services, {}, {}, [], chosen.page, lifespan)
@@ -160,6 +169,11 @@ def create_web(settings: Settings, parts: Parts | None = None) -> Starlette:
 async def crawling(services: Services) -> AsyncIterator[None]:
     """The crawlers of all described devices, in this process."""
     crawler = build_crawler(services.inventory, services.ingest, services.clock)
+
+    async def keep_up(old: Inventory, new: Inventory) -> None:
+        await follow(crawler, old.sensors, new.sensors)
+
+    services.described.follow(keep_up)
     telling = report_for_ever(crawler, IN_PROCESS, services.board, services.clock)
     async with running(crawler.run(), "crawlers"), running(telling, "health of devices"):
         yield
@@ -175,27 +189,37 @@ class _Wiring:
 def _web(base: Base, queue: TaskQueue) -> dict[str, Any]:
     """The fields of `WebServices`."""
     last_values = LastValues(base.bus, tuple(base.inventory.sensors), seed=base.store.latest)
-    return {
-        "settings": base.settings,
-        "clock": base.clock,
-        "inventory": base.inventory,
-        "store": base.store,
-        "state": base.state,
-        "bus": base.bus,
-        "last_values": last_values,
-        "queries": Queries.build(
-            base.inventory,
+
+    def answers(inventory: Inventory) -> Queries:
+        return Queries.build(
+            inventory,
             base.store,
             base.state,
             base.bus,
-            last_values,
+            last_values.of(tuple(inventory.sensors)),
             base.clock,
             base.settings,
             base.board,
             base.counters,
             base.events,
             build_work(base, queue),
-        ),
+        )
+
+    queries = answers(base.inventory)
+
+    async def follow(_: Inventory, new: Inventory) -> None:
+        queries.become(answers(new))
+
+    base.described.follow(follow)
+    return {
+        "settings": base.settings,
+        "clock": base.clock,
+        "described": base.described,
+        "store": base.store,
+        "state": base.state,
+        "bus": base.bus,
+        "last_values": last_values,
+        "queries": queries,
         "board": base.board,
         "counters": base.counters,
         "accounts": base.accounts,
@@ -205,7 +229,7 @@ def _web(base: Base, queue: TaskQueue) -> dict[str, Any]:
 def _wire(settings: Settings, chosen: Parts) -> _Wiring:
     base = build_base(settings, chosen)
     rollups = build_rollups(base)
-    door = build_door(base, rollups)
+    door = build_door(base, rollups)  # before the crawlers: what they read of new sensors must be let in
     asks = Asks()
     web = _web(base, asks)
     tasks = build_tasks(base, rollups, web["last_values"])
@@ -229,6 +253,9 @@ async def _open(wiring: _Wiring, alongside: Alongside | None) -> AsyncIterator[N
         if alongside is not None:
             await stack.enter_async_context(alongside(services))
         await stack.enter_async_context(services.runner)
+        await stack.enter_async_context(
+            commanded(wiring.base, {"backup": backup_command(wiring.base, wiring.door)})
+        )
         yield
 
 
@@ -284,12 +311,16 @@ def _routes(
         equipment=Commands(services.inventory.commands),
         public_read=settings.public_read,
     )
+
+    def described() -> list[BaseRoute]:
+        """What keeps something of the description; made anew when that changes."""
+        return [Route(EXPORT_PATH, _export_door(services)), *_reads(services).routes()]
+
     routes = [
         *graphql.routes(),
         *[Route(path, door) for path, door in doors.items()],
-        Route(EXPORT_PATH, _export_door(services)),
+        *described(),
         *openapi_routes(doors, page, shown=settings.explorer),
-        *_reads(services).routes(),
         *explorer_routes(schema.as_str() if settings.introspection else None, page, shown=settings.explorer),
         *health_routes(
             {
@@ -302,10 +333,21 @@ def _routes(
         metrics_route(numbers.render, CONTENT_TYPE),
         Mount("/", SinglePage(page)),
     ]
-    return [_gated(route, public_read=settings.public_read) for route in routes]
+    gated = [_gated(route, public_read=settings.public_read) for route in routes]
+
+    async def keep_up(_: Inventory, new: Inventory) -> None:
+        graphql.redescribe(Commands(new.commands))
+        fresh = [_gated(route, public_read=settings.public_read) for route in described()]
+        by_path = {route.path: route.app for route in fresh}
+        for route in gated:
+            route.app = by_path.get(route.path, route.app)
+        schema.fan_out.begin_again()
+
+    services.described.follow(keep_up)
+    return [*gated]
 
 
-def _gated(route: BaseRoute, *, public_read: bool) -> BaseRoute:
+def _gated(route: BaseRoute, *, public_read: bool) -> Route | WebSocketRoute | Mount:
     """Raises KeyError for a route without a line in the table of rights."""
     assert isinstance(route, (Route, WebSocketRoute, Mount))
     route.app = Gate(route.app, right_of_route(route.path), public_read=public_read)
@@ -326,14 +368,19 @@ def _export_door(services: WebServices) -> ExportDoor:
 
 def _collectors(services: WebServices, schema: Schema) -> list[Collector]:
     """What any process that answers questions can tell of itself."""
-    devices, work = services.queries.devices, services.queries.work
+    queries, work = services.queries, services.queries.work
     return [
         readings.rollups(services.state, services.clock),
-        readings.live(services.last_values, lambda: services.bus.subscribers, services.clock),
-        operations.devices(devices.all, devices.sensor_errors),
+        readings.live(lambda: services.queries.live.view, lambda: services.bus.subscribers, services.clock),
+        operations.devices(lambda: queries.devices.all(), lambda: queries.devices.sensor_errors()),
         operations.tasks(work.tasks.records, work.jobs.count),
-        operations.graphql(schema.operations, lambda: schema.fan_out.runs, schema.documents.lookups),
-        operations.process(),
+        operations.graphql(
+            schema.operations,
+            lambda: schema.fan_out.runs,
+            lambda: schema.fan_out.watchers,
+            schema.documents.lookups,
+        ),
+        operations.process(services.settings.data_dir),
     ]
 
 

@@ -7,12 +7,14 @@ import logging
 import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from pydantic import ValidationError
 
+from backend import packaged
 from backend.accounts.model import UserState
 from backend.core.errors import SeduceError
+from backend.core.logs import set_up
 from backend.settings import Settings
 
 if TYPE_CHECKING:
@@ -34,15 +36,20 @@ def main(argv: Sequence[str] | None = None) -> int:
     """Run one command and return its exit code: 0, or 1 for what the user can mend and was told."""
     args = _parser().parse_args(argv)
     run = {
+        "backup": _backup,
         "check": _check,
+        "config": _config,
         "demo": _demo,
         "device-key": _device_key,
         "export": _export,
         "import": _import,
         "ingest": _ingest,
+        "reload": _reload,
+        "restore": _restore,
         "rollups": _rollups,
         "serve": _serve,
         "temperature-registerer": _registerer,
+        "upgrade": _upgrade,
         "user": _user,
         "web": _web,
     }[args.command]
@@ -96,7 +103,44 @@ def _parser() -> argparse.ArgumentParser:
     _add_export(
         commands.add_parser("export", help="readings of the store as a file; the dashboard must not run")
     )
+    _add_keeping(commands)
     return parser
+
+
+def _add_keeping(commands: Any) -> None:
+    backup = commands.add_parser(
+        "backup", help="copy all that is kept, of one moment, while the dashboard runs or when it does not"
+    )
+    backup.add_argument("target", type=Path, metavar="DIR|FILE.tar", help="where to; must not be there yet")
+    _add_data(backup)
+    restore = commands.add_parser("restore", help="a backup into empty places; the dashboard must not run")
+    restore.add_argument("source", type=Path, metavar="DIR|FILE.tar", help="what `seduce backup` made")
+    restore.add_argument("--check", action="store_true", help="only compare every file with its checksum")
+    _add_data(restore)
+    reload = commands.add_parser(
+        "reload", help="the running dashboard loads its description anew and says what changed"
+    )
+    reload.add_argument("--dry-run", action="store_true", help="say what would change, and change nothing")
+    _add_data(reload)
+    upgrade = commands.add_parser(
+        "upgrade", help="bring description, database and store to this version; the dashboard must not run"
+    )
+    upgrade.add_argument(
+        "--check",
+        action="store_true",
+        help="say what is to be done, change nothing; 1 where there is something",
+    )
+    _add_data(upgrade)
+    config = commands.add_parser(
+        "config", help="the settings in force and where each comes from, without secrets"
+    )
+    config.add_argument("--all", action="store_true", help="also those that are as they come")
+
+
+def _add_data(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--data", type=Path, metavar="DIR", help="data folder of the process (SEDUCE_DATA_DIR, var)"
+    )
 
 
 def _add_import(parser: argparse.ArgumentParser) -> None:
@@ -192,6 +236,8 @@ def _demo(args: argparse.Namespace) -> int:
     from crawlers.simulators.troubles import Spell
 
     chosen = {"port": args.port, "description_dir": args.description}
+    if args.description is None and not Settings().description_dir.is_dir():
+        chosen["description_dir"] = packaged.example()
     settings = Settings(
         data_dir=args.data or Path("var/demo"), **{k: v for k, v in chosen.items() if v is not None}
     )
@@ -236,6 +282,41 @@ def _rollups(_: argparse.Namespace) -> int:
     return run_rollups(settings)
 
 
+def _backup(args: argparse.Namespace) -> int:
+    from backend.backups import run_backup
+
+    return run_backup(_placed(args), args.target)
+
+
+def _restore(args: argparse.Namespace) -> int:
+    from backend.restores import run_restore
+
+    return run_restore(_placed(args), args.source, args.check)
+
+
+def _reload(args: argparse.Namespace) -> int:
+    from backend import control
+
+    request = {"command": "reload", "dry_run": args.dry_run}
+    for line in control.ask(_placed(args).data_dir, request, print):
+        print(line)
+    return 0
+
+
+def _upgrade(args: argparse.Namespace) -> int:
+    from backend.upgrades import run_upgrade
+
+    return run_upgrade(_placed(args), args.check)
+
+
+def _config(args: argparse.Namespace) -> int:
+    from backend.settings import effective
+
+    for line in effective(args.all):
+        print(line)
+    return 0
+
+
 def _user(args: argparse.Namespace) -> int:
     from backend.operate import run
 
@@ -261,7 +342,7 @@ def _listen_and_serve(create: Callable[[Settings], Starlette], greeting: str, pr
     host, port = listener.getsockname()
     if not process:
         settings = settings.model_copy(update={"port": port})  # mailed links name it
-    return serve(create(settings), listener, f"{greeting} http://{host}:{port}")
+    return serve(create(settings), listener, f"{greeting} http://{host}:{port}", settings)
 
 
 def _import(args: argparse.Namespace) -> int:
@@ -288,15 +369,14 @@ def _export(args: argparse.Namespace) -> int:
 
 
 def _placed(args: argparse.Namespace) -> Settings:
-    chosen = {"data_dir": args.data, "description_dir": args.description}
+    chosen = {"data_dir": args.data, "description_dir": getattr(args, "description", None)}
     settings = Settings(**{name: value for name, value in chosen.items() if value is not None})
     logging.basicConfig(level=logging.WARNING, format="%(levelname)s %(name)s: %(message)s")
     return settings
 
 
 def _log(settings: Settings) -> None:
-    logging.basicConfig(level=settings.log_level, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
-    logging.getLogger("alembic").setLevel(logging.WARNING)
+    set_up(settings.log_level, settings.log_format)
 
 
 if __name__ == "__main__":

@@ -66,7 +66,7 @@ def run(settings: Settings, options: Options) -> int:
     settings = settings.model_copy(update=chosen)
     demo = _Demo(settings, options, load(settings.description_dir), url)
     app = create_app(settings, Parts(inventory=demo.inventory), demo.alongside)
-    return serve(app, listener, demo.greeting)
+    return serve(app, listener, demo.greeting, settings)
 
 
 class _Demo:

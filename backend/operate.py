@@ -19,7 +19,8 @@ from backend.core.errors import UserError
 from backend.db.engine import Database
 from backend.db.migrate import migrate
 from backend.settings import Settings
-from backend.wiring import Parts, build_accounts, database_url, open_rates
+from backend.stores import database_of
+from backend.wiring import Parts, build_accounts, open_rates
 
 
 def run(settings: Settings, args: argparse.Namespace) -> int:
@@ -28,7 +29,7 @@ def run(settings: Settings, args: argparse.Namespace) -> int:
 
 
 async def _run(settings: Settings, args: argparse.Namespace) -> int:
-    url = database_url(settings)
+    url = database_of(settings)
     database, clock = Database(url), SystemClock()
     rates = open_rates(settings, clock)
     try:

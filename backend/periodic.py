@@ -3,47 +3,59 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import TypeAlias
 
 from backend.core.ports import LastValuesView
 from backend.core.quantity import PLAUSIBLE, symbol
 from backend.core.tasks import TaskQueue
-from backend.inventory.model import Sensor
+from backend.inventory.model import Inventory, Sensor
 from backend.jobs.runner import JobRunner
 from backend.jobs.work import Work
 from backend.queries.live import silent_after_ns
 from backend.rollups.engine import RollupEngine
 from backend.watch.judge import Watched
-from backend.watch.watcher import Watcher, newest_in, newest_live
+from backend.watch.watcher import Newest, Watcher, newest_in, newest_live
 from backend.wiring import Base, definitions_of, keep_of, temperatures
 from workers.runs import TaskRuns
 from workers.schedule import SCHEDULE
 from workers.tasks import History, Services, bind
-from workers.unresponsive import Unresponsive, heard_in, heard_live
+from workers.unresponsive import Heard, Unresponsive, heard_in, heard_live
+
+Sensors: TypeAlias = Mapping[str, Sensor]
 
 
 def build_tasks(base: Base, rollups: RollupEngine, live: LastValuesView | None = None) -> TaskRuns:
     """All tasks. Sensors are looked at in the last values of this process, or without them in the store."""
     settings, clock, store = base.settings, base.clock, base.store
+
+    def heard(sensors: Sensors) -> Heard:
+        return heard_in(store, temperatures(sensors.values())) if live is None else heard_live(live)
+
+    def newest(sensors: Sensors) -> Newest:
+        return newest_in(store, sensors) if live is None else newest_live(live, sensors)
+
+    def all_watched(sensors: Sensors) -> list[Watched]:
+        return [watched(sensor, settings.live_max_age_s) for sensor in sensors.values()]
+
     sensors = base.inventory.sensors
-    warm = temperatures(sensors.values())
+    unresponsive = Unresponsive(temperatures(sensors.values()), heard(sensors), base.counters, clock)
+    watcher = Watcher(
+        all_watched(sensors), newest(sensors), store, base.state, base.events, clock, settings.stuck_hours
+    )
+
+    async def follow(_: Inventory, new: Inventory) -> None:
+        unresponsive.watch(temperatures(new.sensors.values()), heard(new.sensors))
+        watcher.watch(all_watched(new.sensors), newest(new.sensors))
+
+    base.described.follow(follow)
     services = Services(
         rollups=rollups,
         store=store,
         state=base.state,
         clock=clock,
         keep=keep_of(settings),
-        unresponsive=Unresponsive(
-            warm, heard_in(store, warm) if live is None else heard_live(live), base.counters, clock
-        ),
-        watcher=Watcher(
-            [watched(sensor, settings.live_max_age_s) for sensor in sensors.values()],
-            newest_in(store, sensors) if live is None else newest_live(live),
-            store,
-            base.state,
-            base.events,
-            clock,
-            settings.stuck_hours,
-        ),
+        unresponsive=unresponsive,
+        watcher=watcher,
         jobs=JobRunner(base.jobs, rollups, clock),
         history=History(base.jobs, base.events, settings.job_retention_days, settings.event_retention_days),
         postman=base.accounts.postman,

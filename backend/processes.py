@@ -16,9 +16,11 @@ from backend.receiving import application, draining
 from backend.settings import Settings
 from backend.wiring import (
     Parts,
+    backup_command,
     build_base,
     build_door,
     build_rollups,
+    commanded,
     open_doors,
     opened,
     refuse_one_process_parts,
@@ -41,10 +43,10 @@ def create_ingest(settings: Settings, parts: Parts | None = None) -> Starlette:
 
     @asynccontextmanager
     async def lifespan(app: Starlette) -> AsyncIterator[None]:
-        async with opened(base), draining(door):
+        async with opened(base), draining(door), commanded(base, {"backup": backup_command(base, door)}):
             yield
 
-    return application(open_doors(base, door.ingest), door.ingest, lifespan)
+    return application(open_doors(base, door.ingest), door.ingest, lifespan, settings.data_dir)
 
 
 def run_rollups(settings: Settings) -> int:
@@ -59,7 +61,7 @@ def run_rollups(settings: Settings) -> int:
         told = asyncio.Event()
         for number in (signal.SIGINT, signal.SIGTERM):
             asyncio.get_running_loop().add_signal_handler(number, told.set)
-        async with opened(base), runner:
+        async with opened(base), runner, commanded(base, {}):
             log.info("rolling up")
             await told.wait()
 

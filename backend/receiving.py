@@ -10,6 +10,7 @@ import logging
 from collections.abc import AsyncIterator, Callable, Coroutine, Mapping
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any, Final
 
 from starlette.applications import Starlette
@@ -81,9 +82,10 @@ def application(
     doors: Mapping[str, App],
     ingest: Ingest,
     lifespan: Callable[[Starlette], AbstractAsyncContextManager[None]],
+    data: Path,
 ) -> Starlette:
     """Doors by path, and how they fare. Nothing else is served."""
-    numbers = Metrics([readings.ingest(ingest.counters, lambda: ingest.depth), operations.process()])
+    numbers = Metrics([readings.ingest(ingest.counters, lambda: ingest.depth), operations.process(data)])
     app = Starlette(
         routes=[
             *[Route(path, door) for path, door in doors.items()],

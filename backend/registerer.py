@@ -4,14 +4,17 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
+from functools import partial
 
 from starlette.applications import Starlette
 
 from backend.bus.memory import MemoryBus
+from backend.control import hanging_up
 from backend.core.ports import SensorTags, Sink, Written
 from backend.core.reading import Readings
 from backend.ingest.keys import Guard, Keys, Networks
 from backend.ingest.service import Ingest
+from backend.inventory.described import Described
 from backend.inventory.loader import load
 from backend.inventory.model import Inventory
 from backend.receiving import RELAY_PATH, Door, application, draining, open_spool, tags_of
@@ -28,26 +31,36 @@ def create_registerer(settings: Settings, inventory: Inventory | None = None) ->
     """
     sink = HttpSink(settings.ingest_url, settings.key_for_ingest(), path=RELAY_PATH)
     spool = open_spool(settings, "cards.sqlite")
-    known = tags_of(inventory or load(settings.description_dir))
+    described = (
+        Described(inventory)
+        if inventory
+        else Described(load(settings.description_dir), partial(load, settings.description_dir))
+    )
     ingest = Ingest(
         spool,
         _Relay(sink),
         MemoryBus(),
-        known,
+        tags_of(described.inventory),
         set_aside=spool.set_aside,
     )
     door = Door(ingest, spool)
+
+    async def follow(_: Inventory, new: Inventory) -> None:
+        ingest.redescribe(tags_of(new))
+
+    described.follow(follow)
 
     @asynccontextmanager
     async def lifespan(app: Starlette) -> AsyncIterator[None]:
         async with AsyncExitStack() as stack:
             stack.push_async_callback(sink.close)
+            stack.enter_context(hanging_up(described.reload))
             await stack.enter_async_context(draining(door))
             yield
 
     keys = Keys.load(settings.device_keys, settings.device_keys_file)
     cards = Guard(CardDoor(ingest), keys, Networks.parse(settings.card_networks))
-    return application({CARDS_PATH: cards}, ingest, lifespan)
+    return application({CARDS_PATH: cards}, ingest, lifespan, settings.data_dir)
 
 
 class _Relay:

@@ -11,10 +11,13 @@ from typing import Any, Final
 import uvicorn
 from starlette.applications import Starlette
 
+from backend.core.asgi import App
 from backend.core.errors import PermanentError
 from backend.ingest.door import Doors
 from backend.rest.connection import BoundedHttp
+from backend.rest.requests import Requests
 from backend.settings import Settings
+from backend.tracing import traced
 
 SOCKETS: Final[dict[str, Any]] = {
     # Fanned-out messages are encoded once; compressing every copy would cost more than all the rest.
@@ -48,13 +51,20 @@ def listen(settings: Settings, process: str = "") -> socket.socket:
     return listener
 
 
-def serve(app: Starlette, listener: socket.socket, greeting: str | Callable[[], str]) -> int:
+def serve(
+    app: Starlette, listener: socket.socket, greeting: str | Callable[[], str], settings: Settings
+) -> int:
     """Until SIGINT or SIGTERM. Returns 0, or 1 where the start failed (the log says why).
 
     A greeting that is a function is asked for when all is up.
     """
-    # Pushes skip routing and middleware: a thousand a second come in, and none of it is for them.
-    front = Doors(app.state.doors, app)
+    with traced(app, settings) as spanned:
+        # Pushes skip routing and middleware: a thousand a second come in, and none of it is for them.
+        front = Doors(app.state.doors, Requests(spanned, settings.access_log))
+        return _serve(front, listener, greeting)
+
+
+def _serve(front: App, listener: socket.socket, greeting: str | Callable[[], str]) -> int:
     config = uvicorn.Config(
         front,
         http=BoundedHttp,

@@ -2,19 +2,46 @@
 
 from __future__ import annotations
 
+import os
+import re
+from collections.abc import Iterator
 from pathlib import Path
+from typing import Final, Literal
 from urllib.parse import urlsplit
 
+from dotenv import dotenv_values
 from pydantic import Field, SecretStr
-from pydantic_settings import BaseSettings, SettingsConfigDict
+from pydantic_settings import (
+    BaseSettings,
+    DotEnvSettingsSource,
+    PydanticBaseSettingsSource,
+    SettingsConfigDict,
+)
 
 from backend.core.errors import UserError
+
+FILE_VARIABLE: Final = "SEDUCE_SETTINGS_FILE"
 
 
 class Settings(BaseSettings):
     """What an operator can choose. docs/settings.md lists the same names; a test compares."""
 
     model_config = SettingsConfigDict(env_prefix="SEDUCE_", extra="ignore", frozen=True)
+
+    @classmethod
+    def settings_customise_sources(
+        cls,
+        settings_cls: type[BaseSettings],
+        init_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,
+        dotenv_settings: PydanticBaseSettingsSource,
+        file_secret_settings: PydanticBaseSettingsSource,
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        """What the command line says, then the environment, then the file that SEDUCE_SETTINGS_FILE names."""
+        file = settings_file()
+        if file is None:
+            return init_settings, env_settings
+        return init_settings, env_settings, DotEnvSettingsSource(settings_cls, env_file=file)
 
     host: str = Field(default="127.0.0.1", description="Address the web server listens on.")
     port: int = Field(
@@ -181,6 +208,18 @@ class Settings(BaseSettings):
         default=0.9, ge=0, le=1, description="Coverage below which PUE is withheld, 0 to 1."
     )
     log_level: str = Field(default="INFO", description="Least severe level that is logged.")
+    log_format: Literal["text", "json"] = Field(
+        default="text", description="How lines are logged: text, or json (an object a line)."
+    )
+    access_log: bool = Field(
+        default=False,
+        description="Whether each request is logged, with its id, path, status and time; pushes are not.",
+    )
+    otel_endpoint: str = Field(
+        default="",
+        description="OpenTelemetry collector that gets a span a request, as http://127.0.0.1:4318; empty means none. Needs the "
+        "extra `otel`.",
+    )
 
     @property
     def address(self) -> str:
@@ -216,3 +255,48 @@ def _secret_in(file: str, name: str) -> str:
         return Path(file).read_text().strip()
     except (OSError, UnicodeDecodeError) as cause:
         raise UserError(f"{name}={file} cannot be read: {cause}") from cause
+
+
+def settings_file() -> Path | None:
+    """The file of `SEDUCE_NAME=value` lines that the environment names. Raises `UserError` where it cannot be read."""
+    name = os.environ.get(FILE_VARIABLE)
+    if not name:
+        return None
+    try:
+        Path(name).read_text()
+    except (OSError, UnicodeDecodeError) as cause:
+        raise UserError(f"{FILE_VARIABLE}={name} cannot be read: {cause}") from cause
+    return Path(name)
+
+
+_SECRET_IN_URL: Final = re.compile(r"(?<=://)([^/@\s]*:)[^/@\s]*(?=@)")
+_SECRET_IN_QUERY: Final = re.compile(r"(?i)\b(token|password|sslpassword)=[^&\s]+")
+
+
+def effective(everything: bool = True) -> Iterator[str]:
+    """The settings in force, `SEDUCE_NAME=value` and where each comes from, a line each; secrets are not shown.
+
+    Without `everything` only those that differ from how they come. Raises ValidationError for a wrong one.
+    """
+    settings = Settings()
+    file = settings_file()
+    written = {name.upper() for name in dotenv_values(file)} if file else set()
+    given = {name.upper() for name in os.environ} - {FILE_VARIABLE}
+    for name in Settings.model_fields:
+        variable = f"SEDUCE_{name.upper()}"
+        if variable not in given | written and not everything:
+            continue
+        source = "environment" if variable in given else str(file) if variable in written else "default"
+        yield f"{variable}={shown(name, getattr(settings, name))}  # {source}"
+    for variable in sorted(v for v in given | written if v.startswith("SEDUCE_")):
+        if variable.removeprefix("SEDUCE_").lower() not in Settings.model_fields:
+            where = "the environment" if variable in given else str(file)
+            yield f"# {variable} of {where}: there is no such setting"
+
+
+def shown(name: str, value: object) -> str:
+    """A setting's value as it may be shown to anybody."""
+    if isinstance(value, SecretStr) or (name == "device_keys" and value):
+        return "(not shown)" if str(value) else ""
+    text = _SECRET_IN_URL.sub(r"\1(not shown)", str(value))
+    return _SECRET_IN_QUERY.sub(r"\1=(not shown)", text)

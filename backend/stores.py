@@ -11,15 +11,27 @@ from backend.core.ports import TimeSeriesStore
 from backend.settings import Settings
 
 
-def open_store(settings: Settings) -> TimeSeriesStore:
-    """The store that `store_url` names. Raises `PermanentError` for one that is not known."""
+def database_of(settings: Settings) -> str:
+    """URL of the relational database."""
+    return settings.database_url or f"sqlite:///{settings.data_dir.resolve() / 'seduce.sqlite'}"
+
+
+def duckdb_path(settings: Settings) -> Path | None:
+    """The file of the embedded store; None where the settings name another."""
     url = settings.store_url or f"duckdb:///{settings.data_dir.resolve() / 'series.duckdb'}"
     scheme, _, path = url.partition("://")
-    if scheme == "duckdb":
+    # As in other database URLs: three slashes before a relative path, four before an absolute one.
+    return Path(path.removeprefix("/")) if scheme == "duckdb" else None
+
+
+def open_store(settings: Settings) -> TimeSeriesStore:
+    """The store that `store_url` names. Raises `PermanentError` for one that is not known."""
+    url = settings.store_url
+    if path := duckdb_path(settings):
         from backend.store.duckdb import DuckDBStore
 
-        # As in other database URLs: three slashes before a relative path, four before an absolute one.
-        return DuckDBStore(Path(path.removeprefix("/")), memory_limit=f"{settings.store_memory_mb}MB")
+        return DuckDBStore(path, memory_limit=f"{settings.store_memory_mb}MB")
+    scheme = url.partition("://")[0]
     if scheme in ("influxdb+http", "influxdb+https"):
         from backend.store.influxdb import InfluxDBStore
 

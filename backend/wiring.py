@@ -7,12 +7,15 @@ from __future__ import annotations
 
 import asyncio
 import logging
+from collections import Counter
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Final
 
+from backend import control
 from backend.accounts.known_keys import KnownKeys
 from backend.accounts.passwords import Passwords
 from backend.accounts.rates import Rates
@@ -42,6 +45,7 @@ from backend.ingest.health_door import PATH as HEALTH_PATH
 from backend.ingest.health_door import HealthDoor
 from backend.ingest.keys import Guard, KeyRing, Keys, Networks
 from backend.ingest.service import Ingest
+from backend.inventory.described import Described
 from backend.inventory.loader import load
 from backend.inventory.model import Inventory, Sensor
 from backend.mail.console import ConsoleMailer, NoMailer
@@ -55,7 +59,7 @@ from backend.rollups.definitions import Definitions
 from backend.rollups.engine import RollupEngine
 from backend.rollups.retention import Keep
 from backend.settings import Settings
-from backend.stores import open_store
+from backend.stores import database_of, open_store
 
 log = logging.getLogger("seduce.app")
 
@@ -84,7 +88,7 @@ class Base:
 
     settings: Settings
     clock: Clock
-    inventory: Inventory
+    described: Described
     store: TimeSeriesStore
     bus: Bus
     database: Database
@@ -101,12 +105,17 @@ class Base:
     task_log: SqlTaskLog
     leases: SqlLeases | None
 
+    @property
+    def inventory(self) -> Inventory:
+        """The description that is in force now."""
+        return self.described.inventory
+
 
 def build_base(settings: Settings, chosen: Parts) -> Base:
     """Nothing is opened yet. Raises `DescriptionError` with all faults of the description, `PermanentError` for a setting."""
-    inventory = chosen.inventory or load(settings.description_dir)
+    described = describe(settings, chosen)
     settings.data_dir.mkdir(parents=True, exist_ok=True)
-    url = database_url(settings)
+    url = database_of(settings)
     database = Database(url)
     clock = chosen.clock or SystemClock()
     bus = chosen.bus or open_bus(settings)
@@ -116,7 +125,7 @@ def build_base(settings: Settings, chosen: Parts) -> Base:
     return Base(
         settings=settings,
         clock=clock,
-        inventory=inventory,
+        described=described,
         store=chosen.store or open_store(settings),
         bus=bus,
         database=database,
@@ -133,10 +142,6 @@ def build_base(settings: Settings, chosen: Parts) -> Base:
         # An embedded store has one process, and nobody to keep out.
         leases=None if is_embedded(settings) else SqlLeases(database),
     )
-
-
-def database_url(settings: Settings) -> str:
-    return settings.database_url or f"sqlite:///{settings.data_dir.resolve() / 'seduce.sqlite'}"
 
 
 def build_accounts(
@@ -179,11 +184,37 @@ def open_rates(settings: Settings, clock: Clock) -> RateLimits:
     return RedisRates(settings.bus_url)
 
 
+def describe(settings: Settings, chosen: Parts) -> Described:
+    """Raises `DescriptionError` with all faults."""
+    if chosen.inventory is not None:
+        return Described(chosen.inventory)
+    return Described(load(settings.description_dir), partial(load, settings.description_dir))
+
+
 def build_rollups(base: Base) -> RollupEngine:
-    """The engines of all processes over one store take turns."""
+    """The engines of all processes over one store take turns. They follow the description, and say what a change of it would
+    set off."""
     lock = None if base.leases is None else base.leases.lock("rollups")
     definitions = definitions_of(base.inventory)
-    return RollupEngine(base.store, base.state, definitions, base.clock, base.settings.rollup_delay_s, lock)
+    engine = RollupEngine(base.store, base.state, definitions, base.clock, base.settings.rollup_delay_s, lock)
+
+    async def follow(_: Inventory, new: Inventory) -> None:
+        engine.redefine(definitions_of(new))
+
+    async def foresee(new: Inventory) -> Iterable[str]:
+        try:
+            found = await engine.preview(definitions_of(new))
+        except TransientError as error:
+            return [f"what has to be computed again cannot be said now: {error}"]
+        again = Counter(s.kind.value for s in found.changed if s.stale_ns is not None)
+        return [
+            f"history computed again, newest day first: {n} series of kind {kind}"
+            for kind, n in again.items()
+        ]
+
+    base.described.follow(follow)
+    base.described.foresee(foresee)
+    return engine
 
 
 def definitions_of(inventory: Inventory) -> Definitions:
@@ -206,6 +237,11 @@ def build_door(base: Base, rollups: RollupEngine) -> Door:
         on_written=[mark_late],
         set_aside=spool.set_aside,
     )
+
+    async def follow(_: Inventory, new: Inventory) -> None:
+        ingest.redescribe(tags_of(new))
+
+    base.described.follow(follow)
     return Door(ingest, spool)
 
 
@@ -283,6 +319,30 @@ async def opened(base: Base) -> AsyncIterator[None]:
         with suppress(TransientError):
             await base.device_keys.look()
         await stack.enter_async_context(running(base.device_keys.run(), "device keys"))
+        yield
+
+
+def backup_command(base: Base, door: Door) -> control.Command:
+    """The command `backup`. What it needs is loaded when it is given: few processes ever are."""
+
+    async def backup(request: Mapping[str, object], tell: control.Say) -> object:
+        from backend.backups import command
+
+        spools = {"spool.sqlite": door.spool}
+        return await command(base.settings, base.store, spools)(request, tell)
+
+    return backup
+
+
+@asynccontextmanager
+async def commanded(base: Base, commands: Mapping[str, control.Command]) -> AsyncIterator[None]:
+    """The control socket with these commands and `reload`, and SIGHUP, which reloads too."""
+    async with AsyncExitStack() as stack:
+        stack.enter_context(control.hanging_up(base.described.reload))
+        reload = control.reload_command(base.described.reload)
+        await stack.enter_async_context(
+            control.listening(base.settings.data_dir, {"reload": reload, **commands})
+        )
         yield
 
 

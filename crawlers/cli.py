@@ -22,13 +22,15 @@ from pydantic import ValidationError
 
 from backend.core.clock import SystemClock
 from backend.core.errors import SeduceError
+from backend.core.logs import set_up
 from backend.core.ports import Sink
 from backend.ingest.spool import SqliteSpool
 from backend.inventory.loader import load
 from backend.inventory.model import Sensor
 from backend.settings import Settings
 from crawlers.health import HttpBoard, report_for_ever
-from crawlers.registry import build_crawler
+from crawlers.loop import Crawler
+from crawlers.registry import Tuning, build_crawler, follow
 from crawlers.selection import select
 from crawlers.sink import HttpSink, Policy, SpooledSink
 
@@ -123,7 +125,7 @@ def main(methods: Sequence[str] = (), argv: Sequence[str] | None = None, prog: s
     if not sensors:
         sys.stderr.write("no sensor matches; --list without other options shows what there is\n")
         return 2
-    logging.basicConfig(level=settings.log_level, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
+    set_up(settings.log_level, settings.log_format)
     try:
         asyncio.run(_run(sensors, options, key))
     except SeduceError as error:
@@ -134,7 +136,7 @@ def main(methods: Sequence[str] = (), argv: Sequence[str] | None = None, prog: s
 
 async def _run(sensors: Sequence[Sensor], options: argparse.Namespace, key: str) -> None:
     door, board = HttpSink(options.url, key), HttpBoard(options.url, key)
-    tuning = {"snmp": {"per_get": options.group_calls_factor, "bulk": options.mode == "bulk"}}
+    tuning: Tuning = {"snmp": {"per_get": options.group_calls_factor, "bulk": options.mode == "bulk"}}
     try:
         async with _sink(door, options) as sink:
             crawler = build_crawler(sensors, sink, SystemClock(), tuning=tuning)
@@ -146,6 +148,8 @@ async def _run(sensors: Sequence[Sensor], options: argparse.Namespace, key: str)
             loop = asyncio.get_running_loop()
             for number in (signal.SIGINT, signal.SIGTERM):
                 loop.add_signal_handler(number, task.cancel)
+            reloading = _Reloading(crawler, sensors, options, tuning)
+            loop.add_signal_handler(signal.SIGHUP, reloading.begin)
             with contextlib.suppress(asyncio.CancelledError):
                 await task
             telling.cancel()
@@ -153,6 +157,36 @@ async def _run(sensors: Sequence[Sensor], options: argparse.Namespace, key: str)
     finally:
         await board.close()
         await door.close()
+
+
+class _Reloading:
+    """SIGHUP: the description is loaded anew. A faulty one is logged with all its faults, and the old one stays."""
+
+    def __init__(
+        self, crawler: Crawler, sensors: Sequence[Sensor], options: argparse.Namespace, tuning: Tuning
+    ) -> None:
+        self._crawler = crawler
+        self._sensors = {s.name: s for s in sensors}
+        self._options = options
+        self._tuning = tuning
+        self._under_way: asyncio.Task[None] | None = None
+
+    def begin(self) -> None:
+        before, self._under_way = self._under_way, asyncio.create_task(self._reload(), name="reload")
+        if before is not None:
+            before.cancel()
+
+    async def _reload(self) -> None:
+        options = self._options
+        try:
+            inventory = await asyncio.to_thread(load, options.description)
+        except SeduceError as error:
+            log.error("the description was not loaded, the old one stays:\n%s", error)
+            return
+        chosen = select(inventory.sensors.values(), options.pdu, options.sensor_bus, options.method)
+        old, self._sensors = self._sensors, {s.name: s for s in chosen}
+        await follow(self._crawler, old, self._sensors, self._tuning)
+        log.info("the description was loaded anew: %d sensors are read", len(chosen))
 
 
 def _called(options: argparse.Namespace) -> str:

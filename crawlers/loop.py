@@ -10,8 +10,8 @@ from __future__ import annotations
 import asyncio
 import logging
 import random
-from collections import Counter, deque
-from collections.abc import Mapping, Sequence
+from collections import deque
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from backend.core.clock import Clock
@@ -106,6 +106,16 @@ class Poller:
         self._backoff = backoff
         self._chance = chance
         self._lost_since_ns = 0
+
+    def serves(self, device: Device) -> bool:
+        """Whether that is the same device, with the same sensors as often."""
+        mine = self.device
+        return (mine.name, mine.method, mine.period_s, tuple(mine.sensors)) == (
+            device.name,
+            device.method,
+            device.period_s,
+            tuple(device.sensors),
+        )
 
     async def run(self) -> None:
         """Until cancelled, or until the device says that asking again is of no use."""
@@ -216,12 +226,12 @@ class Crawler:
     ) -> None:
         policy, dice = backoff or Backoff(), chance or random.Random()
         self.sink = sink
-        self._pollers = [Poller(device, sink, clock, policy, dice) for device in devices]
-        seen: Counter[str] = Counter()
-        for poller in self._pollers:  # an agent read at two periods is two devices at one address
-            seen[poller.health.device] += 1
-            if (number := seen[poller.health.device]) > 1:
-                poller.health.device += f" #{number}"
+        self._clock, self._policy, self._dice = clock, policy, dice
+        self._pollers: list[Poller] = []
+        self._tasks: asyncio.TaskGroup | None = None
+        self._polling: dict[Poller, asyncio.Task[None]] = {}
+        for device in devices:
+            self._add(device)
 
     @property
     def health(self) -> Mapping[str, PollerHealth]:
@@ -237,9 +247,49 @@ class Crawler:
         """Until cancelled; then what was read is offered to the sink a last time."""
         async with asyncio.TaskGroup() as tasks:
             delivery = tasks.create_task(self.sink.run(), name="delivery")
-            polling = [tasks.create_task(p.run(), name=p.health.device) for p in self._pollers]
+            self._tasks = tasks
+            for poller in self._pollers:
+                self._begin(poller)
             try:
-                await asyncio.gather(*polling)
-                await asyncio.Event().wait()  # all were refused: stay, so that their health can be seen
+                await asyncio.Event().wait()  # also where all were refused: their health is still to be seen
             finally:
+                self._tasks = None
                 delivery.cancel()
+                for task in self._polling.values():
+                    task.cancel()
+
+    async def follow(self, devices: Sequence[Device], same: Callable[[Sequence[str]], bool]) -> None:
+        """Poll these devices from now on.
+
+        One that is polled already, and whose sensors are the `same`, misses no tick; what was read of the others is delivered.
+        """
+        kept: list[Poller] = []
+        new: list[Device] = []
+        for device in devices:
+            poller = next((p for p in self._pollers if p not in kept and p.serves(device)), None)
+            if poller is not None and same(device.sensors):
+                kept.append(poller)
+                await device.close()
+            else:
+                new.append(device)
+        gone = [self._polling.pop(p) for p in self._pollers if p not in kept and p in self._polling]
+        for task in gone:
+            task.cancel()
+        await asyncio.gather(*gone, return_exceptions=True)
+        self._pollers = kept
+        for device in new:
+            self._begin(self._add(device))
+
+    def _add(self, device: Device) -> Poller:
+        poller = Poller(device, self.sink, self._clock, self._policy, self._dice)
+        taken = {p.health.device for p in self._pollers}
+        number = 1
+        while poller.health.device in taken:  # an agent read at two periods is two devices at one address
+            number += 1
+            poller.health.device = f"{device.name} #{number}"
+        self._pollers.append(poller)
+        return poller
+
+    def _begin(self, poller: Poller) -> None:
+        if self._tasks is not None:
+            self._polling[poller] = self._tasks.create_task(poller.run(), name=poller.health.device)

@@ -8,7 +8,7 @@ from __future__ import annotations
 import importlib
 import logging
 import pkgutil
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import cache
 from typing import Any
 
@@ -72,3 +72,17 @@ def build_crawler(
     """A crawler of all that can be polled. `run()` it; `health` tells how each device fares."""
     sensors = inventory.sensors.values() if isinstance(inventory, Inventory) else inventory
     return Crawler(build_devices(sensors, tuning), BatchingSink(sink), clock, backoff)
+
+
+async def follow(
+    crawler: Crawler,
+    old: Mapping[str, Sensor],
+    new: Mapping[str, Sensor],
+    tuning: Tuning | None = None,
+) -> None:
+    """The crawler polls what the new sensors say. A device whose sensors are as they were goes on undisturbed."""
+
+    def same(names: Sequence[str]) -> bool:
+        return all(old.get(name) == new.get(name) for name in names)
+
+    await crawler.follow(build_devices(new.values(), tuning), same)

@@ -16,8 +16,10 @@ PACKAGES = ("backend", "crawlers", "workers")
 # Composition roots import what they wire, and nobody imports them.
 ROOTS = {
     "backend.app",
+    "backend.backups",
     "backend.cli",
     "backend.console",
+    "backend.control",
     "backend.demo",
     "backend.exports",
     "backend.imports",
@@ -26,9 +28,12 @@ ROOTS = {
     "backend.processes",
     "backend.receiving",
     "backend.registerer",
+    "backend.restores",
     "backend.schema_export",
     "backend.serve",
     "backend.stores",
+    "backend.tracing",
+    "backend.upgrades",
     "backend.wiring",
     "crawlers.__main__",
     "crawlers.cli",
@@ -39,9 +44,14 @@ ROOTS = {
 # started as a program runs the command line that all crawlers share.
 RUNS = {
     "backend.app": {"backend.periodic", "backend.receiving", "backend.wiring"},
+    "backend.backups": {"backend.console", "backend.control", "backend.stores"},
     "backend.cli": {
         "backend.app",
+        "backend.backups",
+        "backend.control",
         "backend.demo",
+        "backend.restores",
+        "backend.upgrades",
         "backend.processes",
         "backend.registerer",
         "backend.serve",
@@ -51,12 +61,21 @@ RUNS = {
         "backend.wiring",
     },
     "backend.demo": {"backend.app", "backend.serve", "backend.wiring"},
-    "backend.operate": {"backend.wiring"},
+    "backend.operate": {"backend.stores", "backend.wiring"},
     "backend.periodic": {"backend.wiring"},
     "backend.processes": {"backend.periodic", "backend.receiving", "backend.wiring"},
     "workers.app": {"backend.periodic", "backend.wiring"},
-    "backend.registerer": {"backend.receiving"},
-    "backend.wiring": {"backend.receiving", "backend.stores"},
+    "backend.registerer": {"backend.control", "backend.receiving"},
+    "backend.serve": {"backend.tracing"},
+    "backend.restores": {
+        "backend.backups",
+        "backend.console",
+        "backend.control",
+        "backend.imports",
+        "backend.stores",
+    },
+    "backend.upgrades": {"backend.console", "backend.control", "backend.stores"},
+    "backend.wiring": {"backend.backups", "backend.control", "backend.receiving", "backend.stores"},
     "backend.exports": {"backend.console", "backend.stores"},
     "backend.imports": {"backend.console", "backend.stores"},
     **{
@@ -68,6 +87,7 @@ RUNS = {
 # room -> rooms of ours it may import (itself always)
 ALLOWED: dict[str, set[str]] = {
     "backend.core": set(),
+    "backend.packaged": set(),
     "backend.settings": {"backend.core"},
     "backend.inventory": {"backend.core"},
     "backend.store": {"backend.core"},
@@ -103,6 +123,7 @@ ALLOWED: dict[str, set[str]] = {
         "backend.watch",
     },
     "backend.rest": {
+        "backend.packaged",
         "backend.core",
         "backend.inventory",
         "backend.settings",

@@ -29,15 +29,19 @@ class Unresponsive:
 
     def __init__(self, watched: Mapping[str, float], heard: Heard, counters: Counters, clock: Clock) -> None:
         """`watched` gives the period in seconds of each sensor."""
-        self._limits = {
-            name: max(SILENT_NS, round(PERIODS * period_s * NS_PER_SECOND))
-            for name, period_s in watched.items()
-        }
+        self._limits = _limits(watched)
         self._heard = heard
         self._counters = counters
         self._clock = clock
         self._since_ns = clock.now_ns()
         self._silent: frozenset[str] = frozenset()
+
+    def watch(self, watched: Mapping[str, float], heard: Heard) -> None:
+        """Other sensors from now on; those that are new have their 40 s to be heard."""
+        self._heard = heard
+        if watched.keys() - self._limits.keys():
+            self._since_ns = self._clock.now_ns()
+        self._limits = _limits(watched)
 
     async def detect(self) -> frozenset[str]:
         """One look. Returns the silent sensors. Raises `TransientError` where it cannot be seen or counted now."""
@@ -58,11 +62,21 @@ class Unresponsive:
         return silent
 
 
+def _limits(watched: Mapping[str, float]) -> dict[str, int]:
+    return {
+        name: max(SILENT_NS, round(PERIODS * period_s * NS_PER_SECOND)) for name, period_s in watched.items()
+    }
+
+
 def heard_live(view: LastValuesView) -> Heard:
     """From the last values in memory."""
 
     async def heard() -> Mapping[str, int]:
-        return dict(zip(view.names, view.times().tolist(), strict=True))
+        newest = view.snapshot()
+        return {
+            newest.names[code]: t
+            for code, t in zip(newest.codes.tolist(), newest.times.tolist(), strict=True)
+        }
 
     return heard
 

@@ -10,7 +10,7 @@ from typing import Final, TypeAlias
 import numpy as np
 
 from backend.core.errors import TransientError
-from backend.core.ports import Bus
+from backend.core.ports import Bus, LastValuesView
 from backend.core.reading import Float64, Int64, Reading, Readings
 
 log = logging.getLogger(__name__)
@@ -104,6 +104,18 @@ class LastValues:
         names = tuple(self._all[row] for row in rows.tolist())
         return Readings(names, np.arange(len(rows), dtype=np.int32), self._times[rows], self._values[rows])
 
+    def of(self, names: Sequence[str]) -> LastValuesView:
+        """The same values under another order of described sensors, for as long as that holds."""
+        return _View(self, names)
+
+    def rows_of(self, names: Sequence[str]) -> Int64:
+        """Where the named sensors stand in `columns`; for good."""
+        return self._rows_of(tuple(names))
+
+    def columns(self) -> tuple[Int64, Float64]:
+        """Times and values of all sensors, not to be changed; the smallest int64 and NaN where there is none."""
+        return self._times, self._values
+
     async def _sow(self) -> None:
         if self._seed is None:
             return
@@ -127,3 +139,25 @@ class LastValues:
         rows = np.array([self._index[name] for name in names], np.int64)
         self._seen = (names, rows)
         return rows
+
+
+class _View:
+    """Some of the sensors of `LastValues`, in an order of their own."""
+
+    def __init__(self, of: LastValues, names: Sequence[str]) -> None:
+        self.names: tuple[str, ...] = tuple(names)
+        self._of = of
+        self._rows = of.rows_of(self.names)
+
+    def values(self, now_ns: int, max_age_ns: int) -> Float64:
+        times, values = self._of.columns()
+        return np.where(times[self._rows] >= now_ns - max_age_ns, values[self._rows], np.nan)
+
+    def times(self) -> Int64:
+        return self._of.columns()[0][self._rows]
+
+    def latest(self, name: str) -> Reading | None:
+        return self._of.latest(name)
+
+    def snapshot(self, sensors: frozenset[str] | None = None) -> Readings:
+        return self._of.snapshot(sensors)

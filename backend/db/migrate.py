@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Final
 from sqlalchemy import Connection, inspect, text
 from sqlalchemy.exc import InterfaceError, OperationalError
 
-from backend.core.errors import TransientError
+from backend.core.errors import TransientError, UserError
 from backend.db.engine import create_engine
 
 if TYPE_CHECKING:
@@ -43,6 +43,36 @@ async def _run(url: str, move: Callable[[Config, str], None], revision: str) -> 
         raise TransientError(f"database: {error.orig}") from error
     finally:
         await engine.dispose()
+
+
+async def revisions(url: str) -> tuple[str | None, str]:
+    """The revision that the database's tables have (None for no tables) and the one that this version wants.
+
+    Raises TransientError where the database cannot be reached, `UserError` where a later version made its tables.
+    """
+    engine = create_engine(url)
+    try:
+        async with engine.connect() as connection:
+            return await connection.run_sync(_revisions)
+    except (OperationalError, InterfaceError) as error:
+        raise TransientError(f"database: {error.orig}") from error
+    finally:
+        await engine.dispose()
+
+
+def _revisions(connection: Connection) -> tuple[str | None, str]:
+    from alembic.migration import MigrationContext
+    from alembic.script import ScriptDirectory
+
+    scripts = ScriptDirectory.from_config(config(connection))
+    there, wanted = MigrationContext.configure(connection).get_current_revision(), scripts.get_current_head()
+    assert wanted is not None
+    if there is not None and there not in {script.revision for script in scripts.walk_revisions()}:
+        raise UserError(
+            f"the database's tables are of revision {there}, which this version does not know: a later version made them; "
+            "install that one, or restore a backup of before"
+        )
+    return there, wanted
 
 
 def newest() -> str:

@@ -14,6 +14,7 @@ from strawberry.extensions import SchemaExtension
 from strawberry.types import ExecutionResult
 
 from backend.core.errors import Conflict, NotAllowed, NotFound, TooManyAttempts, TransientError, UserError
+from backend.core.logs import request_id
 
 log = logging.getLogger("seduce.graphql")
 
@@ -50,7 +51,8 @@ def describe(error: GraphQLError) -> GraphQLError:
     if isinstance(cause, TransientError):
         log.debug("A query could not reach its data: %s", cause)  # who lost it has logged the loss
         return _with(error, _UNAVAILABLE_MESSAGE, {"code": UNAVAILABLE})
-    error_id = secrets.token_hex(4)
+    # The request's own id, so that one search of the log finds all of it; a subscription outlives its request.
+    error_id = request_id.get() or secrets.token_hex(8)
     path = ".".join(map(str, error.path or ()))
     log.error("Unexpected error %s at %s", error_id, path or "the query", exc_info=cause)
     return _with(

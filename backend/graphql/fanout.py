@@ -54,9 +54,11 @@ class _Watcher:
 class _Run:
     """One execution and its watchers."""
 
-    def __init__(self) -> None:
+    def __init__(self, start: Start) -> None:
         self.watchers: set[_Watcher] = set()
         self.task: asyncio.Task[None] | None = None
+        self.outdated = False
+        self._start = start
 
     @property
     def is_over(self) -> bool:
@@ -73,8 +75,21 @@ class _Run:
                     for watcher in self.watchers:
                         watcher.offer(result)
         finally:
-            for watcher in self.watchers:
-                watcher.end()
+            if self.task is asyncio.current_task():  # else another has taken over
+                for watcher in self.watchers:
+                    watcher.end()
+
+    def begin_again(self) -> None:
+        """From a snapshot: what it answers from is not what it was."""
+        if self.task is None:
+            self.outdated = True  # it is just beginning
+        else:
+            self.task = asyncio.create_task(self._take_over(self.task), name="shared subscription")
+
+    async def _take_over(self, before: asyncio.Task[None]) -> None:
+        before.cancel()
+        await asyncio.gather(before, return_exceptions=True)
+        await self.pump(await self._start())
 
 
 class FanOut:
@@ -87,12 +102,21 @@ class FanOut:
     def runs(self) -> int:
         return len(self._runs)
 
+    @property
+    def watchers(self) -> int:
+        return sum(len(run.watchers) for run in self._runs.values())
+
+    def begin_again(self) -> None:
+        """Every subscription starts anew, with a snapshot for all who watch it: the description has changed."""
+        for run in self._runs.values():
+            run.begin_again()
+
     async def watch(self, key: bytes, start: Start) -> Results:
         """The results of a subscription. `key` tells equal ones: what, with which variables, and for whom."""
         watcher = _Watcher()
         run = self._runs.get(key)
         if run is None or run.is_over:
-            run = self._runs[key] = _Run()
+            run = self._runs[key] = _Run(start)
         run.watchers.add(watcher)  # before the snapshot, so that nothing falls in between
         try:
             source = await start()
@@ -104,6 +128,8 @@ class FanOut:
                 return
             if run.task is None:
                 run.task = asyncio.create_task(run.pump(source), name="shared subscription")
+                if run.outdated:
+                    run.begin_again()
             else:
                 await source.aclose()
             while not (watcher.ended and not watcher.waiting):

@@ -69,6 +69,10 @@ class GraphQLServer(GraphQL[Context, None]):
         self._equipment = equipment
         self._public_read = public_read
 
+    def redescribe(self, equipment: Equipment) -> None:
+        """Other equipment takes commands from now on."""
+        self._equipment = equipment
+
     def routes(self) -> list[BaseRoute]:
         return [Route(PATH, self, max_body_size=self._max_body), WebSocketRoute(PATH, self)]
 

@@ -80,6 +80,16 @@ class Ingest:
         self._bus_down = False
         self._drain = Drain(spool, store, self._tags_of, self.counters, on_written, set_aside)
 
+    def redescribe(self, known: Mapping[str, SensorTags]) -> None:
+        """Other sensors are described from now on.
+
+        Those of the description before are let in once more until the next change: what was read of them is on its way.
+        """
+        self._directory = Directory([*known, *self._known])
+        self._tags = {**self._tags, **known}
+        self._known = dict(known)
+        self._strangers.difference_update(known)
+
     @property
     def depth(self) -> int:
         """Readings accepted and not yet in the store."""

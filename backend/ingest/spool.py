@@ -115,6 +115,10 @@ class SqliteSpool:
         """Keep readings that no store takes, outside the queue, for a person to look at."""
         await self._call(lambda: self._file.set_aside(readings, reason))
 
+    async def copy_to(self, path: Path) -> int:
+        """A copy of the file as it is now; how many readings it holds. Raises `TransientError` where it cannot be written."""
+        return int(await self._call(lambda: self._file.copy_to(path)))
+
     async def _call(self, work: Callable[[], Any]) -> Any:
         if self._thread is None:
             raise TransientError("the spool is closed")

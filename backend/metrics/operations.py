@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import math
 import resource
+import shutil
 import time
 from collections import Counter
 from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
@@ -57,6 +59,13 @@ GRAPHQL_ERRORS = Family("seduce_graphql_errors_total", "counter", "Errors answer
 GRAPHQL_SECONDS = Family(
     "seduce_graphql_seconds", "histogram", "How long queries and mutations over HTTP take.", ("type",)
 )
+OPERATION_SECONDS = Family(
+    "seduce_graphql_operation_seconds",
+    "histogram",
+    "How long they take by the name that the document gives the operation; names beyond the first 100 share one.",
+    ("operation",),
+)
+WATCHERS = Family("seduce_graphql_subscriptions", "gauge", "Subscriptions that clients hold open.")
 SHARED = Family(
     "seduce_graphql_shared_subscriptions", "gauge", "Different subscriptions that run; equal ones run once."
 )
@@ -87,6 +96,7 @@ DOCUMENTS = Family(
     "Documents that were parsed and validated before (hit), or had to be (miss).",
     ("found",),
 )
+FREE = Family("seduce_data_free_bytes", "gauge", "Room on the disk that holds the data folder.")
 START = Family("process_start_time_seconds", "gauge", "When this process began, in seconds since the epoch.")
 
 
@@ -95,6 +105,7 @@ class Operations(Protocol):
 
     begun: Counter[str]
     errors: Counter[str]
+    named: dict[str, Timing]
 
     @property
     def seconds(self) -> Mapping[str, Timing]: ...
@@ -133,7 +144,10 @@ def _device(device: DeviceHealth) -> Iterable[Sample]:
 
 
 def graphql(
-    operations: Operations, shared: Callable[[], int], documents: Mapping[str, int] | None = None
+    operations: Operations,
+    shared: Callable[[], int],
+    watchers: Callable[[], int],
+    documents: Mapping[str, int] | None = None,
 ) -> Collector:
     """Questions answered."""
 
@@ -142,11 +156,14 @@ def graphql(
             *((OPERATIONS, (kind,), count) for kind, count in sorted(operations.begun.items())),
             *((GRAPHQL_ERRORS, (code,), count) for code, count in sorted(operations.errors.items())),
             *((GRAPHQL_SECONDS, (kind,), timing) for kind, timing in sorted(operations.seconds.items())),
+            *((OPERATION_SECONDS, (name,), timing) for name, timing in sorted(operations.named.items())),
+            (WATCHERS, (), watchers()),
             (SHARED, (), shared()),
             *((DOCUMENTS, (found,), count) for found, count in sorted((documents or {}).items())),
         ]
 
-    return Collector("graphql", (OPERATIONS, GRAPHQL_ERRORS, GRAPHQL_SECONDS, SHARED, DOCUMENTS), read)
+    families = (OPERATIONS, GRAPHQL_ERRORS, GRAPHQL_SECONDS, OPERATION_SECONDS, WATCHERS, SHARED, DOCUMENTS)
+    return Collector("graphql", families, read)
 
 
 def tasks(
@@ -175,17 +192,25 @@ def tasks(
 _STARTED: Final = time.time()
 
 
-def process() -> Collector:
-    """This process, under the names that all Prometheus clients use."""
+def process(data: Path) -> Collector:
+    """This process, under the names that all Prometheus clients use, and the disk below its data."""
 
     async def read() -> Iterable[Sample]:
         return [
             (CPU, (), time.process_time()),
             (MEMORY, (), _resident_bytes()),
             (START, (), _STARTED),
+            (FREE, (), _free_bytes(data)),
         ]
 
-    return Collector("process", (CPU, MEMORY, START), read)
+    return Collector("process", (CPU, MEMORY, START, FREE), read)
+
+
+def _free_bytes(folder: Path) -> float:
+    try:
+        return float(shutil.disk_usage(folder).free)
+    except OSError:
+        return math.nan
 
 
 def _resident_bytes() -> int:

@@ -98,10 +98,11 @@ def rollups(state: RollupState, clock: Clock) -> Collector:
     return Collector("rollups", (LAG, DIRTY), read)
 
 
-def live(view: LastValuesView, subscribers: Callable[[], int], clock: Clock) -> Collector:
-    """What is heard now."""
+def live(now: Callable[[], LastValuesView], subscribers: Callable[[], int], clock: Clock) -> Collector:
+    """What is heard now; `now` gives the last values of the sensors that are described."""
 
     async def read() -> Iterable[Sample]:
+        view = now()
         values = view.values(clock.now_ns(), 60 * NS_PER_SECOND)
         return [
             (SENSORS, (), len(view.names)),

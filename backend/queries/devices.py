@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncGenerator, Mapping, Sequence
+from collections.abc import AsyncGenerator, Container, Mapping, Sequence
 from dataclasses import replace
 from typing import Final
 
@@ -21,9 +21,15 @@ LEAST_SECONDS: Final = 1.0
 
 
 class DeviceService:
-    """Reads the board; raises `TransientError` where it cannot be reached."""
+    """Reads the board; raises `TransientError` where it cannot be reached.
 
-    def __init__(self, board: HealthBoard, counters: Counters, clock: Clock) -> None:
+    Devices of which no sensor is `described` are left out: they were removed, and nobody reports them any more.
+    """
+
+    def __init__(
+        self, board: HealthBoard, counters: Counters, clock: Clock, described: Container[str]
+    ) -> None:
+        self._described = described
         self._board = board
         self._counters = counters
         self._clock = clock
@@ -34,6 +40,7 @@ class DeviceService:
         return [
             device if device.reported_ns >= heard_ns else replace(device, state=DeviceState.UNHEARD)
             for device in await self._board.devices()
+            if any(sensor in self._described for sensor in device.sensors)
         ]
 
     async def find(self, name: str) -> DeviceHealth | None:

@@ -60,6 +60,9 @@ class ExportService:
         self._described = described
         self._store = store
 
+    def redescribe(self, described: Mapping[str, Sensor]) -> None:
+        self._described = described
+
     async def plan(self, request: ExportRequest) -> ExportPlan:
         """Raises `ExportRefused` for what cannot be answered."""
         latest = await self._store.latest()

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 
 from backend.core.clock import Clock
 from backend.core.events import EventLog
@@ -25,9 +25,9 @@ from backend.settings import Settings
 from backend.watch.service import EventService
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Queries:
-    """What the API answers from."""
+    """What the API answers from. Ask it anew for each question: a change of the description changes what it holds."""
 
     clock: Clock
     live: Live
@@ -43,6 +43,11 @@ class Queries:
     devices: DeviceService
     events: EventService
     work: Work
+
+    def become(self, other: Queries) -> None:
+        """Answer as `other` does from now on."""
+        for f in fields(self):
+            setattr(self, f.name, getattr(other, f.name))
 
     @classmethod
     def build(
@@ -77,7 +82,7 @@ class Queries:
             balance=BalanceService(inventory, energy, usage, marks, clock),
             racks=RackService(inventory, live, clock),
             overview=OverviewService(inventory, live, sensors, energy, history, clock, settings),
-            devices=DeviceService(board, counters, clock),
+            devices=DeviceService(board, counters, clock, inventory.sensors),
             events=EventService(events, counters, clock),
             work=work,
         )

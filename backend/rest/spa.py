@@ -10,7 +10,9 @@ from starlette.responses import HTMLResponse, Response
 from starlette.staticfiles import StaticFiles
 from starlette.types import Scope
 
-DIST: Final = Path(__file__).resolve().parents[2] / "frontend_static" / "dist"
+from backend import packaged
+
+DIST: Final = packaged.page()
 HASHED: Final = "assets/"
 """Folder of files with a hash of their content in the name: they never change."""
 

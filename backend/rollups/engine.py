@@ -105,6 +105,14 @@ class RollupEngine:
         self._known = frozenset(definitions.sensors)
         self._settled = False
 
+    async def preview(self, definitions: Definitions) -> changes.Changes:
+        """What `redefine` would set off: history is computed again of the changed series whose `stale_ns` is not None."""
+        learned = {name: found.period_s for name, found in (await self._state.periods()).items()}
+        rolled = await self._state.watermark(Window.S30)
+        return changes.compare(
+            await self._state.series(), changes.described(definitions.knowing(learned)), rolled
+        )
+
     async def step(self) -> Report:
         """Roll up every window that is complete by now and not yet kept, however long ago the last step was.
 

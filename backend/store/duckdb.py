@@ -5,6 +5,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import AbstractAsyncContextManager
 from itertools import pairwise
 from pathlib import Path
 from typing import Literal, TypeVar
@@ -56,6 +57,17 @@ class DuckDBStore:
 
     async def close(self) -> None:
         await self._engine.close()
+
+    @property
+    def path(self) -> Path | Literal[":memory:"]:
+        return self._engine.path
+
+    def standing_still(self) -> AbstractAsyncContextManager[None]:
+        """The file may be copied while the block runs: see `Engine.standing_still`.
+
+        By another process, that is: to close a file that one has open gives up its lock.
+        """
+        return self._engine.standing_still()
 
     # -- readings --------------------------------------------------------------------------------------------------
 

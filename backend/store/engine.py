@@ -9,9 +9,9 @@ from __future__ import annotations
 import asyncio
 import re
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import asynccontextmanager, contextmanager
 from pathlib import Path
 from typing import Any, Final, Literal, TypeVar
 
@@ -194,6 +194,28 @@ class Engine:
         Left alone, DuckDB does so by the size of its log, to which large writes and drops hardly add: it would be at the close.
         """
         await self._submit(self._writer, lambda: self._local.cursor.execute("checkpoint"))
+
+    @asynccontextmanager
+    async def standing_still(self) -> AsyncIterator[None]:
+        """The file holds all that was written, and nothing is written to it while the block runs. Reads go on."""
+        loop, still, over = asyncio.get_running_loop(), asyncio.Event(), threading.Event()
+
+        def hold() -> None:
+            self._local.cursor.execute("checkpoint")
+            loop.call_soon_threadsafe(still.set)
+            over.wait()
+
+        holding = asyncio.create_task(self._submit(self._writer, hold))
+        reached = asyncio.create_task(still.wait())
+        try:
+            await asyncio.wait({holding, reached}, return_when=asyncio.FIRST_COMPLETED)
+            if not still.is_set():
+                await holding
+            yield
+        finally:
+            over.set()
+            reached.cancel()
+            await asyncio.gather(holding, reached, return_exceptions=True)
 
     async def _submit(self, pool: ThreadPoolExecutor | None, job: Callable[[], T]) -> T:
         if pool is None:

@@ -1,6 +1,7 @@
 """The time series store in an InfluxDB, under the names of series, tags and fields that deployments have had for years.
 
-Readings are read by many processes and written by one, the ingest: what is late is told from what that process has seen.
+Readings are written by ingest doors, of which there may be several: what is late is told from what this process has seen, and
+from the clock. docs/decisions/0020.
 Raw readings are written with seconds where all of a batch fall on whole ones, else with nanoseconds.
 """
 
@@ -28,6 +29,9 @@ from backend.store.influxdb_server import Server
 T = TypeVar("T")
 
 READERS: Final = 4
+
+ELSEWHERE_NS: Final = 60 * NS_PER_SECOND
+"""A reading so old may have been written by another process already, whatever this one has seen."""
 
 
 class InfluxDBStore:
@@ -161,6 +165,7 @@ class InfluxDBStore:
 
     def _write(self, readings: Readings, tags: Mapping[str, SensorTags]) -> Written:
         heads = self._known_heads()
+        elsewhere = self._clock.now_ns() - ELSEWHERE_NS
         unit_ns, precision = (NS_PER_SECOND, "s") if lines.seconds_are_enough(readings.times) else (1, "ns")
         code_of = {name: code for code, name in enumerate(readings.names)}
         late: list[Readings] = []
@@ -170,7 +175,8 @@ class InfluxDBStore:
         for name, points in readings.by_sensor().items():
             newest = heads.newest(name)
             old = 0 if newest is None else int(np.searchsorted(points.times, newest, side="right"))
-            for tag_set, part in self._placed(heads, name, points, old, tags.get(name)):
+            doubtful = max(old, int(np.searchsorted(points.times, elsewhere, side="right")))
+            for tag_set, part in self._placed(heads, name, points, doubtful, tags.get(name)):
                 text += lines.of_points(tag_set, part, unit_ns)
                 ends.append((name, int(part.times[-1]), tag_set))
             rows += len(points)

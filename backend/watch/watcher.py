@@ -46,6 +46,11 @@ class Watcher:
         self._since_ns = clock.now_ns()
         self._same: tuple[int, Mapping[str, Same]] = (0, {})
 
+    def watch(self, watched: Iterable[Watched], newest: Newest) -> None:
+        """Other sensors from now on."""
+        self._watched, self._newest = tuple(watched), newest
+        self._same = (0, {})
+
     async def look(self) -> Findings:
         """Raises `TransientError` where it cannot be seen or kept now; the next look makes up for it."""
         lasting = await self._events.open()
@@ -84,11 +89,12 @@ async def same_for_hours(
     return found
 
 
-def newest_live(view: LastValuesView) -> Newest:
+def newest_live(view: LastValuesView, sensors: Iterable[str]) -> Newest:
     """From the last values in memory."""
+    names = list(sensors)
 
     async def newest() -> Mapping[str, Reading]:
-        found = {name: view.latest(name) for name in view.names}
+        found = {name: view.latest(name) for name in names}
         return {name: reading for name, reading in found.items() if reading is not None}
 
     return newest

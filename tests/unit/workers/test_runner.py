@@ -164,7 +164,13 @@ async def test_the_schedule_has_a_task_for_every_name(tmp_path: Path) -> None:
             keep=Keep(),
             unresponsive=Unresponsive({}, heard_live(site.last_values), site.counters, site.clock),
             watcher=Watcher(
-                [], newest_live(site.last_values), site.store, site.state, site.events, site.clock, 6
+                [],
+                newest_live(site.last_values, site.last_values.names),
+                site.store,
+                site.state,
+                site.events,
+                site.clock,
+                6,
             ),
             jobs=site.job_runner,
             history=History(site.jobs, site.events, 1, 1),

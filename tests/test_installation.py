@@ -1,0 +1,109 @@
+"""The files that an installation copies: units, the container's recipe, the man page, the dashboard of Grafana."""
+
+from __future__ import annotations
+
+import json
+import re
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from backend import cli
+from backend.core.bucket import SeriesKind, measurement
+from backend.core.windows import Window
+from backend.inventory.loader import load
+from backend.settings import Settings
+from scripts import man_page
+from scripts.metrics_doc import families
+from tests.conftest import need
+
+ROOT = Path(__file__).resolve().parents[1]
+UNITS = sorted((ROOT / "examples" / "systemd").glob("*.*"))
+GRAFANA = ROOT / "examples" / "grafana" / "seduce.json"
+
+
+@pytest.mark.parametrize("unit", UNITS, ids=lambda path: path.name)
+def test_systemd_understands_the_unit(unit: Path, tmp_path: Path) -> None:
+    """With programs and accounts that are there on any machine in place of those of an installation."""
+    text = unit.read_text()
+    text = re.sub(r"/opt/seduce/\.venv/bin/(seduce|python|celery)", shutil.which("true") or "/bin/true", text)
+    text = re.sub(r"^(User|Group)=seduce$", "", text, flags=re.MULTILINE)
+    name = unit.name.replace("@.", "@web.")
+    (tmp_path / name).write_text(text)
+    for other in UNITS:
+        if other != unit and other.suffix == ".target":
+            (tmp_path / other.name).write_text(other.read_text())
+    command = [need("systemd-analyze", "systemd"), "verify", "--man=no", str(tmp_path / name)]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=60)
+    ours = [line for line in done.stderr.splitlines() if "seduce" in line]
+    assert not ours, done.stderr
+
+
+@pytest.mark.parametrize("unit", [u for u in UNITS if u.suffix == ".service"], ids=lambda path: path.name)
+def test_no_unit_runs_as_root_and_all_read_one_file(unit: Path) -> None:
+    text = unit.read_text()
+    assert "\nUser=seduce\n" in text
+    assert "SEDUCE_SETTINGS_FILE=/etc/seduce/env" in text
+
+
+def test_the_example_of_settings_names_settings() -> None:
+    named = re.findall(r"^SEDUCE_(\w+)=", (ROOT / "examples" / "seduce.env").read_text(), re.MULTILINE)
+    assert named
+    assert {name.lower() for name in named} <= Settings.model_fields.keys()
+
+
+def test_the_containers_recipe_copies_what_is_there() -> None:
+    text = (ROOT / "examples" / "Containerfile").read_text()
+    for line in re.findall(r"^COPY (?!--)(.+)$", text, re.MULTILINE):
+        for source in line.split()[:-1]:
+            assert (ROOT / source).exists(), source
+    for name in re.findall(r"SEDUCE_(\w+)=", text):
+        assert name.lower() in Settings.model_fields
+
+
+def test_the_man_page_is_written_from_the_command() -> None:
+    # In a process of its own: it looks at the environment.
+    done = subprocess.run(
+        [sys.executable, "-c", "from scripts.man_page import page; print(page(), end='')"],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert man_page.PAGE.read_text() == done.stdout, "run python -m scripts.man_page"
+
+
+def test_every_command_has_a_line_of_help(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit):
+        cli._parser().parse_args(["--help"])
+    text = capsys.readouterr().out
+    for action in cli._parser()._subparsers._group_actions:  # type: ignore[union-attr]
+        for name in action.choices or ():
+            assert re.search(rf"^    {name}\s+\S", text, re.MULTILINE), name
+
+
+def test_grafana_asks_for_what_there_is() -> None:
+    """Every metric is one that a process shows, and every measurement one that the roll-ups of the example fill."""
+    board = json.loads(GRAFANA.read_text())
+    known = {f.name for f in families()}
+    for family in families():
+        if family.kind == "histogram":
+            known |= {f"{family.name}_{end}" for end in ("bucket", "sum", "count")}
+    site = load(ROOT / "examples" / "datacenter")
+    nodes = [*site.consumption.by_id, *site.production.by_id]
+    tables = {measurement(SeriesKind.NODE, node, window) for window in Window for node in nodes}
+    tables |= {measurement(kind, "", w) for w in Window for kind in (SeriesKind.SENSOR, SeriesKind.TYPE)}
+    asked = 0
+    for panel in board["panels"]:
+        for target in panel.get("targets", ()):
+            if "expr" in target:
+                names = set(re.findall(r"\b(?:seduce|process)_\w+", target["expr"]))
+                assert names and names <= known, target["expr"]
+            else:
+                (table,) = re.findall(r'FROM "([^"]+)"', target["query"])
+                assert table in tables, table
+            asked += 1
+    assert asked > 10
