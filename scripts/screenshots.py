@@ -19,6 +19,8 @@ PAGES = {
     "energy": "/energy",
     "energy-production": "/energy?tree=production",
     "energy-tree": "/energy?view=tree",
+    "energy-treemap": "/energy?view=treemap",
+    "energy-ranking": "/energy?view=ranking&show=energy&range=7d",
     "energy-chosen": "/energy?select=datacenter,hardware_cluster",
     "measurements": "/measurements?nodes=datacenter,overall_production&range=24h",
     "measurements-none": "/measurements",
@@ -26,6 +28,17 @@ PAGES = {
     "room": "/room",
     "room-temperature": "/room?show=temperature",
     "sensors": "/sensor",
+    "devices": "/devices",
+    "events": "/events",
+    "queries": "/queries",
+    "jobs": "/jobs",
+    "job-new": "/jobs/new",
+    "tasks": "/tasks",
+    "commands": "/commands",
+    "users": "/admin/users",
+    "keys": "/admin/keys",
+    "audit": "/admin/audit",
+    "account": "/account",
 }
 WIDTHS = {"desktop": (1440, 900), "phone": (390, 844)}
 THEMES = ("light", "dark")

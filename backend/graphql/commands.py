@@ -19,13 +19,13 @@ from backend.graphql.problems import Failure, InvalidInput
 @strawberry.type(description="What can be told an equipment.")
 class CommandAction:
     name: str = strawberry.field(description="Unique name within the equipment.")
-    title: str = strawberry.field(description="What the description calls it; may be empty.")
+    title: str = strawberry.field(description="What the description calls it, else its name in words.")
 
 
 @strawberry.type(description="What an equipment shows of itself, read just now.")
 class CommandProperty:
     name: str = strawberry.field(description="Unique name within the equipment.")
-    title: str = strawberry.field(description="What the description calls it; may be empty.")
+    title: str = strawberry.field(description="What the description calls it, else its name in words.")
     value: float | None = strawberry.field(
         description="The number that was read, without a unit; null where none could be."
     )
@@ -67,8 +67,13 @@ RunCommandResult = Annotated[
 ]
 
 
+def _title(described: Any) -> str:
+    title: str = described.title or described.name.replace("_", " ").capitalize()
+    return title
+
+
 def _titles(described: Sequence[Any]) -> dict[str, str]:
-    return {one.name: one.title for one in described}
+    return {one.name: _title(one) for one in described}
 
 
 def _properties(values: Sequence[commands.PropertyValue], titles: dict[str, str]) -> list[CommandProperty]:
@@ -90,7 +95,7 @@ async def _target(equipment: commands.Equipment, described: Any) -> CommandTarge
     return CommandTarget(
         id=strawberry.ID(described.id),
         name=described.name,
-        actions=[CommandAction(name=a.name, title=a.title) for a in described.actions],
+        actions=[CommandAction(name=a.name, title=_title(a)) for a in described.actions],
         properties=_properties(values, _titles(described.properties)),
         error=error,
     )
