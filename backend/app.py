@@ -375,10 +375,7 @@ def _collectors(services: WebServices, schema: Schema) -> list[Collector]:
         operations.devices(lambda: queries.devices.all(), lambda: queries.devices.sensor_errors()),
         operations.tasks(work.tasks.records, work.jobs.count),
         operations.graphql(
-            schema.operations,
-            lambda: schema.fan_out.runs,
-            lambda: schema.fan_out.watchers,
-            schema.documents.lookups,
+            schema.operations, lambda: shared.runs, lambda: shared.watchers, schema.documents.lookups
         ),
         operations.process(services.settings.data_dir),
     ]
