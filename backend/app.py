@@ -368,17 +368,14 @@ def _export_door(services: WebServices) -> ExportDoor:
 
 def _collectors(services: WebServices, schema: Schema) -> list[Collector]:
     """What any process that answers questions can tell of itself."""
-    queries, work = services.queries, services.queries.work
+    queries, work, shared = services.queries, services.queries.work, schema.fan_out
     return [
         readings.rollups(services.state, services.clock),
         readings.live(lambda: services.queries.live.view, lambda: services.bus.subscribers, services.clock),
         operations.devices(lambda: queries.devices.all(), lambda: queries.devices.sensor_errors()),
         operations.tasks(work.tasks.records, work.jobs.count),
         operations.graphql(
-            schema.operations,
-            lambda: schema.fan_out.runs,
-            lambda: schema.fan_out.watchers,
-            schema.documents.lookups,
+            schema.operations, lambda: shared.runs, lambda: shared.watchers, schema.documents.lookups
         ),
         operations.process(services.settings.data_dir),
     ]

@@ -14,9 +14,9 @@ from crawlers.cli import parser as crawler_parser
 PAGE = Path(__file__).resolve().parents[1] / "docs" / "commands.md"
 HEAD = """# Commands
 
-`seduce COMMAND --help` says the same; [a man page](man/seduce.1) too. What a command reads of [settings](settings.md) is the
-environment and the file that `SEDUCE_SETTINGS_FILE` names. They end with 0, with 1 for what you can mend and were told, with 2
-for a wrong option.
+`seduce COMMAND --help` says the same; [a man page](man/seduce.1) too. [Settings](settings.md) come from the environment and from
+the file that `SEDUCE_SETTINGS_FILE` names. Commands end with 0, with 1 for what you can mend and were told, with 2 for a wrong
+option.
 This page is written from the code by `python -m scripts.commands_doc`.
 """
 

@@ -45,3 +45,13 @@ def test_celery_finds_the_application_and_takes_the_options(name: str) -> None:
     command = [str(Path(sys.executable).parent / "celery"), *COMMANDS[name][1:], "--help"]
     done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=60)
     assert done.returncode == 0, done.stderr
+
+
+def test_no_program_is_roots_and_all_have_rules() -> None:
+    for name in CONFIG.sections():
+        program = CONFIG[name]
+        assert program["user"] in ("seduce", "influxdb", "redis"), name
+        for rule in ("autorestart", "priority", "stopwaitsecs", "stdout_logfile_maxbytes"):
+            assert rule in program, f"{name} says no {rule}"
+        if program["user"] == "seduce":
+            assert 'SEDUCE_SETTINGS_FILE="/etc/seduce/env"' in program["environment"], name

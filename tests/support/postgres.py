@@ -7,8 +7,9 @@ import pwd
 import shutil
 import subprocess
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -35,6 +36,22 @@ def server() -> Iterator[str]:
     if given:
         yield given
         return
+    with stoppable() as own:
+        yield own.url
+
+
+@dataclass(frozen=True, slots=True)
+class Postgres:
+    """A server of our own, which can be killed, as in a crash, and started again over its files."""
+
+    url: str
+    kill: Callable[[], None]
+    start: Callable[[], None]
+
+
+@contextmanager
+def stoppable() -> Iterator[Postgres]:
+    """As `server`, never the one that the environment names."""
     initdb, pg_ctl = _program("initdb"), _program("pg_ctl")
     assert initdb and pg_ctl
     with tempfile.TemporaryDirectory(prefix="seduce-pg-") as folder:
@@ -53,12 +70,20 @@ def server() -> Iterator[str]:
         data = Path(folder) / "data"
         run(initdb, "-D", data, "-U", "seduce", "-A", "trust", "-E", "UTF8", "--no-sync")
         options = f"-k {folder} -c listen_addresses='' -c fsync=off"
+
         # -l keeps the server from holding the pipe open
-        run(pg_ctl, "-D", data, "-w", "-l", Path(folder) / "log", "-o", options, "start")
-        try:
-            yield f"postgresql://seduce@/postgres?host={folder}"
-        finally:
+        def start() -> None:
+            run(pg_ctl, "-D", data, "-w", "-l", Path(folder) / "log", "-o", options, "start")
+
+        def kill() -> None:
             run(pg_ctl, "-D", data, "-w", "-m", "immediate", "stop")
+
+        start()
+        try:
+            yield Postgres(f"postgresql://seduce@/postgres?host={folder}", kill, start)
+        finally:
+            if (data / "postmaster.pid").exists():
+                kill()
 
 
 def _has_user(name: str) -> bool:

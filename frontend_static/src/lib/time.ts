@@ -86,3 +86,8 @@ export function zone(time: number): string {
   const rest = Math.abs(minutes) % 60;
   return `UTC${minutes > 0 ? '+' : '−'}${Math.floor(Math.abs(minutes) / 60)}${rest ? `:${String(rest).padStart(2, '0')}` : ''}`;
 }
+
+/** The zone of a span; both where the clock is changed within it, since an hour then comes twice or not at all. */
+export function zones({ from, to }: Span): string {
+  return zone(from) === zone(to) ? zone(to) : `${zone(from)} to ${zone(to)}`;
+}
