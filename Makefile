@@ -8,7 +8,7 @@ BIN := .venv/bin
 FRONTEND_SOURCES := $(shell find frontend_static -path '*/node_modules' -prune -o -path '*/dist' -prune -o -type f -print 2>/dev/null)
 
 # command:package
-TEST_PACKAGES := chromium:chromium pg_createcluster:postgresql influxd:influxdb redis-server:redis-server snmpd:snmpd curl:curl
+TEST_PACKAGES := chromium:chromium pg_createcluster:postgresql influxd:influxdb redis-server:redis-server snmpd:snmpd curl:curl nginx:nginx supervisord:supervisor systemd-analyze:systemd
 
 .PHONY: help demo test test-python test-frontend fuzz check bench format schema screenshots clean
 
@@ -26,7 +26,7 @@ test-frontend: frontend_static/node_modules/.installed
 	@scripts/npm.sh test --silent
 
 test-python: .venv/.dev frontend_static/dist/index.html
-	@$(BIN)/python -m pytest -q $(ARGS)
+	@$(BIN)/python -m pytest -q -n 2 --dist loadfile $(ARGS)
 
 fuzz: .venv/.dev ## Decoders and doors with 100,000 inputs each (SEDUCE_FUZZ for another number, SEDUCE_FUZZ_SEED for others)
 	@SEDUCE_FUZZ=$${SEDUCE_FUZZ:-100000} $(BIN)/python -m pytest -q tests/fuzz $(ARGS)
