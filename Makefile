@@ -8,9 +8,10 @@ BIN := .venv/bin
 FRONTEND_SOURCES := $(shell find frontend_static -path '*/node_modules' -prune -o -path '*/dist' -prune -o -type f -print 2>/dev/null)
 
 # command:package
-TEST_PACKAGES := chromium:chromium pg_createcluster:postgresql influxd:influxdb redis-server:redis-server snmpd:snmpd curl:curl nginx:nginx supervisord:supervisor systemd-analyze:systemd
+TEST_PACKAGES := chromium:chromium pg_createcluster:postgresql influxd:influxdb redis-server:redis-server snmpd:snmpd curl:curl \
+	nginx:nginx supervisord:supervisor systemd-analyze:systemd
 
-.PHONY: help demo test test-python test-frontend fuzz check bench format schema screenshots clean
+.PHONY: help demo test test-python test-frontend fuzz check bench soak wheel newcomer pages format schema screenshots clean
 
 help: ## List what can be made
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/  make \1\t\2/' | expand -t 22
@@ -42,6 +43,19 @@ bench: .venv/.dev ## Benchmarks; every one prints what it measures
 	@for b in benchmarks/bench_*.py; do \
 		name=$$(basename "$$b" .py); echo "== $$name"; $(BIN)/python -m "benchmarks.$$name" || exit 1; \
 	done
+
+soak: .venv/.dev ## Half an hour of all processes at 1,000 sensors x 1 Hz with faults, and verdicts (ARGS="--minutes 3")
+	@scripts/debian.sh $(TEST_PACKAGES)
+	@$(BIN)/python -m benchmarks.soak $(ARGS)
+
+wheel: .venv/.dev frontend_static/dist/index.html ## A wheel with the page inside, and a source distribution, in dist/
+	@$(BIN)/python -m build --no-isolation --outdir dist .
+
+newcomer: ## The path of somebody new, in a fresh clone: README, demo, query, notebook, a device, an installation
+	@scripts/newcomer.sh
+
+pages: .venv/.dev ## Write the pages and the man page that come from the code
+	@for page in settings_doc metrics_doc commands_doc man_page; do $(BIN)/python -m scripts.$$page; done
 
 format: .venv/.dev ## Put the source in order
 	@$(BIN)/ruff check --fix . && $(BIN)/ruff format .

@@ -65,14 +65,21 @@ class Supervised:
 
 @asynccontextmanager
 async def supervised(
-    folder: Path, description: Path, database_url: str, without: tuple[str, ...] = (), **more: str
+    folder: Path,
+    description: Path,
+    database_url: str,
+    without: tuple[str, ...] = (),
+    also: str = "",
+    ports: Mapping[str, int] | None = None,
+    **more: str,
 ) -> AsyncIterator[Supervised]:
-    """Starts supervisord over the example's programs, but for those `without`; `more` are further settings."""
+    """Starts supervisord over the example's programs, but for those `without`, and those of the text `also`, which is as the
+    example's. `more` are further settings; `ports` are those of `spare_ports`."""
     for name in ("etc", "lib", "log", "influxdb", "redis"):
         (folder / name).mkdir(parents=True)
     for name in ("spools", "celery"):
         (folder / "lib" / name).mkdir()
-    ports = {name: free_port() for name in SPARE}
+    ports = ports or spare_ports()
     key, entry = new_key("crawlers")
     (folder / "etc" / "ingest-key").write_text(key)
     (folder / "etc" / "device-keys").write_text(entry + "\n")
@@ -93,7 +100,7 @@ async def supervised(
     lines = [f"SEDUCE_{name.upper()}={value}" for name, value in settings.items()]
     (folder / "etc" / "env").write_text("\n".join(lines) + "\n")
     (folder / "supervisord.conf").write_text(
-        CONTROL.format(folder=folder) + _programs(folder, ports, without)
+        CONTROL.format(folder=folder) + _programs(folder, ports, without, also)
     )
     with (folder / "said").open("w") as said:
         process = subprocess.Popen(
@@ -109,7 +116,11 @@ async def supervised(
         await asyncio.to_thread(process.wait, 120)
 
 
-def _programs(folder: Path, ports: Mapping[str, int], without: tuple[str, ...]) -> str:
+def spare_ports() -> dict[str, int]:
+    return {name: free_port() for name in SPARE}
+
+
+def _programs(folder: Path, ports: Mapping[str, int], without: tuple[str, ...], also: str) -> str:
     influxdb = folder / "influxdb" / "influxdb.conf"
     influxdb.write_text(
         influx._CONFIG.format(
@@ -129,7 +140,7 @@ def _programs(folder: Path, ports: Mapping[str, int], without: tuple[str, ...]) 
         " --supervised no": "",
         'SEDUCE_PORT="8083"': f'SEDUCE_PORT="{ports["api"]}"',
     }
-    text = (ROOT / "supervisord.conf.example").read_text()
+    text = (ROOT / "supervisord.conf.example").read_text() + also
     for old, new in places.items():
         assert old in text, f"the example says {old!r} no more"
         text = text.replace(old, new)

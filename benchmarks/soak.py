@@ -1,0 +1,389 @@
+"""The supervised set for half an hour at 1,000 sensors x 1 Hz, with faults, and a verdict on each thing that must hold.
+
+    python -m benchmarks.soak [--minutes 30] [--sensors 1000] [--keep FOLDER]
+
+Real supervisord, InfluxDB, Redis, PostgreSQL, Celery, crawlers and SNMP agents. A gate before the ingest door writes down what
+the door promised. One fault after the other: door, InfluxDB, Redis, PostgreSQL, Celery and a web process are killed, the line
+between crawlers and door is cut. Ends with 0 if all verdicts are good.
+
+no lost reading   every reading that the door acknowledged is stored, once
+flat memory       no process grows by more than 20 % and 30 MB from the second quarter to the last
+reads             p99 of GraphQL reads under 200 ms, while nothing is away
+roll-ups          30 s windows lag under 60 s, while nothing is away and a minute after
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import multiprocessing
+import os
+import random
+import signal
+import tempfile
+import time
+from collections import defaultdict
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager, suppress
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from multiprocessing.connection import Connection
+from pathlib import Path
+from typing import Any, Final
+
+import httpx
+import numpy as np
+
+from backend.core.windows import NS_PER_SECOND
+from backend.store.influxdb import InfluxDBStore
+from crawlers.simulators import snmp_agent
+from crawlers.snmp_plan import parse_oid
+from tests.support import postgres
+from tests.support.supervised import Supervised, spare_ports, supervised
+from tests.support.toll import Ledger, Toll
+
+OID: Final = "1.3.6.1.4.1.318.1.1.26.9.4.3.1.7"
+OUTLETS: Final = 24
+CRAWLERS: Final = 4
+EXAMPLES_CRAWLERS: Final = (
+    *(f"pdu_crawler_z1_{n}" for n in (10, 11, 20, 21, 40, 41, 50, 51)),
+    "poe_crawler",
+    "modbus_crawler_inrow",
+    "modbus_crawler_entech",
+    "sensors_crawler",
+)
+AWAY_S: Final = 15.0
+P99_S: Final = 0.2
+LAG_S: Final = 60.0
+AFTER_S: Final = 60.0
+"""How long after a fault its end still shows in what is measured."""
+
+
+class SecondsLedger(Ledger):
+    """As `Ledger`, in a byte a second and sensor: half an hour of 1,000 sensors are 1.8 million readings."""
+
+    def __init__(self, begin_s: int, seconds: int) -> None:
+        super().__init__()
+        self._begin = begin_s
+        self.seconds: defaultdict[str, np.ndarray] = defaultdict(lambda: np.zeros(seconds, bool))
+
+    def send(self, body: bytes) -> list[tuple[str, int, float]]:
+        rows = super().send(body)
+        self.asked.clear()
+        return rows
+
+    async def answer(self, rows: list[tuple[str, int, float]], said: bytes) -> None:
+        await super().answer(rows, said)
+        for sensor, at in self.kept:
+            self.seconds[sensor][at // NS_PER_SECOND - self._begin] = True
+        self.kept.clear()
+
+
+@dataclass
+class Measured:
+    """What was seen while it ran."""
+
+    reads_s: list[float] = field(default_factory=list)
+    failed: int = 0
+    lag_s: list[float] = field(default_factory=list)
+    memory: defaultdict[str, list[tuple[float, int]]] = field(default_factory=lambda: defaultdict(list))
+    calm_from: float = 0.0
+    """Time (monotonic) before which a fault shows."""
+
+    @property
+    def calm(self) -> bool:
+        return time.monotonic() > self.calm_from
+
+
+def describe(folder: Path, ports: list[int]) -> list[str]:
+    """A PDU a port, 24 outlets each, a node a PDU. Returns the sensors' names."""
+    names, sensors, nodes = [], ["pdu:"], []
+    pdus = [f"S{number:03}" for number in range(len(ports))]
+    nodes.append(f"datacenter: {{id: datacenter, name: all, root: true, children: [{', '.join(pdus)}]}}")
+    for number, (pdu, port) in enumerate(zip(pdus, ports, strict=True)):
+        leaves = []
+        for index in range(1, OUTLETS + 1):
+            name = f"server-{number}-{index}_pdu-{pdu}-g{number % CRAWLERS}"
+            leaf = f"{pdu}_{index}"
+            names.append(name)
+            leaves.append(leaf)
+            sensors.append(
+                f"  {name}: {{name: {name}, sensor_type: wattmeter, unit: W, method: snmp, parent: pdu-{pdu}, ip: 127.0.0.1, "
+                f"port: {port}, oid: {OID}, index: {index}, array: true, location: server-{number}-{index}}}"
+            )
+            nodes.append(f"{leaf}: {{id: {leaf}, name: {leaf}, target: {name}}}")
+        nodes.append(f"{pdu}: {{id: {pdu}, name: {pdu}, children: [{', '.join(leaves)}]}}")
+    folder.mkdir()
+    (folder / "sensors.yaml").write_text("\n".join(sensors) + "\n")
+    (folder / "multitree.yaml").write_text("\n".join(nodes) + "\n")
+    return names
+
+
+def serve_agents(count: int, told: Connection) -> None:
+    """PDUs in a process of their own: what is measured is not theirs."""
+
+    async def main() -> None:
+        ports = []
+        for number in range(count):
+            oids = [(*parse_oid(OID), index) for index in range(1, OUTLETS + 1)]
+
+            def table(number: int = number, oids: list[Any] = oids) -> Mapping[Any, int]:
+                now = int(time.time())
+                return {oid: 80 + (number * 7 + oid[-1] * 3 + now) % 200 for oid in oids}
+
+            transport = await snmp_agent.serve(snmp_agent.SnmpAgent(table), "127.0.0.1", 0)
+            ports.append(transport.get_extra_info("sockname")[1])
+        told.send(ports)
+        await asyncio.Event().wait()
+
+    asyncio.run(main())
+
+
+@asynccontextmanager
+async def agents(count: int) -> AsyncIterator[list[int]]:
+    mine, theirs = multiprocessing.Pipe()
+    process = multiprocessing.get_context("spawn").Process(
+        target=serve_agents, args=(count, theirs), daemon=True
+    )
+    process.start()
+    try:
+        yield await asyncio.to_thread(mine.recv)
+    finally:
+        process.kill()
+
+
+def crawler(group: int) -> str:
+    return (
+        f"\n[program:crawler_{group}]\ncommand=/opt/seduce/.venv/bin/python -m crawlers.snmp --pdu=-g{group} "
+        "--spool /var/lib/seduce/spools/%(program_name)s\npriority=400\nstartretries=1000\ndirectory=/opt/seduce\n"
+        'environment=SEDUCE_SETTINGS_FILE="/etc/seduce/env"\nautorestart=true\nstopwaitsecs=30\n'
+        "stdout_logfile=/var/log/seduce/%(program_name)s.log\nredirect_stderr=true\n"
+    )
+
+
+async def read_for_ever(site: Supervised, names: list[str], seen: Measured) -> None:
+    """What a page and a notebook ask, ten times a second, in turn of the two web processes."""
+    dice = random.Random(1)
+    async with httpx.AsyncClient(timeout=30) as client:
+        while True:
+            since = (datetime.now(UTC) - timedelta(minutes=10)).isoformat()
+            query = dice.choice(
+                [
+                    "{ energyTree { nodes { id watts coverage } } }",
+                    "{ sensors(first: 100) { totalCount edges { node { name latest { value ageSeconds } } } } }",
+                    f'{{ series(sensors: ["{dice.choice(names)}"], from: "{since}", window: RAW) {{ timestamps values }} }}',
+                    f'{{ series(nodes: ["datacenter", "S000"], from: "{since}") {{ timestamps mean min max coverage }} }}',
+                ]
+            )
+            port = site.ports[dice.choice(("web", "api"))]
+            calm, began = seen.calm, time.perf_counter()
+            try:
+                answer = await client.post(f"http://127.0.0.1:{port}/graphql", json={"query": query})
+                good = answer.status_code == 200 and "errors" not in answer.json()
+            except httpx.HTTPError:
+                good = False
+            if calm and seen.calm:
+                seen.reads_s.append(time.perf_counter() - began)
+                seen.failed += not good
+            await asyncio.sleep(0.1)
+
+
+async def look_for_ever(site: Supervised, seen: Measured) -> None:
+    async with httpx.AsyncClient(timeout=30) as client:
+        while True:
+            for name, pid, size in await asyncio.to_thread(sizes, site):
+                seen.memory[f"{name} {pid}"].append((time.monotonic(), size))
+            with suppress(httpx.HTTPError):
+                page = (await client.get(f"http://127.0.0.1:{site.ports['web']}/metrics")).text
+                for line in page.splitlines():
+                    if line.startswith('seduce_rollup_lag_seconds{window="30s"}') and seen.calm:
+                        seen.lag_s.append(float(line.split()[1]))
+            await asyncio.sleep(5)
+
+
+def sizes(site: Supervised) -> list[tuple[str, int, int]]:
+    """Name, number and resident bytes of our own programs."""
+    found = []
+    for words in (line.split() for line in site.control("status").splitlines() if "RUNNING" in line):
+        name, pid = words[0], int(words[3].rstrip(","))
+        with suppress(OSError):
+            pages = int(Path(f"/proc/{pid}/statm").read_text().split()[1])
+            if name not in ("influxdb", "redis"):
+                found.append((name, pid, pages * os.sysconf("SC_PAGESIZE")))
+    return found
+
+
+async def faults(
+    site: Supervised, server: postgres.Postgres, toll: Toll, seen: Measured, seconds: float
+) -> None:
+    """One after the other, spread over the time; the last tenth is calm."""
+
+    async def stopped(program: str) -> None:
+        await asyncio.to_thread(site.control, "signal", "KILL", program)
+        await asyncio.to_thread(site.control, "stop", program)
+        await asyncio.sleep(AWAY_S)
+        await asyncio.to_thread(site.control, "start", program)
+
+    async def killed(program: str) -> None:
+        os.kill(await asyncio.to_thread(site.pid, program), signal.SIGKILL)
+
+    async def postgresql() -> None:
+        await asyncio.to_thread(server.kill)
+        await asyncio.sleep(AWAY_S)
+        await asyncio.to_thread(server.start)
+
+    async def line() -> None:
+        await toll.cut()
+        await asyncio.sleep(AWAY_S)
+        await toll.mend()
+
+    plan = {
+        "ingest door killed": lambda: killed("ingest"),
+        "InfluxDB killed, back later": lambda: stopped("influxdb"),
+        "Redis killed, back later": lambda: stopped("redis"),
+        "PostgreSQL killed, back later": postgresql,
+        "line to the door cut": line,
+        "Celery's worker killed": lambda: killed("celery_worker"),
+        "web process killed": lambda: killed("api"),
+    }
+    for name, act in plan.items():
+        await asyncio.sleep(0.9 * seconds / (len(plan) + 1))
+        say(name)
+        seen.calm_from = time.monotonic() + 3600
+        await act()
+        seen.calm_from = time.monotonic() + min(AFTER_S, 0.4 * seconds / len(plan))
+
+
+async def compare(site: Supervised, ledger: SecondsLedger, begin_s: int) -> tuple[int, int, int]:
+    """Readings promised, lost, and stored twice."""
+    store = InfluxDBStore(f"influxdb+http://127.0.0.1:{site.ports['influxdb']}/seduce")
+    await store.open()
+    promised = lost = twice = 0
+    try:
+        for sensor, seconds in ledger.seconds.items():
+            raw = await store.raw([sensor], 0, 2**62)
+            there = np.zeros(len(seconds), bool)
+            if sensor in raw:
+                at = raw[sensor].times // NS_PER_SECOND - begin_s
+                twice += len(at) - len(np.unique(at))
+                there[at[(at >= 0) & (at < len(there))]] = True
+            promised += int(seconds.sum())
+            lost += int((seconds & ~there).sum())
+    finally:
+        await store.close()
+    return promised, lost, twice
+
+
+def growth(memory: Mapping[str, list[tuple[float, int]]], begin: float, end: float) -> list[str]:
+    """Processes that lived from the second quarter to the last and grew."""
+    found, quarter = [], (end - begin) / 4
+    for name, samples in memory.items():
+        second = [size for at, size in samples if begin + quarter <= at < begin + 2 * quarter]
+        last = [size for at, size in samples if at >= end - quarter]
+        if second and last:
+            before, after = float(np.median(second)), float(np.median(last))
+            say(f"  {name}: {before / 1e6:.0f} MB, later {after / 1e6:.0f} MB")
+            if after > 1.2 * before and after - before > 30e6:
+                found.append(name)
+    return found
+
+
+def say(text: str) -> None:
+    print(f"{datetime.now():%H:%M:%S} {text}", flush=True)
+
+
+async def soak(folder: Path, minutes: float, sensors: int) -> bool:
+    seconds, begin_s = minutes * 60, int(time.time()) - 60
+    ledger, seen, ports = SecondsLedger(begin_s, round(seconds) + 1200), Measured(), spare_ports()
+    async with agents(-(-sensors // OUTLETS)) as addresses, Toll(ports["ingest"], ledger) as toll:
+        names = describe(folder / "description", addresses)
+        with postgres.stoppable() as server:
+            async with supervised(
+                folder / "set",
+                folder / "description",
+                server.url,
+                EXAMPLES_CRAWLERS,
+                "".join(map(crawler, range(CRAWLERS))),
+                ports,
+                ingest_url=f"http://127.0.0.1:{toll.port}",
+            ) as site:
+                await site.all_running()
+                say(
+                    f"{len(names)} sensors at 1 Hz, {len(site.states())} programs, for {minutes:g} minutes; data in {folder}"
+                )
+                begin = time.monotonic()
+                seen.calm_from = begin + min(AFTER_S, seconds / 6)
+                working = [
+                    asyncio.create_task(read_for_ever(site, names, seen)),
+                    asyncio.create_task(look_for_ever(site, seen)),
+                    asyncio.create_task(faults(site, server, toll, seen, seconds)),
+                ]
+                await asyncio.sleep(seconds)
+                for task in working:
+                    task.cancel()
+                ended = await asyncio.gather(*working, return_exceptions=True)
+                end = time.monotonic()
+                await site.all_running()
+                for group in range(CRAWLERS):
+                    await asyncio.to_thread(site.control, "stop", f"crawler_{group}")
+                await drained(site)
+                promised, lost, twice = await compare(site, ledger, begin_s)
+    wrong = [error for error in ended if isinstance(error, Exception)]
+    return verdicts(seen, promised, lost, twice, growth(seen.memory, begin, end), wrong, len(names) * seconds)
+
+
+async def drained(site: Supervised) -> None:
+    async with httpx.AsyncClient() as client, asyncio.timeout(300):
+        while True:
+            with suppress(httpx.HTTPError, KeyError):
+                answer = await client.get(f"http://127.0.0.1:{site.ports['ingest']}/readyz")
+                if answer.json()["spool"]["readings_waiting"] == 0:
+                    return
+            await asyncio.sleep(0.5)
+
+
+def verdicts(
+    seen: Measured,
+    promised: int,
+    lost: int,
+    twice: int,
+    grown: list[str],
+    wrong: list[Exception],
+    ticks: float,
+) -> bool:
+    reads = np.array(seen.reads_s or [np.nan])
+    p50, p99 = np.nanpercentile(reads, 50), np.nanpercentile(reads, 99)
+    lag = max(seen.lag_s, default=float("nan"))
+    share = 100 * promised / ticks
+    kept = f"{promised:,} promised ({share:.1f} % of all ticks), {lost} lost, {twice} twice"
+    asked = f"{len(reads):,}, p50 {1e3 * p50:.0f} ms, p99 {1e3 * p99:.0f} ms, {seen.failed} failed"
+    lines = {
+        f"no lost reading: {kept}": promised > 0 and lost == 0 and twice == 0,
+        f"flat memory: {', '.join(grown) or 'no process'} grew": not grown,
+        f"reads: {asked}": bool(p99 < P99_S) and not seen.failed,
+        f"roll-ups: 30 s windows lag {lag:.0f} s at most": lag < LAG_S,
+        f"the soak itself: {'; '.join(map(repr, wrong)) or 'nothing failed'}": not wrong,
+    }
+    for text, good in lines.items():
+        print(f"{'good' if good else 'BAD '}  {text}")
+    return all(lines.values())
+
+
+def main() -> int:
+    options = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
+    options.add_argument("--minutes", type=float, default=30.0)
+    options.add_argument("--sensors", type=int, default=1000)
+    options.add_argument("--keep", type=Path, help="folder for data and logs, kept; else a temporary one")
+    chosen = options.parse_args()
+    if reason := postgres.why_not():
+        print(reason)
+        return 2
+    if chosen.keep:
+        chosen.keep.mkdir(parents=True)
+        return 0 if asyncio.run(soak(chosen.keep.absolute(), chosen.minutes, chosen.sensors)) else 1
+    with tempfile.TemporaryDirectory(prefix="seduce-soak-") as folder:
+        return 0 if asyncio.run(soak(Path(folder), chosen.minutes, chosen.sensors)) else 1
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())
