@@ -319,8 +319,10 @@ def _routes(
     routes = [
         *graphql.routes(),
         *[Route(path, door) for path, door in doors.items()],
+        *openapi_routes(
+            doors, page, shown=settings.explorer
+        ),  # before the reads, which take what is left below /api
         *described(),
-        *openapi_routes(doors, page, shown=settings.explorer),
         *explorer_routes(schema.as_str() if settings.introspection else None, page, shown=settings.explorer),
         *health_routes(
             {

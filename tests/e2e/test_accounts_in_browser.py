@@ -192,6 +192,7 @@ def test_from_sign_up_to_a_first_chart(stranger: Browser, town: Town) -> None:
         [session] = [c for c in cookies if c["name"] == "seduce"]
         assert session["httpOnly"]
         assert session["sameSite"] == "Lax"
+        anna.get_by_role("link", name="Account").click()
         anna.get_by_role("link", name="Log out").click()
         anna.get_by_role("button", name="Log out").click()
         expect(anna.locator("h1")).to_have_text("Log in")

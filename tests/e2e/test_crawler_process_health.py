@@ -10,12 +10,12 @@ from pathlib import Path
 
 from backend.app import Parts, create_app
 from backend.core.health import DeviceHealth
+from backend.inventory.loader import load
 from backend.queries.devices import UNHEARD_AFTER_NS
 from backend.settings import Settings
 from tests.devices.support import EXAMPLE
 from tests.support.graphql_client import data
 from tests.support.serve import serving
-from tests.support.small_site import small_inventory
 
 ROOT = Path(__file__).resolve().parents[2]
 QUERY = "{ devices { name method crawler state sensors failures lastError } }"
@@ -31,7 +31,7 @@ async def reported(board: object) -> list[DeviceHealth]:
 
 
 async def test_devices_of_a_crawler_process_are_seen_until_it_ends(tmp_path: Path) -> None:
-    app = create_app(Settings(data_dir=tmp_path / "var"), Parts(inventory=small_inventory(), page=tmp_path))
+    app = create_app(Settings(data_dir=tmp_path / "var"), Parts(inventory=load(EXAMPLE), page=tmp_path))
     async with serving(app) as address:
         services = app.state.services
         command = ["-m", "crawlers.snmp", "--pdu", "pdu-Z1.1", "--description", str(EXAMPLE)]
