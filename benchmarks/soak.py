@@ -207,10 +207,17 @@ def sizes(site: Supervised) -> list[tuple[str, int, int]]:
     for words in (line.split() for line in site.control("status").splitlines() if "RUNNING" in line):
         name, pid = words[0], int(words[3].rstrip(","))
         with suppress(OSError):
-            pages = int(Path(f"/proc/{pid}/statm").read_text().split()[1])
             if name not in ("influxdb", "redis"):
-                found.append((name, pid, pages * os.sysconf("SC_PAGESIZE")))
+                found.append((name, pid, sum(resident(one) for one in (pid, *children(pid)))))
     return found
+
+
+def resident(pid: int) -> int:
+    return int(Path(f"/proc/{pid}/statm").read_text().split()[1]) * os.sysconf("SC_PAGESIZE")
+
+
+def children(pid: int) -> list[int]:
+    return [int(word) for word in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()]
 
 
 async def faults(
