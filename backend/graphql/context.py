@@ -9,6 +9,7 @@ import strawberry
 from starlette.responses import Response
 
 from backend.accounts.log import Actor
+from backend.accounts.model import AuditKind
 from backend.accounts.services import Accounts
 from backend.core.commands import Equipment
 from backend.core.errors import Conflict
@@ -55,6 +56,16 @@ class Context:
     def actor(self) -> Actor:
         """For the audit log."""
         return Actor(self.who.user_id, self.caller.address)
+
+    async def correcting(self, what: str, of: str = "") -> None:
+        """To be called before a correction is made, so that none is that is not in the audit log. Raises `TransientError`.
+
+        A process that knows no accounts has no such log.
+        """
+        if self.known_accounts is not None:
+            await self.known_accounts.audit.write(
+                AuditKind.CORRECTION, self.actor, {"what": what, "of": of[:300]}
+            )
 
     def may(self, right: Right) -> bool:
         return self.who.has(right, public_read=self.public_read)

@@ -193,5 +193,6 @@ class ContinuousQueryMutation:
     ) -> MendResult:
         only = given(faults)
         chosen = None if only is None else [diagnostic.QueryFault(fault.value) for fault in only]
+        await info.context.correcting("mendContinuousQueries", ", ".join(names))
         mended = await info.context.queries.work.mending.mend(names, chosen)
         return MendedQueries(queries=[_mended(one) for one in mended])

@@ -167,6 +167,7 @@ class EventMutation:
             list[strawberry.ID] | None, strawberry.argument(description="Of these sensors; null is all.")
         ] = NOT_GIVEN,
     ) -> ClearSensorErrorsResult:
+        await info.context.correcting("clearSensorErrors", ", ".join(given(sensors) or ("all",)))
         cleared = await info.context.queries.events.clear_errors(given(sensors))
         return ClearedSensorErrors(cleared=[to_errors(errors) for errors in cleared])
 

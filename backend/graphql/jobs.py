@@ -338,6 +338,8 @@ class JobMutation:
         dry_run: Annotated[bool, strawberry.argument(description="Only tell what would be created.")] = False,
     ) -> CreateJobsResult:
         service, request = _service(info), _request(input)
+        if not dry_run:
+            await info.context.correcting("createJobs", str(input))
         plan = await (service.plan(request) if dry_run else service.create(request))
         return _plan(plan, dry_run)
 
@@ -375,10 +377,12 @@ class JobMutation:
 
 
 async def _step(info: Info, job_id: str, step: str) -> Jobs:
+    await info.context.correcting(f"{step}Job", job_id)
     return Jobs(jobs=[to_job(job) for job in await _service(info).step([_number(job_id, "id")], step)])
 
 
 async def _step_batch(info: Info, batch: str, step: str) -> Jobs:
+    await info.context.correcting(f"{step}Jobs", batch)
     return Jobs(jobs=[to_job(job) for job in await _service(info).step_batch(batch, step)])
 
 

@@ -10,6 +10,9 @@ import httpx2
 import pytest
 
 from backend.accounts.log import OPERATOR
+from backend.accounts.model import AuditKind
+from backend.accounts.repository.audit import AuditFilter
+from backend.core.rights import Scope
 from tests.support.account_site import Site, running_site
 from tests.support.accounts import ANNA, HERE, PASSWORD, links
 
@@ -241,3 +244,20 @@ async def test_a_signed_out_browser_gets_no_hint_of_hidden_things(site: Site) ->
         answer = (await post(site, "query($id: ID!) { user(id: $id) { email } }", None, id=one)).json()
         said.add(str(answer))
     assert len(said) == 1
+
+
+async def test_corrections_are_in_the_audit_log_before_they_are_made(site: Site) -> None:
+    token = await site.token(await site.user(admin=True), Scope.READ, Scope.ADMIN)
+    for document in (
+        'mutation { clearSensorErrors(sensors: ["front1"]) { __typename } }',
+        'mutation { mendContinuousQueries(names: ["cq_datacenter_1h"]) { __typename } }',
+        'mutation { cancelJob(id: "1") { __typename } }',
+        'mutation { createJobs(input: {nodes: ["datacenter"]}, dryRun: true) { __typename } }',
+    ):
+        await data(site, document, token)
+    log = await site.accounts.audit.page(AuditFilter((AuditKind.CORRECTION,)), 10)
+    assert [(event.detail["what"], event.detail["of"]) for event in reversed(log)] == [
+        ("clearSensorErrors", "front1"),
+        ("mendContinuousQueries", "cq_datacenter_1h"),
+        ("cancelJob", "1"),
+    ]
