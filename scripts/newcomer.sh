@@ -40,7 +40,7 @@ import httpx
 
 url, log = sys.argv[1:]
 text = open(log).read()
-email, password = re.search(r"(\S+@\S+).*?(?:password|with)\W+(\S+)", text, re.DOTALL | re.IGNORECASE).groups()
+email, password = re.search(r"Log in as (\S+) with the password (\S+)", text).groups()
 client = httpx.Client(base_url=url, timeout=30)
 def ask(query, **variables):
     answer = client.post("/graphql", json={"query": query, "variables": variables}).json()

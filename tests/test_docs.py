@@ -2,13 +2,21 @@
 
 from __future__ import annotations
 
+import ast
 import re
+import shlex
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
 from graphql import build_schema, parse, validate
 
-from scripts import settings_doc
+from backend import cli
+from backend.settings import Settings
+from crawlers.cli import parser as crawler_parser
+from scripts import commands_doc, settings_doc
+from scripts.metrics_doc import families
 
 ROOT = Path(__file__).resolve().parents[1]
 PAGES = sorted([ROOT / "README.md", *(ROOT / "docs").rglob("*.md"), *(ROOT / "examples").rglob("*.md")])
@@ -32,6 +40,68 @@ def test_make_targets_named_in_the_text_exist(page: Path) -> None:
     targets = set(re.findall(r"^([a-z-]+):", (ROOT / "Makefile").read_text(), flags=re.MULTILINE))
     named = set(re.findall(r"(?:^|`)make ([a-z-]+)", page.read_text(), flags=re.MULTILINE))
     assert named <= targets
+
+
+@pytest.mark.parametrize("page", PAGES, ids=NAMES)
+def test_commands_in_the_text_are_commands(page: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Every `seduce …` of a shell block is one that the parser takes, and every `python -m crawlers.…` too."""
+    for block in re.findall(r"```sh\n(.*?)```", page.read_text(), flags=re.DOTALL):
+        for line in block.replace("\\\n", " ").splitlines():
+            for command in re.split(r"\|\|?|&&|;", re.sub(r"\s#.*", "", line)):
+                is_one(shlex.split(command.replace("...", "x")), line, capsys)
+
+
+def is_one(words: list[str], line: str, capsys: pytest.CaptureFixture[str]) -> None:
+    while words and "=" in words[0]:
+        words = words[1:]
+    name = Path(words[0]).name if words else ""
+    try:
+        if name == "seduce":
+            cli._parser().parse_args(words[1:])
+        elif name.startswith("python") and words[1:2] == ["-m"] and words[2:3] and "crawlers" in words[2]:
+            crawler_parser("crawlers", Settings.model_construct()).parse_args(words[3:])
+    except SystemExit as ended:
+        assert not ended.code, f"{line}: {capsys.readouterr().err}"
+
+
+@pytest.mark.parametrize("page", PAGES, ids=NAMES)
+def test_python_in_the_text_compiles(page: Path) -> None:
+    for block in re.findall(r"```python\n(.*?)```", page.read_text(), flags=re.DOTALL):
+        compile(block, str(page), "exec", flags=ast.PyCF_ALLOW_TOP_LEVEL_AWAIT)
+
+
+def test_the_page_of_commands_is_written_from_the_code() -> None:
+    # In a process of its own: it looks at the environment.
+    code = "from scripts.commands_doc import page; print(page(), end='')"
+    done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True)
+    assert commands_doc.PAGE.read_text() == done.stdout, "run python -m scripts.commands_doc"
+
+
+def test_every_page_can_be_found() -> None:
+    """From README or the map of the documentation, by links."""
+    found, waiting = set(), [ROOT / "README.md", ROOT / "docs" / "README.md"]
+    while waiting:
+        page = waiting.pop()
+        if page in found or page.suffix != ".md" or not page.exists():
+            continue
+        found.add(page)
+        waiting += [(page.parent / t).resolve() for t in re.findall(r"\]\(([^)#]+)[^)]*\)", page.read_text())]
+    decisions = {p for p in PAGES if p.parent.name == "decisions"}
+    assert not [str(p.relative_to(ROOT)) for p in set(PAGES) - found - decisions]
+
+
+@pytest.mark.parametrize("page", PAGES, ids=NAMES)
+def test_metrics_and_settings_named_in_the_text_exist(page: Path) -> None:
+    text = page.read_text()
+    known = {f.name for f in families()} | {
+        f"{f.name}_{end}" for f in families() for end in ("bucket", "sum", "count")
+    }
+    named = set(re.findall(r"\bseduce_(?!client|dashboard)[a-z0-9_]+[a-z0-9]", text))
+    assert {n for n in named if n not in known and not any(k.startswith(n) for k in known)} == set()
+    for name in set(re.findall(r"\bSEDUCE_([A-Z0-9_]+[A-Z0-9])\b", text)):
+        ours = name.lower() in Settings.model_fields or name.startswith(("TEST_", "E2E_"))
+        prefix = any(f.startswith(name.lower()) for f in Settings.model_fields)
+        assert ours or prefix or name in ("TOKEN", "SETTINGS_FILE", "URL", "NAME"), f"SEDUCE_{name}"
 
 
 @pytest.mark.parametrize("page", PAGES, ids=NAMES)
