@@ -7,7 +7,7 @@ folder=$(mktemp -d)
 pids=""
 cleanup() {
     # shellcheck disable=SC2086
-    [ -z "$pids" ] || kill -INT $pids 2>/dev/null || true
+    [ -z "$pids" ] || kill -TERM $pids 2>/dev/null || true
     wait 2>/dev/null || true
     rm -rf "$folder"
 }
