@@ -28,7 +28,6 @@ PATHS = {
     "overview": "/",
     "energy": "/energy",
     "energy as a tree": "/energy?view=tree",
-    "energy as a treemap": "/energy?view=treemap",
     "who used most": "/energy?view=ranking&show=energy&range=24h",
     "production": "/energy?tree=production",
     "nodes chosen": "/energy?select=datacenter",
