@@ -30,12 +30,14 @@ class BoundedHttp(HttpToolsProtocol):
         super().connection_lost(exc)
 
     def data_received(self, data: bytes) -> None:
-        if self._in_head:
-            self._head += len(data)
-            if self._head > MOST_HEAD:
-                self._hang_up()
-                return
+        if not self._in_head:
+            super().data_received(data)
+            return
+        self._head += len(data)
         super().data_received(data)
+        # What came together with the end of the head is body, however much that is.
+        if self._in_head and self._head > MOST_HEAD:
+            self._hang_up()
 
     def on_message_begin(self) -> None:
         self._in_head = True

@@ -78,3 +78,15 @@ async def test_requests_one_after_another_and_long_bodies_are_as_ever(
         for _ in range(2):
             assert (await read_answer(reader)).status == 200
         writer.close()
+
+
+async def test_a_body_that_comes_together_with_its_head_is_no_long_head(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(connection, "MOST_HEAD", 200)
+    async with serving(app) as address:
+        reader, writer = await opened(address)
+        body = b"a" * 2_000  # one segment with its head
+        writer.write(b"POST / HTTP/1.1\r\nhost: x\r\ncontent-length: %d\r\n\r\n" % len(body) + body)
+        assert (await read_answer(reader)).status == 200
+        writer.close()
