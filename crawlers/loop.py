@@ -14,6 +14,7 @@ from collections import deque
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
+from backend.core.cancelling import raise_if_cancelled
 from backend.core.clock import Clock
 from backend.core.errors import PermanentError, TransientError
 from backend.core.health import DeviceState as State
@@ -125,7 +126,7 @@ class Poller:
             while self.health.state is not State.REFUSED:
                 await self._sleep_until(tick)
                 await self.poll(tick)
-                _raise_if_cancelled()
+                raise_if_cancelled()
                 tick = self._after(tick, period)
                 self.health.next_attempt_ns = tick
         finally:
@@ -204,13 +205,6 @@ class Poller:
         shown = "; ".join(f"{name}: {why[name]}" for name in missing[:5])
         more = f"; and {len(missing) - 5} more" if len(missing) > 5 else ""
         log.warning("%s: %d sensors without a value: %s%s", self.health.device, len(missing), shown, more)
-
-
-def _raise_if_cancelled() -> None:
-    """Python 3.11's asyncio.wait_for, which drivers use, forgets a cancellation that comes together with the answer."""
-    task = asyncio.current_task()
-    if task is not None and task.cancelling():
-        raise asyncio.CancelledError
 
 
 class Crawler:

@@ -7,6 +7,7 @@ from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 from types import TracebackType
 
+from backend.core.cancelling import raise_if_cancelled
 from backend.core.measure import Timing
 from workers.runs import Failures
 from workers.tasks import Task
@@ -89,6 +90,7 @@ class InProcessRunner:
         due = loop.time()
         while True:
             await self._run(name)
+            raise_if_cancelled()
             late = loop.time() - due
             due += period * (int(late // period) + 1)
             await self._pause(name, max(0.0, due - loop.time()))

@@ -186,3 +186,19 @@ async def test_the_schedule_has_a_task_for_every_name(tmp_path: Path) -> None:
     records = await site.task_log.records()
     assert set(records) == set(SCHEDULE)
     assert [name for name, record in records.items() if record.failures] == []
+
+
+async def test_it_stops_where_a_task_fails_in_place_of_being_cancelled() -> None:
+    begun = asyncio.Event()
+
+    async def stubborn() -> None:
+        begun.set()
+        try:
+            await asyncio.Event().wait()
+        except asyncio.CancelledError:
+            raise OSError("the statement was broken off") from None
+
+    runner = InProcessRunner({"task": 1000.0}, {"task": stubborn})
+    runner.start()
+    await begun.wait()
+    await asyncio.wait_for(runner.stop(), 30)
