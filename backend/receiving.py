@@ -17,6 +17,7 @@ from starlette.applications import Starlette
 from starlette.routing import Route
 
 from backend.core.asgi import App
+from backend.core.cancelling import end
 from backend.core.ports import SensorTags
 from backend.ingest.service import Ingest
 from backend.ingest.spool import SqliteSpool
@@ -68,8 +69,7 @@ async def running(work: Coroutine[Any, Any, None], name: str) -> AsyncIterator[N
     try:
         yield
     finally:
-        task.cancel()
-        await asyncio.gather(task, return_exceptions=True)
+        await end([task])
 
 
 def _tell(task: asyncio.Task[None]) -> None:

@@ -7,7 +7,7 @@ from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 from types import TracebackType
 
-from backend.core.cancelling import raise_if_cancelled
+from backend.core.cancelling import end, raise_if_cancelled
 from backend.core.measure import Timing
 from workers.runs import Failures
 from workers.tasks import Task
@@ -70,9 +70,7 @@ class InProcessRunner:
             ]
 
     async def stop(self) -> None:
-        for task in self._running:
-            task.cancel()
-        await asyncio.gather(*self._running, return_exceptions=True)
+        await end(self._running)
         self._running = []
 
     async def __aenter__(self) -> InProcessRunner:
