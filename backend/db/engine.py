@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import asyncio
+import sqlite3
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
+from functools import partial
 from pathlib import Path
 from typing import Any, Final
 
+import aiosqlite
 from sqlalchemy import event, text
 from sqlalchemy.engine import URL, make_url
 from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError
@@ -45,9 +49,49 @@ def create_engine(text: str) -> AsyncEngine:
         return create_async_engine(url, pool_pre_ping=True)
     if url.database and url.database != ":memory:":
         Path(url.database).parent.mkdir(parents=True, exist_ok=True)
-    engine = create_async_engine(url, connect_args={"timeout": BUSY_TIMEOUT_S})
+    arguments = {"timeout": BUSY_TIMEOUT_S, "async_creator_fn": _connect}
+    engine = create_async_engine(url, connect_args=arguments)
     event.listen(engine.sync_engine, "connect", _set_pragmas)
     return engine
+
+
+class _File(sqlite3.Connection):
+    """Lets go of what it has locked as soon as it is closed.
+
+    SQLite itself waits for statements that are not at their end, and such a one lives on in the traceback of a task that was
+    cancelled, until the collector comes.
+    """
+
+    def close(self) -> None:
+        with suppress(sqlite3.Error):  # it is closed already
+            self.rollback()
+        super().close()
+
+
+class _Connection(aiosqlite.Connection):
+    """Is told once to stop.
+
+    A task that is cancelled while its connection is being closed stops it as well. Who was closing it would wait for a second
+    answer of a thread that has ended with the first: for ever, and so would the process at its end. Who was closing it may also
+    forget the file before the thread comes to it, which would then stay open, and locked: so the thread is told that here.
+    """
+
+    _told = False
+
+    def stop(self) -> asyncio.Future[Any] | None:
+        if self._told:
+            return None
+        self._told = True
+        if self._connection is not None:
+            self._tx.put_nowait((None, self._connection.close))
+        return super().stop()
+
+
+def _connect(database: str, **options: Any) -> _Connection:
+    """As `aiosqlite.connect`, with a thread that does not outlive the process, as SQLAlchemy has it."""
+    connection = _Connection(partial(sqlite3.connect, database, factory=_File, **options), iter_chunk_size=64)
+    connection._thread.daemon = True
+    return connection
 
 
 def _set_pragmas(connection: Any, _record: object) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import threading
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -139,3 +140,48 @@ def test_urls_get_their_driver() -> None:
     assert database_url("postgresql://u@h/d").drivername == "postgresql+psycopg"
     with pytest.raises(PermanentError, match="found mysql; expected sqlite or postgresql"):
         database_url("mysql://u:secret@h/d")
+
+
+SLOW = {
+    "sqlite": "with recursive n(i) as (select 1 union all select i + 1 from n where i < 2000000) select max(i) from n",
+    "postgresql": "select pg_sleep(0.5)",
+}
+
+
+@pytest.mark.parametrize("times", [1, 2, 3])
+async def test_who_is_cancelled_again_and_again_leaves_nothing_that_waits_for_ever(
+    url: str, times: int
+) -> None:
+    database = Database(url)
+    others = asyncio.all_tasks()
+
+    async def work() -> None:
+        async with database.unit_of_work(alone=True) as unit:
+            working.set()
+            await unit.execute(text(SLOW[database.dialect]))
+
+    working = asyncio.Event()
+    task = asyncio.create_task(work())
+    await working.wait()
+    await asyncio.sleep(0.05)
+    for _ in range(times):
+        task.cancel()
+        await asyncio.sleep(0.02)
+    await asyncio.wait({task}, timeout=10)
+    # What a closing event loop does: it tells all that is left, once, and waits.
+    left = asyncio.all_tasks() - others
+    for one in left:
+        one.cancel()
+    if left:
+        _, waiting = await asyncio.wait(left, timeout=10)
+        assert not waiting
+    assert task.cancelled()
+    await database.close()
+    for thread in threading.enumerate():
+        if "_connection_worker_thread" in thread.name:
+            await asyncio.to_thread(thread.join, 10)
+            assert not thread.is_alive()
+    another = Database(url)
+    async with another.unit_of_work(alone=True) as unit:  # nothing is left locked
+        assert (await unit.execute(text("select 1"))).scalar() == 1
+    await another.close()
