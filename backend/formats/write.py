@@ -5,7 +5,6 @@ Every format carries times to the nanosecond and values to the last bit, so that
 
 from __future__ import annotations
 
-import io
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
@@ -140,18 +139,20 @@ class _ReadingColumns:
 
 
 class _Drained:
-    """What was written to the buffer and not yet taken from it."""
+    """What was written and not yet taken: held as it was handed in, and joined once."""
 
     def __init__(self) -> None:
-        self._buffer = io.BytesIO()
-        self._before = 0
+        self._parts: list[bytes | pa.Buffer] = []
+        self._size = 0
         self.closed = False
 
-    def write(self, data: bytes) -> int:
-        return self._buffer.write(data)
+    def write(self, data: bytes | pa.Buffer) -> int:
+        self._parts.append(data)
+        self._size += len(data)
+        return len(data)
 
     def tell(self) -> int:
-        return self._before + self._buffer.tell()
+        return self._size
 
     def flush(self) -> None: ...
 
@@ -159,9 +160,7 @@ class _Drained:
         self.closed = True
 
     def take(self) -> bytes:
-        taken = self._buffer.getvalue()
-        self._before += len(taken)
-        self._buffer = io.BytesIO()
+        taken, self._parts = b"".join(self._parts), []
         return taken
 
 

@@ -57,18 +57,20 @@ class ExportService:
     """`described` are the sensors of the description; what else the store holds is exported too."""
 
     def __init__(self, described: Mapping[str, Sensor], store: TimeSeriesStore) -> None:
-        self._described = described
         self._store = store
+        self.redescribe(described)
 
     def redescribe(self, described: Mapping[str, Sensor]) -> None:
         self._described = described
+        self._said = {n: SensorTags(s.location, s.sensor_type, s.unit) for n, s in described.items()}
 
     async def plan(self, request: ExportRequest) -> ExportPlan:
         """Raises `ExportRefused` for what cannot be answered."""
-        latest = await self._store.latest()
-        kept = await self._store.tags()
-        said = {n: SensorTags(s.location, s.sensor_type, s.unit) for n, s in self._described.items()}
-        tags = {**said, **kept}
+        # Of a few that are described, what the store holds beside them need not be looked through.
+        few = bool(request.sensors) and not request.types and self._described.keys() >= set(request.sensors)
+        named = request.sensors if few else None
+        latest = await self._store.latest(named)
+        tags = {**self._said, **await self._store.tags(named)}
         sensors = self._chosen(
             request, [*self._described, *(n for n in latest if n not in self._described)], tags
         )
@@ -87,8 +89,8 @@ class ExportService:
         # What lies outside of all that is kept need not be looked at.
         start = start if first is None else max(start, first)
         end = start if newest is None else min(end, newest + 1)
-        named = sensors if request.sensors or request.types else ()
-        return ExportPlan(sensors, {n: tags[n] for n in sensors if n in tags}, start, max(start, end), named)
+        chosen = sensors if request.sensors or request.types else ()
+        return ExportPlan(sensors, {n: tags[n] for n in sensors if n in tags}, start, max(start, end), chosen)
 
     async def windows(self, plan: ExportPlan) -> AsyncGenerator[tuple[int, Readings], None]:
         """The readings of one window of time after the other, by sensor and time, and where each window ends (ns)."""
@@ -154,6 +156,9 @@ def time_of(where: str, text: str) -> int:
 def _rows(found: Mapping[str, Points]) -> Readings:
     if not found:
         return Readings.empty()
+    if len(found) == 1:
+        (only,) = found.values()
+        return Readings(tuple(found), np.zeros(len(only), np.int32), only.times, only.values)
     sizes = [len(points) for points in found.values()]
     return Readings(
         tuple(found),

@@ -44,8 +44,9 @@ class ReadingsFile:
         async with aclosing(self._service.windows(self._plan)) as windows:
             async for _, readings in windows:
                 piece = await asyncio.to_thread(self._writer.write, readings) if len(readings) else b""
-                if head or piece:
-                    yield head + piece
+                for part in (head, piece):  # apart: a piece is megabytes, and joining would copy them
+                    if part:
+                        yield part
                 head = b""
         yield head + await asyncio.to_thread(self._writer.end)
 

@@ -3,14 +3,17 @@
 Rows are read in pieces that fit the processor's cache, which is three times faster than in one piece, and every window
 asked for is computed from the piece while it is there. A group of several series is read together with the groups of
 each of them alone, so that a row is read once for both. All windows are multiples of the finest one asked for: rows are
-brought into order by that one, and the runs of the others are runs of its runs.
+brought into order by that one, and the runs of the others are runs of its runs. Where there is much, a piece is summarised
+while the next is read: database and numpy both let go of the interpreter, so that two cores work.
 """
 
 # ruff: noqa: S608 (names and numbers in statements are our own; values travel as arrays)
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, fields
 from functools import partial
 from itertools import pairwise
@@ -29,6 +32,10 @@ PIECE_ROWS: Final = 250_000
 BATCH_ROWS: Final = 4_000_000
 """Rows held at once, unless one window of one group has more."""
 STRETCH_ROWS: Final = 100_000
+SHARED_ROWS: Final = 1_000_000
+"""Rows from which on a second thread summarises."""
+AHEAD: Final = 2
+"""Pieces that may wait to be summarised."""
 LEAST_RUN: Final = 64
 """Rows a run must have on average to be moved as a whole rather than row by row."""
 
@@ -63,6 +70,39 @@ class _Batch:
 
     joint: tuple[int, ...]
     sids: tuple[int, ...]
+
+
+class _Second:
+    """Does one thing after the other, in the order they are given: on a thread of its own if `apart`, else at once.
+
+    Who gives more than `AHEAD` waits, which bounds what is held. What went wrong is raised at the latest at the end.
+    """
+
+    def __init__(self, apart: bool) -> None:
+        self._thread = ThreadPoolExecutor(1, "summarise") if apart else None
+        self._waiting: deque[Future[None]] = deque()
+
+    def __enter__(self) -> _Second:
+        return self
+
+    def __exit__(self, kind: object, *_: object) -> None:
+        if self._thread is None:
+            return
+        self._thread.shutdown(cancel_futures=kind is not None)
+        if kind is None:
+            self.finish()
+
+    def finish(self) -> None:
+        while self._waiting:
+            self._waiting.popleft().result()
+
+    def do(self, work: Callable[[], None]) -> None:
+        if self._thread is None:
+            work()
+            return
+        self._waiting.append(self._thread.submit(work))
+        if len(self._waiting) > AHEAD:
+            self._waiting.popleft().result()
 
 
 class Aggregation:
@@ -100,10 +140,11 @@ class Aggregation:
         self._found = {window: [] for window in self._windows}
         self._rows = self._count(cursor) if self._windows else {}
         done: set[int] = set()
-        for batch in self._batches():
-            for start, end in self._spans(batch.sids):
-                self._take(cursor, batch, start, end, done)
-            done.update(batch.sids)
+        with _Second(sum(self._rows.values()) >= SHARED_ROWS) as second:
+            for batch in self._batches():
+                for start, end in self._spans(batch.sids):
+                    self._take(cursor, batch, start, end, done, second)
+                done.update(batch.sids)
         return {window: _join(names, pieces) for window, pieces in self._found.items()}
 
     def _count(self, cursor: Cursor) -> dict[int, int]:
@@ -147,7 +188,9 @@ class Aggregation:
         for start in range(self._start, self._end, step):
             yield start, min(start + step, self._end)
 
-    def _take(self, cursor: Cursor, batch: _Batch, start: int, end: int, done: set[int]) -> None:
+    def _take(
+        self, cursor: Cursor, batch: _Batch, start: int, end: int, done: set[int], second: _Second
+    ) -> None:
         """Summarise a span of a batch; series that are `done` count in joint groups only."""
         joint: list[_Rows] = []
         for sids in self._pieces(batch.sids):
@@ -158,16 +201,20 @@ class Aggregation:
                 joint.append(rows)
             alone = [sid for sid in sids if sid in self._alone and sid not in done]
             if alone:
-                self._summarise_alone(rows, alone, len(alone) == len(sids))
+                second.do(partial(self._summarise_alone, rows, alone, len(alone) == len(sids)))
         if joint:
-            number, value = _by_number(joint)
-            for code in batch.joint:
-                self._summarise(np.full(1, code, np.int32), None, number, value)
+            second.finish()  # these rows are many: nothing else is held beside them
+            self._summarise_joint(joint, batch.joint)
 
     def _read(self, cursor: Cursor, sids: Sequence[int], start: int, end: int) -> _Rows:
         number = f"((ts - {self._start}) // {self._finest})::integer as number"
         got = fetch_large(cursor, self._source(f"sid, {number}, value", sids, start, end))
         return _sorted(_Rows(got["sid"], got["number"], got["value"]))
+
+    def _summarise_joint(self, pieces: Sequence[_Rows], codes: Sequence[int]) -> None:
+        number, value = _by_number(pieces)
+        for code in codes:
+            self._summarise(np.full(1, code, np.int32), None, number, value)
 
     def _summarise_alone(self, rows: _Rows, alone: Sequence[int], everyone: bool) -> None:
         if not everyone:

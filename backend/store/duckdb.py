@@ -102,7 +102,9 @@ class DuckDBStore:
         self, sensors: Sequence[str], start_ns: int, end_ns: int, most: int
     ) -> Mapping[str, Points] | None:
         known = self._names.known(SENSOR, sensors)
-        got = await self._access.select(self._raw, "sid, ts, value", known, start_ns, end_ns, most=most + 1)
+        got = await self._access.select(
+            self._raw, "sid, ts, value", known, start_ns, end_ns, large=True, most=most + 1
+        )
         return None if got is not None and len(got["sid"]) > most else _points(got, known)
 
     async def latest(self, sensors: Sequence[str] | None = None) -> Mapping[str, Reading]:

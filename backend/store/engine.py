@@ -9,9 +9,10 @@ from __future__ import annotations
 import asyncio
 import re
 import threading
+import time
 from collections.abc import AsyncIterator, Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import asynccontextmanager, contextmanager
+from contextlib import asynccontextmanager, contextmanager, suppress
 from pathlib import Path
 from typing import Any, Final, Literal, TypeVar
 
@@ -41,7 +42,13 @@ LARGE_ROWS: Final = 50_000
 
 
 AGAIN_S: Final = 0.05
-"""Between two interruptions of work that nobody waits for."""
+"""Between two tries: interruptions of work that nobody waits for, checkpoints that reads stand in the way of."""
+
+READERS_S: Final = 1.0
+"""How long a checkpoint that can be left for later waits for reads to end."""
+
+STILL_S: Final = 60.0
+"""The same for one that a backup stands on: longer than any one read takes."""
 
 
 def fetch(cursor: Cursor, statement: str) -> Columns:
@@ -87,6 +94,10 @@ class Transaction:
     def committed(self) -> None:
         for act in self._then:
             act()
+
+
+class _Busy(TransientError):
+    """A checkpoint has to wait for the reads under way."""
 
 
 class _Run:
@@ -192,20 +203,25 @@ class Engine:
         """Bring the file up to date, so that the space of what was dropped is used again or given back.
 
         Left alone, DuckDB does so by the size of its log, to which large writes and drops hardly add: it would be at the close.
+        While a read from before a table came or went is under way, it is not done, and left for the next time.
         """
-        await self._submit(self._writer, lambda: self._local.cursor.execute("checkpoint"))
+        with suppress(_Busy):
+            await self._patiently(self._check, READERS_S)
 
     @asynccontextmanager
     async def standing_still(self) -> AsyncIterator[None]:
-        """The file holds all that was written, and nothing is written to it while the block runs. Reads go on."""
+        """The file holds all that was written, and nothing is written to it while the block runs. Reads go on.
+
+        Raises TransientError where a read goes on too long for that.
+        """
         loop, still, over = asyncio.get_running_loop(), asyncio.Event(), threading.Event()
 
         def hold() -> None:
-            self._local.cursor.execute("checkpoint")
+            self._check()
             loop.call_soon_threadsafe(still.set)
             over.wait()
 
-        holding = asyncio.create_task(self._submit(self._writer, hold))
+        holding = asyncio.create_task(self._patiently(hold, STILL_S))
         reached = asyncio.create_task(still.wait())
         try:
             await asyncio.wait({holding, reached}, return_when=asyncio.FIRST_COMPLETED)
@@ -216,6 +232,25 @@ class Engine:
             over.set()
             reached.cancel()
             await asyncio.gather(holding, reached, return_exceptions=True)
+
+    def _check(self) -> None:
+        try:
+            self._local.cursor.execute("checkpoint")
+        except duckdb.TransactionException as error:
+            raise _Busy(
+                f"The time series store {self.path} is being read since before its last change."
+            ) from error
+
+    async def _patiently(self, job: Callable[[], None], most_s: float) -> None:
+        """Try until the reads that stand in the way are over; writes go on between. Raises _Busy where they are not in time."""
+        end = time.monotonic() + most_s
+        while True:
+            try:
+                return await self._submit(self._writer, job)
+            except _Busy:
+                if time.monotonic() >= end:
+                    raise
+            await asyncio.sleep(AGAIN_S)
 
     async def _submit(self, pool: ThreadPoolExecutor | None, job: Callable[[], T]) -> T:
         if pool is None:

@@ -5,10 +5,12 @@ from __future__ import annotations
 import asyncio
 import threading
 from collections.abc import AsyncIterator
+from pathlib import Path
 
 import duckdb
 import pytest
 
+from backend.core.errors import TransientError
 from backend.store.engine import Cursor, Engine
 
 ENDLESS = "select sum(a.range * b.range) from range(10000000) a, range(10000000) b"
@@ -53,3 +55,81 @@ async def test_a_read_that_waits_for_its_turn_never_begins(engine: Engine) -> No
     going_on.set()
     await first
     assert done == []
+
+
+@pytest.fixture
+async def filed(tmp_path: Path) -> AsyncIterator[Engine]:
+    engine = Engine(tmp_path / "series.duckdb", readers=1)
+    await engine.open()
+    await engine.write(
+        lambda change: change.cursor.execute("create table a as select range as x from range(100000)")
+    )
+    yield engine
+    await engine.close()
+
+
+class Reading:
+    """A read that goes on until it is told to end, from before a table came."""
+
+    def __init__(self, engine: Engine) -> None:
+        self.engine = engine
+        self.begun, self.end = threading.Event(), threading.Event()
+        self.task = asyncio.create_task(engine.read(self._read))
+
+    def _read(self, cursor: Cursor) -> None:
+        cursor.execute("begin")
+        cursor.execute("select * from a").fetchmany(1)
+        self.begun.set()
+        self.end.wait()
+        cursor.execute("commit")
+
+    async def __aenter__(self) -> Reading:
+        await asyncio.to_thread(self.begun.wait)
+        await self.engine.write(lambda change: change.cursor.execute("create table b (x integer)"))
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        self.end.set()
+        await self.task
+
+
+def logged(engine: Engine) -> bool:
+    """Whether anything stands in the log and not yet in the file."""
+    log = Path(f"{engine.path}.wal")
+    return log.exists() and log.stat().st_size > 0
+
+
+async def test_a_checkpoint_that_a_read_stands_in_the_way_of_is_left_for_later(
+    filed: Engine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("backend.store.engine.READERS_S", 0.1)
+    async with Reading(filed):
+        await filed.checkpoint()
+        assert logged(filed)
+    await filed.checkpoint()
+    assert not logged(filed)
+
+
+async def test_a_backup_waits_for_the_reads_in_its_way(filed: Engine) -> None:
+    async with Reading(filed) as reading:
+        still = filed.standing_still()
+        entering = asyncio.create_task(still.__aenter__())
+        done, _ = await asyncio.wait({entering}, timeout=0.3)
+        assert not done
+        # Meanwhile, what arrives is kept.
+        await filed.write(lambda change: change.cursor.execute("insert into b values (1)"))
+        reading.end.set()
+        await entering
+        assert not logged(filed)
+        await still.__aexit__(None, None, None)
+
+
+async def test_a_read_without_end_stops_a_backup_and_nothing_else(
+    filed: Engine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("backend.store.engine.STILL_S", 0.1)
+    async with Reading(filed):
+        with pytest.raises(TransientError, match="is being read since before its last change"):
+            async with filed.standing_still():
+                pytest.fail("it was held")
+        await filed.write(lambda change: change.cursor.execute("insert into b values (1)"))
