@@ -128,6 +128,7 @@ def cooler() -> Iterator[str]:
         fields |= {"modbus_multiply_by": factor} if factor != 1 else {}
         fields |= {"modbus_length": 2} if kind.endswith("32") else {}
         fields |= {"sensor_type": sensor_type, "unit": unit, "info": info}
+        fields |= {"steady": True} if key.endswith("_setpoint") else {}
         yield from entry(
             f"inrow_{key}",
             fields | ({} if counted else {"exclude_from_aggregation": True}),

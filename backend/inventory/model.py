@@ -106,7 +106,8 @@ Source: TypeAlias = SnmpSource | ModbusSource | SocomecSource | FluksoSource | P
 class Sensor:
     """One sensor. `group` is the map of sensors.yaml it stands in.
 
-    `period_s` is how often a reading is expected, in seconds; None where the description does not say.
+    `period_s` is how often a reading is expected, in seconds; None where the description does not say. A `steady` one may say the
+    same for as long as it likes: a state, a setpoint.
     """
 
     name: str
@@ -121,6 +122,7 @@ class Sensor:
     tags: tuple[str, ...] = ()
     exclude_from_aggregation: bool = False
     period_s: float | None = None
+    steady: bool = False
 
     @property
     def poll_s(self) -> float:
@@ -214,6 +216,18 @@ class CommandTarget:
     properties: tuple[CommandProperty, ...]
 
 
+@dataclass(frozen=True, slots=True)
+class RoomPlan:
+    """A picture of the room from above."""
+
+    media_type: str
+    aspect: float
+    """Width over height."""
+    content: bytes = field(repr=False)
+    digest: str
+    """Of the content, as hexadecimal digits."""
+
+
 @dataclass(frozen=True)
 class Inventory:
     """The whole description. `consumption` and `production` are the two energy trees."""
@@ -225,3 +239,4 @@ class Inventory:
     probes: tuple[Probe, ...]
     room: tuple[RoomArray, ...]
     commands: tuple[CommandTarget, ...]
+    plan: RoomPlan | None = None

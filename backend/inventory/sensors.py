@@ -176,12 +176,11 @@ def _sensor(key: str, group: str, item: Item, units: int) -> Sensor:
     if method == "temperature_push" and ":" in key:
         item.fault("the 1-wire address without ':'", key)
     # Without a method nobody can say whether type and unit are missing.
-    sensor_type, unit = _DEFAULTS.get(method, ("", "")) if read else _WATTS
+    default, unit = _DEFAULTS.get(method, ("", "")) if read else _WATTS
+    sensor_type = item["sensor_type"].get(NAME, default) if default else item["sensor_type"].need(NAME, "")
     return Sensor(
         name=key,
-        sensor_type=item["sensor_type"].get(NAME, sensor_type)
-        if sensor_type
-        else item["sensor_type"].need(NAME, ""),
+        sensor_type=sensor_type,
         unit=_unit(item, method, unit),
         method=method,
         group=group,
@@ -192,6 +191,7 @@ def _sensor(key: str, group: str, item: Item, units: int) -> Sensor:
         tags=item["tags"].texts(),
         exclude_from_aggregation=item["exclude_from_aggregation"].get(FLAG, False),
         period_s=item["period"].get(POSITIVE, None),
+        steady=item["steady"].get(FLAG, sensor_type == "state"),
     )
 
 

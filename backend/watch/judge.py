@@ -17,12 +17,16 @@ ALL_SILENT_NS: Final = 40 * NS_PER_SECOND
 
 @dataclass(frozen=True, slots=True)
 class Watched:
-    """A sensor: after how long it counts as silent, its unit's symbol, and what it can say, None for anything."""
+    """A sensor: after how long it counts as silent, its unit's symbol, and what it can say, None for anything.
+
+    A `steady` one is never stuck.
+    """
 
     name: str
     silent_after_ns: int
     unit: str = ""
     range: Range | None = None
+    steady: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,7 +101,7 @@ def _values(
     elif odd is not None and not outside:
         ended.append(replace(odd, ended_ns=reading.time_ns))
     held = kept.get((sensor.name, EventKind.STUCK))
-    if held is not None and reading.value != held.value:
+    if held is not None and (sensor.steady or reading.value != held.value):
         ended.append(replace(held, ended_ns=reading.time_ns))
     elif held is None and same is not None and reading.value == same.value:
         said = f"has said {same.value:g} {sensor.unit} and nothing else for {same.hours} hours"

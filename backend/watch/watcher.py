@@ -66,7 +66,7 @@ class Watcher:
         """Looked for once an hour, when another hour is rolled up."""
         top = await self._state.watermark(Window.H1) if self._stuck_hours else None
         if top is not None and top != self._same[0]:
-            names = [sensor.name for sensor in self._watched]
+            names = [sensor.name for sensor in self._watched if not sensor.steady]
             self._same = (top, await same_for_hours(self._store, names, top, self._stuck_hours))
         return self._same[1]
 

@@ -18,6 +18,7 @@ from backend.core.errors import DescriptionError
 from backend.inventory.check import check
 from backend.inventory.loader import FILES, load
 from backend.inventory.model import Inventory, PushSource, SnmpSource
+from backend.inventory.plan import SVG
 
 ROOT = Path(__file__).resolve().parents[3]
 EXAMPLE = ROOT / "examples" / "datacenter"
@@ -30,8 +31,8 @@ def example() -> Inventory:
 
 def test_the_script_makes_the_committed_files(tmp_path: Path) -> None:
     subprocess.run([sys.executable, ROOT / "scripts" / "make_example.py", tmp_path], check=True, timeout=60)
-    assert {p.name for p in tmp_path.iterdir()} == set(FILES)
-    for name in FILES:
+    assert {p.name for p in tmp_path.iterdir()} == {*FILES, SVG}
+    for name in (*FILES, SVG):
         assert (tmp_path / name).read_bytes() == (EXAMPLE / name).read_bytes(), f"{name}: run the script"
 
 
@@ -132,3 +133,8 @@ def test_whatever_is_done_to_it_only_faults_come_out(tmp_path: Path, seed: int, 
     except DescriptionError as error:
         assert error.faults
         assert all(f.file in FILES and f.found and f.expected and "\n" not in str(f) for f in error.faults)
+
+
+def test_states_and_setpoints_may_stay_the_same(example: Inventory) -> None:
+    assert {s.name for s in example.sensors.values() if s.steady} >= {"inrow_running", "inrow_cool_setpoint"}
+    assert not example.sensors["inrow_power"].steady

@@ -35,8 +35,8 @@ class Room:
         self.newest: dict[str, Reading] = {}
         self.restart()
 
-    def restart(self, *names: str) -> None:
-        watched = [Watched(n, 60 * S, "°C", ARDUINO_CELSIUS) for n in names or ("probe", "other")]
+    def restart(self, *names: str, steady: bool = False) -> None:
+        watched = [Watched(n, 60 * S, "°C", ARDUINO_CELSIUS, steady) for n in names or ("probe", "other")]
 
         async def newest() -> Mapping[str, Reading]:
             return self.newest
@@ -171,6 +171,18 @@ async def test_a_stuck_sensor_is_told_until_it_moves(room: Room) -> None:
     )
     assert await room.told() == [("probe", EventKind.STUCK, True)]
     room.hear(probe=21.6)
+    assert await room.told() == [("probe", EventKind.STUCK, False)]
+
+
+async def test_what_may_stay_the_same_is_not_stuck(room: Room) -> None:
+    room.store, room.state = await rolled({"probe": np.full(6 * MINUTE, 21.5)})
+    room.restart(steady=True)
+    room.hear(probe=21.5, other=20.0)
+    assert await room.told() == []
+    room.restart()
+    assert await room.told() == [("probe", EventKind.STUCK, True)]
+    # As after a reload of the description that says so.
+    room.restart(steady=True)
     assert await room.told() == [("probe", EventKind.STUCK, False)]
 
 
