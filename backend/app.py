@@ -47,6 +47,7 @@ from backend.rest.headers import SecurityHeaders
 from backend.rest.health import Check, health_routes
 from backend.rest.metrics import metrics_route
 from backend.rest.openapi import openapi_routes
+from backend.rest.plan import plan_route
 from backend.rest.reads import Reads
 from backend.rest.spa import SinglePage
 from backend.rights import right_of_route
@@ -232,7 +233,7 @@ def _wire(settings: Settings, chosen: Parts) -> _Wiring:
     door = build_door(base, rollups)  # before the crawlers: what they read of new sensors must be let in
     asks = Asks()
     web = _web(base, asks)
-    tasks = build_tasks(base, rollups, web["last_values"])
+    tasks = build_tasks(base, rollups, asks, web["last_values"])
     services = Services(
         **web,
         ingest=door.ingest,
@@ -314,7 +315,11 @@ def _routes(
 
     def described() -> list[BaseRoute]:
         """What keeps something of the description; made anew when that changes."""
-        return [Route(EXPORT_PATH, _export_door(services)), *_reads(services).routes()]
+        return [
+            Route(EXPORT_PATH, _export_door(services)),
+            plan_route(services.inventory.plan),
+            *_reads(services).routes(),
+        ]
 
     routes = [
         *graphql.routes(),

@@ -24,8 +24,13 @@ from workers.unresponsive import Heard, Unresponsive, heard_in, heard_live
 Sensors: TypeAlias = Mapping[str, Sensor]
 
 
-def build_tasks(base: Base, rollups: RollupEngine, live: LastValuesView | None = None) -> TaskRuns:
-    """All tasks. Sensors are looked at in the last values of this process, or without them in the store."""
+def build_tasks(
+    base: Base, rollups: RollupEngine, queue: TaskQueue, live: LastValuesView | None = None
+) -> TaskRuns:
+    """All tasks. Sensors are looked at in the last values of this process, or without them in the store.
+
+    `queue` reaches whoever runs them.
+    """
     settings, clock, store = base.settings, base.clock, base.store
 
     def heard(sensors: Sensors) -> Heard:
@@ -60,7 +65,7 @@ def build_tasks(base: Base, rollups: RollupEngine, live: LastValuesView | None =
         history=History(base.jobs, base.events, settings.job_retention_days, settings.event_retention_days),
         postman=base.accounts.postman,
     )
-    return TaskRuns(bind(services), base.task_log, clock, base.leases)
+    return TaskRuns(bind(services), base.task_log, clock, base.leases, queue)
 
 
 def build_work(base: Base, queue: TaskQueue, schedule: Mapping[str, float] = SCHEDULE) -> Work:
@@ -81,4 +86,5 @@ def build_work(base: Base, queue: TaskQueue, schedule: Mapping[str, float] = SCH
 
 def watched(sensor: Sensor, live_max_age_s: float) -> Watched:
     unit = symbol(sensor.unit)
-    return Watched(sensor.name, silent_after_ns(sensor, live_max_age_s), unit, PLAUSIBLE.get(unit))
+    silent_after = silent_after_ns(sensor, live_max_age_s)
+    return Watched(sensor.name, silent_after, unit, PLAUSIBLE.get(unit), sensor.steady)

@@ -25,7 +25,7 @@ from backend.wiring import (
     opened,
     refuse_one_process_parts,
 )
-from workers.runner import InProcessRunner
+from workers.runner import Asks, InProcessRunner
 from workers.schedule import SCHEDULE
 
 log = logging.getLogger("seduce.app")
@@ -54,8 +54,9 @@ def run_rollups(settings: Settings) -> int:
     refuse_one_process_parts(settings, "seduce rollups")
     base = build_base(settings, Parts())
     rollups = build_rollups(base)
-    tasks = build_tasks(base, rollups)
-    runner = InProcessRunner(SCHEDULE, {name: partial(tasks.run, name) for name in tasks.names})
+    asks = Asks()
+    tasks = build_tasks(base, rollups, asks)
+    runner = InProcessRunner(SCHEDULE, {name: partial(tasks.run, name) for name in tasks.names}, asks=asks)
 
     async def work() -> None:
         told = asyncio.Event()

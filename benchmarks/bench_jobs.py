@@ -1,6 +1,6 @@
 """History of the example's sensors computed again by jobs, in one process, while live readings come in every second.
 
-    python -m benchmarks.bench_jobs [--days 2] [--period 1] [--folder DIR]
+    python -m benchmarks.bench_jobs [--days 2] [--period 1] [--folder DIR] [--kinds sensor node]
 
 A month is --days 30: it takes some 3 GB of disk and an hour to make; in a folder that is given it is made once.
 Prints wall and CPU seconds of the jobs, what that is for a month, and the delay of live readings from the door to the bus
@@ -99,10 +99,10 @@ def tell(what: str, delays: list[float]) -> None:
     )
 
 
-async def work_off(services: Services, start: int, end: int, days: int) -> None:
+async def work_off(services: Services, start: int, end: int, days: int, kinds: list[SeriesKind]) -> None:
     service = services.queries.work.jobs
     began, cpu = time.perf_counter(), time.process_time()
-    plan = await service.create(JobRequest(kinds=list(SeriesKind), start_ns=start, end_ns=end))
+    plan = await service.create(JobRequest(kinds=kinds, start_ns=start, end_ns=end))
     while sum([await service.count(state) for state in ACTIVE]):  # noqa: ASYNC110 (they are told by the database)
         await asyncio.sleep(0.5)
     wall, cpu = time.perf_counter() - began, time.process_time() - cpu
@@ -114,7 +114,7 @@ async def work_off(services: Services, start: int, end: int, days: int) -> None:
     print(f"a month at that rate: {run_s * 30 / days:.0f} s in slices, {cpu * 30 / days:.0f} s CPU")
 
 
-async def bench(folder: Path, days: int, period_s: float) -> None:
+async def bench(folder: Path, days: int, period_s: float, kinds: list[SeriesKind]) -> None:
     settings = Settings(data_dir=folder)
     end = DAY * (time.time_ns() // DAY)
     names: tuple[str, ...] = ()
@@ -135,7 +135,7 @@ async def bench(folder: Path, days: int, period_s: float) -> None:
             await asyncio.sleep(CALM_S)
             tell("alone", delays)
             delays.clear()
-            await work_off(services, end - days * DAY, end, days)
+            await work_off(services, end - days * DAY, end, days, kinds)
             tell("beside jobs", delays)
 
 
@@ -144,9 +144,17 @@ def main() -> None:
     parser.add_argument("--days", type=int, default=2)
     parser.add_argument("--period", type=float, default=1.0, help="seconds between two readings of a sensor")
     parser.add_argument("--folder", type=Path)
+    parser.add_argument("--kinds", nargs="+", choices=list(SeriesKind), default=list(SeriesKind), help="what")
     asked = parser.parse_args()
     with tempfile.TemporaryDirectory() as temporary:
-        asyncio.run(bench(asked.folder or Path(temporary), asked.days, asked.period))
+        asyncio.run(
+            bench(
+                asked.folder or Path(temporary),
+                asked.days,
+                asked.period,
+                [SeriesKind(k) for k in asked.kinds],
+            )
+        )
 
 
 if __name__ == "__main__":

@@ -19,7 +19,7 @@ from pydantic import ValidationError
 
 from backend.core.errors import SeduceError
 from backend.settings import Settings
-from workers.queue import PREFIX, QUEUE, transport_options
+from workers.queue import PREFIX, QUEUE, CeleryQueue, transport_options
 from workers.schedule import SCHEDULE, limit_of
 
 log = logging.getLogger(__name__)
@@ -104,7 +104,7 @@ class Process:
 
         self._loop = asyncio.Runner()
         self._base = build_base(settings, Parts())
-        self._runs = build_tasks(self._base, build_rollups(self._base))
+        self._runs = build_tasks(self._base, build_rollups(self._base), CeleryQueue(settings.broker))
         self._failures = Failures()
         self._open = False
 

@@ -11,8 +11,8 @@ from contextlib import nullcontext, suppress
 
 from backend.core.clock import Clock
 from backend.core.errors import SeduceError, TransientError
-from backend.core.tasks import Leases, TaskLog
-from workers.schedule import limit_of
+from backend.core.tasks import Leases, TaskLog, TaskQueue
+from workers.schedule import AFTER, limit_of
 from workers.tasks import Task
 
 log = logging.getLogger(__name__)
@@ -38,16 +38,25 @@ class Failures:
 
 
 class TaskRuns:
-    """With `leases` at most one process runs a task at a time; another that is told to does nothing."""
+    """With `leases` at most one process runs a task at a time; another that is told to does nothing.
+
+    With a `queue` a run that found something to do asks for what comes after it, once another may run it.
+    """
 
     def __init__(
-        self, tasks: Mapping[str, Task], log: TaskLog, clock: Clock, leases: Leases | None = None
+        self,
+        tasks: Mapping[str, Task],
+        log: TaskLog,
+        clock: Clock,
+        leases: Leases | None = None,
+        queue: TaskQueue | None = None,
     ) -> None:
         self.names = tuple(tasks)
         self._tasks = tasks
         self._log = log
         self._clock = clock
         self._leases = leases
+        self._queue = queue
 
     async def run(self, name: str) -> bool:
         """Whether it was run here. Raises what the task raises, `TransientError` where it took too long."""
@@ -57,18 +66,26 @@ class TaskRuns:
                 return False
             started, began = self._clock.now_ns(), time.perf_counter()
             try:
-                await self._limited(name)
+                found = await self._limited(name)
             except Exception as failure:
                 await self._record(name, started, began, str(failure) or type(failure).__name__)
                 raise
             await self._record(name, started, began, None)
+        if found:
+            await self._go_on(name)
         return True
 
-    async def _limited(self, name: str) -> None:
+    async def _go_on(self, name: str) -> None:
+        if self._queue is not None:
+            with suppress(TransientError):  # then the schedule brings it on
+                for other in AFTER.get(name, ()):
+                    await self._queue.ask(other)
+
+    async def _limited(self, name: str) -> object:
         limit = limit_of(name)
         try:
             async with asyncio.timeout(limit) as scope:
-                await self._tasks[name]()
+                return await self._tasks[name]()
         except TimeoutError:
             if not scope.expired():
                 raise

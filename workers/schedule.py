@@ -23,6 +23,12 @@ SCHEDULE: Final[Mapping[str, float]] = {
 }
 """Task name -> seconds from one start to the next."""
 
+AFTER: Final[Mapping[str, tuple[str, ...]]] = {
+    "run_job": ("wait_job",),
+    "wait_job": ("wait_job", "finish_job"),
+}
+"""Task name -> the tasks that are asked for when a run of it found something to do: work goes on without waiting for its time."""
+
 LIMITS: Final[Mapping[str, float]] = {
     "roll_up": 900.0,
     "heal": 900.0,

@@ -7,6 +7,7 @@ or marks it dirty, whatever happens in between. Absent buckets below a watermark
 
 from __future__ import annotations
 
+import asyncio
 import logging
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -93,6 +94,7 @@ class RollupEngine:
         self._settled = False
         self._delay_ns = round(delay_s * 1e9)
         self._one_at_a_time = lock or LocalLock()
+        self._learning = asyncio.Lock()
         self._alone = lock is None
 
     @property
@@ -172,16 +174,18 @@ class RollupEngine:
 
     async def learn(self) -> int:
         """Learn the periods of sensors whose description does not say them. Returns how many are new or another now."""
-        now = self._clock.now_ns()
-        kept = await self._state.periods()
-        found = await periods.learn(self._store, self._defs, kept, now, PERIOD_STANDS_NS)
-        await self._state.set_periods(found)
-        new = [n for n, p in found.items() if n not in kept or kept[n].period_s != p.period_s]
-        if new:
-            async with self._one_at_a_time:
-                self._settled = False
-                await self._ready()
-        return len(new)
+        # Who comes second finds what the first has learned, and what follows from it marked.
+        async with self._learning:
+            now = self._clock.now_ns()
+            kept = await self._state.periods()
+            found = await periods.learn(self._store, self._defs, kept, now, PERIOD_STANDS_NS)
+            await self._state.set_periods(found)
+            new = [n for n, p in found.items() if n not in kept or kept[n].period_s != p.period_s]
+            if new:
+                async with self._one_at_a_time:
+                    self._settled = False
+                    await self._ready()
+            return len(new)
 
     async def recompute(self, start_ns: int, end_ns: int) -> Report:
         """Compute again every window that overlaps the interval and is rolled up, of all series."""

@@ -70,9 +70,13 @@ async def running(folder: Path, now_s: int) -> AsyncIterator[Services]:
 async def rolled_up(folder: Path, now_s: int) -> dict[tuple[SeriesKind, Window], Buckets]:
     """Every roll-up, after the dashboard has run until nothing is left to do."""
     async with running(folder, now_s) as services:
+        await (
+            services.rollups.learn()
+        )  # else how many readings are expected may come to be known after we looked
         await services.rollups.step()
-        while await services.state.dirty(1):
-            await services.rollups.heal()
+        # Also what is not marked: windows of which another number is expected now.
+        while (await services.rollups.heal()).rows or await services.state.dirty(1):
+            pass
         definitions = services.rollups.definitions
         names = {
             SeriesKind.SENSOR: list(KNOWN),

@@ -1,7 +1,8 @@
 """Beat and two workers as processes, over a real InfluxDB and a real Redis: a month is computed again while workers are killed
 and Redis is away, and afterwards every window is what its raw readings say.
 
-A month of thin readings, about a minute; SEDUCE_TEST_LONG=1 makes it four.
+The workers share a PostgreSQL, as they do on several machines. A month of thin readings, about a minute; SEDUCE_TEST_LONG=1
+makes it four, and again over SQLite.
 """
 
 from __future__ import annotations
@@ -26,14 +27,16 @@ from backend.periodic import build_work
 from backend.settings import Settings
 from backend.wiring import Base, Parts, build_base, definitions_of, opened
 from tests.conftest import need
-from tests.support import thin_month
+from tests.support import postgres, thin_month
 from tests.support.influx import InfluxServer
 from tests.support.processes import Service
 from tests.support.redis import RedisServer
 from tests.support.rollup_day import compare, readings_of
 from workers.queue import CeleryQueue
 
-DAYS = 120 if os.environ.get("SEDUCE_TEST_LONG") else 30
+LONG = bool(os.environ.get("SEDUCE_TEST_LONG"))
+DAYS = 120 if LONG else 30
+DATABASES = ("postgresql", "sqlite") if LONG else ("postgresql",)
 REDIS_AWAY_S = 10.0
 WORKER = [
     "celery",
@@ -62,8 +65,10 @@ class Site:
 
 
 @asynccontextmanager
-async def running_site(folder: Path) -> AsyncIterator[Site]:
+async def running_site(folder: Path, database: str) -> AsyncIterator[Site]:
     """Servers, and the parts of a process of the test's own; beat and workers are made and not started."""
+    if database == "postgresql" and (reason := postgres.why_not()):
+        pytest.skip(reason)
     for name in ("influx", "redis"):
         (folder / name).mkdir()
     async with AsyncExitStack() as stack:
@@ -75,7 +80,9 @@ async def running_site(folder: Path) -> AsyncIterator[Site]:
         settings = Settings(
             description_dir=thin_month.describe(folder),
             data_dir=folder / "data",
-            database_url=f"sqlite:///{folder / 'seduce.sqlite'}",
+            database_url=f"sqlite:///{folder / 'seduce.sqlite'}"
+            if database == "sqlite"
+            else stack.enter_context(postgres.server()),
             store_url=influx.url("seduce"),
             bus_url=redis.url(1),
         )
@@ -119,8 +126,9 @@ def progress(jobs: Sequence[Job]) -> float:
 
 @pytest.mark.slow
 @pytest.mark.timeout(900)
-async def test_history_is_computed_again_whatever_dies(tmp_path: Path) -> None:
-    async with running_site(tmp_path) as site:
+@pytest.mark.parametrize("database", DATABASES)
+async def test_history_is_computed_again_whatever_dies(tmp_path: Path, database: str) -> None:
+    async with running_site(tmp_path, database) as site:
         base, services = site.base, site.services
         end = Window.D1.floor(time.time_ns())
         start = end - DAYS * Window.D1.ns

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -14,6 +15,7 @@ from backend.db.leases import SqlLeases
 from backend.db.migrate import migrate
 from tests.support.memory_jobs import MemoryTaskLog
 from workers import runs, schedule
+from workers.runner import Asks, InProcessRunner
 from workers.runs import TaskRuns
 
 CLOCK = ManualClock(1_790_000_000 * 10**9)
@@ -81,3 +83,41 @@ async def test_another_process_that_is_told_to_does_nothing(tmp_path: Path) -> N
 def test_every_limit_is_of_a_task() -> None:
     assert set(schedule.LIMITS) <= set(schedule.SCHEDULE)
     assert all(schedule.limit_of(name) >= schedule.LIMIT_S for name in schedule.SCHEDULE)
+
+
+async def test_work_goes_on_without_waiting_for_its_time() -> None:
+    left = 3
+
+    async def prepare() -> int:
+        return left
+
+    async def work() -> int:
+        nonlocal left
+        done = min(left, 1)
+        left -= done
+        return done
+
+    async def finish() -> int:
+        return 1
+
+    asks = Asks()
+    tasks = {"run_job": prepare, "wait_job": work, "finish_job": finish}
+    made = TaskRuns(tasks, MemoryTaskLog(), CLOCK, queue=asks)
+    hours = {name: partial(made.run, name) for name in tasks}
+    async with (
+        InProcessRunner(dict.fromkeys(tasks, 3_600.0), hours, asks=asks) as runner,
+        asyncio.timeout(10),
+    ):
+        while left or asks.event("wait_job").is_set():
+            await asyncio.sleep(0)
+    assert runner.runs["wait_job"].timing.count >= 3
+
+
+async def test_what_found_nothing_asks_for_nothing() -> None:
+    async def work() -> int:
+        return 0
+
+    asks = Asks()
+    await TaskRuns({"wait_job": work}, MemoryTaskLog(), CLOCK, queue=asks).run("wait_job")
+    assert not asks.event("wait_job").is_set()
+    assert not asks.event("finish_job").is_set()
