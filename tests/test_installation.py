@@ -64,6 +64,28 @@ def test_the_containers_recipe_copies_what_is_there() -> None:
         assert name.lower() in Settings.model_fields
 
 
+def test_the_containers_recipe_copies_what_the_page_is_built_from() -> None:
+    text = (ROOT / "examples" / "Containerfile").read_text()
+    scripts = [
+        ROOT / "frontend_static" / "vite.config.ts",
+        *(ROOT / "frontend_static" / "scripts").glob("*.mjs"),
+    ]
+    outside = {
+        name for one in scripts for name in re.findall(r"URL\('\.\./([^']+)', root\)", one.read_text())
+    }
+    assert outside
+    for name in outside:
+        assert f"COPY {name} /{name}\n" in text
+
+
+def test_a_container_is_built_without_what_it_makes_itself() -> None:
+    left_out = (ROOT / ".dockerignore").read_text().splitlines()
+    recipe = (ROOT / "examples" / "Containerfile").read_text()
+    assert {".git", ".venv", "**/node_modules", "frontend_static/dist", "var"} <= set(left_out)
+    for line in re.findall(r"^COPY (?!--)(.+)$", recipe, re.MULTILINE):
+        assert not set(line.split()[:-1]) & set(left_out)
+
+
 def test_the_man_page_is_written_from_the_command() -> None:
     # In a process of its own: it looks at the environment.
     done = subprocess.run(
