@@ -6,6 +6,7 @@ from typing import Annotated, TypeAlias
 
 import strawberry
 
+from backend.core.errors import UserError
 from backend.graphql.enums import Statistic, Tree, Window
 from backend.graphql.scalars import TimeNs
 
@@ -28,3 +29,19 @@ MaxPoints: TypeAlias = Annotated[
 Statistics: TypeAlias = Annotated[
     list[Statistic] | None, strawberry.argument(description="Which statistics to answer.")
 ]
+
+_MOST_DIGITS = 18
+"""A database keeps no longer ids."""
+
+
+def before_id(query: str, after: str | None) -> int | None:
+    """The id behind a cursor of what is listed newest first. Raises `UserError` for what is none."""
+    if not after:
+        return None
+    if not is_id(after):
+        raise UserError(f"{query}(after: {after[:60]!r}): not a cursor: take it from `pageInfo.endCursor`.")
+    return int(after)
+
+
+def is_id(text: str) -> bool:
+    return text.isdecimal() and len(text) <= _MOST_DIGITS

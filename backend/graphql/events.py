@@ -10,7 +10,7 @@ from typing import Annotated
 import strawberry
 
 from backend.core import events
-from backend.core.errors import UserError
+from backend.graphql.arguments import before_id
 from backend.graphql.context import Info
 from backend.graphql.devices import SensorErrors, to_errors
 from backend.graphql.fields import NOT_GIVEN, given, member, mutation, query, subscription
@@ -95,12 +95,6 @@ def to_event(event: events.SensorEvent) -> SensorEvent:
     )
 
 
-def _before(after: str | None) -> int | None:
-    if after is not None and not after.isdecimal():
-        raise UserError(f"events(after: {after!r}): not a cursor: take it from `pageInfo.endCursor`.")
-    return None if after is None else int(after)
-
-
 @strawberry.type
 class EventQuery:
     @query("What befell sensors, noticed last first.")
@@ -133,7 +127,7 @@ class EventQuery:
             str | None, strawberry.argument(description="A cursor: answer what follows it.")
         ] = NOT_GIVEN,
     ) -> SensorEventConnection:
-        named, wanted, before = given(sensors), given(kinds), _before(given(after))
+        named, wanted, before = given(sensors), given(kinds), before_id("events", given(after))
         chosen = events.EventFilter(
             sensors=None if named is None else tuple(named),
             kinds=None if wanted is None else tuple(events.EventKind(kind.value) for kind in wanted),

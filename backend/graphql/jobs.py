@@ -13,6 +13,7 @@ from backend.core import bucket, jobs
 from backend.core import windows as core_windows
 from backend.core.errors import NotFound as Absent
 from backend.core.errors import UserError
+from backend.graphql.arguments import before_id, is_id
 from backend.graphql.context import Info
 from backend.graphql.enums import Window
 from backend.graphql.fields import NOT_GIVEN, given, member, mutation, query, subscription
@@ -239,10 +240,9 @@ def _time(time_ns: int | None) -> TimeNs | None:
 
 
 def _number(text: str, path: str) -> int:
-    try:
-        return int(text)
-    except ValueError:
-        raise Absent(f"There is no job {text!r}.", path=(path,)) from None
+    if not is_id(text):
+        raise Absent(f"There is no job {text[:60]!r}.", path=(path,))
+    return int(text)
 
 
 def window_of(window: Window) -> core_windows.Window:
@@ -305,7 +305,7 @@ class JobQuery:
             str | None, strawberry.argument(description="A cursor: answer what follows it.")
         ] = NOT_GIVEN,
     ) -> JobConnection:
-        before = _number(after, "after") if after else None
+        before = before_id("jobs", given(after))
         size = DEFAULT_PAGE if first is None else first
         total, found, more = await _service(info).page(_states(given(states)), size, before)
         edges = [JobEdge(cursor=str(job.id), node=to_job(job)) for job in found]
@@ -322,7 +322,7 @@ class JobQuery:
 
     @query("One job by its id; null if there is none.")
     async def job(self, info: Info, id: JobId) -> Job | None:
-        found = await _service(info).find(int(id)) if id.isdecimal() else None
+        found = await _service(info).find(int(id)) if is_id(id) else None
         return None if found is None else to_job(found)
 
 

@@ -68,10 +68,11 @@ async def test_a_job_through_its_life(site: SmallSite) -> None:
     await site.job_runner.run()
     await site.job_runner.finish()
     asked = """{ job(id: "1") { state progress windowsDone windowsPerSecond secondsLeft lastRunStart lastRunEnd doneFrom
-        lastExecutionSeconds attempts lastError created changed ended } none: job(id: "99") { id } odd: job(id: "x") { id } }"""
+        lastExecutionSeconds attempts lastError created changed ended } none: job(id: "99") { id } odd: job(id: "x") { id }
+        long: job(id: "9999999999999999999999") { id } }"""
     found = await data(app, asked)
     job = found["job"]
-    assert (found["none"], found["odd"]) == (None, None)
+    assert (found["none"], found["odd"], found["long"]) == (None, None, None)
     assert (job["state"], job["progress"], job["windowsDone"]) == ("FINISHED", 1.0, 240)
     assert job["lastRunEnd"] == "2023-11-14T12:00:00.000Z"
     assert job["secondsLeft"] == 0.0
@@ -226,6 +227,15 @@ async def test_events_and_their_pages() -> None:
     ):
         assert (await data(app, asked % chosen))["events"]["totalCount"] == many, chosen
     assert "not a cursor" in (await error(app, asked % 'after: "x"'))["message"]
+    assert "not a cursor" in (await error(app, asked % f'after: "{"9" * 30}"'))["message"]
+
+
+@pytest.mark.parametrize("cursor", ["x", "-1", "²", "9" * 30])
+async def test_a_cursor_of_jobs_that_is_none_is_told(cursor: str) -> None:
+    app = admin_app(SmallSite())
+    found = await error(app, f'{{ jobs(after: "{cursor}") {{ totalCount }} }}')
+    assert "not a cursor" in found["message"]
+    assert found["extensions"]["code"] == "BAD_USER_INPUT"
 
 
 async def test_events_are_live() -> None:
