@@ -29,6 +29,7 @@ from backend.formats.manifest import Manifest, listed
 from backend.formats.write import writer
 from backend.ingest.spool import SqliteSpool
 from backend.inventory.loader import FILES, load
+from backend.inventory.plan import PICTURES
 from backend.queries.export import ExportRequest, ExportService
 from backend.settings import Settings
 from backend.store.duckdb import DuckDBStore
@@ -158,7 +159,7 @@ async def _export(kept: Kept, target: Path, tell: Say) -> None:
 
 def _copy_description(folder: Path, target: Path) -> None:
     target.mkdir()
-    for name in FILES:
+    for name in (*FILES, *PICTURES):
         if (folder / name).is_file():
             shutil.copyfile(folder / name, target / name)
 

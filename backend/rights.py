@@ -35,6 +35,7 @@ _READ_FIELDS: Final = (
     "Query.balances",
     "Query.racks",
     "Query.roomMap",
+    "Query.roomPlan",
     "Query.overview",
     "Query.devices",
     "Query.device",
@@ -113,6 +114,7 @@ _READS: Final = (
 
 ROUTES: Final[Mapping[str, Right]] = {
     **dict.fromkeys(_READS, Right.READ),
+    "/room/plan": Right.READ,
     **{f"/api{path}": Right.READ for path in _READS},
     **dict.fromkeys(
         ("/api", "/api/", "/api/{path:name}"), Right.ANYONE

@@ -20,6 +20,7 @@ import sys
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
+from example_plan import RACK_COLUMNS, plan
 from example_sensors import LOOPBACK, sensors
 from example_site import (
     BATTERY,
@@ -72,10 +73,9 @@ def temperature() -> Iterator[str]:
 
 
 def room() -> Iterator[str]:
-    columns = {"Z1.1": 82, "Z1.2": 70, "Z1.4": 48, "Z1.5": 36}
     arrays: list[tuple[str, str, str, float, float, list[str]]] = []
     board = [f"battery1_{q[0]}" for q in BATTERY] + [f"board_{q[0]}" for q in BOARD]
-    for rack, x in columns.items():
+    for rack, x in RACK_COLUMNS.items():
         for feed in "01":
             sensors = [f"{name}_{pdu}" for pdu, _, name in outlets() if pdu == f"pdu-{rack}{feed}"]
             info = f"Plugs of rack {rack}, feed {feed}"
@@ -168,6 +168,7 @@ def main(folder: Path = FOLDER) -> None:
     files |= {"temperature": temperature, "room_map": room, "commands": commands}
     for name, lines in files.items():
         write(folder / f"{name}.yaml", lines())
+    (folder / "room_plan.svg").write_text("\n".join(plan()) + "\n", encoding="utf-8")
 
 
 if __name__ == "__main__":

@@ -20,8 +20,22 @@ class RoomArray:
     sensors: list[strawberry.ID] = strawberry.field(description="Names of its sensors.")
 
 
+@strawberry.type(description="A picture of the room from above, to lie below what stands on it.")
+class RoomPlan:
+    url: str = strawberry.field(
+        description="Where it is read, an SVG drawing or a PNG picture: show it as an image only."
+    )
+    aspect: float = strawberry.field(description="The ratio of its width to its height.")
+
+
 @strawberry.type
 class RoomQuery:
+    @query("The picture of the room; null where the description has none.")
+    def room_plan(self, info: Info) -> RoomPlan | None:
+        plan = info.context.queries.racks.plan()
+        # The digest makes a new picture a new address.
+        return None if plan is None else RoomPlan(url=f"/room/plan?{plan.digest}", aspect=plan.aspect)
+
     @query("The rows of equipment on the floor plan.")
     def room_map(self, info: Info) -> list[RoomArray]:
         return [

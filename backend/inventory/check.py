@@ -35,7 +35,8 @@ def summary(folder: Path, inventory: Inventory) -> Iterator[str]:
     yield f"  racks        {racks or 'none'} (servers and switches, {inventory.site.units} U)"
     yield f"  probes       {_counts(probe.rack for probe in inventory.probes) or 'none'}"
     shown = sum(len(array.sensors) for array in inventory.room)
-    yield f"  room         {len(inventory.room)} arrays with {shown} sensors"
+    drawn = ", on a picture" if inventory.plan else ""
+    yield f"  room         {len(inventory.room)} arrays with {shown} sensors{drawn}"
     actions = sum(len(target.actions) for target in inventory.commands)
     properties = sum(len(target.properties) for target in inventory.commands)
     yield f"  commands     {len(inventory.commands)} equipments, {actions} actions, {properties} properties"

@@ -44,7 +44,13 @@ def difference(old: Inventory, new: Inventory) -> Difference:
     """From the old description to the new one."""
     before, after = _nodes(old), _nodes(new)
     both = [name for name in new.sensors if name in old.sensors]
-    parts = {"racks": "site", "temperature probes": "probes", "room": "room", "commands": "commands"}
+    parts = {
+        "racks": "site",
+        "temperature probes": "probes",
+        "room": "room",
+        "plan of the room": "plan",
+        "commands": "commands",
+    }
     return Difference(
         added=tuple(name for name in new.sensors if name not in old.sensors),
         removed=tuple(name for name in old.sensors if name not in new.sensors),

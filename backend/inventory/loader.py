@@ -8,7 +8,7 @@ from types import MappingProxyType
 from typing import Final
 
 from backend.core.errors import DescriptionError, Fault
-from backend.inventory import commands, document, places, sensors, trees
+from backend.inventory import commands, document, places, plan, sensors, trees
 from backend.inventory.model import Inventory
 
 REQUIRED: Final = (sensors.FILE, trees.CONSUMPTION)
@@ -47,10 +47,11 @@ def load(folder: Path) -> Inventory:
     site = places.site(tops[places.RACKS], units, faults)
     probes = places.probes(tops[places.TEMPERATURE], known, units, faults)
     room = places.room(tops[places.ROOM], known, faults)
+    drawn = plan.picture(folder, faults)
     targets = commands.commands(tops[commands.FILE], faults)
     if faults or consumption is None:
         raise DescriptionError(_in_order(faults))
-    return Inventory(MappingProxyType(found), consumption, production, site, probes, room, targets)
+    return Inventory(MappingProxyType(found), consumption, production, site, probes, room, targets, drawn)
 
 
 def _in_order(faults: list[Fault]) -> list[Fault]:

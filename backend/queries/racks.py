@@ -9,7 +9,7 @@ import numpy as np
 from backend.core.clock import Clock
 from backend.core.quantity import watts_per
 from backend.core.windows import NS_PER_SECOND
-from backend.inventory.model import Inventory, RoomArray, Side
+from backend.inventory.model import Inventory, RoomArray, RoomPlan, Side
 from backend.queries.live import Live
 
 
@@ -90,6 +90,9 @@ class RackService:
     ) -> RackState:
         highest = max([*(e.position for e in equipment), *(p.position for p in probes)], default=0)
         return RackState(rack_id, max(self._inventory.site.units, highest), equipment, probes)
+
+    def plan(self) -> RoomPlan | None:
+        return self._inventory.plan
 
     def room(self) -> tuple[RoomArray, ...]:
         return self._inventory.room

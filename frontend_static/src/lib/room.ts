@@ -5,6 +5,7 @@ import { symbol } from './format';
 import { meanOf, sumOf } from './racks';
 
 export type RoomArrayData = ResultOf<typeof RoomPage>['roomMap'][number];
+export type RoomPlanData = NonNullable<ResultOf<typeof RoomPage>['roomPlan']>;
 export type Show = 'power' | 'temperature';
 
 /** A row of equipment with what its sensors say now. */
