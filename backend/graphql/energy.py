@@ -20,7 +20,7 @@ from backend.graphql.arguments import (
 from backend.graphql.balance import Balance, to_balance
 from backend.graphql.context import Info
 from backend.graphql.enums import Statistic, Tree, Window
-from backend.graphql.fields import NOT_GIVEN, given, optional_id, query, selects, subscription
+from backend.graphql.fields import NOT_GIVEN, given, query, selects, subscription
 from backend.graphql.loaders import BalanceKey, EnergyKey, One
 from backend.graphql.scalars import TimeNs
 from backend.graphql.series import DEFAULT_MAX_POINTS, Series, series_of
@@ -96,10 +96,10 @@ def to_tree(state: TreeState, metered: Collection[str], moment: int | None = Non
         at=TimeNs(state.at_ns),
         nodes=[
             EnergyNode(
-                id=strawberry.ID(n.id),
+                id=n.id,  # type: ignore[arg-type]
                 name=n.name,
-                parent=optional_id(n.parent),
-                target=optional_id(n.target),
+                parent=n.parent,  # type: ignore[arg-type]
+                target=n.target,  # type: ignore[arg-type]
                 watts=n.watts,
                 coverage=n.coverage,
                 sensors_expected=n.sensors_expected,

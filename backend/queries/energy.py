@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Container, Mapping, Sequence
 from dataclasses import dataclass
+from typing import NamedTuple, TypeAlias
 
 import numpy as np
 
@@ -20,12 +21,11 @@ from backend.queries.live import Live
 from backend.queries.marks import Marks
 
 
-@dataclass(frozen=True, slots=True)
-class NodeState:
+class NodeState(NamedTuple):
     """A node with the sum over its reporting sensors: `watts` is None where none reports; `missing` are the silent ones.
 
     `missing_children` are ids of its children that have sensors, none of which reports. `parent` is None for the root of
-    the answer.
+    the answer. A tuple, because a tree has hundreds and is asked for all the time.
     """
 
     id: str
@@ -48,6 +48,9 @@ class TreeState:
     nodes: tuple[NodeState, ...]
 
 
+_Line: TypeAlias = tuple[TreeNode, str | None, Sequence[str], int | None]
+
+
 class _Plan:
     """What does not change from answer to answer, for one tree and root."""
 
@@ -62,7 +65,11 @@ class _Plan:
         self.sensors = tree.leaves[root]
         self.below = {n.id: tree.leaves[n.id] for n in self.nodes}
         self.matrix = TreeMatrix(self.below, self.sensors, weights)
-        self.row = {node: i for i, node in enumerate(self.matrix.nodes)}
+        row = {node: i for i, node in enumerate(self.matrix.nodes)}
+        self.lines = tuple(
+            (n, None if n.id == root else n.parent, self.below[n.id], row.get(n.id)) for n in self.nodes
+        )
+        """Of each node: its parent in the answer, the sensors below, and its row in the matrix, if it has one."""
 
 
 class EnergyService:
@@ -148,28 +155,25 @@ def require_nodes(what: str, names: Sequence[str], known: Container[str]) -> lis
 def _state(plan: _Plan, at_ns: int, values: Float64, watts: Float64, reporting: Float64) -> TreeState:
     silent = {name for name, gone in zip(plan.sensors, np.isnan(values).tolist(), strict=True) if gone}
     sums, counts = watts.tolist(), reporting.tolist()
-    return TreeState(at_ns, tuple(_node(plan, node, sums, counts, silent) for node in plan.nodes))
+    return TreeState(at_ns, tuple(_node(plan, line, sums, counts, silent) for line in plan.lines))
 
 
 def _node(
-    plan: _Plan, node: TreeNode, watts: Sequence[float], reporting: Sequence[float], silent: set[str]
+    plan: _Plan, line: _Line, watts: Sequence[float], reporting: Sequence[float], silent: set[str]
 ) -> NodeState:
-    below = plan.below[node.id]
-    row = plan.row.get(node.id)
-    value = None if row is None or watts[row] != watts[row] else watts[row]
-    count = 0 if row is None else int(reporting[row])
-    partial = bool(silent) and count < len(below)
+    node, parent, below, row = line
+    expected = len(below)
+    value, count = (None, 0) if row is None else (watts[row], int(reporting[row]))
+    if value != value:  # NaN
+        value = None
+    coverage = min(1.0, count / expected) if expected else 0.0
+    missing: tuple[str, ...] = ()
+    children: tuple[str, ...] = ()
+    if silent and count < expected:
+        missing = tuple(s for s in below if s in silent)
+        children = tuple(c for c in node.children if _is_silent(plan, c, silent))
     return NodeState(
-        id=node.id,
-        name=node.name,
-        parent=None if node.id == plan.root else node.parent,
-        target=node.target,
-        watts=value,
-        coverage=min(1.0, count / len(below)) if below else 0.0,
-        sensors_expected=len(below),
-        sensors_reporting=count,
-        missing=tuple(s for s in below if s in silent) if partial else (),
-        missing_children=tuple(c for c in node.children if _is_silent(plan, c, silent)) if partial else (),
+        node.id, node.name, parent, node.target, value, coverage, expected, count, missing, children
     )
 
 

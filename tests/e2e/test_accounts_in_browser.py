@@ -187,6 +187,14 @@ def test_from_sign_up_to_a_first_chart(stranger: Browser, town: Town) -> None:
         expect(anna.locator("main canvas").first).to_be_visible()
         expect(anna.locator(".freshness.live, .freshness")).to_be_visible()
 
+        # Places of administrators are not hers.
+        rail = anna.get_by_role("navigation", name="Pages")
+        expect(rail.get_by_role("link", name="Sensors")).to_be_visible()
+        expect(rail.get_by_role("link", name="Admin")).to_have_count(0)
+        anna.goto(f"{town.url}/admin/users")
+        expect(anna.get_by_role("alert")).to_contain_text("administrator")
+        anna.goto(f"{town.url}/sensor/fan")
+
         # A stolen cookie is worth nothing after the log-out.
         cookies = anna.context.cookies()
         [session] = [c for c in cookies if c["name"] == "seduce"]

@@ -65,7 +65,8 @@ class Demo:
             stderr=subprocess.STDOUT,
             text=True,
         )
-        threading.Thread(target=self._read, daemon=True).start()
+        self._reader = threading.Thread(target=self._read, daemon=True)
+        self._reader.start()
         try:
             self.url = self._wait_for(r"live at (http://\S+)")[1]
             found = self._wait_for(r"Log in as (\S+) with the password (\S+)$")
@@ -89,10 +90,12 @@ class Demo:
                 return found
 
     def interrupt(self) -> int:
-        """Ctrl-C; returns the exit code."""
+        """Ctrl-C; returns the exit code. The log is whole then."""
         self._process.send_signal(signal.SIGINT)
         try:
-            return self._process.wait(STOP_S)
+            code = self._process.wait(STOP_S)
+            self._reader.join(STOP_S)
+            return code
         except subprocess.TimeoutExpired:
             self._process.kill()
             raise

@@ -32,11 +32,24 @@ export const SENSOR = graphql(`
   }
 `);
 
+/** Today, the same hours of yesterday, and those of a week ago. */
+const DAY = graphql(`
+  fragment DayParts on Query @_unmask {
+    today: energy(nodes: $nodes, from: $today) { node kwh coverage }
+    yesterday: energy(nodes: $nodes, from: $yesterday, to: $yesterdayTo) { node kwh coverage }
+    week: energy(nodes: $nodes, from: $week, to: $weekTo) { node kwh coverage }
+  }
+`);
+
 /** Everything the overview shows first, in one round trip. */
 export const OverviewPage = graphql(
   `
-    query OverviewPage($from: DateTime!, $to: DateTime, $nodes: [ID!]!, $points: Int!) {
+    query OverviewPage(
+      $from: DateTime!, $to: DateTime, $nodes: [ID!]!, $points: Int!
+      $today: DateTime!, $yesterday: DateTime!, $yesterdayTo: DateTime!, $week: DateTime!, $weekTo: DateTime!
+    ) {
       me { email isAdmin }
+      ...DayParts
       overview { ...OverviewParts }
       consumption: energyTree(tree: CONSUMPTION) { ...TreeParts }
       production: energyTree(tree: PRODUCTION) { ...TreeParts }
@@ -45,7 +58,14 @@ export const OverviewPage = graphql(
       }
     }
   `,
-  [OVERVIEW, TREE],
+  [OVERVIEW, TREE, DAY],
+);
+
+export const DayAgain = graphql(
+  `query DayAgain($nodes: [ID!]!, $today: DateTime!, $yesterday: DateTime!, $yesterdayTo: DateTime!, $week: DateTime!, $weekTo: DateTime!) {
+    ...DayParts
+  }`,
+  [DAY],
 );
 
 export const OverviewAgain = graphql(`query OverviewAgain { overview { ...OverviewParts } }`, [OVERVIEW]);

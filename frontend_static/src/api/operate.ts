@@ -29,6 +29,8 @@ export const SensorBackground = graphql(`
   }
 `);
 
+export type BackgroundData = ResultOf<typeof SensorBackground>;
+
 const EVENT = graphql(`fragment EventParts on SensorEvent @_unmask { id sensor kind at ended noticed value message }`);
 
 export const EventsPage = graphql(

@@ -52,4 +52,4 @@ export const RacksPage = graphql(`
   }
 `);
 
-export const RoomPage = graphql(`query RoomPage { roomMap { id name info location color x y sensors } }`);
+export const RoomPage = graphql(`query RoomPage { roomPlan { url aspect } roomMap { id name info location color x y sensors } }`);

@@ -1,7 +1,8 @@
-import type { OverviewPage, SensorOne, SeriesOf, StatisticsOf, TreeLive } from './documents';
+import type { DayAgain, OverviewPage, SensorOne, SeriesOf, StatisticsOf, TreeLive } from './documents';
 import type { ResultOf } from './graphql';
 
 export type OverviewData = ResultOf<typeof OverviewPage>['overview'];
+export type DayData = ResultOf<typeof DayAgain>;
 export type FigureData = OverviewData['consumption'];
 export type ProblemData = OverviewData['problems'][number];
 export type EnergyTreeData = ResultOf<typeof TreeLive>['energyTree'];

@@ -94,5 +94,12 @@ describe('what is open at first', () => {
     expect(rowsOf(planFlow(shape, open, amount, smallest))).toBeLessThanOrEqual(4);
   });
 
+  it('opens nothing that would show a group alone, and nothing that is under the least', () => {
+    const few = [node('root', null, 1000), node('a', 'root', 970), node('b', 'root', 30), node('a1', 'a', 500), node('a2', 'a', 470), ...['p', 'q', 'r', 's'].map((id) => node(id, 'b', 7))];
+    const size = (id: string) => few.find((n) => n.id === id)?.amount ?? null;
+    expect([...openToFit(new TreeShape(few), size, 99).open]).toEqual(['root', 'a']);
+    expect([...openToFit(new TreeShape(few), size, 99, Infinity, 971).open]).toEqual(['root']);
+  });
+
   it('has nothing to open in an empty tree', () => expect(openToFit(new TreeShape([]), () => null, 10).open.size).toBe(0));
 });

@@ -8,12 +8,16 @@ import type { Span } from './time';
 const FROM_ZERO = new Set(['W', 'kW', 'Wh', 'kWh', 'VA', 'A']);
 const FONT = '11px Inter, "Inter fallback", system-ui, sans-serif';
 const BAND_ALPHA = 0.17;
+/** Beyond so many points in all, lines are drawn thin: they read better so close to each other, and thick ones take ten times as long. */
+const DENSE = 4_000;
+const WIDTH = { dense: 1, usual: 1.6 };
 const DAY = 86_400_000;
 const FADED = 0.2;
 
 export interface PlotOptions {
   readonly host: HTMLElement;
-  readonly lines: readonly Line[];
+  /** Those drawn now. */
+  readonly lines: () => readonly Line[];
   readonly height: number;
   readonly span: () => Span;
   readonly sync: string | undefined;
@@ -23,7 +27,11 @@ export interface PlotOptions {
 
 /** What makes two sets of lines drawable by one plot; if it changes, the plot is made anew. */
 export function plotKey(lines: readonly Line[]): string {
-  return lines.map((l) => [l.id, l.unit, l.colour, l.dash?.join('-'), l.min !== undefined].join('~')).join('|');
+  return [weight(lines), ...lines.map((l) => [l.id, l.unit, l.colour, l.dash?.join('-'), l.min !== undefined].join('~'))].join('|');
+}
+
+function weight(lines: readonly Line[]): number {
+  return lines.reduce((n, l) => n + l.times.length, 0) > DENSE ? WIDTH.dense : WIDTH.usual;
 }
 
 /** Columns as uPlot wants them: times, then for every line its highs, its lows (where it has a band) and its values. */
@@ -37,9 +45,11 @@ export function plotData(lines: readonly Line[]): uPlot.AlignedData {
 }
 
 export function makePlot(options: PlotOptions): uPlot {
-  const { host, lines } = options;
+  const { host } = options;
+  const lines = options.lines();
   const ink = resolveColour(host, '--ink-3');
   const grid = resolveColour(host, '--grid');
+  const warn = resolveColour(host, '--warn');
   const units = [...new Set(lines.map((l) => symbol(l.unit)))];
   const { series, bands } = drawn(host, lines);
   return new uPlot(
@@ -81,7 +91,7 @@ export function makePlot(options: PlotOptions): uPlot {
             options.onzoom({ from, to });
           },
         ],
-        drawClear: [(u) => hatchPartial(u, lines, resolveColour(host, '--warn'))],
+        drawClear: [(u) => hatchPartial(u, options.lines(), warn)],
       },
     },
     plotData(lines),
@@ -109,6 +119,7 @@ export function emphasise(plot: uPlot, lines: readonly Line[], id: string | null
 function drawn(host: HTMLElement, lines: readonly Line[]): { series: uPlot.Series[]; bands: uPlot.Band[] } {
   const series: uPlot.Series[] = [{}];
   const bands: uPlot.Band[] = [];
+  const width = weight(lines);
   for (const line of lines) {
     const colour = resolveColour(host, line.colour);
     const scale = symbol(line.unit);
@@ -117,7 +128,7 @@ function drawn(host: HTMLElement, lines: readonly Line[]): { series: uPlot.Serie
       const edge: uPlot.Series = { scale, points: { show: false }, stroke: 'transparent', width: 0 };
       series.push(edge, { ...edge });
     }
-    series.push({ scale, stroke: colour, width: 1.6, dash: [...(line.dash ?? [])], points: { show: false }, spanGaps: false });
+    series.push({ scale, stroke: colour, width, dash: [...(line.dash ?? [])], points: { show: false }, spanGaps: false });
   }
   return { series, bands };
 }

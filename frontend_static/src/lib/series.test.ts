@@ -27,6 +27,17 @@ describe('align', () => {
     expect(columns).toEqual([[10, undefined, null], [5, 6, undefined]]);
   });
 
+  it('takes the last of two values at one time, and looks once at times that are shared', () => {
+    const shared = [2, 4];
+    const { times, columns } = align([
+      { times: shared, values: [1, 2] },
+      { times: shared, values: [3, 4] },
+      { times: [0, 4, 4, 9], values: [5, 6, 7, 8] },
+    ]);
+    expect(times).toEqual([0, 2, 4, 9]);
+    expect(columns).toEqual([[undefined, 1, 2, undefined], [undefined, 3, 4, undefined], [5, undefined, 7, 8]]);
+  });
+
   it('has nothing for nothing', () => expect(align([])).toEqual({ times: [], columns: [] }));
 });
 

@@ -77,16 +77,32 @@ export function align(columns: readonly { times: readonly number[]; values: Colu
   if (columns.every((c) => c.times === first.times)) {
     return { times: [...first.times], columns: columns.map((c) => [...c.values]) };
   }
-  const times = [...new Set(columns.flatMap((c) => c.times))].sort((a, b) => a - b);
-  const at = new Map(times.map((t, i) => [t, i]));
-  return {
-    times,
-    columns: columns.map((c) => {
-      const out = new Array<number | null | undefined>(times.length).fill(undefined);
-      c.times.forEach((t, i) => (out[at.get(t) as number] = c.values[i] ?? null));
-      return out;
-    }),
-  };
+  const times = [...new Set(columns.map((c) => c.times))].reduce<Float64Array>(union, new Float64Array());
+  return { times: [...times], columns: columns.map((c) => spread(c, times)) };
+}
+
+/** All times of both, ascending as they are. */
+function union(some: ArrayLike<number>, others: ArrayLike<number>): Float64Array {
+  const out = new Float64Array(some.length + others.length);
+  let [i, j, size] = [0, 0, 0];
+  while (i < some.length || j < others.length) {
+    const time = Math.min(some[i] ?? Infinity, others[j] ?? Infinity);
+    if (some[i] === time) i += 1;
+    if (others[j] === time) j += 1;
+    if (out[size - 1] !== time) out[size++] = time;
+  }
+  return out.subarray(0, size);
+}
+
+/** A column's values at its own of these times. */
+function spread(column: { times: readonly number[]; values: Column }, times: ArrayLike<number>): (number | null | undefined)[] {
+  const out = new Array<number | null | undefined>(times.length).fill(undefined);
+  let at = 0;
+  column.times.forEach((time, i) => {
+    while ((times[at] ?? time) < time) at += 1;
+    out[at] = column.values[i] ?? null;
+  });
+  return out;
 }
 
 /** The value a line has at a time: that of the nearest point, if one is near enough. */

@@ -76,27 +76,41 @@ export interface Opening {
   readonly smallest: number;
 }
 
-/** What to open so that about `room` rows are in sight, at most `deepest` levels: level by level, grouping small flows where that makes one more fit. */
-export function openToFit(shape: TreeShape, amount: (id: string) => number | null, room: number, deepest = Infinity): Opening {
-  let opening: Opening = { open: new Set(), smallest: 0 };
+/**
+ * What to open so that about `room` rows are in sight, at most `deepest` levels: level by level, grouping small flows where that makes one more fit.
+ * Of what is under `least`, or would show nothing but a group, nothing is opened.
+ */
+export function openToFit(
+  shape: TreeShape,
+  amount: (id: string) => number | null,
+  room: number,
+  deepest = Infinity,
+  least = 0,
+): Opening {
+  const opening = { open: new Set<string>(), smallest: 0 };
   if (shape.root === undefined) return opening;
   const whole = amount(shape.root) ?? 0;
+  const size = (id: string): number => amount(id) ?? 0;
+  const sum = (numbers: readonly number[]): number => numbers.reduce((all, n) => all + n, 0);
   let rows = 1;
   let level = [shape.root];
-  for (let depth = 0; depth < deepest && level.length > 0; depth += 1) {
-    const inner = level.filter((id) => shape.children(id).length > 0);
-    const fits = SMALL.map((part) => part * whole).find((smallest) => {
-      const shown = inner.map((id) => inSight(shape.children(id), amount, smallest));
-      const more = shown.reduce((sum, s) => sum + s.rows - 1, 0);
-      const seen = shown.reduce((sum, s) => sum + s.amount, 0);
-      const all = inner.reduce((sum, id) => sum + (amount(id) ?? 0), 0);
-      return smallest >= opening.smallest && rows + more <= room && seen >= all * IN_SIGHT;
+  for (let depth = 0; depth < deepest; depth += 1) {
+    const inner = level.filter((id) => size(id) >= least && shape.children(id).length > 0);
+    const choices = SMALL.map((part) => {
+      const smallest = part * whole;
+      const opened = inner.filter((id) => shape.children(id).some((c) => size(c) >= smallest));
+      const shown = opened.map((id) => inSight(shape.children(id), amount, smallest));
+      const more = sum(shown.map((s) => s.rows - 1));
+      return { smallest, opened, more, enough: sum(shown.map((s) => s.amount)) >= sum(opened.map(size)) * IN_SIGHT };
     });
-    if (inner.length === 0 || (fits === undefined && opening.open.size > 0)) break;
-    const smallest = fits ?? (SMALL[0] ?? 0) * whole;
-    opening = { open: new Set([...opening.open, ...inner]), smallest };
-    rows += inner.reduce((sum, id) => sum + inSight(shape.children(id), amount, smallest).rows - 1, 0);
-    level = inner.flatMap((id) => shape.children(id).filter((c) => (amount(c) ?? 0) >= smallest));
+    const fits = choices.find((c) => c.smallest >= opening.smallest && rows + c.more <= room && c.enough);
+    // The root opens however little room there is.
+    const chosen = fits ?? (depth === 0 ? choices[0] : undefined);
+    if (chosen === undefined || chosen.opened.length === 0) break;
+    for (const id of chosen.opened) opening.open.add(id);
+    opening.smallest = chosen.smallest;
+    rows += chosen.more;
+    level = chosen.opened.flatMap((id) => shape.children(id).filter((c) => size(c) >= chosen.smallest));
   }
   return opening;
 }
