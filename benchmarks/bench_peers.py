@@ -37,6 +37,7 @@ from backend.core.bucket import SeriesKind
 from backend.core.clock import ManualClock
 from backend.core.windows import NS_PER_SECOND, Window
 from backend.inventory.loader import load
+from backend.serve import settle
 from backend.settings import Settings
 from benchmarks.bench_graphql import DAY_S, NOW_S, RAW_SENSORS, ROOT, iso, questions, raw_day, week_of
 from tests.support.serve import serving
@@ -76,6 +77,7 @@ async def serve(folder: Path, port: Connection, done: Event) -> None:
     clock = ManualClock(CLOCK_NS)
     app = create_app(Settings(public_read=True, data_dir=folder), Parts(clock=clock))
     async with serving(app) as address:
+        settle()  # as the real one does when it has started
         port.send(int(address.rpartition(":")[2]))
         await asyncio.to_thread(done.wait)
 

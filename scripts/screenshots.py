@@ -1,6 +1,7 @@
 """Photograph every page at both widths and in both themes; fail when a picture is blank.
 
 python scripts/screenshots.py http://127.0.0.1:8081 build/screenshots
+python scripts/screenshots.py http://127.0.0.1:8081 docs/pictures --small    as the documentation has them
 """
 
 from __future__ import annotations
@@ -40,21 +41,29 @@ PAGES = {
     "audit": "/admin/audit",
     "account": "/account",
 }
+ENTRANCE = {"log-in": "/log-in", "sign-up": "/sign-up", "forgotten": "/forgotten"}
+"""Pages of those who are not logged in."""
 WIDTHS = {"desktop": (1440, 900), "phone": (390, 844)}
 THEMES = ("light", "dark")
 TALLEST = 2_000
+QUALITY = 0.72
+"""Of the small pictures, 0 to 1."""
 FEWEST_COLOURS = 24
 """A drawn page has hundreds of colours by its smoothed text alone; an empty one has a handful."""
 
-COUNT_COLOURS = """async (data) => {
+LOOK = """async ([data, quality]) => {
   const image = new Image();
   image.src = 'data:image/png;base64,' + data;
   await image.decode();
-  const canvas = new OffscreenCanvas(image.width, image.height).getContext('2d');
+  const paper = new OffscreenCanvas(image.width, image.height);
+  const canvas = paper.getContext('2d');
   canvas.drawImage(image, 0, 0);
   const pixels = new Uint32Array(canvas.getImageData(0, 0, image.width, image.height).data.buffer);
-  return new Set(pixels).size;
+  const colours = new Set(pixels).size;
+  const bytes = new Uint8Array(await (await paper.convertToBlob({ type: 'image/webp', quality })).arrayBuffer());
+  return [colours, bytes.reduce((text, b) => text + String.fromCharCode(b), '')];
 }"""
+"""How many colours a picture has, and the picture as WebP, a character a byte."""
 
 
 def settle(page: Page) -> None:
@@ -99,7 +108,26 @@ def first_sensor(context: BrowserContext, base: str) -> str | None:
     return href
 
 
-def photograph(base: str, out: Path, login: Path) -> list[str]:
+def take(page: Page, url: str, width: int, height: int, *, unrolled: bool) -> bytes:
+    page.set_viewport_size({"width": width, "height": height})
+    page.goto(url)
+    settle(page)
+    if unrolled:
+        unroll(page, width, height)
+    return page.screenshot()
+
+
+def keep(judge: Page, picture: bytes, file: Path, small: bool) -> bool:
+    """Write the picture; false if it is blank."""
+    colours, webp = judge.evaluate(LOOK, [base64.b64encode(picture).decode(), QUALITY])
+    if small:
+        file.with_suffix(".webp").write_bytes(webp.encode("latin-1"))
+    else:
+        file.with_suffix(".png").write_bytes(picture)
+    return bool(colours >= FEWEST_COLOURS)
+
+
+def photograph(base: str, out: Path, login: Path, small: bool) -> list[str]:
     """Take all pictures; the names of the blank ones."""
     blank: list[str] = []
     out.mkdir(parents=True, exist_ok=True)
@@ -113,24 +141,22 @@ def photograph(base: str, out: Path, login: Path) -> list[str]:
             pages["sensor"] = sensor
         for width, (w, h) in WIDTHS.items():
             for theme in THEMES:
-                context = browser.new_context(
-                    viewport={"width": w, "height": h},
-                    color_scheme=theme,
-                    device_scale_factor=1,
-                    storage_state=state,
-                )
-                page = context.new_page()
-                for name, path in pages.items():
-                    page.set_viewport_size({"width": w, "height": h})
-                    page.goto(base + path)
-                    settle(page)
-                    if width == "phone":
-                        unroll(page, w, h)
-                    picture = page.screenshot(path=out / f"{name}-{width}-{theme}.png")
-                    colours = judge.evaluate(COUNT_COLOURS, base64.b64encode(picture).decode())
-                    if colours < FEWEST_COLOURS:
-                        blank.append(f"{name}-{width}-{theme}")
-                context.close()
+                if small and (width, theme) == ("phone", "dark"):
+                    continue
+                for some, who in ((pages, state), (ENTRANCE, None)):
+                    context = browser.new_context(
+                        viewport={"width": w, "height": h},
+                        color_scheme=theme,
+                        device_scale_factor=1,
+                        storage_state=who,
+                    )
+                    page = context.new_page()
+                    for name, path in some.items():
+                        file = out / f"{name}-{width}-{theme}"
+                        picture = take(page, base + path, w, h, unrolled=width == "phone")
+                        if not keep(judge, picture, file, small):
+                            blank.append(file.name)
+                    context.close()
         browser.close()
     return blank
 
@@ -144,8 +170,11 @@ def main() -> int:
     parser.add_argument(
         "--login", type=Path, default=Path("var/demo/login.json"), help="where the demo keeps its log-in"
     )
+    parser.add_argument(
+        "--small", action="store_true", help="WebP instead of PNG, and a phone in light colours alone"
+    )
     args = parser.parse_args()
-    blank = photograph(args.url.rstrip("/"), args.out, args.login)
+    blank = photograph(args.url.rstrip("/"), args.out, args.login, args.small)
     for name in blank:
         print(f"blank: {name}", file=sys.stderr)
     print(f"pictures in {args.out}")
