@@ -76,6 +76,26 @@ def test_on_a_slow_device_nothing_moves_either(
         assert moved <= MOST_SHIFT, what
 
 
+@pytest.mark.parametrize("width", list(WIDTHS))
+def test_the_header_is_as_high_whatever_day_it_is_and_however_old_the_data(
+    browser: Browser, base_url: str, width: str
+) -> None:
+    """Else the page moves down by a line on Wednesdays, once it is live."""
+    with opened(browser, base_url, width) as page:
+        heights = page.evaluate(
+            """([days, ages]) => days.flatMap((day) => ages.map((age) => {
+              document.querySelector('main header .title p').textContent = day;
+              document.querySelector('main header .freshness').textContent = age;
+              return document.querySelector('main header').offsetHeight;
+            }))""",
+            [
+                ["1 May", "Wed 30 Sept" if width == "phone" else "Wednesday 30 September"],
+                ["", "\u25cf waiting for data"],
+            ],
+        )
+        assert len(set(heights)) == 1, heights
+
+
 @pytest.mark.parametrize("size", [(800, 700), (1024, 768)], ids=str)
 @pytest.mark.parametrize("path", ["/energy?view=treemap", "/energy?view=treemap&show=energy&range=7d"])
 def test_between_phone_and_desk_tools_make_way_for_the_name(

@@ -1,4 +1,4 @@
-"""A running dashboard where reads need a log-in, with a clock that stands and log-ins that need not wait."""
+"""A running dashboard where reads need a log-in: a clock that stands, log-ins that need not wait, no task but a test's own."""
 
 from __future__ import annotations
 
@@ -99,4 +99,6 @@ async def running_site(
         serving(app) as address,
         httpx2.AsyncClient(base_url=f"http://{address}", timeout=60) as client,
     ):
+        # A task of the schedule may otherwise have claimed the mail that a test is about to send.
+        await app.state.services.runner.stop()
         yield Site(address, app.state.services.accounts, clock, mailbox, client)

@@ -40,7 +40,7 @@ def opened(
     settle(page)
     try:
         yield page
-        assert said == []
+        assert said == [], said
     finally:
         context.close()
 

@@ -52,6 +52,20 @@ describe('the flow of a tree', () => {
 describe('placing', () => {
   const box = { width: 900, height: 500, labels: 150, padding: 20, bar: 9 };
 
+  it('has a place for everything, whatever it amounts to', () => {
+    for (const amount of [null, -0.4, 0, 5]) {
+      const few = [node('root', null, amount), node('a', 'root', amount), node('b', 'root', 0)];
+      const tree = new TreeShape(few);
+      const named = new Map(few.map((n) => [n.id, n]));
+      for (const open of [new Set<string>(), new Set(['root'])]) {
+        const graph = treeFlow(planFlow(tree, open, () => amount, -Infinity), tree, open, named, 'production');
+        const { nodes: placed } = placeFlow(graph, box);
+        expect(placed.length).toBe(open.size > 0 ? 3 : 1);
+        for (const { x, y, width, height } of placed) for (const n of [x, y, width, height]) expect(n).toBeGreaterThanOrEqual(0);
+      }
+    }
+  });
+
   it('gives bars heights in proportion to their amount, without overlap in a column', () => {
     const { nodes: placed } = placeFlow(flow(new Set(['root', 'it']), 0), box);
     const height = (id: string) => placed.find((n) => n.id === id)?.height ?? 0;
@@ -98,7 +112,17 @@ describe('what is open at first', () => {
     const few = [node('root', null, 1000), node('a', 'root', 970), node('b', 'root', 30), node('a1', 'a', 500), node('a2', 'a', 470), ...['p', 'q', 'r', 's'].map((id) => node(id, 'b', 7))];
     const size = (id: string) => few.find((n) => n.id === id)?.amount ?? null;
     expect([...openToFit(new TreeShape(few), size, 99).open]).toEqual(['root', 'a']);
-    expect([...openToFit(new TreeShape(few), size, 99, Infinity, 971).open]).toEqual(['root']);
+    expect([...openToFit(new TreeShape(few), size, 99, Infinity, 0.971).open]).toEqual(['root']);
+  });
+
+  it('opens a whole that is nothing, or less, as at night, and groups none of it', () => {
+    for (const battery of [0, -0.4]) {
+      const night = new TreeShape([node('made', null, battery), node('sun', 'made', 0), node('battery', 'made', battery), node('p', 'sun', 0), node('q', 'sun', 0)]);
+      const size = (id: string) => (id === 'made' || id === 'battery' ? battery : 0);
+      const { open, smallest } = openToFit(night, size, 10, Infinity, 0.2);
+      expect([...open]).toEqual(['made', 'sun']);
+      expect(planFlow(night, open, size, smallest).blocks.map((b) => b.id).sort()).toEqual(['battery', 'made', 'p', 'q', 'sun']);
+    }
   });
 
   it('has nothing to open in an empty tree', () => expect(openToFit(new TreeShape([]), () => null, 10).open.size).toBe(0));

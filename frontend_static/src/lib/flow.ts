@@ -150,6 +150,11 @@ export interface Box {
 /** Where everything stands; widths are amounts. The order given is the order kept. */
 export function placeFlow(graph: FlowGraph, box: Box): FlowLayout {
   if (graph.nodes.length === 0 || box.width < 80) return { nodes: [], links: [] };
+  if (graph.links.length === 0) {
+    // The library knows no place for a column that leads nowhere.
+    const alone = { x: 0, y: box.padding / 2, width: box.bar, height: box.height - box.padding };
+    return { nodes: graph.nodes.slice(0, 1).map((n) => ({ ...n, ...alone })), links: [] };
+  }
   interface N { id: string; index: number }
   const byId = new Map(graph.nodes.map((n) => [n.id, n]));
   const total = Math.max(1e-9, ...graph.nodes.map((n) => n.amount ?? 0));

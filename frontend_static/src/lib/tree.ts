@@ -72,13 +72,13 @@ const IN_SIGHT = 0.5;
 
 export interface Opening {
   readonly open: Set<string>;
-  /** The amount below which flows go into a group. */
+  /** The amount below which flows go into a group; -Infinity where none does. */
   readonly smallest: number;
 }
 
 /**
  * What to open so that about `room` rows are in sight, at most `deepest` levels: level by level, grouping small flows where that makes one more fit.
- * Of what is under `least`, or would show nothing but a group, nothing is opened.
+ * Of what is under `least`, a share of the whole, or would show nothing but a group, nothing is opened.
  */
 export function openToFit(
   shape: TreeShape,
@@ -87,17 +87,19 @@ export function openToFit(
   deepest = Infinity,
   least = 0,
 ): Opening {
-  const opening = { open: new Set<string>(), smallest: 0 };
+  const opening = { open: new Set<string>(), smallest: -Infinity };
   if (shape.root === undefined) return opening;
   const whole = amount(shape.root) ?? 0;
+  // Of a whole that is not above zero, such as a battery that charges at night, nothing is a small share.
+  const share = (part: number): number => (whole > 0 ? part * whole : -Infinity);
   const size = (id: string): number => amount(id) ?? 0;
   const sum = (numbers: readonly number[]): number => numbers.reduce((all, n) => all + n, 0);
   let rows = 1;
   let level = [shape.root];
   for (let depth = 0; depth < deepest; depth += 1) {
-    const inner = level.filter((id) => size(id) >= least && shape.children(id).length > 0);
+    const inner = level.filter((id) => size(id) >= share(least) && shape.children(id).length > 0);
     const choices = SMALL.map((part) => {
-      const smallest = part * whole;
+      const smallest = share(part);
       const opened = inner.filter((id) => shape.children(id).some((c) => size(c) >= smallest));
       const shown = opened.map((id) => inSight(shape.children(id), amount, smallest));
       const more = sum(shown.map((s) => s.rows - 1));

@@ -30,4 +30,13 @@ describe('a treemap', () => {
     expect(tiles({ width: 800, height: 400 }).map((t) => t.id)).not.toContain('silent');
     expect(tiles({ width: 10, height: 400 })).toEqual([]);
   });
+
+  it('draws a whole that is nothing, or less, as one tile', () => {
+    for (const amount of [null, 0, -0.4]) {
+      const night = [node('root', null, amount), node('a', 'root', 0), node('b', 'root', amount)];
+      const none = new TreeShape(night);
+      const placed = placeTiles(planFlow(none, open, () => amount, -Infinity), none, open, new Map(night.map((n) => [n.id, n])), { width: 800, height: 400 });
+      expect(placed.map((t) => [t.id, t.width, t.height])).toEqual([['root', 800, 400]]);
+    }
+  });
 });

@@ -58,7 +58,7 @@ export function placeTiles(
   return placed.descendants().flatMap((n): Tile[] => {
     const [width, height] = [n.x1 - n.x0, n.y1 - n.y0];
     const first = n.data.members[0];
-    if (first === undefined || width < 1 || height < 1) return [];
+    if (first === undefined || !(width >= 1 && height >= 1)) return [];
     const sum = together(n.data.members);
     const inner = shape.children(n.data.id).length > 0;
     return [{
