@@ -12,6 +12,7 @@ import json
 import os
 import sys
 from pathlib import Path
+from urllib.parse import urlsplit
 
 from playwright.sync_api import Browser, BrowserContext, Page, StorageState, expect, sync_playwright
 
@@ -112,6 +113,8 @@ def take(page: Page, url: str, width: int, height: int, *, unrolled: bool) -> by
     page.set_viewport_size({"width": width, "height": height})
     page.goto(url)
     settle(page)
+    if urlsplit(page.url).path != urlsplit(url).path:
+        raise SystemExit(f"{url} leads to {page.url}: name the file with the log-in, --login")
     if unrolled:
         unroll(page, width, height)
     return page.screenshot()

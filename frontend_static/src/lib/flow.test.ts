@@ -62,6 +62,7 @@ describe('placing', () => {
         const { nodes: placed } = placeFlow(graph, box);
         expect(placed.length).toBe(open.size > 0 ? 3 : 1);
         for (const { x, y, width, height } of placed) for (const n of [x, y, width, height]) expect(n).toBeGreaterThanOrEqual(0);
+        if ((amount ?? 0) <= 0 && open.size > 0) expect(placed.map((n) => n.height)).toEqual([1.5, 1.5, 1.5]);
       }
     }
   });

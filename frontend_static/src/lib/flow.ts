@@ -147,6 +147,10 @@ export interface Box {
   readonly bar: number;
 }
 
+/** Pixels that are still seen. */
+const LEAST_BAR = 1.5;
+const LEAST_HALF = 0.5;
+
 /** Where everything stands; widths are amounts. The order given is the order kept. */
 export function placeFlow(graph: FlowGraph, box: Box): FlowLayout {
   if (graph.nodes.length === 0 || box.width < 80) return { nodes: [], links: [] };
@@ -172,19 +176,24 @@ export function placeFlow(graph: FlowGraph, box: Box): FlowLayout {
     // A link of nothing still has a place: a sliver that the layout can hold on to.
     links: graph.links.map((l) => ({ source: l.source, target: l.target, value: Math.max(l.amount, total * 1e-4) })),
   });
+  // Where nothing flows the layout shares out the height all the same: the bars and bands are then lines in the middle of their places.
+  const flows = graph.nodes.some((n) => (n.amount ?? 0) > 0);
+  const middle = (n: { y0?: number | undefined; y1?: number | undefined }): number => ((n.y0 ?? 0) + (n.y1 ?? 0)) / 2;
   const nodes = placed.nodes.map((n): PlacedNode => {
     const { x0 = 0, x1 = 0, y0 = 0, y1 = 0 } = n;
-    return { ...(byId.get(n.id) as FlowNode), x: x0, y: y0, width: x1 - x0, height: Math.max(1.5, y1 - y0) };
+    const height = flows ? Math.max(LEAST_BAR, y1 - y0) : LEAST_BAR;
+    return { ...(byId.get(n.id) as FlowNode), x: x0, y: flows ? y0 : middle(n) - height / 2, width: x1 - x0, height };
   });
   const links = placed.links.map((l, i): PlacedLink => {
-    const source = l.source as typeof l.source & { x1?: number; id: string };
-    const target = l.target as typeof l.target & { x0?: number; id: string };
-    const half = Math.max(0.5, (l.width ?? 0) / 2);
+    const source = l.source as typeof l.source & { x1?: number; y0?: number; y1?: number; id: string };
+    const target = l.target as typeof l.target & { x0?: number; y0?: number; y1?: number; id: string };
+    const half = flows ? Math.max(LEAST_HALF, (l.width ?? 0) / 2) : LEAST_HALF;
+    const [begins, ends] = flows ? [l.y0 ?? 0, l.y1 ?? 0] : [middle(source), middle(target)];
     const from = byId.get(source.id) as FlowNode;
     const to = byId.get(target.id) as FlowNode;
     return {
       ...(graph.links[i] as FlowLink),
-      path: ribbon(source.x1 ?? 0, l.y0 ?? 0, target.x0 ?? 0, l.y1 ?? 0, half),
+      path: ribbon(source.x1 ?? 0, begins, target.x0 ?? 0, ends, half),
       hue: from.hue === 'consumption' ? to.hue : from.hue,
       partial: to.partial !== null && from.hue === 'consumption' === (to.hue === 'consumption'),
     };
