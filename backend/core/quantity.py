@@ -23,6 +23,7 @@ _SYMBOLS: Final = {
 
 
 _WATTS: Final = {"W": 1.0, "kW": 1e3, "MW": 1e6, "mW": 1e-3}
+_ENERGY: Final = frozenset({"Wh", "kWh", "MWh"})
 
 
 def symbol(unit: str) -> str:
@@ -33,6 +34,11 @@ def symbol(unit: str) -> str:
 def watts_per(unit: str) -> float | None:
     """How many watts one of the unit is; None where the unit is not one of power."""
     return _WATTS.get(symbol(unit))
+
+
+def is_energy(unit: str) -> bool:
+    """Whether it is one of energy, as counters have: they stand still while nothing is drawn or made."""
+    return symbol(unit) in _ENERGY
 
 
 @dataclass(frozen=True, slots=True)

@@ -107,7 +107,7 @@ class Sensor:
     """One sensor. `group` is the map of sensors.yaml it stands in.
 
     `period_s` is how often a reading is expected, in seconds; None where the description does not say. A `steady` one may say the
-    same for as long as it likes: a state, a setpoint.
+    same for as long as it likes: a state, a counter of energy, a setpoint.
     """
 
     name: str

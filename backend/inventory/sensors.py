@@ -6,6 +6,7 @@ from collections.abc import Callable
 from typing import Final, Literal
 
 from backend.core.errors import Fault
+from backend.core.quantity import is_energy
 from backend.inventory.document import Map
 from backend.inventory.fields import (
     FLAG,
@@ -178,10 +179,11 @@ def _sensor(key: str, group: str, item: Item, units: int) -> Sensor:
     # Without a method nobody can say whether type and unit are missing.
     default, unit = _DEFAULTS.get(method, ("", "")) if read else _WATTS
     sensor_type = item["sensor_type"].get(NAME, default) if default else item["sensor_type"].need(NAME, "")
+    unit = _unit(item, method, unit)
     return Sensor(
         name=key,
         sensor_type=sensor_type,
-        unit=_unit(item, method, unit),
+        unit=unit,
         method=method,
         group=group,
         source=read(item, units) if read else PushSource(),
@@ -191,7 +193,7 @@ def _sensor(key: str, group: str, item: Item, units: int) -> Sensor:
         tags=item["tags"].texts(),
         exclude_from_aggregation=item["exclude_from_aggregation"].get(FLAG, False),
         period_s=item["period"].get(POSITIVE, None),
-        steady=item["steady"].get(FLAG, sensor_type == "state"),
+        steady=item["steady"].get(FLAG, sensor_type == "state" or is_energy(unit)),
     )
 
 
