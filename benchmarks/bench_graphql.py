@@ -31,6 +31,7 @@ from backend.core.reading import Readings
 from backend.core.windows import NS_PER_SECOND, Window
 from backend.inventory.loader import load
 from backend.inventory.model import Inventory
+from backend.serve import run
 from backend.settings import Settings
 from tests.support.serve import serving
 
@@ -104,7 +105,7 @@ async def serve(folder: Path, port: Any, done: Any) -> None:
 
 
 def run_server(folder: Path, port: Any, done: Any) -> None:
-    asyncio.run(serve(folder, port, done))
+    run(serve(folder, port, done))
 
 
 def questions(names: list[str]) -> dict[str, dict[str, Any]]:

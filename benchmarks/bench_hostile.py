@@ -22,7 +22,7 @@ from multiprocessing.synchronize import Event
 import numpy as np
 
 from backend.inventory.loader import load
-from backend.serve import settle
+from backend.serve import run, settle
 from benchmarks.bench_graphql import ROOT
 from benchmarks.bench_peers import connect, cpu_ms
 from benchmarks.hostile import documents, huge_variables
@@ -52,7 +52,7 @@ async def serve(port: Connection, done: Event) -> None:
 
 
 def run_server(port: Connection, done: Event) -> None:
-    asyncio.run(serve(port, done))
+    run(serve(port, done))
 
 
 def post(connection: http.client.HTTPConnection, body: bytes) -> bytes:

@@ -93,8 +93,9 @@ def serve_all(folder: Path, fd: int) -> None:
     # The server passes the signal on once it has stopped; the report comes after that.
     signal.signal(signal.SIGTERM, signal.SIG_IGN)
     listener = socket.socket(fileno=fd)
-    app = create_app(Settings(public_read=True, data_dir=folder, description_dir=EXAMPLE))
-    run_server(app, listener, "")
+    settings = Settings(public_read=True, data_dir=folder, description_dir=EXAMPLE)
+    app = create_app(settings)
+    run_server(app, listener, "", settings)
     report(folder, app.state.services.ingest)
 
 

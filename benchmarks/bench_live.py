@@ -20,6 +20,7 @@ import websockets
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 from backend.inventory.loader import load
+from backend.serve import run
 from tests.support.graphql_client import site_app
 from tests.support.serve import serving
 from tests.support.small_site import SmallSite
@@ -44,7 +45,7 @@ async def serve(pipe: Any, batches: int) -> None:
 
 
 def run_server(pipe: Any, batches: int) -> None:
-    asyncio.run(serve(pipe, batches))
+    run(serve(pipe, batches))
 
 
 async def page(address: str) -> websockets.ClientConnection:

@@ -37,7 +37,7 @@ from backend.core.bucket import SeriesKind
 from backend.core.clock import ManualClock
 from backend.core.windows import NS_PER_SECOND, Window
 from backend.inventory.loader import load
-from backend.serve import settle
+from backend.serve import run, settle
 from backend.settings import Settings
 from benchmarks.bench_graphql import DAY_S, NOW_S, RAW_SENSORS, ROOT, iso, questions, raw_day, week_of
 from tests.support.serve import serving
@@ -87,7 +87,7 @@ def run_fill(folder: Path) -> None:
 
 
 def run_server(folder: Path, port: Connection, done: Event) -> None:
-    asyncio.run(serve(folder, port, done))
+    run(serve(folder, port, done))
 
 
 @contextmanager

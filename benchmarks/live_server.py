@@ -20,7 +20,7 @@ from starlette.routing import WebSocketRoute
 from strawberry.asgi import GraphQL
 
 from backend.core.reading import Readings
-from backend.serve import SOCKETS, settle
+from backend.serve import SOCKETS, run, settle
 from tests.support.graphql_client import site_app
 from tests.support.serve import serving
 from tests.support.small_site import SmallSite
@@ -91,4 +91,4 @@ async def plain() -> None:
 
 
 if __name__ == "__main__":
-    asyncio.run(ours() if sys.argv[1] == "ours" else plain())
+    run(ours() if sys.argv[1] == "ours" else plain())

@@ -49,6 +49,10 @@ class TextSocket(ASGIWebSocketAdapter):
 class Handler(BaseGraphQLTransportWSHandler[Any, None]):
     """One connection."""
 
+    async def handle_task_exception(self, error: Exception) -> None:
+        if not isinstance(error, WebSocketDisconnected):  # who leaves while something is sent is no fault
+            await super().handle_task_exception(error)
+
     async def handle_message(self, message: Any) -> None:
         if not _is_message(message):
             await self.handle_invalid_message("Not a message of graphql-transport-ws")

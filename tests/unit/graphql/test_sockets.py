@@ -8,6 +8,7 @@ import json
 import os
 import socket
 from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack
 from typing import Any
 
 import pytest
@@ -139,6 +140,27 @@ async def test_a_client_that_does_not_read_is_conflated_and_holds_up_nobody() ->
                     assert (batch["snapshot"], batch["gap"]) == (True, True)
                 newest = batch["values"][0]
             assert received < 1000
+
+
+async def test_clients_that_leave_while_something_is_sent_are_no_fault(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    site = SmallSite()
+    site.hear({"fan": 0.0})
+    async with serving(site_app(site), **SOCKETS) as address:
+        async with AsyncExitStack() as stack:
+            clients = [await stack.enter_async_context(connected(address)) for _ in range(40)]
+            for client in clients:
+                await client.subscribe(READINGS)
+                await client.next()
+            for number, client in enumerate(clients):
+                client._connection.transport.abort()
+                for step in range(8):
+                    await site.bus.publish(site.hear({"fan": number + step / 8}))
+                    await asyncio.sleep(0)
+        while site.bus._subscriptions:
+            await asyncio.sleep(0.01)
+    assert not [r for r in caplog.records if r.levelname == "ERROR"]
 
 
 async def test_a_client_that_does_not_answer_pings_is_let_go() -> None:
