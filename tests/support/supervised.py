@@ -30,6 +30,8 @@ supervisor.rpcinterface_factory=supervisor.rpcinterface:make_main_rpcinterface
 serverurl=unix://{folder}/supervisor.sock
 
 """
+CONTROL_S = 150
+"""Longer than the longest `stopwaitsecs`: a program may take all of it to stop."""
 SPARE = ("web", "api", "ingest", "cards", "influxdb", "influxdb_rpc", "redis")
 
 
@@ -43,7 +45,7 @@ class Supervised:
 
     def control(self, *words: str) -> str:
         command = [need("supervisorctl", "supervisor"), "-c", str(self.folder / "supervisord.conf"), *words]
-        return subprocess.run(command, capture_output=True, text=True, timeout=60).stdout
+        return subprocess.run(command, capture_output=True, text=True, timeout=CONTROL_S).stdout
 
     def states(self) -> dict[str, str]:
         """State of each program as supervisorctl calls it."""
@@ -55,9 +57,13 @@ class Supervised:
         return int(self.control("pid", program))
 
     async def all_running(self, within_s: float = 300) -> None:
-        async with asyncio.timeout(within_s):
-            while set((await asyncio.to_thread(self.states)).values()) != {"RUNNING"}:
-                await asyncio.sleep(1)
+        states = {}
+        try:
+            async with asyncio.timeout(within_s):
+                while set((states := await asyncio.to_thread(self.states)).values()) != {"RUNNING"}:
+                    await asyncio.sleep(1)
+        except TimeoutError as cause:
+            raise TimeoutError(f"not all are running after {within_s:g} s: {states}") from cause
 
     def logs(self) -> dict[str, str]:
         return {path.stem: path.read_text(errors="replace") for path in (self.folder / "log").glob("*.log")}
