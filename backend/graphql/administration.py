@@ -9,6 +9,7 @@ import strawberry
 from backend.accounts import model
 from backend.accounts.repository.users import UserFilter
 from backend.core.errors import UserError
+from backend.graphql.arguments import number_of
 from backend.graphql.context import Info
 from backend.graphql.credentials import EndResult
 from backend.graphql.fields import NOT_GIVEN, given, mutation, query
@@ -80,17 +81,6 @@ def page_size(name: str, first: int | None, default: int = DEFAULT_PAGE) -> int:
     if not 1 <= size <= MOST:
         raise UserError(f"{name}(first: {size}): ask for 1 to {MOST}.", path=("first",))
     return size
-
-
-def number_of(name: str, cursor: str | None) -> int | None:
-    """The number that a cursor stands for. Raises `UserError` for what is no cursor of ours."""
-    if not cursor:
-        return None
-    if not (cursor.isascii() and cursor.isdecimal() and len(cursor) <= 18):
-        raise UserError(
-            f"{name}(after: …): not a cursor: take it from `pageInfo.endCursor`.", path=("after",)
-        )
-    return int(cursor)
 
 
 @strawberry.type

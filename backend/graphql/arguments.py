@@ -34,14 +34,15 @@ _MOST_DIGITS = 18
 """A database keeps no longer ids."""
 
 
-def before_id(query: str, after: str | None) -> int | None:
-    """The id behind a cursor of what is listed newest first. Raises `UserError` for what is none."""
-    if not after:
+def number_of(name: str, cursor: str | None) -> int | None:
+    """The number that a cursor stands for. Raises `UserError` for what is no cursor of ours."""
+    if not cursor:
         return None
-    if not is_id(after):
-        raise UserError(f"{query}(after: {after[:60]!r}): not a cursor: take it from `pageInfo.endCursor`.")
-    return int(after)
+    if not is_id(cursor):
+        text = f"{name}(after: {cursor[:60]!r}): not a cursor: take it from `pageInfo.endCursor`."
+        raise UserError(text, path=("after",))
+    return int(cursor)
 
 
 def is_id(text: str) -> bool:
-    return text.isdecimal() and len(text) <= _MOST_DIGITS
+    return text.isascii() and text.isdecimal() and len(text) <= _MOST_DIGITS

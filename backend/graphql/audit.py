@@ -9,7 +9,8 @@ import strawberry
 
 from backend.accounts import model
 from backend.accounts.repository.audit import AuditFilter
-from backend.graphql.administration import number_of, page_size
+from backend.graphql.administration import page_size
+from backend.graphql.arguments import number_of
 from backend.graphql.context import Info
 from backend.graphql.fields import NOT_GIVEN, given, member, query
 from backend.graphql.people import User, to_user

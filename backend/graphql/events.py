@@ -10,7 +10,7 @@ from typing import Annotated
 import strawberry
 
 from backend.core import events
-from backend.graphql.arguments import before_id
+from backend.graphql.arguments import number_of
 from backend.graphql.context import Info
 from backend.graphql.devices import SensorErrors, to_errors
 from backend.graphql.fields import NOT_GIVEN, given, member, mutation, query, subscription
@@ -127,7 +127,7 @@ class EventQuery:
             str | None, strawberry.argument(description="A cursor: answer what follows it.")
         ] = NOT_GIVEN,
     ) -> SensorEventConnection:
-        named, wanted, before = given(sensors), given(kinds), before_id("events", given(after))
+        named, wanted, before = given(sensors), given(kinds), number_of("events", given(after))
         chosen = events.EventFilter(
             sensors=None if named is None else tuple(named),
             kinds=None if wanted is None else tuple(events.EventKind(kind.value) for kind in wanted),

@@ -13,7 +13,7 @@ from backend.core import bucket, jobs
 from backend.core import windows as core_windows
 from backend.core.errors import NotFound as Absent
 from backend.core.errors import UserError
-from backend.graphql.arguments import before_id, is_id
+from backend.graphql.arguments import is_id, number_of
 from backend.graphql.context import Info
 from backend.graphql.enums import Window
 from backend.graphql.fields import NOT_GIVEN, given, member, mutation, query, subscription
@@ -305,7 +305,7 @@ class JobQuery:
             str | None, strawberry.argument(description="A cursor: answer what follows it.")
         ] = NOT_GIVEN,
     ) -> JobConnection:
-        before = before_id("jobs", given(after))
+        before = number_of("jobs", given(after))
         size = DEFAULT_PAGE if first is None else first
         total, found, more = await _service(info).page(_states(given(states)), size, before)
         edges = [JobEdge(cursor=str(job.id), node=to_job(job)) for job in found]

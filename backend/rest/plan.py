@@ -8,6 +8,7 @@ from starlette.requests import Request
 from starlette.responses import PlainTextResponse, Response
 from starlette.routing import Route
 
+from backend.core.asgi import has_tag
 from backend.inventory.model import RoomPlan
 
 PATH: Final = "/room/plan"
@@ -22,14 +23,14 @@ def plan_route(plan: RoomPlan | None) -> Route:
     async def answer(request: Request) -> Response:
         if plan is None:
             return PlainTextResponse("The description has no room_plan.svg and no room_plan.png.\n", 404)
-        tag = f'"{plan.digest}"'
+        tag = f'W/"{plan.digest}"'
         headers = {
             "ETag": tag,
             "Cache-Control": "private, no-cache",
             "Content-Security-Policy": _POLICY,
             "Content-Disposition": "inline",
         }
-        if tag in request.headers.get("if-none-match", ""):
+        if has_tag(request.headers.get("if-none-match", ""), tag):
             return Response(status_code=304, headers=headers)
         return Response(plan.content, headers=headers, media_type=plan.media_type)
 
