@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import sys
+import argparse
 from pathlib import Path
 
 from backend.graphql.schema import build_schema
@@ -16,8 +16,9 @@ def sdl() -> str:
 
 
 def main() -> None:
-    target = Path(sys.argv[1]) if len(sys.argv) > 1 else Path("schema.graphql")
-    target.write_text(sdl(), encoding="utf-8")
+    parser = argparse.ArgumentParser(prog="python -m backend.schema_export", description="Writes the schema.")
+    parser.add_argument("file", metavar="FILE", nargs="?", type=Path, default=Path("schema.graphql"))
+    parser.parse_args().file.write_text(sdl(), encoding="utf-8")
 
 
 if __name__ == "__main__":
