@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import Browser, Page, expect
+from playwright.sync_api import Browser, Page, Route, expect
 
 from backend.accounts.log import OPERATOR
 from backend.app import Parts, create_app
@@ -230,7 +230,9 @@ def test_a_forgotten_password(stranger: Browser, town: Town) -> None:
         log_in(page, ADMIN, NEW_PASSWORD)
         expect(page.get_by_role("alert")).to_contain_text("wrong")
         page.get_by_role("link", name="Forgot the password?").click()
-        page.get_by_label("E-mail address").fill(ADMIN)
+        expect(page.locator("h1")).to_have_text("A new password")
+        # The address goes along: it was typed on the card before.
+        expect(page.get_by_label("E-mail address")).to_have_value(ADMIN)
         page.get_by_role("button", name="Send the mail").click()
         expect(page.get_by_role("status")).to_contain_text("If there is an account")
         page.goto(link_in_mail(town, ADMIN, "reset"))
@@ -240,6 +242,21 @@ def test_a_forgotten_password(stranger: Browser, town: Town) -> None:
         page.get_by_role("link", name="Log in").first.click()
         log_in(page, ADMIN, NEW_PASSWORD)
         expect(page.locator("h1")).to_have_text("Overview")
+
+
+def test_an_address_typed_while_the_next_card_loads_is_not_lost(stranger: Browser, town: Town) -> None:
+    with page_of(stranger) as page:
+        held: list[Route] = []
+        page.route("**/assets/Forgotten-*.js", lambda route: held.append(route))
+        page.goto(f"{town.url}/log-in")
+        with page.expect_request("**/assets/Forgotten-*.js"):
+            page.get_by_role("link", name="Forgot the password?").click()
+        page.get_by_label("E-mail address").fill(ANNA)
+        expect(page.locator("h1")).to_have_text("Log in")
+        for route in held:
+            route.continue_()
+        expect(page.locator("h1")).to_have_text("A new password")
+        expect(page.get_by_label("E-mail address")).to_have_value(ANNA)
 
 
 def test_a_password_can_be_shown(stranger: Browser, town: Town) -> None:
