@@ -89,7 +89,7 @@ def test_the_header_is_as_high_whatever_day_it_is_and_however_old_the_data(
               return document.querySelector('main header').offsetHeight;
             }))""",
             [
-                ["1 May", "Wed 30 Sept" if width == "phone" else "Wednesday 30 September"],
+                ["1 May", "Wednesday 30 September"],
                 ["", "\u25cf waiting for data"],
             ],
         )
