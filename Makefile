@@ -61,7 +61,7 @@ format: .venv/.dev ## Put the source in order
 	@$(BIN)/ruff check --fix . && $(BIN)/ruff format .
 
 schema: .venv/.dev ## Write schema.graphql from the code
-	@$(BIN)/python -m backend.schema_export
+	@$(BIN)/python -m scripts.schema_export
 
 screenshots: .venv/.dev ## Pictures of every page of a running demo, into build/pictures
 	@$(BIN)/python scripts/screenshots.py $(or $(ARGS),http://127.0.0.1:8081 build/pictures)

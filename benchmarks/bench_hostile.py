@@ -22,7 +22,7 @@ from multiprocessing.synchronize import Event
 import numpy as np
 
 from backend.inventory.loader import load
-from backend.serve import run, settle
+from backend.processes.server import run, settle
 from benchmarks.bench_graphql import ROOT
 from benchmarks.bench_peers import connect, cpu_ms
 from benchmarks.hostile import documents, huge_variables

@@ -30,7 +30,7 @@ import uvloop
 from backend.bus.memory import MemoryBus
 from backend.core.ports import SensorTags, Written
 from backend.core.reading import Readings
-from backend.ingest.door import IngestDoor
+from backend.ingest.endpoints.readings import IngestDoor
 from backend.ingest.service import Ingest
 from backend.ingest.spool import SqliteSpool
 from backend.inventory.loader import load
@@ -55,7 +55,7 @@ class NoStore:
 async def make_store(kind: str, folder: Path):
     if kind == "none":
         return NoStore()
-    from backend.store.duckdb import DuckDBStore
+    from backend.store.duckdb.store import DuckDBStore
 
     store = DuckDBStore(folder / "series.duckdb")
     await store.open()
@@ -86,8 +86,8 @@ async def serve(folder: Path, fd: int, kind: str) -> None:
 
 
 def serve_all(folder: Path, fd: int) -> None:
-    from backend.app import create_app
-    from backend.serve import serve as run_server
+    from backend.processes.one_process import create_app
+    from backend.processes.server import serve as run_server
     from backend.settings import Settings
 
     # The server passes the signal on once it has stopped; the report comes after that.

@@ -19,12 +19,12 @@ from pathlib import Path
 
 import numpy as np
 
-from backend.app import Services, create_app
 from backend.core.bucket import SeriesKind
 from backend.core.jobs import ACTIVE
 from backend.core.reading import Readings
 from backend.core.windows import NS_PER_SECOND, WINDOWS, Window
 from backend.jobs.selection import JobRequest
+from backend.processes.one_process import Services, create_app
 from backend.settings import Settings
 
 DAY = Window.D1.ns

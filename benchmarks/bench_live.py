@@ -20,7 +20,7 @@ import websockets
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 from backend.inventory.loader import load
-from backend.serve import run
+from backend.processes.server import run
 from tests.support.graphql_client import site_app
 from tests.support.serve import serving
 from tests.support.small_site import SmallSite

@@ -32,12 +32,12 @@ from urllib.parse import urlencode
 import orjson
 import pyarrow as pa
 
-from backend.app import Parts, create_app
 from backend.core.bucket import SeriesKind
 from backend.core.clock import ManualClock
 from backend.core.windows import NS_PER_SECOND, Window
 from backend.inventory.loader import load
-from backend.serve import run, settle
+from backend.processes.one_process import Parts, create_app
+from backend.processes.server import run, settle
 from backend.settings import Settings
 from benchmarks.bench_graphql import DAY_S, NOW_S, RAW_SENSORS, ROOT, iso, questions, raw_day, week_of
 from tests.support.serve import serving

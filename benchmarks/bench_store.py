@@ -22,7 +22,7 @@ from backend.core.bucket import Buckets, SeriesKind
 from backend.core.reading import Readings
 from backend.core.windows import NS_PER_SECOND as S
 from backend.core.windows import WINDOWS, Window
-from backend.store.duckdb import DuckDBStore
+from backend.store.duckdb.store import DuckDBStore
 
 T = TypeVar("T")
 T0 = 1_700_006_400 * S

@@ -46,7 +46,7 @@ def exported(path: Path, points: int, sensors: int) -> None:
 MEASURED = """
 import resource, re, sys
 from pathlib import Path
-from backend.cli import main
+from backend.cli.main import main
 code = main(sys.argv[1:])
 used = resource.getrusage(resource.RUSAGE_SELF)
 print(re.search(r"VmHWM:\\s+(\\d+)", Path("/proc/self/status").read_text())[1], used.ru_utime + used.ru_stime)

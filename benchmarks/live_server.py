@@ -20,7 +20,7 @@ from starlette.routing import WebSocketRoute
 from strawberry.asgi import GraphQL
 
 from backend.core.reading import Readings
-from backend.serve import SOCKETS, run, settle
+from backend.processes.server import SOCKETS, run, settle
 from tests.support.graphql_client import site_app
 from tests.support.serve import serving
 from tests.support.small_site import SmallSite

@@ -35,7 +35,7 @@ import httpx
 import numpy as np
 
 from backend.core.windows import NS_PER_SECOND
-from backend.store.influxdb import InfluxDBStore
+from backend.store.influxdb.store import InfluxDBStore
 from crawlers.simulators import snmp_agent
 from crawlers.snmp_plan import parse_oid
 from tests.support import postgres

@@ -7,7 +7,7 @@ import os
 from collections.abc import Iterator
 from pathlib import Path
 
-from backend.cli import _parser
+from backend.cli.main import _parser
 from backend.settings import Settings
 from crawlers.cli import parser as crawler_parser
 

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from argparse_manpage.manpage import Manpage
 
-from backend.cli import _parser
+from backend.cli.main import _parser
 
 PAGE = Path(__file__).resolve().parents[1] / "docs" / "man" / "seduce.1"
 

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 from graphql import build_schema, parse, validate
 
-from backend import cli
+from backend.cli import main as cli
 from backend.settings import Settings
 from crawlers.cli import parser as crawler_parser
 from scripts import commands_doc, settings_doc

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from backend import cli
+from backend.cli import main as cli
 from backend.core.bucket import SeriesKind, measurement
 from backend.core.windows import Window
 from backend.inventory.loader import load

@@ -14,11 +14,11 @@ from starlette.applications import Starlette
 
 from backend.accounts.live import LOOK_S
 from backend.accounts.log import OPERATOR
-from backend.app import Parts, create_app, create_web
 from backend.bus.memory import MemoryBus
+from backend.core.access_rules import FIELDS, ROUTES
 from backend.core.rights import Right, Scope
-from backend.processes import create_ingest
-from backend.rights import FIELDS, ROUTES
+from backend.processes.ingest import create_ingest
+from backend.processes.one_process import Parts, create_app, create_web
 from backend.settings import Settings
 from tests.support import entry_points
 from tests.support.account_site import Site, running_site
@@ -57,7 +57,7 @@ def test_every_route_has_a_rule_and_no_rule_is_left_over(tmp_path: Path) -> None
 def test_a_route_without_a_rule_keeps_the_application_from_starting(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("backend.app.EXPORT_PATH", "/new-door")
+    monkeypatch.setattr("backend.processes.one_process.EXPORT_PATH", "/new-door")
     with pytest.raises(KeyError, match="/new-door"):
         applications(tmp_path)
 

@@ -18,7 +18,7 @@ from graphql import (
     is_specified_scalar_type,
 )
 
-from backend.schema_export import sdl
+from scripts.schema_export import sdl
 
 UNIT = re.compile(
     r"watts|kwh|celsius|seconds|percent|\bW\b|kWh|°C|\bms\b|\bunit\b|0 to 1|ratio|how many", re.IGNORECASE
@@ -66,7 +66,7 @@ type ReadingBatch { snapshot: Boolean!  sensors: [ID!]!  timestamps: Int64Array!
 
 
 def test_the_file_is_what_the_code_says() -> None:
-    assert FILE.read_text(encoding="utf-8") == sdl(), "run python -m backend.schema_export"
+    assert FILE.read_text(encoding="utf-8") == sdl(), "run python -m scripts.schema_export"
 
 
 def test_the_core_is_kept() -> None:

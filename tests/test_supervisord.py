@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from backend import cli
+from backend.cli import main as cli
 from crawlers.cli import main as crawl
 
 ROOT = Path(__file__).resolve().parents[1]

@@ -98,8 +98,8 @@ class Process:
 
     def __init__(self, settings: Settings) -> None:
         # Not needed by beat, nor by the process that only hands out messages.
-        from backend.periodic import build_tasks
-        from backend.wiring import Parts, build_base, build_rollups
+        from backend.processes.shared import Parts, build_base, build_rollups
+        from backend.processes.tasks import build_tasks
         from workers.runs import Failures
 
         self._loop = asyncio.Runner()
@@ -157,7 +157,7 @@ def _here() -> Process:
 
 def _refuse() -> None:
     """Ends the program where the settings name a store or a bus that only one process can have."""
-    from backend.wiring import refuse_one_process_parts
+    from backend.processes.shared import refuse_one_process_parts
 
     try:
         refuse_one_process_parts(_settings, "A Celery worker")

@@ -15,8 +15,8 @@ from backend.core.windows import Window
 from backend.jobs.runner import JobRunner
 from backend.rollups.engine import RollupEngine
 from backend.rollups.retention import Keep
+from backend.watch.error_counters import Unresponsive
 from backend.watch.watcher import Watcher
-from workers.unresponsive import Unresponsive
 
 Task: TypeAlias = Callable[[], Awaitable[object]]
 

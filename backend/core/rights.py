@@ -1,4 +1,4 @@
-"""Who asks, and what that lets them do. The table of rules is `backend/rights.py`."""
+"""Who asks, and what that lets them do. The table of rules is `backend/core/access_rules.py`."""
 
 from __future__ import annotations
 

@@ -6,7 +6,7 @@ from enum import Enum
 
 import strawberry
 
-from backend.graphql.fields import member
+from backend.graphql.field import member
 
 
 @strawberry.enum(description="How finely a series is read. Windows are aligned to the Unix epoch in UTC.")

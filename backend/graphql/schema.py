@@ -7,34 +7,34 @@ from collections.abc import Mapping
 import strawberry
 from strawberry.schema.config import StrawberryConfig
 
-from backend.graphql.administration import AdministrationMutation, AdministrationQuery
-from backend.graphql.audit import AuditQuery
-from backend.graphql.balance import BalanceQuery
-from backend.graphql.commands import CommandMutation, CommandQuery
-from backend.graphql.continuous_queries import ContinuousQueryMutation, ContinuousQueryQuery
-from backend.graphql.credentials import CredentialMutation, CredentialQuery
-from backend.graphql.devices import DeviceQuery, DeviceSubscription
-from backend.graphql.documents import manifest
-from backend.graphql.energy import EnergyQuery, EnergySubscription
-from backend.graphql.entry import EntryMutation, EntryQuery
-from backend.graphql.errors import DescribeStream
-from backend.graphql.events import EventMutation, EventQuery, EventSubscription
-from backend.graphql.execution import Operations, Schema
-from backend.graphql.guard import Rights
-from backend.graphql.jobs import JobMutation, JobQuery, JobSubscription
-from backend.graphql.limits import MAX_COST, Cost, Ready
-from backend.graphql.overview import OverviewQuery
-from backend.graphql.people import PeopleMutation, PeopleQuery
-from backend.graphql.plain import PlainExecutor
-from backend.graphql.problems import HANDLERS
-from backend.graphql.racks import RackQuery
-from backend.graphql.ratios import RatioQuery
-from backend.graphql.readings import ReadingSubscription
-from backend.graphql.room import RoomQuery
+from backend.graphql.execution.documents import manifest
+from backend.graphql.execution.errors import DescribeStream
+from backend.graphql.execution.failures import HANDLERS
+from backend.graphql.execution.fast_path import PlainExecutor
+from backend.graphql.execution.limits import MAX_COST, Cost, Ready
+from backend.graphql.execution.permissions import Rights
+from backend.graphql.execution.schema_class import Operations, Schema
+from backend.graphql.fields.administration import AdministrationMutation, AdministrationQuery
+from backend.graphql.fields.audit import AuditQuery
+from backend.graphql.fields.auth import EntryMutation, EntryQuery
+from backend.graphql.fields.balance import BalanceQuery
+from backend.graphql.fields.commands import CommandMutation, CommandQuery
+from backend.graphql.fields.continuous_queries import ContinuousQueryMutation, ContinuousQueryQuery
+from backend.graphql.fields.credentials import CredentialMutation, CredentialQuery
+from backend.graphql.fields.devices import DeviceQuery, DeviceSubscription
+from backend.graphql.fields.energy import EnergyQuery, EnergySubscription
+from backend.graphql.fields.events import EventMutation, EventQuery, EventSubscription
+from backend.graphql.fields.jobs import JobMutation, JobQuery, JobSubscription
+from backend.graphql.fields.overview import OverviewQuery
+from backend.graphql.fields.people import PeopleMutation, PeopleQuery
+from backend.graphql.fields.racks import RackQuery
+from backend.graphql.fields.ratios import RatioQuery
+from backend.graphql.fields.readings import ReadingSubscription
+from backend.graphql.fields.room import RoomQuery
+from backend.graphql.fields.sensors import SensorQuery
+from backend.graphql.fields.series import SeriesQuery
+from backend.graphql.fields.usage import UsageQuery
 from backend.graphql.scalars import SCALARS
-from backend.graphql.sensors import SensorQuery
-from backend.graphql.series import SeriesQuery
-from backend.graphql.usage import UsageQuery
 
 
 @strawberry.type(description="What can be asked.")

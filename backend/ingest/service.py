@@ -16,7 +16,7 @@ from backend.core.errors import TransientError, UserError
 from backend.core.measure import Timing
 from backend.core.ports import Bus, Outcome, Rejection, SensorTags, Spool, Written
 from backend.core.reading import Readings
-from backend.ingest import tolerant
+from backend.ingest import lenient_json as tolerant
 from backend.ingest.drain import Destination, Drain
 from backend.ingest.validate import Directory, Verdict, judge_cards, judge_columns, judge_readings
 

@@ -12,7 +12,7 @@ from backend.core.tasks import TaskLog, TaskQueue, TaskRecord
 from backend.core.tree import Tree
 from backend.core.windows import NS_PER_SECOND
 from backend.jobs.diagnostic import Diagnostic
-from backend.jobs.mending import Mending
+from backend.jobs.repair import Mending
 from backend.jobs.service import JobService
 from backend.rollups.definitions import Definitions
 

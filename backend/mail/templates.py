@@ -7,7 +7,7 @@ from typing import Final
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined, select_autoescape
 
-FOLDER: Final = Path(__file__).parent / "words"
+FOLDER: Final = Path(__file__).parent / "messages"
 
 
 class MailTemplates:

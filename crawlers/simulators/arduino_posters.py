@@ -11,9 +11,9 @@ import numpy as np
 from backend.core.clock import Clock
 from backend.core.windows import NS_PER_SECOND
 from backend.inventory.model import Sensor
+from crawlers.simulators.fault_schedule import POWER_ON_C, UNPLUGGED_C, Condition, Trouble
 from crawlers.simulators.model import DataCentreModel
 from crawlers.simulators.noise import fraction
-from crawlers.simulators.troubles import POWER_ON_C, UNPLUGGED_C, Condition, Trouble
 
 
 def address(name: str) -> str:

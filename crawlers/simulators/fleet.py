@@ -33,9 +33,9 @@ from crawlers.device import device_name
 from crawlers.simulators import flukso_server, modbus_server, snmp_agent
 from crawlers.simulators.arduino_posters import Card
 from crawlers.simulators.encoding import encoding_of, prints_text
+from crawlers.simulators.fault_schedule import Condition, Conditions, Spell
 from crawlers.simulators.faults import cards
 from crawlers.simulators.model import DataCentreModel
-from crawlers.simulators.troubles import Condition, Conditions, Spell
 from crawlers.snmp_plan import parse_oid
 from crawlers.snmp_rates import UPTIME
 

@@ -9,7 +9,7 @@ from urllib.parse import parse_qs, urlsplit
 
 import orjson
 
-from crawlers.simulators.troubles import Says, at_once
+from crawlers.simulators.fault_schedule import Says, at_once
 
 Points = Callable[[str], object]
 """Sensor name -> what is answered as JSON: a sound meter's [(epoch s, watts or "nan"), ...], oldest first."""

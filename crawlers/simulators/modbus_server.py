@@ -12,7 +12,7 @@ from pymodbus.simulator import DataType, SimData, SimDevice
 
 from crawlers import registers
 from crawlers.modbus import Field
-from crawlers.simulators.troubles import Condition
+from crawlers.simulators.fault_schedule import Condition
 
 FILLED_GAP = 16  # a board's tables have unused registers in them, which read as zero
 

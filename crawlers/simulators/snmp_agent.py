@@ -18,7 +18,7 @@ from pysnmp.proto import api
 from pysnmp.proto.api import verdec
 from pysnmp.proto.error import ProtocolError
 
-from crawlers.simulators.troubles import Says, at_once
+from crawlers.simulators.fault_schedule import Says, at_once
 
 log = logging.getLogger(__name__)
 

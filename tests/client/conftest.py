@@ -11,10 +11,10 @@ from typing import Any
 import pytest_asyncio
 from starlette.applications import Starlette
 
-from backend.app import Parts, create_app
 from backend.core.clock import SystemClock
 from backend.core.reading import Readings
 from backend.core.windows import NS_PER_SECOND
+from backend.processes.one_process import Parts, create_app
 from backend.settings import Settings
 from tests.support.serve import serving
 from tests.support.small_site import WATTMETERS, small_inventory

@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 import websockets
 
-from backend.graphql import fanout
+from backend.graphql.execution import fanout
 from seduce_client import Batch, NotAllowed, Unavailable, connect, connect_async, documents
 from tests.client.conftest import Served, served
 

@@ -15,7 +15,7 @@ from backend.bus.board import MemoryHealthBoard
 from backend.core.clock import ManualClock, SystemClock
 from backend.core.errors import TransientError
 from backend.core.health import DeviceHealth, DeviceState, decode, encode
-from backend.ingest.health_door import PATH, HealthDoor
+from backend.ingest.endpoints.health import PATH, HealthDoor
 from crawlers.device import Sample, sample_at
 from crawlers.health import HttpBoard, health_of, report_for_ever
 from crawlers.loop import Backoff, Crawler

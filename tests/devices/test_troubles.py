@@ -21,10 +21,7 @@ from backend.inventory.model import FluksoSource, Inventory, ModbusSource, PushS
 from crawlers.loop import Backoff, Crawler, PollerHealth
 from crawlers.registry import build_crawler
 from crawlers.simulators.arduino_posters import Card, address
-from crawlers.simulators.fleet import SimulatedFleet
-from crawlers.simulators.model import DataCentreModel
-from crawlers.simulators.relocate import relocate
-from crawlers.simulators.troubles import (
+from crawlers.simulators.fault_schedule import (
     DRIFT_A_SECOND,
     POWER_ON_C,
     SLOW_S,
@@ -34,6 +31,9 @@ from crawlers.simulators.troubles import (
     Spell,
     Trouble,
 )
+from crawlers.simulators.fleet import SimulatedFleet
+from crawlers.simulators.model import DataCentreModel
+from crawlers.simulators.relocate import relocate
 from tests.devices.support import NOW_NS, Door, MemorySink, inventory, open_door, outlets, sensor
 
 S = 10**9

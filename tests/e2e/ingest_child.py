@@ -14,10 +14,10 @@ import uvicorn
 from backend.bus.memory import MemoryBus
 from backend.core.asgi import App, send_json
 from backend.core.ports import SensorTags
-from backend.ingest.door import Doors, IngestDoor
+from backend.ingest.endpoints.readings import Doors, IngestDoor
 from backend.ingest.service import Ingest
 from backend.ingest.spool import SqliteSpool
-from backend.store.duckdb import DuckDBStore
+from backend.store.duckdb.store import DuckDBStore
 
 SENSORS = tuple(f"s{i}" for i in range(40))
 

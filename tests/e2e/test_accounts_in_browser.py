@@ -16,8 +16,8 @@ import pytest
 from playwright.sync_api import Browser, Page, Route, expect
 
 from backend.accounts.log import OPERATOR
-from backend.app import Parts, create_app
 from backend.core.reading import Readings
+from backend.processes.one_process import Parts, create_app
 from backend.settings import Settings
 from tests.e2e.conftest import DIST
 from tests.support.processes import free_port

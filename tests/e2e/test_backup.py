@@ -14,8 +14,8 @@ import numpy as np
 import pytest
 from sqlalchemy import text
 
-from backend.app import Parts, Services, create_app
-from backend.backups import run_backup
+from backend.cli.restore import run_restore
+from backend.cli.upgrade import run_upgrade
 from backend.core.bucket import SeriesKind
 from backend.core.errors import PermanentError, SeduceError, UserError
 from backend.core.ports import TimeSeriesStore
@@ -23,11 +23,11 @@ from backend.core.windows import Window
 from backend.db.engine import Database
 from backend.db.migrate import migrate, revisions
 from backend.ingest.spoolfile import SpoolFile
-from backend.restores import run_restore
+from backend.processes.backup import run_backup
+from backend.processes.one_process import Parts, Services, create_app
+from backend.processes.stores import open_store
 from backend.settings import Settings, shown
-from backend.store.influxdb import InfluxDBStore
-from backend.stores import open_store
-from backend.upgrades import run_upgrade
+from backend.store.influxdb.store import InfluxDBStore
 from tests.support import postgres
 from tests.support.history import DAY0, EXAMPLE, KNOWN, assert_holds, expected, readings
 from tests.support.influx import InfluxServer, fresh_name

@@ -8,9 +8,9 @@ import sys
 from dataclasses import replace
 from pathlib import Path
 
-from backend.app import Parts, create_app
 from backend.core.health import DeviceHealth
 from backend.inventory.loader import load
+from backend.processes.one_process import Parts, create_app
 from backend.queries.devices import UNHEARD_AFTER_NS
 from backend.settings import Settings
 from tests.devices.support import EXAMPLE

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from playwright.async_api import Page, async_playwright, expect
 
-from backend.app import Parts, create_app
+from backend.processes.one_process import Parts, create_app
 from backend.settings import Settings
 from tests.support.serve import serving
 from tests.support.small_site import small_inventory

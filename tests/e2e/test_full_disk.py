@@ -19,9 +19,9 @@ from backend.core.health import DeviceState
 from backend.core.ports import Sink
 from backend.core.reading import Readings
 from backend.ingest.spool import SqliteSpool
-from backend.processes import create_ingest
+from backend.processes.ingest import create_ingest
+from backend.processes.shared import Parts
 from backend.settings import Settings
-from backend.wiring import Parts
 from crawlers.loop import Crawler
 from crawlers.registry import build_crawler
 from crawlers.simulators import snmp_agent

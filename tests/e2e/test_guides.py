@@ -78,7 +78,7 @@ def test_a_fault_is_shown_by_the_tutorial(tmp_path: Path) -> None:
     with (tmp_path / "mine" / "racks.yaml").open("a") as file:
         file.write("nonsense: {\n")
     done = subprocess.run(
-        [sys.executable, "-m", "backend.cli", "check", str(tmp_path / "mine")],
+        [sys.executable, "-m", "backend.cli.main", "check", str(tmp_path / "mine")],
         cwd=ROOT,
         capture_output=True,
         text=True,

@@ -14,7 +14,7 @@ from pathlib import Path
 import orjson
 import pytest
 
-from backend.store.duckdb import DuckDBStore
+from backend.store.duckdb.store import DuckDBStore
 from tests.e2e.ingest_child import SENSORS
 from tests.support.rawhttp import exchange, post, read_answer
 

@@ -10,8 +10,8 @@ from pathlib import Path
 import httpx2
 import pytest
 
-from backend.app import Parts, Services, create_app
 from backend.core.windows import NS_PER_SECOND
+from backend.processes.one_process import Parts, Services, create_app
 from backend.settings import Settings
 from tests.support import postgres
 from tests.support.serve import serving

@@ -6,9 +6,9 @@ from pathlib import Path
 
 import httpx2
 
-from backend.app import Parts, Services, create_app
 from backend.core.windows import NS_PER_SECOND
 from backend.graphql.scalars import format_time
+from backend.processes.one_process import Parts, Services, create_app
 from backend.settings import Settings
 from tests.support.graphql_client import connected
 from tests.support.serve import serving

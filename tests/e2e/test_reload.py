@@ -12,11 +12,11 @@ from typing import Any
 
 import pytest
 
-from backend import control
-from backend.app import Services, crawling, create_app
 from backend.core.errors import PermanentError
 from backend.core.reading import Readings
 from backend.core.windows import NS_PER_SECOND
+from backend.processes import control
+from backend.processes.one_process import Services, crawling, create_app
 from backend.settings import Settings
 from tests.support.graphql_client import connected
 from tests.support.graphql_client import data as ask

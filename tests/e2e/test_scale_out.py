@@ -22,7 +22,7 @@ from backend.core.windows import NS_PER_SECOND, Window
 from backend.db.engine import Database
 from backend.db.rollup_state import SqlRollupState
 from backend.ingest.keys import new_key
-from backend.store.influxdb import InfluxDBStore
+from backend.store.influxdb.store import InfluxDBStore
 from tests.conftest import need
 from tests.support import postgres
 from tests.support.graphql_client import connected
@@ -105,7 +105,7 @@ async def running_site(folder: Path) -> AsyncIterator[Site]:
                 "ingest_port": str(ports[name]),
             }
             environment = {f"SEDUCE_{k.upper()}": v for k, v in settings.items()}
-            service = Service(name, ["backend.cli", name.partition("-")[0]], folder, environment)
+            service = Service(name, ["backend.cli.main", name.partition("-")[0]], folder, environment)
             site.services[name] = service
             stack.callback(service.abandon)
             await service.start()

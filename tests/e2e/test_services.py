@@ -21,10 +21,10 @@ import pytest
 from backend.ingest.keys import new_key
 from backend.ingest.spoolfile import SpoolFile
 from backend.inventory.loader import load
-from backend.store.influxdb import InfluxDBStore
+from backend.store.influxdb.store import InfluxDBStore
+from crawlers.simulators.fault_schedule import Spell
 from crawlers.simulators.fleet import SimulatedFleet
 from crawlers.simulators.model import DataCentreModel
-from crawlers.simulators.troubles import Spell
 from tests.conftest import need
 from tests.support.influx import InfluxServer
 from tests.support.processes import Service, free_port, moved_description
@@ -135,14 +135,14 @@ async def running_site(folder: Path) -> AsyncIterator[Site]:
         fleet = SimulatedFleet(inventory, DataCentreModel(inventory, 3), cards, spells=TROUBLES)
         await asyncio.to_thread(fleet.start_in_thread)
         stack.push_async_callback(asyncio.to_thread, fleet.stop)
-        site.service("ingest", ["backend.cli", "ingest"], device_keys=entry)
+        site.service("ingest", ["backend.cli.main", "ingest"], device_keys=entry)
         site.service(
             "temperature_registerer",
-            ["backend.cli", "temperature-registerer"],
+            ["backend.cli.main", "temperature-registerer"],
             ingest_key_file=str(folder / "key"),
         )
-        site.service("rollups", ["backend.cli", "rollups"])
-        site.service("web", ["backend.cli", "web"])
+        site.service("rollups", ["backend.cli.main", "rollups"])
+        site.service("web", ["backend.cli.main", "web"])
         for service in list(site.services.values()):
             stack.callback(service.abandon)
             await service.start()

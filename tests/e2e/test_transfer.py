@@ -16,20 +16,20 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from backend.app import Parts, Services, create_app
+from backend.cli.export_readings import Export, run_export
+from backend.cli.import_readings import Import, run_import
 from backend.core.bucket import Buckets, SeriesKind
 from backend.core.clock import ManualClock
 from backend.core.errors import PermanentError, UserError
 from backend.core.windows import NS_PER_SECOND as S
 from backend.core.windows import Window
-from backend.exports import Export, run_export
 from backend.formats.kinds import Format
-from backend.imports import Import, run_import
+from backend.processes.one_process import Parts, Services, create_app
 from backend.queries.export import ExportRequest
 from backend.rollups.definitions import WINDOWS_OF
 from backend.settings import Settings
-from backend.store.duckdb import DuckDBStore
-from backend.store.influxdb import InfluxDBStore
+from backend.store.duckdb.store import DuckDBStore
+from backend.store.influxdb.store import InfluxDBStore
 from tests.support import inspected
 from tests.support.history import (
     DAY0,
@@ -190,7 +190,7 @@ async def test_an_export_of_some_sensors_in_some_time(tmp_path: Path) -> None:
 
 
 def command(*arguments: object) -> list[str]:
-    return [sys.executable, "-m", "backend.cli", *map(str, arguments)]
+    return [sys.executable, "-m", "backend.cli.main", *map(str, arguments)]
 
 
 def child(*arguments: object) -> subprocess.Popen[bytes]:
@@ -304,7 +304,7 @@ async def test_what_cannot_be_read_is_told_and_the_rest_imported(
 PEAK = """
 import re, sys
 from pathlib import Path
-from backend.cli import main
+from backend.cli.main import main
 code = main(sys.argv[1:])
 print(re.search(r"VmHWM:\\s+(\\d+)", Path("/proc/self/status").read_text())[1])
 sys.exit(code)
@@ -331,7 +331,7 @@ def test_a_million_readings_in_bounded_memory(tmp_path: Path) -> None:
 def test_an_export_whose_reader_has_enough(tmp_path: Path) -> None:
     (tmp_path / "x.line").write_bytes(lines([readings(DAY0, DAY, 1)]))
     places = f"--data {tmp_path / 'a'} --description {EXAMPLE} --quiet"
-    me = f"{sys.executable} -m backend.cli"
+    me = f"{sys.executable} -m backend.cli.main"
     script = f"{me} import {places} {tmp_path / 'x.line'} && {me} export {places} | head -2"
     done = subprocess.run(
         ["/bin/bash", "-o", "pipefail", "-c", script], cwd=ROOT, capture_output=True, check=False

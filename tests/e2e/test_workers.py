@@ -23,9 +23,9 @@ from backend.core.jobs import Job, JobState
 from backend.core.reading import Points, Readings
 from backend.core.windows import WINDOWS, Window
 from backend.jobs.selection import JobRequest
-from backend.periodic import build_work
+from backend.processes.shared import Base, Parts, build_base, definitions_of, opened
+from backend.processes.tasks import build_work
 from backend.settings import Settings
-from backend.wiring import Base, Parts, build_base, definitions_of, opened
 from tests.conftest import need
 from tests.support import postgres, thin_month
 from tests.support.influx import InfluxServer

@@ -11,8 +11,8 @@ from pathlib import Path
 
 import pytest
 
+from backend.core.access_rules import FIELDS
 from backend.core.rights import Right, Scope
-from backend.rights import FIELDS
 from tests.support.account_site import running_site
 from tests.support.graphql_client import site_app
 from tests.support.serve import serving

@@ -51,7 +51,7 @@ class Demo:
     """A running demo. `url` has no slash at the end; `login` is what it printed; `log` is all it has printed."""
 
     def __init__(self, data: Path, *, days: float = 0.25) -> None:
-        command = [sys.executable, "-m", "backend.cli", "demo", "--port", "0"]
+        command = [sys.executable, "-m", "backend.cli.main", "demo", "--port", "0"]
         command += ["--data", str(data), "--days", str(days)]
         self.log: list[str] = []
         self._lines: queue.Queue[str | None] = queue.Queue()

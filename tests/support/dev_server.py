@@ -20,7 +20,7 @@ from backend.bus.last_values import LastValues
 from backend.bus.memory import MemoryBus
 from backend.core.clock import SystemClock
 from backend.graphql.schema import build_schema
-from backend.graphql.server import GraphQLServer
+from backend.graphql.transport.server import GraphQLServer
 from backend.inventory.loader import load
 from backend.queries.services import Queries
 from backend.settings import Settings

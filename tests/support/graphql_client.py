@@ -13,7 +13,7 @@ from starlette.applications import Starlette
 
 from backend.core.rights import SCOPE_KEY, Caller, Credential, Principal, Scope
 from backend.graphql.schema import build_schema
-from backend.graphql.server import Admit, GraphQLServer
+from backend.graphql.transport.server import Admit, GraphQLServer
 from tests.support.small_site import SmallSite
 
 

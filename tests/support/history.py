@@ -12,7 +12,7 @@ from backend.core.reading import Points, Readings
 from backend.core.windows import NS_PER_SECOND as S
 from backend.formats.kinds import Format
 from backend.formats.write import writer
-from backend.store.duckdb import DuckDBStore
+from backend.store.duckdb.store import DuckDBStore
 
 EXAMPLE = Path(__file__).resolve().parents[2] / "examples" / "datacenter"
 DAY0 = 1_709_078_400  # 2024-02-28, the day before a leap day

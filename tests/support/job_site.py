@@ -13,7 +13,7 @@ from backend.core.ports import TimeSeriesStore
 from backend.core.reading import Points, Readings
 from backend.core.windows import WINDOWS, Window
 from backend.jobs.diagnostic import Diagnostic
-from backend.jobs.mending import Mending
+from backend.jobs.repair import Mending
 from backend.jobs.runner import JobRunner
 from backend.jobs.selection import JobRequest
 from backend.jobs.service import JobService

@@ -20,7 +20,7 @@ async def serving(app: Any, port: int = 0, **options: Any) -> AsyncIterator[str]
     with socket.socket(socket.AF_INET, socket.SOCK_STREAM, socket.IPPROTO_TCP) as listener:
         listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         listener.bind(("127.0.0.1", port))
-        # As `backend/serve.py` has it: proxies are the application's business.
+        # As `backend/processes/server.py` has it: proxies are the application's business.
         told = {"proxy_headers": False, "http": BoundedHttp, "timeout_graceful_shutdown": 3} | options
         config = uvicorn.Config(app, log_level="warning", access_log=False, lifespan="on", **told)
         server = uvicorn.Server(config)

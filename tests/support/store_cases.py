@@ -16,8 +16,8 @@ from backend.core.bucket import Buckets
 from backend.core.ports import TimeSeriesStore
 from backend.core.reading import Reading, Readings
 from backend.core.windows import NS_PER_SECOND, Window
-from backend.store.duckdb import DuckDBStore
-from backend.store.influxdb import InfluxDBStore
+from backend.store.duckdb.store import DuckDBStore
+from backend.store.influxdb.store import InfluxDBStore
 from tests.support import influx
 
 S = NS_PER_SECOND

@@ -12,9 +12,9 @@ from starlette.requests import Request
 from starlette.responses import FileResponse, PlainTextResponse, Response
 from starlette.routing import BaseRoute, Route
 
+from backend.core.access_rules import ROUTES
 from backend.core.rights import Right
 from backend.rest.reads import DOCUMENT, PAGE
-from backend.rights import ROUTES
 
 _FILE = Path(__file__).with_name("document.yaml")
 _REFUSED = {"$ref": "#/components/responses/Refused"}

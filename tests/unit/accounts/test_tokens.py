@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
+from backend.accounts.device_keys import KnownKeys
 from backend.accounts.errors import Conflict, InvalidInput, NotFound
-from backend.accounts.known_keys import KnownKeys
 from backend.accounts.log import OPERATOR, Actor
 from backend.accounts.model import AuditKind
 from backend.core.asgi import send_json

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from backend.cli import main
+from backend.cli.main import main
 from tests.support.accounts import OTHER_PASSWORD, PASSWORD
 
 

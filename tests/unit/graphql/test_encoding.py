@@ -9,7 +9,7 @@ import httpx2
 import pytest
 from starlette.datastructures import Headers
 
-from backend.graphql.encoding import encoding_for
+from backend.graphql.transport.encoding import encoding_for
 from tests.support.graphql_client import site_app
 from tests.support.small_site import NOON, SmallSite
 

@@ -9,7 +9,7 @@ import orjson
 import pytest
 from strawberry.types import ExecutionResult
 
-from backend.graphql.fanout import MAX_WAITING, FanOut
+from backend.graphql.execution.fanout import MAX_WAITING, FanOut
 from backend.graphql.scalars import dumps
 from tests.support.graphql_client import connected, site_app
 from tests.support.serve import serving

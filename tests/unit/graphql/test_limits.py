@@ -12,8 +12,8 @@ from typing import Any
 import httpx2
 import pytest
 
-from backend.graphql import shape
-from backend.graphql.documents import Documents
+from backend.graphql.execution import shape
+from backend.graphql.execution.documents import Documents
 from backend.graphql.schema import build_schema
 from benchmarks.hostile import CYCLE, DOUBLING, aliased, deep, documents, huge_variables, wide
 from tests.support.graphql_client import ask, data, error, site_app

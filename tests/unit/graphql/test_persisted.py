@@ -8,9 +8,9 @@ from typing import Any
 import httpx2
 import pytest
 
-from backend.graphql.cost import Sizes, cost_of
-from backend.graphql.documents import Documents, manifest, sha256
-from backend.graphql.limits import MAX_COST
+from backend.graphql.execution.cost import Sizes, cost_of
+from backend.graphql.execution.documents import Documents, manifest, sha256
+from backend.graphql.execution.limits import MAX_COST
 from backend.graphql.schema import build_schema
 from tests.support.graphql_client import connected, site_app
 from tests.support.serve import serving

@@ -8,9 +8,16 @@ import pytest
 import strawberry
 
 from backend.core import errors
-from backend.graphql.execution import Operations, Schema
-from backend.graphql.fields import mutation
-from backend.graphql.problems import HANDLERS, Conflict, InvalidInput, NotAllowed, NotFound, TooManyAttempts
+from backend.graphql.execution.failures import (
+    HANDLERS,
+    Conflict,
+    InvalidInput,
+    NotAllowed,
+    NotFound,
+    TooManyAttempts,
+)
+from backend.graphql.execution.schema_class import Operations, Schema
+from backend.graphql.field import mutation
 
 FAILURES: dict[str, Exception] = {
     "input": errors.UserError("too long: at most 9 letters", path=("thing", "name")),

@@ -17,9 +17,9 @@ import websockets
 from backend.bus.redis import RedisBus
 from backend.core.errors import TransientError
 from backend.graphql.context import Context
-from backend.graphql.fanout import MAX_WAITING
-from backend.graphql.socket import Forbidden, Unauthorized
-from backend.serve import SOCKETS
+from backend.graphql.execution.fanout import MAX_WAITING
+from backend.graphql.transport.socket import Forbidden, Unauthorized
+from backend.processes.server import SOCKETS
 from tests.support.graphql_client import connected, site_app
 from tests.support.redis import RedisServer
 from tests.support.serve import serving

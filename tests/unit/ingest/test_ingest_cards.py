@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from backend.core.reading import Reading
-from backend.ingest import tolerant
+from backend.ingest import lenient_json as tolerant
 from backend.ingest.validate import Directory, Reason, judge_cards
 
 NOW = 1_700_000_000 * 10**9

@@ -14,7 +14,7 @@ from backend.bus.memory import MemoryBus
 from backend.core.clock import ManualClock
 from backend.core.ports import SensorTags
 from backend.core.reading import Reading
-from backend.ingest.door import Doors, IngestDoor
+from backend.ingest.endpoints.readings import Doors, IngestDoor
 from backend.ingest.service import Ingest
 from backend.ingest.spool import SqliteSpool
 from tests.support.rawhttp import Answer, exchange, post, read_answer

@@ -13,8 +13,8 @@ from backend.core.errors import NotFound, TransientError
 from backend.core.ports import DirtyWindow
 from backend.core.windows import WINDOWS, Window
 from backend.jobs.diagnostic import QueryFault
-from backend.store.duckdb import DuckDBStore
-from backend.store.influxdb import InfluxDBStore
+from backend.store.duckdb.store import DuckDBStore
+from backend.store.influxdb.store import InfluxDBStore
 from tests.support.influx import InfluxServer, fresh_name
 from tests.support.job_site import HOUR, JobSite
 from tests.support.rollup_day import DEFINITIONS, END, START

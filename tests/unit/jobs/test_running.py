@@ -19,7 +19,7 @@ from backend.db.leases import SqlLeases
 from backend.db.migrate import migrate
 from backend.jobs.runner import MAX_ATTEMPTS
 from backend.jobs.selection import JobRequest, Scope
-from backend.store.duckdb import DuckDBStore
+from backend.store.duckdb.store import DuckDBStore
 from tests.support.job_site import HOUR, JobSite
 from tests.support.rollup_day import DEFINITIONS, END, START, readings_of
 from workers.runs import TaskRuns

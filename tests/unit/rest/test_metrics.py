@@ -11,10 +11,10 @@ import httpx2
 import pytest
 from starlette.applications import Starlette
 
-from backend.app import Parts, crawling, create_app
 from backend.core.errors import TransientError
 from backend.core.measure import BOUNDS_S, Timing
 from backend.metrics.text import CONTENT_TYPE, Collector, Family, Metrics, Sample
+from backend.processes.one_process import Parts, crawling, create_app
 from backend.rest.metrics import metrics_route
 from backend.settings import Settings
 from scripts import metrics_doc

@@ -15,8 +15,8 @@ import schemathesis
 from playwright.async_api import async_playwright
 from starlette.routing import Mount, Route
 
-from backend.app import Parts, create_app, create_web
 from backend.formats.kinds import Format
+from backend.processes.one_process import Parts, create_app, create_web
 from backend.queries.rolled import STATISTICS
 from backend.rest.export_address import PARAMETERS
 from backend.rest.openapi import document

@@ -10,13 +10,13 @@ from pathlib import Path
 import httpx2
 import pytest
 
-from backend.app import Parts, create_app, create_web
 from backend.bus.memory import MemoryBus
-from backend.cli import main
+from backend.cli.main import main
 from backend.core.errors import PermanentError, TransientError
 from backend.ingest.keys import new_key
-from backend.processes import create_ingest, run_rollups
-from backend.registerer import create_registerer
+from backend.processes.cards import create_registerer
+from backend.processes.ingest import create_ingest, run_rollups
+from backend.processes.one_process import Parts, create_app, create_web
 from backend.settings import Settings
 from tests.support.graphql_client import connected
 from tests.support.processes import free_port
@@ -108,7 +108,7 @@ class AwayStore(ReferenceStore):
 async def test_readings_are_taken_before_the_store_is_there(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("backend.wiring.RETRY_S", 0.01)
+    monkeypatch.setattr("backend.processes.shared.RETRY_S", 0.01)
     store = AwayStore()
     parts = Parts(inventory=small_inventory(), store=store, bus=MemoryBus())
     app = create_ingest(Settings(data_dir=tmp_path), parts)

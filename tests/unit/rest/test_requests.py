@@ -17,9 +17,9 @@ from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTrace
 from starlette.applications import Starlette
 
 from backend.core.logs import JsonLines, Text
+from backend.processes.tracing import traced
 from backend.rest.requests import Requests
 from backend.settings import Settings
-from backend.tracing import traced
 from tests.support.graphql_client import site_app
 from tests.support.small_site import SmallSite
 

@@ -10,8 +10,8 @@ from pathlib import Path
 import httpx2
 import pytest
 
-from backend.app import Parts, Services, create_app
 from backend.core.errors import PermanentError, UserError
+from backend.processes.one_process import Parts, Services, create_app
 from backend.settings import Settings
 from tests.support.serve import serving
 from tests.support.small_site import small_inventory

@@ -20,7 +20,7 @@ from backend.db.engine import Database
 from backend.db.migrate import migrate
 from backend.db.rollup_state import SqlRollupState
 from backend.rollups.engine import RollupEngine
-from backend.store.duckdb import DuckDBStore
+from backend.store.duckdb.store import DuckDBStore
 from tests.support.memory_rollup_state import MemoryRollupState
 from tests.support.reference_store import ReferenceStore
 from tests.support.rollup_day import (

@@ -16,7 +16,7 @@ from backend.db.leases import SqlLeases
 from backend.db.migrate import migrate
 from backend.db.rollup_state import SqlRollupState
 from backend.rollups.engine import Portion, RollupEngine
-from backend.store.duckdb import DuckDBStore
+from backend.store.duckdb.store import DuckDBStore
 from tests.support.memory_rollup_state import MemoryRollupState
 from tests.support.rollup_day import DEFINITIONS, END, START, compare, readings_of, simulate
 

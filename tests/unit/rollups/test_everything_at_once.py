@@ -18,7 +18,7 @@ from backend.db.migrate import migrate
 from backend.db.rollup_state import SqlRollupState
 from backend.rollups.definitions import Definitions
 from backend.rollups.engine import RollupEngine
-from backend.store.duckdb import DuckDBStore
+from backend.store.duckdb.store import DuckDBStore
 from tests.support.rollup_day import (
     CONSUMPTION,
     END,

@@ -14,7 +14,7 @@ from backend.core.windows import NS_PER_SECOND, Window
 from backend.rollups.definitions import Definitions
 from backend.rollups.engine import RollupEngine
 from backend.rollups.periods import spacing_s
-from backend.store.duckdb import DuckDBStore
+from backend.store.duckdb.store import DuckDBStore
 from tests.support.memory_rollup_state import MemoryRollupState
 from tests.support.rollup_day import HOUR, Info, readings_of
 

@@ -16,7 +16,7 @@ from backend.core.windows import NS_PER_SECOND, WINDOWS, Window
 from backend.rollups.definitions import WINDOWS_OF
 from backend.rollups.engine import RollupEngine
 from backend.rollups.retention import Keep, edge
-from backend.store.duckdb import DuckDBStore
+from backend.store.duckdb.store import DuckDBStore
 from tests.support.memory_rollup_state import MemoryRollupState
 from tests.support.reference_store import ReferenceStore
 from tests.support.rollup_day import DEFINITIONS, readings_of

@@ -10,8 +10,8 @@ import pytest
 from backend.core.bucket import Buckets
 from backend.core.reading import Readings
 from backend.core.windows import WINDOWS, Window
-from backend.store import aggregate
-from backend.store.duckdb import DuckDBStore
+from backend.store.duckdb import aggregate
+from backend.store.duckdb.store import DuckDBStore
 
 NAMES = tuple(f"plug_{n}" for n in range(6))
 DAY = Window.D1.ns

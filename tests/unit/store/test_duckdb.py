@@ -20,10 +20,10 @@ from backend.core.ports import Copy, SensorTags
 from backend.core.reading import Reading, Readings
 from backend.core.windows import NS_PER_SECOND as S
 from backend.core.windows import Window
-from backend.store import sealing
-from backend.store.clustered import BULK_ROWS, Part, among
-from backend.store.duckdb import DuckDBStore
-from backend.store.engine import Cursor
+from backend.store.duckdb import maintenance as sealing
+from backend.store.duckdb.engine import Cursor
+from backend.store.duckdb.partitions import BULK_ROWS, Part, among
+from backend.store.duckdb.store import DuckDBStore
 from tests.support.store_cases import same
 
 ROOT = Path(__file__).resolve().parents[3]
@@ -79,7 +79,7 @@ async def test_a_second_process_is_told_who_holds_the_file(store: DuckDBStore, t
     code = """
         import asyncio, pathlib, sys
         from backend.core.errors import PermanentError
-        from backend.store.duckdb import DuckDBStore
+        from backend.store.duckdb.store import DuckDBStore
         try:
             asyncio.run(DuckDBStore(pathlib.Path(sys.argv[1])).open())
         except PermanentError as error:
@@ -273,8 +273,8 @@ def test_a_partition_knows_what_is_out_of_order() -> None:
 
 CRASH = """
     import asyncio, os, pathlib, signal, sys
-    from backend.store import sealing
-    from backend.store.duckdb import DuckDBStore
+    from backend.store.duckdb import maintenance as sealing
+    from backend.store.duckdb.store import DuckDBStore
     from tests.unit.store.test_duckdb import DAY, HOUR, T0, seconds
 
     path, point, committed = pathlib.Path(sys.argv[1]), int(sys.argv[2]), sys.argv[3] == "after"

@@ -11,7 +11,7 @@ import duckdb
 import pytest
 
 from backend.core.errors import TransientError
-from backend.store.engine import Cursor, Engine
+from backend.store.duckdb.engine import Cursor, Engine
 
 ENDLESS = "select sum(a.range * b.range) from range(10000000) a, range(10000000) b"
 
@@ -102,7 +102,7 @@ def logged(engine: Engine) -> bool:
 async def test_a_checkpoint_that_a_read_stands_in_the_way_of_is_left_for_later(
     filed: Engine, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("backend.store.engine.READERS_S", 0.1)
+    monkeypatch.setattr("backend.store.duckdb.engine.READERS_S", 0.1)
     async with Reading(filed):
         await filed.checkpoint()
         assert logged(filed)
@@ -127,7 +127,7 @@ async def test_a_backup_waits_for_the_reads_in_its_way(filed: Engine) -> None:
 async def test_a_read_without_end_stops_a_backup_and_nothing_else(
     filed: Engine, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("backend.store.engine.STILL_S", 0.1)
+    monkeypatch.setattr("backend.store.duckdb.engine.STILL_S", 0.1)
     async with Reading(filed):
         with pytest.raises(TransientError, match="is being read since before its last change"):
             async with filed.standing_still():

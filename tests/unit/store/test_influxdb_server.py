@@ -18,10 +18,10 @@ from backend.core.errors import PermanentError, TransientError
 from backend.core.ports import SensorTags
 from backend.core.reading import Reading, Readings
 from backend.core.windows import NS_PER_SECOND, Window
-from backend.store import influxdb_reads
-from backend.store.influxdb import InfluxDBStore
-from backend.store.influxdb_address import Address
-from backend.store.influxdb_server import Server
+from backend.store.influxdb import reads as influxdb_reads
+from backend.store.influxdb.address import Address
+from backend.store.influxdb.server import Server
+from backend.store.influxdb.store import InfluxDBStore
 from tests.conftest import need
 from tests.support.influx import InfluxServer, fresh_name, version_2
 

@@ -10,9 +10,9 @@ from backend.core.errors import PermanentError, UserError
 from backend.core.ports import SensorTags
 from backend.core.reading import Points
 from backend.core.windows import NS_PER_SECOND, Window
-from backend.store import influxdb_lines as lines
-from backend.store.influxdb_address import Address
-from backend.store.influxdb_columns import runs, words
+from backend.store.influxdb import line_protocol as lines
+from backend.store.influxdb.address import Address
+from backend.store.influxdb.columns import runs, words
 
 S = NS_PER_SECOND
 NAN = np.nan

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from backend.store.rows import Rows
+from backend.store.duckdb.rows import Rows
 from backend.store.summary import NETWORK_LENGTH, SORT_LENGTH, summarise
 
 EDGES = [1, 2, 3, NETWORK_LENGTH, NETWORK_LENGTH + 1, 100, SORT_LENGTH, SORT_LENGTH + 1, SORT_LENGTH + 2]

@@ -65,7 +65,7 @@ def test_a_wrong_setting_is_named() -> None:
 
 
 def test_nothing_heavy_is_loaded_with_the_application() -> None:
-    heavy = "{'numpy', 'sqlalchemy', 'backend.wiring', 'duckdb', 'influxdb_client'}"
+    heavy = "{'numpy', 'sqlalchemy', 'backend.processes.shared', 'duckdb', 'influxdb_client'}"
     code = f"import sys, workers.app; print(sorted({heavy} & set(sys.modules)))"
     done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, timeout=60)
     assert done.stdout == "[]\n", done.stderr

@@ -11,6 +11,7 @@ import pytest
 
 from backend.core.errors import TransientError
 from backend.rollups.retention import Keep
+from backend.watch.error_counters import Unresponsive, heard_live
 from backend.watch.watcher import Watcher, newest_live
 from tests.support.accounts import ANNA, HERE, account_bench
 from tests.support.small_site import NOON, SmallSite
@@ -18,7 +19,6 @@ from workers.runner import Asks, InProcessRunner
 from workers.runs import TaskRuns
 from workers.schedule import SCHEDULE
 from workers.tasks import History, Services, bind
-from workers.unresponsive import Unresponsive, heard_live
 
 
 class Ticks:

@@ -6,8 +6,8 @@ import pytest
 
 from backend.bus.board import MemoryCounters
 from backend.core.health import SensorErrors
+from backend.watch.error_counters import Unresponsive, heard_live
 from tests.support.small_site import SmallSite
-from workers.unresponsive import Unresponsive, heard_live
 
 S = 10**9
 
@@ -19,7 +19,7 @@ def watching(site: SmallSite, counters: MemoryCounters) -> Unresponsive:
 
 
 async def test_a_probe_silent_over_40_s_is_counted_at_each_look(caplog: pytest.LogCaptureFixture) -> None:
-    caplog.set_level(logging.INFO, "workers.unresponsive")
+    caplog.set_level(logging.INFO, "backend.watch.error_counters")
     site, counters = SmallSite(), MemoryCounters()
     watch = watching(site, counters)
     start = site.clock.now_ns()

@@ -1,0 +1,149 @@
+"""The energy trees, asked once or watched."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncGenerator, Collection
+from contextlib import aclosing
+from typing import Annotated
+
+import strawberry
+
+from backend.graphql.arguments import (
+    From,
+    MaxPoints,
+    RootArgument,
+    Statistics,
+    To,
+    TreeArgument,
+    WindowArgument,
+)
+from backend.graphql.context import Info
+from backend.graphql.enums import Statistic, Tree, Window
+from backend.graphql.field import NOT_GIVEN, given, query, selects, subscription
+from backend.graphql.fields.balance import Balance, to_balance
+from backend.graphql.fields.series import DEFAULT_MAX_POINTS, Series, series_of
+from backend.graphql.fields.usage import Energy, to_energy
+from backend.graphql.loaders import BalanceKey, EnergyKey, One
+from backend.graphql.scalars import TimeNs
+from backend.queries.energy import TreeState
+from backend.queries.watch import watch_tree
+
+
+@strawberry.type(description="A node of an energy tree with the sum over the sensors at or below it.")
+class EnergyNode:
+    id: strawberry.ID = strawberry.field(description="Id, unique in its tree.")
+    name: str = strawberry.field(description="Name for people.")
+    parent: strawberry.ID | None = strawberry.field(
+        description="Id of the parent; null for the root of this answer."
+    )
+    target: strawberry.ID | None = strawberry.field(
+        description="The sensor of a leaf; null for an inner node."
+    )
+    watts: float | None = strawberry.field(
+        description="Sum in W over the sensors that report: a lower bound where coverage is under 1; null if none does."
+    )
+    coverage: float = strawberry.field(description="Share of the sensors that report, 0 to 1.")
+    sensors_expected: int = strawberry.field(description="How many sensors are at or below the node.")
+    sensors_reporting: int = strawberry.field(description="How many of them report.")
+    missing: list[strawberry.ID] = strawberry.field(description="Names of the sensors that do not report.")
+    missing_children: list[strawberry.ID] = strawberry.field(
+        description="Ids of its children of which no sensor reports: they are not in its sum at all."
+    )
+    moment: strawberry.Private[int | None] = None
+    has_meter: strawberry.Private[bool] = False
+
+    @query(
+        "Its past over [from, to) in W, as the query `series` answers it; of many nodes it is read at once."
+    )
+    async def series(
+        self,
+        info: Info,
+        from_: From,
+        to: To = NOT_GIVEN,
+        window: WindowArgument = Window.AUTO,
+        max_points: MaxPoints = DEFAULT_MAX_POINTS,
+        statistics: Statistics = [Statistic.MEAN],  # noqa: B006
+    ) -> Series:
+        return await series_of(info, One(self.id, True), from_, to, window, max_points, statistics)
+
+    @query(
+        "Its energy in kWh over [from, to), as the query `energy` answers it; of many nodes it is read at once."
+    )
+    async def energy(self, info: Info, from_: From, to: To = NOT_GIVEN) -> Energy:
+        key = EnergyKey(One(self.id, True), from_, given(to), selects(info, "missing"))
+        return to_energy(await info.context.loaders.energy.load(key))
+
+    @query(
+        "Its own meters against the sum of its children at the moment of the tree; null where it has none of its own."
+    )
+    async def balance(self, info: Info) -> Balance | None:
+        if not self.has_meter:
+            return None
+        return to_balance(
+            await info.context.loaders.balance.load(BalanceKey(One(self.id, True), self.moment))
+        )
+
+
+@strawberry.type(description="An energy tree at a moment, as a flat list: link nodes by `parent`.")
+class EnergyTree:
+    at: TimeNs = strawberry.field(description="The moment; of the past, the start of the 30 s window.")
+    nodes: list[EnergyNode] = strawberry.field(description="Nodes, parents before children.")
+
+
+def to_tree(state: TreeState, metered: Collection[str], moment: int | None = None) -> EnergyTree:
+    """`metered`: nodes with a meter of their own; `moment`: the one that was asked for, None for now."""
+    return EnergyTree(
+        at=TimeNs(state.at_ns),
+        nodes=[
+            EnergyNode(
+                id=n.id,  # type: ignore[arg-type]
+                name=n.name,
+                parent=n.parent,  # type: ignore[arg-type]
+                target=n.target,  # type: ignore[arg-type]
+                watts=n.watts,
+                coverage=n.coverage,
+                sensors_expected=n.sensors_expected,
+                sensors_reporting=n.sensors_reporting,
+                missing=list(n.missing),  # type: ignore[arg-type]
+                missing_children=list(n.missing_children),  # type: ignore[arg-type]
+                moment=moment,
+                has_meter=n.id in metered,
+            )
+            for n in state.nodes
+        ],
+    )
+
+
+@strawberry.type
+class EnergyQuery:
+    @query(
+        "What every node of a tree draws or gives, in W: now from last values, in the past from 30 s roll-ups."
+    )
+    async def energy_tree(
+        self,
+        info: Info,
+        tree: TreeArgument = Tree.CONSUMPTION,
+        root_id: RootArgument = NOT_GIVEN,
+        at: Annotated[
+            TimeNs | None, strawberry.argument(description="A moment in the past; null is now.")
+        ] = NOT_GIVEN,
+    ) -> EnergyTree:
+        queries = info.context.queries
+        below, moment = given(root_id), given(at)
+        metered = frozenset(queries.balance.nodes(tree.value))
+        if moment is None:
+            return to_tree(queries.energy.now(tree.value, below), metered)
+        return to_tree(await queries.energy.at(tree.value, below, moment), metered, moment)
+
+
+@strawberry.type
+class EnergySubscription:
+    @subscription("An energy tree: at once, then whenever it has changed, at most once a second.")
+    async def energy_tree(
+        self, info: Info, tree: TreeArgument = Tree.CONSUMPTION, root_id: RootArgument = NOT_GIVEN
+    ) -> AsyncGenerator[EnergyTree, None]:
+        queries = info.context.queries
+        async with aclosing(watch_tree(queries.energy, queries.bus, tree.value, given(root_id))) as states:
+            metered = frozenset(queries.balance.nodes(tree.value))
+            async for state in states:
+                yield to_tree(state, metered)

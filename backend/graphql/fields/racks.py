@@ -1,0 +1,80 @@
+"""Racks, what stands in them, and their probes."""
+
+from __future__ import annotations
+
+import strawberry
+
+from backend.graphql.context import Info
+from backend.graphql.enums import RackSide
+from backend.graphql.field import query
+from backend.queries.racks import RackState
+
+
+@strawberry.type(description="A server or a switch in a rack.")
+class RackEquipment:
+    name: str = strawberry.field(description="Its name.")
+    type: str = strawberry.field(description="compute or switch.")
+    position: int = strawberry.field(description="Height in U, 1 at the bottom.")
+    wattmeters: list[strawberry.ID] = strawberry.field(
+        description="Names of the sensors that meter its plugs, in W."
+    )
+    watts: float | None = strawberry.field(
+        description="Sum in W over its wattmeters that report: a lower bound if not all do; null if none does."
+    )
+    wattmeters_reporting: int = strawberry.field(description="How many of its wattmeters report.")
+
+
+@strawberry.type(description="A temperature probe of a rack.")
+class RackProbe:
+    sensor: strawberry.ID = strawberry.field(description="Name of the sensor.")
+    side: RackSide = strawberry.field(description="The side of the rack.")
+    position: int = strawberry.field(description="Height in U, 1 at the bottom.")
+    servers: list[str] = strawberry.field(description="Names of the servers it stands at.")
+    celsius: float | None = strawberry.field(description="Temperature in °C; null while the probe is silent.")
+    age_seconds: float | None = strawberry.field(
+        description="Seconds since its last reading; null if it never reported."
+    )
+
+
+@strawberry.type(description="A rack.")
+class Rack:
+    id: strawberry.ID = strawberry.field(description="Its name, such as Z1.1.")
+    units: int = strawberry.field(description="Its height in U.")
+    equipment: list[RackEquipment] = strawberry.field(description="What stands in it, from top to bottom.")
+    probes: list[RackProbe] = strawberry.field(description="Its temperature probes.")
+
+
+def to_rack(rack: RackState) -> Rack:
+    return Rack(
+        id=strawberry.ID(rack.id),
+        units=rack.units,
+        equipment=[
+            RackEquipment(
+                name=e.name,
+                type=e.type,
+                position=e.position,
+                wattmeters=[strawberry.ID(m) for m in e.wattmeters],
+                watts=e.watts,
+                wattmeters_reporting=e.reporting,
+            )
+            for e in rack.equipment
+        ],
+        probes=[
+            RackProbe(
+                sensor=strawberry.ID(p.sensor),
+                side=RackSide(p.side),
+                position=p.position,
+                servers=list(p.servers),
+                celsius=p.celsius,
+                age_seconds=p.age_s,
+            )
+            for p in rack.probes
+        ],
+    )
+
+
+@strawberry.type
+class RackQuery:
+    @query("All racks with their last values.")
+    def racks(self, info: Info) -> list[Rack]:
+        return [to_rack(r) for r in info.context.queries.racks.racks()]

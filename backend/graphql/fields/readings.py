@@ -1,0 +1,62 @@
+"""Live readings."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncGenerator
+from contextlib import aclosing
+from typing import Annotated
+
+import strawberry
+
+from backend.graphql.context import Info
+from backend.graphql.execution.fanout import resumed
+from backend.graphql.field import NOT_GIVEN, given, subscription
+from backend.graphql.scalars import Float64Array, Int64Array, floats, milliseconds
+from backend.queries.watch import watch_readings
+
+
+@strawberry.type(description="Readings as columns: row i is one reading of sensors[i].")
+class ReadingBatch:
+    snapshot: bool = strawberry.field(
+        description="True for a batch that has the newest reading of every sensor: the first one, and one after a gap; false for "
+        "what came since."
+    )
+    gap: bool = strawberry.field(
+        description="True for a snapshot that comes in place of readings that this client was not sent: the live bus was "
+        "away, or the client did not keep up. The query `series` has them."
+    )
+    sensors: list[strawberry.ID] = strawberry.field(description="Name of the sensor of each row.")
+    timestamps: Int64Array = strawberry.field(description="Time of each row, in ms since the epoch.")
+    values: Float64Array = strawberry.field(description="Value of each row, in the sensor's unit.")
+
+
+@strawberry.type
+class ReadingSubscription:
+    @subscription(
+        "The newest readings at once, then readings as they are accepted. A client that falls behind gets "
+        "the newest of each sensor, not a growing queue."
+    )
+    async def readings(
+        self,
+        info: Info,
+        sensors: Annotated[
+            list[strawberry.ID] | None, strawberry.argument(description="Only of these sensors.")
+        ] = NOT_GIVEN,
+        types: Annotated[
+            list[str] | None, strawberry.argument(description="Only of sensors of these types.")
+        ] = NOT_GIVEN,
+    ) -> AsyncGenerator[ReadingBatch, None]:
+        queries = info.context.queries
+        source = watch_readings(queries.sensors, queries.live, queries.bus, given(sensors), given(types))
+        begun = resumed.get()  # the first snapshot replaces nothing, but for one who fell behind
+        async with aclosing(source) as batches:
+            async for snapshot, rows in batches:
+                names = rows.names
+                gap, begun = snapshot and begun, True
+                yield ReadingBatch(
+                    snapshot=snapshot,
+                    gap=gap,
+                    sensors=[names[code] for code in rows.codes.tolist()],
+                    timestamps=milliseconds(rows.times),
+                    values=floats(rows.values),
+                )

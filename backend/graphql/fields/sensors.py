@@ -1,0 +1,223 @@
+"""Sensors and what each said last."""
+
+from __future__ import annotations
+
+import base64
+import binascii
+from typing import Annotated
+
+import strawberry
+
+from backend.core.errors import UserError
+from backend.core.quantity import watts_per
+from backend.graphql.arguments import From, MaxPoints, Statistics, To, WindowArgument
+from backend.graphql.context import Info
+from backend.graphql.enums import RackSide, Statistic, Window
+from backend.graphql.field import NOT_GIVEN, given, query
+from backend.graphql.fields.series import DEFAULT_MAX_POINTS, Series, series_of
+from backend.graphql.fields.usage import Energy, to_energy
+from backend.graphql.loaders import EnergyKey, One
+from backend.graphql.scalars import TimeNs
+from backend.inventory import model
+from backend.queries import sensors
+from backend.queries.sensors import SensorPage, SensorService
+
+DEFAULT_PAGE = 100
+
+
+@strawberry.type(description="The newest reading of a sensor.")
+class Latest:
+    time: TimeNs = strawberry.field(description="When it was read.")
+    value: float = strawberry.field(description="The value, in the sensor's unit.")
+    age_seconds: float = strawberry.field(description="Seconds since it was read.")
+    stale: bool = strawberry.field(
+        description="Whether it is too old to count as reporting: over a minute and over five periods."
+    )
+
+
+@strawberry.type(description="Where a probe stands in a rack.")
+class SensorPlace:
+    rack: strawberry.ID = strawberry.field(description="The rack's id.")
+    side: RackSide = strawberry.field(description="The side of the rack.")
+    position: int = strawberry.field(description="Height in U, 1 at the bottom.")
+    servers: list[str] = strawberry.field(description="Names of the servers it stands at.")
+
+
+@strawberry.type(description="A sensor of the description, or a probe that reports without being described.")
+class Sensor:
+    name: strawberry.ID = strawberry.field(description="Unique name.")
+    type: str = strawberry.field(description="What it measures, such as wattmeter or temperature.")
+    unit: str = strawberry.field(description="Unit of its values, as the description spells it.")
+    location: str = strawberry.field(description="What it stands at: a server, a room, a device.")
+    method: str = strawberry.field(
+        description="How it is read: snmp, modbus, socomec, flukso, temperature_push."
+    )
+    parent: str | None = strawberry.field(description="The device it belongs to; null if none is given.")
+    tags: list[str] = strawberry.field(description="Free labels of the description.")
+    info: str = strawberry.field(description="A remark of the description; may be empty.")
+    period_seconds: float = strawberry.field(description="Seconds between two readings, as expected.")
+    latest: Latest | None = strawberry.field(description="Its newest reading; null if it never reported.")
+    rack: SensorPlace | None = strawberry.field(description="Its place in a rack; null if it stands in none.")
+
+    @query("Its past over [from, to), as the query `series` answers it; of many sensors it is read at once.")
+    async def series(
+        self,
+        info: Info,
+        from_: From,
+        to: To = NOT_GIVEN,
+        window: WindowArgument = Window.AUTO,
+        max_points: MaxPoints = DEFAULT_MAX_POINTS,
+        statistics: Statistics = [Statistic.MEAN],  # noqa: B006
+    ) -> Series:
+        return await series_of(info, One(self.name), from_, to, window, max_points, statistics)
+
+    @query(
+        "Its energy in kWh over [from, to), as the query `energy` answers it; null where its unit is none of power."
+    )
+    async def energy(self, info: Info, from_: From, to: To = NOT_GIVEN) -> Energy | None:
+        if watts_per(self.unit) is None:
+            return None
+        return to_energy(await info.context.loaders.energy.load(EnergyKey(One(self.name), from_, given(to))))
+
+
+@strawberry.type(description="A sensor in a list, with the cursor to continue behind it.")
+class SensorEdge:
+    cursor: str = strawberry.field(description="Give it as `after` to get what follows.")
+    node: Sensor = strawberry.field(description="The sensor.")
+
+
+@strawberry.type(description="Where a page of a list begins and ends.")
+class PageInfo:
+    has_next_page: bool = strawberry.field(description="Whether more follows.")
+    has_previous_page: bool = strawberry.field(description="Whether something came before.")
+    start_cursor: str | None = strawberry.field(
+        description="Cursor of the first entry; null on an empty page."
+    )
+    end_cursor: str | None = strawberry.field(description="Cursor of the last entry; null on an empty page.")
+
+
+@strawberry.type(description="A page of sensors.")
+class SensorConnection:
+    total_count: int = strawberry.field(description="How many sensors match, on all pages.")
+    edges: list[SensorEdge] = strawberry.field(description="The sensors of this page.")
+    page_info: PageInfo = strawberry.field(description="Where this page begins and ends.")
+
+
+@strawberry.type(description="A type of sensor with its unit.")
+class SensorType:
+    name: str = strawberry.field(description="Name of the type.")
+    unit: str = strawberry.field(description="Unit of its values, as the description spells it.")
+    count: int = strawberry.field(description="How many sensors have this type and unit.")
+
+
+def encode_cursor(name: str) -> str:
+    return base64.urlsafe_b64encode(f"sensor:{name}".encode()).decode()
+
+
+def decode_cursor(cursor: str) -> str:
+    """The sensor's name. Raises `UserError` for what is no cursor of ours."""
+    try:
+        kind, _, name = base64.urlsafe_b64decode(cursor.encode()).decode().partition(":")
+    except (binascii.Error, ValueError):
+        kind, name = "", ""
+    if kind != "sensor":
+        raise UserError(f"sensors(after: {cursor!r}): not a cursor: take it from `pageInfo.endCursor`.")
+    return name
+
+
+def to_latest(latest: sensors.Latest) -> Latest:
+    return Latest(
+        time=TimeNs(latest.time_ns), value=latest.value, age_seconds=latest.age_s, stale=latest.stale
+    )
+
+
+def to_place(probe: model.Probe) -> SensorPlace:
+    return SensorPlace(
+        rack=strawberry.ID(probe.rack),
+        side=RackSide(probe.side),
+        position=probe.position,
+        servers=list(probe.servers),
+    )
+
+
+def to_sensor(sensor: model.Sensor, service: SensorService) -> Sensor:
+    latest = service.latest(sensor.name)
+    probe = service.probes.get(sensor.name)
+    return Sensor(
+        name=strawberry.ID(sensor.name),
+        type=sensor.sensor_type,
+        unit=sensor.unit,
+        location=sensor.location,
+        method=sensor.method,
+        parent=sensor.parent,
+        tags=list(sensor.tags),
+        info=sensor.info,
+        period_seconds=sensor.poll_s,
+        latest=None if latest is None else to_latest(latest),
+        rack=None if probe is None else to_place(probe),
+    )
+
+
+def _connection(page: SensorPage, service: SensorService) -> SensorConnection:
+    edges = [SensorEdge(cursor=encode_cursor(s.name), node=to_sensor(s, service)) for s in page.sensors]
+    return SensorConnection(
+        total_count=page.total,
+        edges=edges,
+        page_info=PageInfo(
+            has_next_page=page.has_next,
+            has_previous_page=page.has_previous,
+            start_cursor=edges[0].cursor if edges else None,
+            end_cursor=edges[-1].cursor if edges else None,
+        ),
+    )
+
+
+@strawberry.type
+class SensorQuery:
+    @query("Sensors that match all that is given, in the order of the description.")
+    def sensors(
+        self,
+        info: Info,
+        type: Annotated[
+            str | None, strawberry.argument(description="Only of this type, such as wattmeter.")
+        ] = NOT_GIVEN,
+        method: Annotated[
+            str | None, strawberry.argument(description="Only those read this way, such as snmp.")
+        ] = NOT_GIVEN,
+        search: Annotated[
+            str | None,
+            strawberry.argument(
+                description="Words that must all be in name, type, location, parent or a tag."
+            ),
+        ] = NOT_GIVEN,
+        names: Annotated[
+            list[strawberry.ID] | None,
+            strawberry.argument(
+                description="Only those of these names; a name that there is not is left out."
+            ),
+        ] = NOT_GIVEN,
+        first: Annotated[
+            int | None, strawberry.argument(description="How many to answer, at most 1000.")
+        ] = DEFAULT_PAGE,
+        after: Annotated[
+            str | None, strawberry.argument(description="A cursor: answer what follows it.")
+        ] = NOT_GIVEN,
+    ) -> SensorConnection:
+        service = info.context.queries.sensors
+        matching = service.select(given(type), given(method), given(search), given(names))
+        size = DEFAULT_PAGE if first is None else first
+        return _connection(service.page(matching, size, decode_cursor(after) if after else None), service)
+
+    @query("One sensor by its name; null if there is none.")
+    def sensor(
+        self, info: Info, name: Annotated[strawberry.ID, strawberry.argument(description="Its unique name.")]
+    ) -> Sensor | None:
+        service = info.context.queries.sensors
+        found = service.find(name)
+        return None if found is None else to_sensor(found, service)
+
+    @query("The types of sensors there are, with unit and count.")
+    def sensor_types(self, info: Info) -> list[SensorType]:
+        return [
+            SensorType(name=t.name, unit=t.unit, count=t.count) for t in info.context.queries.sensors.types()
+        ]

@@ -1,0 +1,164 @@
+"""The schema over HTTP and WebSocket."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Sequence
+from typing import Any, Final, TypeAlias
+
+import orjson
+from cross_web import HTTPException
+from starlette.requests import Request
+from starlette.responses import RedirectResponse, Response
+from starlette.routing import BaseRoute, Route, WebSocketRoute
+from starlette.types import Receive, Scope, Send
+from starlette.websockets import WebSocket
+from strawberry.asgi import GraphQL
+from strawberry.http import GraphQLRequestData
+from strawberry.types.unset import UNSET
+
+from backend.accounts.services import Accounts
+from backend.core.commands import Equipment
+from backend.core.rights import NOBODY, SCOPE_KEY, Caller
+from backend.graphql.context import Context
+from backend.graphql.execution.errors import BAD_INPUT, UNAVAILABLE
+from backend.graphql.execution.schema_class import Schema
+from backend.graphql.scalars import dumps
+from backend.graphql.transport.connections import admit, dismiss, who_asks
+from backend.graphql.transport.cookies import cookie_name
+from backend.graphql.transport.encoding import compress, validated
+from backend.graphql.transport.socket import PROTOCOL, Handler, TextSocket
+from backend.queries.services import Queries
+
+EXPLORER_PATH: Final = "/explorer/"
+PATH: Final = "/graphql"
+
+Admit: TypeAlias = Callable[[Context], Awaitable[None]]
+"""Looks at a socket's `connection_params` before it is acknowledged; raises `Unauthorized` or `Forbidden`."""
+
+
+class GraphQLServer(GraphQL[Context, None]):
+    """POST and WebSocket on one path, GET for documents by their hash; GET also shows a browser the explorer."""
+
+    websocket_adapter_class = TextSocket
+    graphql_transport_ws_handler_class = Handler
+
+    def __init__(
+        self,
+        schema: Schema,
+        queries: Queries,
+        *,
+        explorer: bool,
+        allowed_origins: Sequence[str] = (),
+        admit: Admit = admit,
+        max_body: int = 256 * 1024,
+        accounts: Accounts | None = None,
+        equipment: Equipment | None = None,
+        public_read: bool = False,
+    ) -> None:
+        """Without `accounts` nobody can be known, and only `public_read` lets anybody read."""
+        super().__init__(
+            schema,
+            graphql_ide="graphiql" if explorer else None,
+            subscription_protocols=[PROTOCOL],
+            allowed_origins=allowed_origins,
+        )
+        self._queries = queries
+        self._admit = admit
+        self._max_body = max_body
+        self._accounts = accounts
+        self._equipment = equipment
+        self._public_read = public_read
+
+    def redescribe(self, equipment: Equipment) -> None:
+        """Other equipment takes commands from now on."""
+        self._equipment = equipment
+
+    def routes(self) -> list[BaseRoute]:
+        return [Route(PATH, self, max_body_size=self._max_body), WebSocketRoute(PATH, self)]
+
+    def encode_json(self, data: object) -> bytes:
+        return dumps(data)
+
+    def decode_json(self, data: str | bytes) -> Any:
+        return orjson.loads(data)
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        try:
+            await super().__call__(scope, receive, send)
+        finally:
+            await dismiss(scope)
+
+    async def run(self, request: Any, *args: Any, **kwargs: Any) -> Any:
+        try:
+            response = await super().run(request, *args, **kwargs)
+        except HTTPException as error:
+            code = UNAVAILABLE if error.status_code >= 500 else BAD_INPUT
+            fault = {"message": error.reason, "extensions": {"code": code}}
+            return Response(dumps({"errors": [fault]}), error.status_code, media_type="application/json")
+        if isinstance(request, WebSocket) or response.status_code != 200:
+            return response
+        if request.method == "GET" and not response.headers.get("location"):
+            response = validated(response, request)
+        if response.status_code == 200:
+            await compress(response, request)
+        return response
+
+    def should_render_graphql_ide(self, request: Any) -> bool:
+        return super().should_render_graphql_ide(request) and "extensions" not in request.query_params
+
+    async def parse_http_body(self, request: Any) -> GraphQLRequestData:
+        """What is asked. By URL only documents by their hash: a link that somebody was sent must not be a query of its own."""
+        if request.method == "GET":
+            data: Any = self.parse_query_params(request.query_params)
+            if data.get("query") is not None or not data.get("extensions"):
+                raise HTTPException(400, "By GET, documents are asked for by extensions.persistedQuery alone")
+        elif (request.content_type or "").partition(";")[0].strip().lower() == "application/json":
+            data = self.parse_json(await request.get_body())
+        else:
+            raise HTTPException(415, "The body must be application/json")
+        if not isinstance(data, dict):
+            raise HTTPException(400, 'The body must be an object such as {"query": "…", "variables": {}}')
+        for name, kind in _PARTS.items():
+            if not isinstance(data.get(name), kind | None):
+                raise HTTPException(400, f"`{name}` must be {'a string' if kind is str else 'an object'}")
+        return GraphQLRequestData(
+            query=data.get("query"),
+            variables=data.get("variables"),
+            operation_name=data.get("operationName"),
+            extensions=data.get("extensions"),
+        )
+
+    async def get_context(
+        self, request: Request | WebSocket, response: Response | WebSocket | None = None
+    ) -> Context:
+        caller: Caller = request.scope.get(SCOPE_KEY, NOBODY)
+        context = Context(
+            self._queries,
+            caller=caller,
+            public_read=self._public_read,
+            cookie=request.cookies.get(cookie_name(caller), ""),
+            known_accounts=self._accounts,
+            known_equipment=self._equipment,
+        )
+        if isinstance(request, WebSocket):
+            context.socket = request  # who it is, is asked when the connection begins
+        else:
+            context.answer = response if isinstance(response, Response) else None
+            context.who = await who_asks(context)
+        return context
+
+    async def on_ws_connect(self, context: Context) -> Any:
+        await self._admit(context)
+        return UNSET
+
+    async def render_graphql_ide(self, request: Request) -> Response:
+        """The page is ours: the library's own loads scripts from elsewhere, which the content policy forbids."""
+        return RedirectResponse(EXPLORER_PATH)
+
+
+_PARTS: Final[dict[str, type]] = {
+    "query": str,
+    "variables": dict,
+    "operationName": str,
+    "extensions": dict,
+}

@@ -1,0 +1,215 @@
+"""One InfluxDB server, spoken to through influxdb-client. Everything here blocks: call it from a thread.
+
+Lines go to /api/v2/write, which servers have from 1.8 on, and to /write before. Queries are InfluxQL over /query, which 1.x
+and 2.x answer alike; what varies in them travels as bound parameters.
+"""
+
+from __future__ import annotations
+
+import gzip
+import json
+import re
+import threading
+import time
+from collections.abc import Sequence
+from typing import Any, Final
+
+import orjson
+from influxdb_client.client.influxdb_client import InfluxDBClient
+from influxdb_client.client.write_api import SYNCHRONOUS
+from influxdb_client.domain.bucket_retention_rules import BucketRetentionRules
+from influxdb_client.rest import ApiException
+from urllib3.exceptions import HTTPError, NewConnectionError, TimeoutError
+
+from backend.core.errors import PermanentError, SeduceError, TransientError
+from backend.store.influxdb.address import Address
+from backend.store.influxdb.influxql import Statement, identifier
+
+LINES_PER_REQUEST: Final = 5_000
+
+_DELAYS_S: Final = (0.1, 0.4)
+"""Waits before the second and the third try. What outlasts them is for the caller to try again."""
+
+_CONNECT_S: Final = 5.0
+_WITNESS: Final = "; SHOW DATABASES"
+_SEEN: Final = b"name,tags,name\ndatabases,"
+_PASSING = re.compile(r"timeout|interrupted|shutting down|closed|unavailable|max-concurrent", re.IGNORECASE)
+
+
+class Server:
+    """The database `address` names, made if it is not there. Methods connect by themselves if nobody did before."""
+
+    def __init__(self, address: Address, *, timeout_s: float) -> None:
+        self.address = address
+        self._timeout_s = timeout_s
+        self._lock = threading.Lock()
+        self._client: Any = None
+        self._write_api: Any = None
+
+    def connect(self) -> None:
+        with self._lock:
+            if self._client is None:
+                client = self._new_client()
+                try:
+                    version = self._version(client)
+                    self._make_database(client, version)
+                except BaseException:
+                    client.close()
+                    raise
+                # Servers before 1.8 know /write only.
+                self._write_api = client.write_api(write_options=SYNCHRONOUS) if version >= (1, 8) else None
+                self._client = client
+
+    def close(self) -> None:
+        with self._lock:
+            if self._client is not None:
+                self._client.close()
+            self._client = self._write_api = None
+
+    def write(self, lines: Sequence[str], precision: str) -> None:
+        """Keep lines with times in `precision` (s, ns), some thousand a request; an error may come after some requests."""
+        self.connect()
+        for at in range(0, len(lines), LINES_PER_REQUEST):
+            self._write("\n".join(lines[at : at + LINES_PER_REQUEST]).encode(), precision)
+
+    def read(self, statement: Statement) -> bytes:
+        """The CSV rows of one SELECT or SHOW, times in ns; b"" if there are none."""
+        self.connect()
+        text = self._query(self._client, (statement[0] + _WITNESS, statement[1]), "application/csv")
+        # As CSV an error is an empty answer, or one that ends early. But then the statement after it has not run.
+        rows, _, witness = text.rpartition(b"\n\n")
+        if not witness.startswith(_SEEN):
+            self.run(statement)
+            raise TransientError(f"{self._who} broke off the answer to a query")
+        return rows + b"\n" if rows else b""
+
+    def run(self, statement: Statement) -> list[Any]:
+        """The results of statements, as JSON says them. Raises what the server says of any of them."""
+        self.connect()
+        return self._results(self._client, statement)
+
+    # -- inside ----------------------------------------------------------------------------------------------------
+
+    @property
+    def _who(self) -> str:
+        return f"InfluxDB at {self.address.base}"
+
+    def _new_client(self) -> Any:
+        make: Any = InfluxDBClient
+        there, basic = self.address, self.address.user is not None and self.address.token is None
+        return make(
+            there.base,
+            token=f"{there.user}:{there.password or ''}" if basic else there.token or "",
+            auth_basic=basic,
+            org=there.org or "-",  # 1.8 wants the parameter and ignores it
+            enable_gzip=True,
+            timeout=(round(_CONNECT_S * 1e3), round(self._timeout_s * 1e3)),
+        )
+
+    def _version(self, client: Any) -> tuple[int, int]:
+        """Major and minor; (2, 0) for a build without a number that has 2.x's set-up route, else (1, 0)."""
+        response = self._call(client, "/ping", "GET")
+        found = re.match(r"v?(\d+)\.(\d+)", response.headers.get("X-Influxdb-Version", ""))
+        if found:
+            return int(found[1]), int(found[2])
+        if "X-Influxdb-Version" not in response.headers:
+            raise PermanentError(f"what answers at {self.address.base} is not an InfluxDB")
+        try:
+            self._call(client, "/api/v2/setup", "GET")
+        except PermanentError:
+            return 1, 0
+        return 2, 0
+
+    def _make_database(self, client: Any, version: tuple[int, int]) -> None:
+        name, org = self.address.database, self.address.org
+        if version >= (2, 0) and (not org or not self.address.token):
+            raise PermanentError(f"{self._who} is version 2 or later: its URL needs org=... and token=...")
+        shown = self._results(client, ("SHOW DATABASES", {}))[0].get("series", [{}])[0].get("values", [])
+        if [name] in shown:
+            return
+        if version < (2, 0):
+            self._results(client, (f"CREATE DATABASE {identifier(name)}", {}))
+            return
+        rules: Any = BucketRetentionRules
+        forever = rules(type="expire", every_seconds=0)
+        self._try(
+            lambda: client.buckets_api().create_bucket(bucket_name=name, org=org, retention_rules=forever)
+        )
+
+    def _write(self, body: bytes, precision: str) -> None:
+        there = self.address
+        if self._write_api is not None:
+            write = self._write_api.write
+            self._try(lambda: write(there.database, there.org or "-", body, write_precision=precision))
+            return
+        self._call(
+            self._client,
+            "/write",
+            "POST",
+            query_params=[("db", there.database), ("precision", precision)],
+            header_params={"Content-Type": "text/plain; charset=utf-8", "Content-Encoding": "gzip"},
+            body=gzip.compress(body, 1),
+        )
+
+    def _results(self, client: Any, statement: Statement) -> list[Any]:
+        results: list[Any] = orjson.loads(self._query(client, statement, "application/json")).get(
+            "results", []
+        )
+        for result in results:
+            if "error" in result:
+                kind = TransientError if _PASSING.search(result["error"]) else PermanentError
+                raise kind(f"{self._who} refused a query: {result['error']}")
+        return results
+
+    def _query(self, client: Any, statement: Statement, accept: str) -> bytes:
+        form = {
+            "db": self.address.database,
+            "q": statement[0],
+            "params": json.dumps(statement[1]),
+            "epoch": "ns",
+        }
+        header = {"Content-Type": "application/x-www-form-urlencoded", "Accept": accept}
+        response = self._call(client, "/query", "POST", post_params=form, header_params=header)
+        body: bytes = response.data
+        return body
+
+    def _call(self, client: Any, path: str, method: str, **what: Any) -> Any:
+        def call() -> Any:
+            response = client.api_client.call_api(
+                path, method, _preload_content=False, _return_http_data_only=True, **what
+            )
+            response.data  # noqa: B018 (reads to the end, so that a broken answer is an error of this call)
+            return response
+
+        return self._try(call)
+
+    def _try(self, call: Any) -> Any:
+        for delay in (*_DELAYS_S, None):
+            try:
+                return call()
+            except (ApiException, HTTPError, OSError) as error:
+                failure = self._failure(error)
+                # Who does not listen at all, or did not answer in a minute, will not do so in half a second.
+                hopeless = isinstance(failure, PermanentError) or isinstance(
+                    error, NewConnectionError | TimeoutError
+                )
+                if hopeless or delay is None:
+                    raise failure from error
+            time.sleep(delay)
+        raise AssertionError("unreachable")
+
+    def _failure(self, error: Exception) -> SeduceError:
+        if not isinstance(error, ApiException) or not error.status:
+            return TransientError(f"{self._who} cannot be reached: {error}")
+        kind = TransientError if error.status in (408, 429) or error.status >= 500 else PermanentError
+        return kind(f"{self._who} answered {error.status}: {_said(error)}")
+
+
+def _said(error: ApiException) -> str:
+    """What the server says of an error: 1.x under `error`, 2.x under `message`."""
+    body = error.body.decode(errors="replace") if isinstance(error.body, bytes) else str(error.body or "")
+    try:
+        told = json.loads(body)
+        return str(told.get("message") or told["error"])
+    except (ValueError, KeyError, AttributeError):
+        return body.strip()[:300] or str(error.reason)

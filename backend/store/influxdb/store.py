@@ -1,0 +1,208 @@
+"""The time series store in an InfluxDB, under the names of series, tags and fields that deployments have had for years.
+
+Readings are written by ingest doors, of which there may be several: what is late is told from what this process has seen, and
+from the clock. docs/decisions/0020.
+Raw readings are written with seconds where all of a batch fall on whole ones, else with nanoseconds.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import Executor, ThreadPoolExecutor
+from typing import Final, TypeVar
+
+import numpy as np
+
+from backend.core.bucket import Buckets, SeriesKind
+from backend.core.clock import Clock, SystemClock
+from backend.core.ports import Copy, SensorTags, Written
+from backend.core.reading import Points, Reading, Readings
+from backend.core.windows import NS_PER_SECOND, Window
+from backend.store.influxdb import influxql as ql
+from backend.store.influxdb import line_protocol as lines
+from backend.store.influxdb.address import Address
+from backend.store.influxdb.heads import Heads, homes
+from backend.store.influxdb.reads import NAMES, Reads
+from backend.store.influxdb.server import Server
+
+T = TypeVar("T")
+
+READERS: Final = 4
+
+ELSEWHERE_NS: Final = 60 * NS_PER_SECOND
+"""A reading so old may have been written by another process already, whatever this one has seen."""
+
+
+class InfluxDBStore:
+    """A `TimeSeriesStore` in the database (1.x) or bucket (2.x) that a URL names, made if it is not there.
+
+    `open` fails where the server cannot be reached; the store may be used all the same, and connects when it can.
+    Raises `UserError` for a URL that cannot be read.
+    """
+
+    def __init__(
+        self,
+        url: str,
+        *,
+        org: str | None = None,
+        token: str | None = None,
+        timeout_s: float = 60.0,
+        clock: Clock | None = None,
+    ) -> None:
+        self._server = Server(Address.parse(url, org=org, token=token), timeout_s=timeout_s)
+        self._reads = Reads(self._server)
+        self._clock = clock or SystemClock()
+        self._readers = ThreadPoolExecutor(READERS, "influxdb-read")
+        # One thread: writes follow each other, and what it knows of heads is its own.
+        self._writer = ThreadPoolExecutor(1, "influxdb-write")
+        self._heads: Heads | None = None
+
+    async def open(self) -> None:
+        await self._in(self._writer, self._known_heads)
+
+    async def close(self) -> None:
+        for pool in (self._writer, self._readers):
+            await asyncio.to_thread(pool.shutdown, cancel_futures=True)
+        await asyncio.to_thread(self._server.close)
+
+    async def write(self, readings: Readings, tags: Mapping[str, SensorTags] | None = None) -> Written:
+        if not np.isfinite(readings.values).all():
+            bad = readings.names[int(readings.codes[np.flatnonzero(~np.isfinite(readings.values))[0]])]
+            raise ValueError(f"a value of sensor {bad!r} is not a finite number")
+        if not len(readings):
+            return Written(0, Readings.empty())
+        return await self._in(self._writer, lambda: self._write(readings, tags or {}))
+
+    async def raw(self, sensors: Sequence[str], start_ns: int, end_ns: int) -> Mapping[str, Points]:
+        return await self._in(self._readers, lambda: self._reads.raw(sensors, start_ns, end_ns))
+
+    async def raw_within(
+        self, sensors: Sequence[str], start_ns: int, end_ns: int, most: int
+    ) -> Mapping[str, Points] | None:
+        rows = await self.count(sensors, start_ns, end_ns)  # its LIMIT is one of each series
+        return None if sum(rows.values()) > most else await self.raw(list(rows), start_ns, end_ns)
+
+    async def latest(self, sensors: Sequence[str] | None = None) -> Mapping[str, Reading]:
+        now_ns = self._clock.now_ns()
+        return await self._in(self._readers, lambda: self._reads.latest(sensors, now_ns))
+
+    async def aggregate(
+        self, groups: Mapping[str, Sequence[str]], window: Window, start_ns: int, end_ns: int
+    ) -> Buckets:
+        return (await self.aggregate_many(groups, (window,), start_ns, end_ns))[window]
+
+    async def aggregate_many(
+        self, groups: Mapping[str, Sequence[str]], windows: Sequence[Window], start_ns: int, end_ns: int
+    ) -> Mapping[Window, Buckets]:
+        return await self._in(self._readers, lambda: self._reads.aggregate(groups, windows, start_ns, end_ns))
+
+    async def write_buckets(self, kind: SeriesKind, window: Window, buckets: Buckets) -> None:
+        await self._in(
+            self._writer, lambda: self._server.write(list(lines.of_buckets(kind, window, buckets)), "s")
+        )
+
+    async def note_copies(
+        self, window: Window, copies: Mapping[str, Copy], start_ns: int, end_ns: int
+    ) -> bool:
+        """False: whoever reads the measurements of the server expects every point there."""
+        return False
+
+    async def buckets(
+        self,
+        kind: SeriesKind,
+        names: Sequence[str],
+        window: Window,
+        start_ns: int,
+        end_ns: int,
+        columns: Sequence[str] | None = None,
+    ) -> Buckets:
+        return await self._in(
+            self._readers, lambda: self._reads.buckets(kind, names, window, start_ns, end_ns)
+        )
+
+    async def tags(self, sensors: Sequence[str] | None = None) -> Mapping[str, SensorTags]:
+        return await self._in(self._writer, lambda: self._known_heads().tags_of(sensors))
+
+    async def first_time(self) -> int | None:
+        return await self._in(self._readers, self._reads.first_time)
+
+    async def count(self, sensors: Sequence[str], start_ns: int, end_ns: int) -> Mapping[str, int]:
+        if start_ns >= end_ns:
+            return {}
+        return await self._in(self._readers, lambda: self._reads.count(sensors, start_ns, end_ns))
+
+    async def delete(self, sensors: Sequence[str] | None, start_ns: int, end_ns: int) -> None:
+        if start_ns < end_ns and (sensors is None or sensors):
+            await self._in(self._writer, lambda: self._delete(sensors, start_ns, end_ns))
+
+    async def delete_buckets(self, window: Window, end_ns: int) -> None:
+        tables = f"^(measurement_downsample(_all)?|cq_.*)_{window}$"
+        await self._in(self._writer, lambda: self._server.run(ql.delete_before(tables, end_ns)))
+
+    async def kept_series(self, kind: SeriesKind, window: Window) -> frozenset[str]:
+        return await self._in(self._readers, lambda: self._reads.kept_series(kind, window))
+
+    async def drop_series(self, kind: SeriesKind, window: Window, names: Sequence[str]) -> None:
+        statements = ql.drop_series(kind, window, names)
+        await self._in(self._writer, lambda: [self._server.run(one) for one in statements])
+
+    async def maintain(self, now_ns: int) -> None:
+        """Nothing: the server compacts by itself, and readings are kept for ever."""
+
+    # -- inside: what follows runs in the writer's thread ----------------------------------------------------------
+
+    async def _in(self, pool: Executor, work: Callable[[], T]) -> T:
+        return await asyncio.get_running_loop().run_in_executor(pool, work)
+
+    def _known_heads(self) -> Heads:
+        if self._heads is None:
+            heads = Heads()
+            heads.learn(None, self._reads.heads(None))
+            self._heads = heads
+            self._reads.known_sensors = heads.known()
+        return self._heads
+
+    def _write(self, readings: Readings, tags: Mapping[str, SensorTags]) -> Written:
+        heads = self._known_heads()
+        elsewhere = self._clock.now_ns() - ELSEWHERE_NS
+        unit_ns, precision = (NS_PER_SECOND, "s") if lines.seconds_are_enough(readings.times) else (1, "ns")
+        code_of = {name: code for code, name in enumerate(readings.names)}
+        late: list[Readings] = []
+        text: list[str] = []
+        ends: list[tuple[str, int, str]] = []
+        rows = 0
+        for name, points in readings.by_sensor().items():
+            newest = heads.newest(name)
+            old = 0 if newest is None else int(np.searchsorted(points.times, newest, side="right"))
+            doubtful = max(old, int(np.searchsorted(points.times, elsewhere, side="right")))
+            for tag_set, part in self._placed(heads, name, points, doubtful, tags.get(name)):
+                text += lines.of_points(tag_set, part, unit_ns)
+                ends.append((name, int(part.times[-1]), tag_set))
+            rows += len(points)
+            codes = np.full(old, code_of[name], np.int32)
+            late.append(Readings(readings.names, codes, points.times[:old], points.values[:old]))
+        self._server.write(text, precision)
+        for end in ends:
+            heads.advance(*end)
+        self._reads.known_sensors = heads.known()
+        return Written(rows, Readings.concat(late))
+
+    def _placed(
+        self, heads: Heads, name: str, points: Points, late: int, tags: SensorTags | None
+    ) -> list[tuple[str, Points]]:
+        """Points by the tag set to write them under. The first `late` ones may have been written under another."""
+        now = heads.tags(name, tags)
+        if not late or not heads.others(name, now):
+            return [(now, points)]
+        existing = self._reads.series_of(name, int(points.times[0]), int(points.times[late - 1]) + 1)
+        return list(homes(points, existing, now))
+
+    def _delete(self, sensors: Sequence[str] | None, start_ns: int, end_ns: int) -> None:
+        heads = self._known_heads()
+        if sensors is None:
+            self._server.run(ql.delete(None, start_ns, end_ns))
+        else:
+            for at in range(0, len(sensors), NAMES):
+                self._server.run(ql.delete(sensors[at : at + NAMES], start_ns, end_ns))
+        heads.learn(sensors, self._reads.heads(sensors))
