@@ -8,32 +8,55 @@ export interface Problem {
   readonly path: readonly string[];
 }
 
-const Me = graphql(`query Me { me { email isAdmin } }`);
+const Me = graphql(`
+  query Me {
+    me {
+      email
+      isAdmin
+    }
+  }
+`);
 
 /** Asks who sits here, once a page load. */
 export function whoIsThere(): void {
   if (session.known) return;
   // Without an answer the rail shows neither; the page's own questions tell what is wrong.
-  ask(Me, {}).then((data) => session.is(data.me), () => undefined);
+  ask(Me, {}).then(
+    (data) => session.is(data.me),
+    () => undefined,
+  );
 }
 
 export const LogIn = graphql(`
   mutation LogIn($email: String!, $password: String!) {
     answer: logIn(email: $email, password: $password) {
       __typename
-      ... on Failure { message path }
+      ... on Failure {
+        message
+        path
+      }
     }
   }
 `);
 
-export const LogOut = graphql(`mutation LogOut { logOut }`);
+export const LogOut =
+  graphql(`
+    mutation LogOut {
+      logOut
+    }
+  `);
 
 export const SignUp = graphql(`
   mutation SignUp($email: String!, $password: String!, $firstName: String!, $lastName: String!) {
     answer: signUp(email: $email, password: $password, firstName: $firstName, lastName: $lastName) {
       __typename
-      ... on Done { message }
-      ... on Failure { message path }
+      ... on Done {
+        message
+      }
+      ... on Failure {
+        message
+        path
+      }
     }
   }
 `);
@@ -42,8 +65,13 @@ export const ConfirmEmail = graphql(`
   mutation ConfirmEmail($token: String!, $password: String!) {
     answer: confirmEmail(token: $token, password: $password) {
       __typename
-      ... on Done { message }
-      ... on Failure { message path }
+      ... on Done {
+        message
+      }
+      ... on Failure {
+        message
+        path
+      }
     }
   }
 `);
@@ -52,8 +80,13 @@ export const RequestReset = graphql(`
   mutation RequestReset($email: String!) {
     answer: requestPasswordReset(email: $email) {
       __typename
-      ... on Done { message }
-      ... on Failure { message path }
+      ... on Done {
+        message
+      }
+      ... on Failure {
+        message
+        path
+      }
     }
   }
 `);
@@ -62,8 +95,13 @@ export const ResetPassword = graphql(`
   mutation ResetPassword($token: String!, $password: String!) {
     answer: resetPassword(token: $token, password: $password) {
       __typename
-      ... on Done { message }
-      ... on Failure { message path }
+      ... on Done {
+        message
+      }
+      ... on Failure {
+        message
+        path
+      }
     }
   }
 `);
@@ -72,8 +110,14 @@ export const Decide = graphql(`
   mutation Decide($token: String!, $approve: Boolean!) {
     answer: decideRequest(token: $token, approve: $approve) {
       __typename
-      ... on User { email state }
-      ... on Failure { message path }
+      ... on User {
+        email
+        state
+      }
+      ... on Failure {
+        message
+        path
+      }
     }
   }
 `);
@@ -82,8 +126,15 @@ const Link = graphql(`
   query Link($token: String!) {
     answer: mailedLink(token: $token) {
       __typename
-      ... on MailedLink { purpose email name }
-      ... on Failure { message path }
+      ... on MailedLink {
+        purpose
+        email
+        name
+      }
+      ... on Failure {
+        message
+        path
+      }
     }
   }
 `);

@@ -19,7 +19,8 @@ export function backgroundOf(sensor: string, data: BackgroundData): Background {
     const byId = new Map(data[tree].nodes.map((n) => [n.id, n]));
     const found: NodeOf[] = [];
     for (const leaf of data[tree].nodes.filter((n) => n.target === sensor)) {
-      for (let at: typeof leaf | undefined = leaf; at; at = byId.get(at.parent ?? '')) found.unshift({ id: at.id, name: at.name, tree });
+      for (let at: typeof leaf | undefined = leaf; at; at = byId.get(at.parent ?? ''))
+        found.unshift({ id: at.id, name: at.name, tree });
     }
     return found;
   };

@@ -6,7 +6,10 @@ describe('today against other days', () => {
     const now = new Date(2026, 10, 24, 10, 34).getTime();
     const { today, yesterday, week } = sameHours(now);
     expect([today.from, today.to]).toEqual([new Date(2026, 10, 24).getTime(), now]);
-    expect([yesterday.from, yesterday.to]).toEqual([new Date(2026, 10, 23).getTime(), new Date(2026, 10, 23, 10, 34).getTime()]);
+    expect([yesterday.from, yesterday.to]).toEqual([
+      new Date(2026, 10, 23).getTime(),
+      new Date(2026, 10, 23, 10, 34).getTime(),
+    ]);
     expect([week.from, week.to]).toEqual([new Date(2026, 10, 17).getTime(), new Date(2026, 10, 17, 10, 34).getTime()]);
   });
 

@@ -30,7 +30,8 @@ const ALIKE = 0.05;
 
 /** "+4.2 %" against another stretch; null where the two cannot be compared. */
 export function against(now: Part | undefined, then: Part | undefined): string | null {
-  if (now?.kwh == null || then?.kwh == null || then.kwh === 0 || Math.abs(now.coverage - then.coverage) > ALIKE) return null;
+  if (now?.kwh == null || then?.kwh == null || then.kwh === 0 || Math.abs(now.coverage - then.coverage) > ALIKE)
+    return null;
   const percent = (100 * (now.kwh - then.kwh)) / Math.abs(then.kwh);
   const text = significant(percent, 1);
   return `${percent > 0 && text !== '0' ? '+' : ''}${text} %`;

@@ -20,5 +20,7 @@ export const DEVICE_STATES: Record<DeviceData['state'], Look> = {
 /** The worst first, then those that fail most often, then by name. */
 export function worstFirst(devices: readonly DeviceData[]): DeviceData[] {
   const rank = (d: DeviceData): number => DEVICE_STATES[d.state].rank;
-  return [...devices].sort((a, b) => rank(a) - rank(b) || b.errorRate - a.errorRate || a.name.localeCompare(b.name, 'en', { numeric: true }));
+  return [...devices].sort(
+    (a, b) => rank(a) - rank(b) || b.errorRate - a.errorRate || a.name.localeCompare(b.name, 'en', { numeric: true }),
+  );
 }

@@ -3,7 +3,11 @@ import { exportUrl, fineness } from './export';
 
 const from = Date.UTC(2026, 10, 23);
 const HOUR = 3_600_000;
-const wanted = (hours: number, nodes: string[] = []) => ({ sensors: ['a b'], nodes, span: { from, to: from + hours * HOUR } });
+const wanted = (hours: number, nodes: string[] = []) => ({
+  sensors: ['a b'],
+  nodes,
+  span: { from, to: from + hours * HOUR },
+});
 
 describe('the file of what is charted', () => {
   it('has single readings of a short span, and coarser windows of a long one', () => {
@@ -12,8 +16,12 @@ describe('the file of what is charted', () => {
   });
 
   it('has an address that says what is in it', () => {
-    expect(exportUrl(wanted(1), 'csv')).toBe('/export?sensors=a%20b&from=2026-11-23T00:00:00Z&to=2026-11-23T01:00:00Z&format=csv');
-    expect(exportUrl({ ...wanted(200), sensors: [], nodes: ['datacenter'] }, 'arrow')).toContain('nodes=datacenter&from=2026-11-23T00:00:00Z');
+    expect(exportUrl(wanted(1), 'csv')).toBe(
+      '/export?sensors=a%20b&from=2026-11-23T00:00:00Z&to=2026-11-23T01:00:00Z&format=csv',
+    );
+    expect(exportUrl({ ...wanted(200), sensors: [], nodes: ['datacenter'] }, 'arrow')).toContain(
+      'nodes=datacenter&from=2026-11-23T00:00:00Z',
+    );
     expect(exportUrl(wanted(200), 'parquet')).toContain('&window=1m&format=parquet');
   });
 });

@@ -29,7 +29,13 @@ export function fineness({ nodes, span }: Exported): { readonly window: string; 
 /** Address of the file: programs read it as it stands, with a token. */
 export function exportUrl(wanted: Exported, format: ExportFormat): string {
   const { window } = fineness(wanted);
-  const list = (name: string, ids: readonly string[]): string[] => (ids.length > 0 ? [`${name}=${ids.map(encodeURIComponent).join(',')}`] : []);
-  const parts = [...list('sensors', wanted.sensors), ...list('nodes', wanted.nodes), `from=${stamp(wanted.span.from)}`, `to=${stamp(wanted.span.to)}`];
+  const list = (name: string, ids: readonly string[]): string[] =>
+    ids.length > 0 ? [`${name}=${ids.map(encodeURIComponent).join(',')}`] : [];
+  const parts = [
+    ...list('sensors', wanted.sensors),
+    ...list('nodes', wanted.nodes),
+    `from=${stamp(wanted.span.from)}`,
+    `to=${stamp(wanted.span.to)}`,
+  ];
   return `/export?${[...parts, ...(window === 'raw' ? [] : [`window=${window}`]), `format=${format}`].join('&')}`;
 }

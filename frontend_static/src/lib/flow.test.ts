@@ -3,7 +3,17 @@ import { GROUP, placeFlow, planFlow, rowsOf, sourcesToUses, treeFlow } from './f
 import { openToFit, type TreeNode, TreeShape } from './tree';
 
 function node(id: string, parent: string | null, amount: number | null, more: Partial<TreeNode> = {}): TreeNode {
-  return { id, name: id.toUpperCase(), parent, target: null, amount, coverage: 1, sensorsExpected: 1, sensorsReporting: 1, ...more };
+  return {
+    id,
+    name: id.toUpperCase(),
+    parent,
+    target: null,
+    amount,
+    coverage: 1,
+    sensorsExpected: 1,
+    sensorsReporting: 1,
+    ...more,
+  };
 }
 
 const nodes = [
@@ -19,7 +29,8 @@ const nodes = [
 const shape = new TreeShape(nodes);
 const byId = new Map(nodes.map((n) => [n.id, n]));
 const amount = (id: string) => byId.get(id)?.amount ?? null;
-const flow = (open: Set<string>, smallest: number) => treeFlow(planFlow(shape, open, amount, smallest), shape, open, byId, 'consumption');
+const flow = (open: Set<string>, smallest: number) =>
+  treeFlow(planFlow(shape, open, amount, smallest), shape, open, byId, 'consumption');
 
 describe('the flow of a tree', () => {
   it('groups small flows, and says what the group lacks', () => {
@@ -58,10 +69,17 @@ describe('placing', () => {
       const tree = new TreeShape(few);
       const named = new Map(few.map((n) => [n.id, n]));
       for (const open of [new Set<string>(), new Set(['root'])]) {
-        const graph = treeFlow(planFlow(tree, open, () => amount, -Infinity), tree, open, named, 'production');
+        const graph = treeFlow(
+          planFlow(tree, open, () => amount, -Infinity),
+          tree,
+          open,
+          named,
+          'production',
+        );
         const { nodes: placed } = placeFlow(graph, box);
         expect(placed.length).toBe(open.size > 0 ? 3 : 1);
-        for (const { x, y, width, height } of placed) for (const n of [x, y, width, height]) expect(n).toBeGreaterThanOrEqual(0);
+        for (const { x, y, width, height } of placed)
+          for (const n of [x, y, width, height]) expect(n).toBeGreaterThanOrEqual(0);
         if ((amount ?? 0) <= 0 && open.size > 0) expect(placed.map((n) => n.height)).toEqual([1.5, 1.5, 1.5]);
       }
     }
@@ -74,7 +92,9 @@ describe('placing', () => {
     expect(height('it') / height('root')).toBeCloseTo(0.8, 2);
     for (const x of new Set(placed.map((n) => n.x))) {
       const column = placed.filter((n) => n.x === x);
-      column.slice(1).forEach((n, i) => expect(n.y).toBeGreaterThanOrEqual((column[i]?.y ?? 0) + (column[i]?.height ?? 0)));
+      column
+        .slice(1)
+        .forEach((n, i) => expect(n.y).toBeGreaterThanOrEqual((column[i]?.y ?? 0) + (column[i]?.height ?? 0)));
     }
   });
 
@@ -110,7 +130,14 @@ describe('what is open at first', () => {
   });
 
   it('opens nothing that would show a group alone, and nothing that is under the least', () => {
-    const few = [node('root', null, 1000), node('a', 'root', 970), node('b', 'root', 30), node('a1', 'a', 500), node('a2', 'a', 470), ...['p', 'q', 'r', 's'].map((id) => node(id, 'b', 7))];
+    const few = [
+      node('root', null, 1000),
+      node('a', 'root', 970),
+      node('b', 'root', 30),
+      node('a1', 'a', 500),
+      node('a2', 'a', 470),
+      ...['p', 'q', 'r', 's'].map((id) => node(id, 'b', 7)),
+    ];
     const size = (id: string) => few.find((n) => n.id === id)?.amount ?? null;
     expect([...openToFit(new TreeShape(few), size, 99).open]).toEqual(['root', 'a']);
     expect([...openToFit(new TreeShape(few), size, 99, Infinity, 0.971).open]).toEqual(['root']);
@@ -118,13 +145,24 @@ describe('what is open at first', () => {
 
   it('opens a whole that is nothing, or less, as at night, and groups none of it', () => {
     for (const battery of [0, -0.4]) {
-      const night = new TreeShape([node('made', null, battery), node('sun', 'made', 0), node('battery', 'made', battery), node('p', 'sun', 0), node('q', 'sun', 0)]);
+      const night = new TreeShape([
+        node('made', null, battery),
+        node('sun', 'made', 0),
+        node('battery', 'made', battery),
+        node('p', 'sun', 0),
+        node('q', 'sun', 0),
+      ]);
       const size = (id: string) => (id === 'made' || id === 'battery' ? battery : 0);
       const { open, smallest } = openToFit(night, size, 10, Infinity, 0.2);
       expect([...open]).toEqual(['made', 'sun']);
-      expect(planFlow(night, open, size, smallest).blocks.map((b) => b.id).sort()).toEqual(['battery', 'made', 'p', 'q', 'sun']);
+      expect(
+        planFlow(night, open, size, smallest)
+          .blocks.map((b) => b.id)
+          .sort(),
+      ).toEqual(['battery', 'made', 'p', 'q', 'sun']);
     }
   });
 
-  it('has nothing to open in an empty tree', () => expect(openToFit(new TreeShape([]), () => null, 10).open.size).toBe(0));
+  it('has nothing to open in an empty tree', () =>
+    expect(openToFit(new TreeShape([]), () => null, 10).open.size).toBe(0));
 });

@@ -100,7 +100,8 @@ export function treeFlow(
       open: block.group ? false : shape.children(block.id).length > 0 ? open.has(block.id) : null,
       choosable: !block.group,
     });
-    if (block.parent !== null) links.push({ source: block.parent, target: block.id, amount: Math.max(0, sum.amount ?? 0) });
+    if (block.parent !== null)
+      links.push({ source: block.parent, target: block.id, amount: Math.max(0, sum.amount ?? 0) });
   }
   return { nodes: made, links };
 }
@@ -125,7 +126,13 @@ export function sourcesToUses(uses: FlowGraph, production: readonly TreeNode[]):
     choosable: false,
   }));
   const grid: FlowNode = {
-    id: 'grid', label: 'Grid', amount: Math.max(0, drawn - whole), hue: 'other', partial: null, open: null, choosable: false,
+    id: 'grid',
+    label: 'Grid',
+    amount: Math.max(0, drawn - whole),
+    hue: 'other',
+    partial: null,
+    open: null,
+    choosable: false,
   };
   return {
     nodes: [...made, grid, ...uses.nodes],
@@ -159,7 +166,10 @@ export function placeFlow(graph: FlowGraph, box: Box): FlowLayout {
     const alone = { x: 0, y: box.padding / 2, width: box.bar, height: box.height - box.padding };
     return { nodes: graph.nodes.slice(0, 1).map((n) => ({ ...n, ...alone })), links: [] };
   }
-  interface N { id: string; index: number }
+  interface N {
+    id: string;
+    index: number;
+  }
   const byId = new Map(graph.nodes.map((n) => [n.id, n]));
   const total = Math.max(1e-9, ...graph.nodes.map((n) => n.amount ?? 0));
   const layout = sankey<N, object>()
@@ -170,7 +180,10 @@ export function placeFlow(graph: FlowGraph, box: Box): FlowLayout {
     .nodeSort((a, b) => a.index - b.index)
     .linkSort(null)
     .iterations(24)
-    .extent([[0, box.padding / 2], [Math.max(box.bar + 1, box.width - box.labels), box.height - box.padding / 2]]);
+    .extent([
+      [0, box.padding / 2],
+      [Math.max(box.bar + 1, box.width - box.labels), box.height - box.padding / 2],
+    ]);
   const placed = layout({
     nodes: graph.nodes.map((n, index) => ({ id: n.id, index })),
     // A link of nothing still has a place: a sliver that the layout can hold on to.
@@ -195,7 +208,7 @@ export function placeFlow(graph: FlowGraph, box: Box): FlowLayout {
       ...(graph.links[i] as FlowLink),
       path: ribbon(source.x1 ?? 0, begins, target.x0 ?? 0, ends, half),
       hue: from.hue === 'consumption' ? to.hue : from.hue,
-      partial: to.partial !== null && from.hue === 'consumption' === (to.hue === 'consumption'),
+      partial: to.partial !== null && (from.hue === 'consumption') === (to.hue === 'consumption'),
     };
   });
   return { nodes, links };

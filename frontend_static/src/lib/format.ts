@@ -6,10 +6,25 @@ export interface Quantity {
 }
 
 const SYMBOLS: Record<string, string> = {
-  celsius: '°C', '°c': '°C', c: '°C', w: 'W', watt: 'W', watts: 'W', kw: 'kW', v: 'V', a: 'A', hz: 'Hz', percent: '%', '%': '%',
+  celsius: '°C',
+  '°c': '°C',
+  c: '°C',
+  w: 'W',
+  watt: 'W',
+  watts: 'W',
+  kw: 'kW',
+  v: 'V',
+  a: 'A',
+  hz: 'Hz',
+  percent: '%',
+  '%': '%',
 };
 const PREFIXED = new Set(['W', 'Wh', 'VA', 'var', 'V', 'A', 'Hz', 'Pa', 'J']);
-const PREFIXES: readonly (readonly [number, string])[] = [[1e9, 'G'], [1e6, 'M'], [1e3, 'k']];
+const PREFIXES: readonly (readonly [number, string])[] = [
+  [1e9, 'G'],
+  [1e6, 'M'],
+  [1e3, 'k'],
+];
 const EXACT = new Intl.NumberFormat('en-GB', { maximumFractionDigits: 3 });
 const GROUPED = new Intl.NumberFormat('en-GB', { maximumFractionDigits: 0 });
 
@@ -69,9 +84,15 @@ export function age(ms: number): string {
 
 /** A length of time a user chose: 90 min, 24 h, 7 d. */
 export function duration(ms: number): string {
-  const units = [[86_400_000, 'd'], [3_600_000, 'h'], [60_000, 'min'], [1_000, 's']] as const;
+  const units = [
+    [86_400_000, 'd'],
+    [3_600_000, 'h'],
+    [60_000, 'min'],
+    [1_000, 's'],
+  ] as const;
   for (const [size, name] of units) {
-    if (ms >= size && (Number.isInteger(ms / size) || ms >= 3 * size)) return `${significant(ms / size, Number.isInteger(ms / size) ? 0 : 1)} ${name}`;
+    if (ms >= size && (Number.isInteger(ms / size) || ms >= 3 * size))
+      return `${significant(ms / size, Number.isInteger(ms / size) ? 0 : 1)} ${name}`;
   }
   return `${Math.round(ms / 1000)} s`;
 }

@@ -2,7 +2,12 @@ import type uPlot from 'uplot';
 import type { Span } from './time';
 
 /** Moving a chart by hand: one finger, or the mouse with Shift held, pans; two fingers zoom. The span follows at once and is said when the hand lets go. */
-export function handle(plot: uPlot, spanNow: () => Span, done: (span: Span) => void, held: (now: boolean) => void): () => void {
+export function handle(
+  plot: uPlot,
+  spanNow: () => Span,
+  done: (span: Span) => void,
+  held: (now: boolean) => void,
+): () => void {
   const over = plot.over;
   const fingers = new Map<number, number>();
   let start: { span: Span; at: number[] } | null = null;
@@ -43,15 +48,27 @@ export function handle(plot: uPlot, spanNow: () => Span, done: (span: Span) => v
     if (event.shiftKey || fingers.size > 0) event.stopImmediatePropagation();
   }
 
-  const listeners = [['pointerdown', down], ['pointermove', move], ['pointerup', up], ['pointercancel', up], ['mousedown', mouse]] as const;
+  const listeners = [
+    ['pointerdown', down],
+    ['pointermove', move],
+    ['pointerup', up],
+    ['pointercancel', up],
+    ['mousedown', mouse],
+  ] as const;
   for (const [name, listener] of listeners) over.addEventListener(name, listener as EventListener, { capture: true });
   return () => {
-    for (const [name, listener] of listeners) over.removeEventListener(name, listener as EventListener, { capture: true });
+    for (const [name, listener] of listeners)
+      over.removeEventListener(name, listener as EventListener, { capture: true });
   };
 }
 
 /** The span under which what was under the fingers is under them again. */
-export function followed(span: Span, before: readonly number[], now: readonly number[], box: { left: number; width: number }): Span {
+export function followed(
+  span: Span,
+  before: readonly number[],
+  now: readonly number[],
+  box: { left: number; width: number },
+): Span {
   const length = span.to - span.from;
   const share = (place: number): number => (place - box.left) / box.width;
   const [a = 0, b] = before.map(share);

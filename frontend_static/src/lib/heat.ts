@@ -1,7 +1,21 @@
 /** Cividis: even steps of lightness, and the same to those who see no red or no green. Sixteen of its 256 colours. */
 const CIVIDIS = [
-  '#00224e', '#002d6c', '#16396d', '#2f476b', '#42546c', '#52616f', '#616e73', '#6f7b78', '#7e8879', '#8e9677', '#9fa573', '#b1b46c', '#c3c463', '#d5d357',
-  '#e8e449', '#fee838',
+  '#00224e',
+  '#002d6c',
+  '#16396d',
+  '#2f476b',
+  '#42546c',
+  '#52616f',
+  '#616e73',
+  '#6f7b78',
+  '#7e8879',
+  '#8e9677',
+  '#9fa573',
+  '#b1b46c',
+  '#c3c463',
+  '#d5d357',
+  '#e8e449',
+  '#fee838',
 ] as const;
 
 export interface Domain {
@@ -41,7 +55,9 @@ export function heat(value: number, { low, high }: Domain): { colour: string; in
 
 /** WCAG's relative luminance, 0 to 1. */
 export function luminance(colour: string): number {
-  const [r, g, b] = channels(colour).map((c) => (c / 255 <= 0.04045 ? c / 255 / 12.92 : ((c / 255 + 0.055) / 1.055) ** 2.4)) as [number, number, number];
+  const [r, g, b] = channels(colour).map((c) =>
+    c / 255 <= 0.04045 ? c / 255 / 12.92 : ((c / 255 + 0.055) / 1.055) ** 2.4,
+  ) as [number, number, number];
   return 0.2126 * r + 0.7152 * g + 0.0722 * b;
 }
 

@@ -20,7 +20,12 @@ export const JOB_STATES: Record<JobData['state'], Look> = {
   FAILED: { word: 'Failed', icon: 'warn', tone: 'bad', actions: ['retry'] },
 };
 
-export const ACTION_WORDS: Record<JobAction, string> = { pause: 'Pause', resume: 'Go on', cancel: 'Cancel', retry: 'Try again' };
+export const ACTION_WORDS: Record<JobAction, string> = {
+  pause: 'Pause',
+  resume: 'Go on',
+  cancel: 'Cancel',
+  retry: 'Try again',
+};
 
 /** Those at work first, then the newest. */
 export function activeFirst(jobs: readonly JobData[]): JobData[] {
@@ -32,10 +37,19 @@ export function activeFirst(jobs: readonly JobData[]): JobData[] {
 export function timing(job: JobData, now: number): string {
   if (job.ended !== null) return `took ${age(Date.parse(job.ended) - Date.parse(job.created))}`;
   if (job.state === 'PAUSED') return '';
-  return job.secondsLeft === null ? `for ${age(now - Date.parse(job.created))}` : `${age(job.secondsLeft * 1_000)} left`;
+  return job.secondsLeft === null
+    ? `for ${age(now - Date.parse(job.created))}`
+    : `${age(job.secondsLeft * 1_000)} left`;
 }
 
-export const WINDOW_WORDS: Record<QueryData['window'], string> = { RAW: 'raw', S30: '30 s', M1: '1 min', H1: '1 h', D1: '1 d', AUTO: 'auto' };
+export const WINDOW_WORDS: Record<QueryData['window'], string> = {
+  RAW: 'raw',
+  S30: '30 s',
+  M1: '1 min',
+  H1: '1 h',
+  D1: '1 d',
+  AUTO: 'auto',
+};
 
 export const FAULTS: Record<QueryData['faults'][number], { word: string; why: string }> = {
   LATE: { word: 'Late', why: 'It is further behind than its window is long.' },

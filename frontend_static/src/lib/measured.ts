@@ -28,8 +28,21 @@ export interface UnitGroup {
 }
 
 const QUANTITIES: Record<string, string> = {
-  W: 'Power', kW: 'Power', kWh: 'Energy', Wh: 'Energy', '°C': 'Temperature', V: 'Voltage', A: 'Current', Hz: 'Frequency', Pa: 'Pressure',
-  hPa: 'Pressure', 'm/s': 'Speed', 'W/m2': 'Irradiance', 'L/s': 'Flow', VA: 'Apparent power', var: 'Reactive power',
+  W: 'Power',
+  kW: 'Power',
+  kWh: 'Energy',
+  Wh: 'Energy',
+  '°C': 'Temperature',
+  V: 'Voltage',
+  A: 'Current',
+  Hz: 'Frequency',
+  Pa: 'Pressure',
+  hPa: 'Pressure',
+  'm/s': 'Speed',
+  'W/m2': 'Irradiance',
+  'L/s': 'Flow',
+  VA: 'Apparent power',
+  var: 'Reactive power',
 };
 
 /** One chart a unit, in the order in which the units were first chosen. */
@@ -52,7 +65,13 @@ export function toCsv(lines: readonly Line[]): string {
   const rows = lines.flatMap((line) =>
     line.times.map((time, i) =>
       [
-        new Date(time).toISOString(), cell(line.label), cell(line.unit), line.values[i] ?? '', line.min?.[i] ?? '', line.max?.[i] ?? '', line.coverage?.[i] ?? '',
+        new Date(time).toISOString(),
+        cell(line.label),
+        cell(line.unit),
+        line.values[i] ?? '',
+        line.min?.[i] ?? '',
+        line.max?.[i] ?? '',
+        line.coverage?.[i] ?? '',
       ].join(','),
     ),
   );

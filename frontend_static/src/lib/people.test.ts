@@ -3,7 +3,16 @@ import type { UserData } from '../api/people';
 import { actionsOf, fullName, kindWords } from './people';
 
 const user = (more: Partial<UserData>): UserData => ({
-  id: '1', email: 'a@example.org', firstName: 'Anna', lastName: '', pictureUrl: '', isAdmin: false, state: 'AUTHORIZED', created: '2026-11-24T10:00:00Z', lastLogIn: null, ...more,
+  id: '1',
+  email: 'a@example.org',
+  firstName: 'Anna',
+  lastName: '',
+  pictureUrl: '',
+  isAdmin: false,
+  state: 'AUTHORIZED',
+  created: '2026-11-24T10:00:00Z',
+  lastLogIn: null,
+  ...more,
 });
 
 describe('users', () => {

@@ -18,7 +18,12 @@ export const USER_STATES: Record<UserData['state'], Look> = {
 };
 
 export const USER_WORDS: Record<UserAction, string> = {
-  approve: 'Approve', disapprove: 'Disapprove', deauthorize: 'Deauthorize', reauthorize: 'Authorize again', promote: 'Make admin', demote: 'Take admin away',
+  approve: 'Approve',
+  disapprove: 'Disapprove',
+  deauthorize: 'Deauthorize',
+  reauthorize: 'Authorize again',
+  promote: 'Make admin',
+  demote: 'Take admin away',
 };
 
 /** What may be done with a user: by state, and only who is in can be an administrator. */
@@ -38,8 +43,23 @@ export function kindWords(kind: AuditData['kind']): string {
 }
 
 export const AUDIT_GROUPS: Record<string, { word: string; kinds: AuditData['kind'][] }> = {
-  access: { word: 'Log-ins', kinds: ['LOGGED_IN', 'LOG_IN_FAILED', 'LOGGED_OUT', 'SESSION_ENDED', 'RESET_ASKED', 'PASSWORD_CHANGED'] },
-  people: { word: 'People', kinds: ['SIGNED_UP', 'CONFIRMED', 'STATE_CHANGED', 'PROMOTED', 'DEMOTED', 'USER_ADDED', 'USER_DELETED', 'PROFILE_CHANGED'] },
+  access: {
+    word: 'Log-ins',
+    kinds: ['LOGGED_IN', 'LOG_IN_FAILED', 'LOGGED_OUT', 'SESSION_ENDED', 'RESET_ASKED', 'PASSWORD_CHANGED'],
+  },
+  people: {
+    word: 'People',
+    kinds: [
+      'SIGNED_UP',
+      'CONFIRMED',
+      'STATE_CHANGED',
+      'PROMOTED',
+      'DEMOTED',
+      'USER_ADDED',
+      'USER_DELETED',
+      'PROFILE_CHANGED',
+    ],
+  },
   keys: { word: 'Keys and tokens', kinds: ['TOKEN_MADE', 'TOKEN_DELETED', 'TOKEN_USED', 'KEY_MADE', 'KEY_DELETED'] },
   commands: { word: 'Commands', kinds: ['COMMAND', 'CORRECTION'] },
 };

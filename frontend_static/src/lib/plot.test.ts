@@ -17,8 +17,22 @@ describe('labels of an axis', () => {
 });
 
 it('draws a line with its band as highs, lows, values', () => {
-  const line: Line = { id: 'a', label: '', unit: 'W', colour: '', times: [1, 2], values: [5, null], min: [4, null], max: [6, null] };
-  expect(plotData([line])).toEqual([[1, 2], [6, null], [4, null], [5, null]]);
+  const line: Line = {
+    id: 'a',
+    label: '',
+    unit: 'W',
+    colour: '',
+    times: [1, 2],
+    values: [5, null],
+    min: [4, null],
+    max: [6, null],
+  };
+  expect(plotData([line])).toEqual([
+    [1, 2],
+    [6, null],
+    [4, null],
+    [5, null],
+  ]);
   expect(plotKey([line])).not.toBe(plotKey([{ ...line, unit: 'V' }]));
   expect(plotKey([line])).toBe(plotKey([{ ...line, times: [3], values: [1] }]));
 });

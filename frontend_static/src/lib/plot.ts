@@ -27,7 +27,10 @@ export interface PlotOptions {
 
 /** What makes two sets of lines drawable by one plot; if it changes, the plot is made anew. */
 export function plotKey(lines: readonly Line[]): string {
-  return [weight(lines), ...lines.map((l) => [l.id, l.unit, l.colour, l.dash?.join('-'), l.min !== undefined].join('~'))].join('|');
+  return [
+    weight(lines),
+    ...lines.map((l) => [l.id, l.unit, l.colour, l.dash?.join('-'), l.min !== undefined].join('~')),
+  ].join('|');
 }
 
 function weight(lines: readonly Line[]): number {
@@ -37,7 +40,12 @@ function weight(lines: readonly Line[]): number {
 /** Columns as uPlot wants them: times, then for every line its highs, its lows (where it has a band) and its values. */
 export function plotData(lines: readonly Line[]): uPlot.AlignedData {
   const columns = lines.flatMap((l) => [
-    ...(l.min && l.max ? [{ times: l.times, values: l.max }, { times: l.times, values: l.min }] : []),
+    ...(l.min && l.max
+      ? [
+          { times: l.times, values: l.max },
+          { times: l.times, values: l.min },
+        ]
+      : []),
     { times: l.times, values: l.values },
   ]);
   const aligned = align(columns);
@@ -71,17 +79,40 @@ export function makePlot(options: PlotOptions): uPlot {
         ...Object.fromEntries(units.map((unit) => [unit, { range: rangeOf(unit) }])),
       },
       axes: [
-        { stroke: ink, font: FONT, grid: { stroke: grid, width: 1 }, ticks: { show: false }, size: 30, gap: 8, space: 74, values: timeLabels },
+        {
+          stroke: ink,
+          font: FONT,
+          grid: { stroke: grid, width: 1 },
+          ticks: { show: false },
+          size: 30,
+          gap: 8,
+          space: 74,
+          values: timeLabels,
+        },
         ...units.map((unit, i): uPlot.Axis => ({
-          scale: unit, side: i === 0 ? 3 : 1, stroke: ink, font: FONT, size: 58, gap: 8, space: 44,
-          grid: { show: i === 0, stroke: grid, width: 1 }, ticks: { show: false },
+          scale: unit,
+          side: i === 0 ? 3 : 1,
+          stroke: ink,
+          font: FONT,
+          size: 58,
+          gap: 8,
+          space: 44,
+          grid: { show: i === 0, stroke: grid, width: 1 },
+          ticks: { show: false },
           values: (_, splits) => valueLabels(splits, unit),
         })),
       ],
       series,
       bands,
       hooks: {
-        setCursor: [(u) => options.oncursor(u.cursor.idx === null || u.cursor.idx === undefined || (u.cursor.left ?? -1) < 0 ? null : u.posToVal(u.cursor.left ?? 0, 'x'))],
+        setCursor: [
+          (u) =>
+            options.oncursor(
+              u.cursor.idx === null || u.cursor.idx === undefined || (u.cursor.left ?? -1) < 0
+                ? null
+                : u.posToVal(u.cursor.left ?? 0, 'x'),
+            ),
+        ],
         setSelect: [
           (u) => {
             if (u.select.width < 4) return;
@@ -128,7 +159,14 @@ function drawn(host: HTMLElement, lines: readonly Line[]): { series: uPlot.Serie
       const edge: uPlot.Series = { scale, points: { show: false }, stroke: 'transparent', width: 0 };
       series.push(edge, { ...edge });
     }
-    series.push({ scale, stroke: colour, width, dash: [...(line.dash ?? [])], points: { show: false }, spanGaps: false });
+    series.push({
+      scale,
+      stroke: colour,
+      width,
+      dash: [...(line.dash ?? [])],
+      points: { show: false },
+      spanGaps: false,
+    });
   }
   return { series, bands };
 }

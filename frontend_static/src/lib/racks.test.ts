@@ -1,7 +1,14 @@
 import { describe, expect, it } from 'vitest';
 import { charted, isRack, meanOf, type RackData, rowsOf, sumOf } from './racks';
 
-const probe = (sensor: string, side: 'FRONT' | 'BACK' | 'TOP', position: number) => ({ sensor, side, position, servers: [], celsius: 20, ageSeconds: 1 });
+const probe = (sensor: string, side: 'FRONT' | 'BACK' | 'TOP', position: number) => ({
+  sensor,
+  side,
+  position,
+  servers: [],
+  celsius: 20,
+  ageSeconds: 1,
+});
 const rack: RackData = {
   id: 'Z1.1',
   units: 42,

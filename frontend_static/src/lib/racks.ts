@@ -15,8 +15,12 @@ export interface RackRow {
 
 /** Rows from top to bottom; heights at which nothing stands have none. */
 export function rowsOf(rack: RackData): RackRow[] {
-  const at = (side: ProbeData['side'], position: number) => rack.probes.find((p) => p.side === side && p.position === position);
-  const positions = new Set([...rack.equipment.map((e) => e.position), ...rack.probes.filter((p) => p.side !== 'TOP').map((p) => p.position)]);
+  const at = (side: ProbeData['side'], position: number) =>
+    rack.probes.find((p) => p.side === side && p.position === position);
+  const positions = new Set([
+    ...rack.equipment.map((e) => e.position),
+    ...rack.probes.filter((p) => p.side !== 'TOP').map((p) => p.position),
+  ]);
   return [...positions]
     .sort((a, b) => b - a)
     .map((position) => ({
@@ -47,7 +51,11 @@ export interface Sum {
 /** What several meters draw together; those that are silent are counted, not taken for zero. */
 export function sumOf(meters: readonly string[], value: (sensor: string) => number | null): Sum {
   const known = meters.map(value).filter((v) => v !== null);
-  return { watts: known.length > 0 ? known.reduce((a, b) => a + b, 0) : null, reporting: known.length, expected: meters.length };
+  return {
+    watts: known.length > 0 ? known.reduce((a, b) => a + b, 0) : null,
+    reporting: known.length,
+    expected: meters.length,
+  };
 }
 
 export function meanOf(values: readonly (number | null)[]): number | null {

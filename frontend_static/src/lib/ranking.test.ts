@@ -3,7 +3,17 @@ import { rankable, ranking, unitsBelow } from './ranking';
 import { type TreeNode, TreeShape } from './tree';
 
 function node(id: string, parent: string | null, amount: number | null, more: Partial<TreeNode> = {}): TreeNode {
-  return { id, name: id.toUpperCase(), parent, target: null, amount, coverage: 1, sensorsExpected: 1, sensorsReporting: null, ...more };
+  return {
+    id,
+    name: id.toUpperCase(),
+    parent,
+    target: null,
+    amount,
+    coverage: 1,
+    sensorsExpected: 1,
+    sensorsReporting: null,
+    ...more,
+  };
 }
 
 const nodes = [
@@ -29,7 +39,10 @@ describe('who used most', () => {
 
   it('puts the greatest first, and what has no value last', () => {
     expect(ranking(shape, byId, 'root').map((r) => r.node.id)).toEqual(['s2', 's1', 'pump', 'fan']);
-    expect(ranking(shape, byId, 'servers').map((r) => [r.node.id, r.place])).toEqual([['s2', 'SERVERS'], ['s1', 'SERVERS']]);
+    expect(ranking(shape, byId, 'servers').map((r) => [r.node.id, r.place])).toEqual([
+      ['s2', 'SERVERS'],
+      ['s1', 'SERVERS'],
+    ]);
   });
 
   it('marks what is measured less than the others, not what all lack', () => {

@@ -3,7 +3,8 @@ import { isPartial, median, type TreeNode, type TreeShape } from './tree';
 /** What can be told apart as one consumer: a server with all its plugs, or a meter that stands alone. */
 export function unitsBelow(shape: TreeShape, id: string): string[] {
   const children = shape.children(id);
-  const plugged = children.length > 0 && shape.meterWord(id) === 'plugs' && children.every((c) => shape.children(c).length === 0);
+  const plugged =
+    children.length > 0 && shape.meterWord(id) === 'plugs' && children.every((c) => shape.children(c).length === 0);
   return children.length === 0 || plugged ? [id] : children.flatMap((c) => unitsBelow(shape, c));
 }
 

@@ -25,7 +25,13 @@ describe("a chart's request in words", () => {
     const text = requestText('curl', asked, 'http://here');
     const body = JSON.parse(text.split('\n').slice(2, -1).join('\n')) as { query: string; variables: object };
     expect(() => parse(body.query)).not.toThrow();
-    expect(body.variables).toEqual({ sensors: asked.sensors, nodes: ['datacenter'], from: '2026-01-01T00:00:00Z', to: '2026-01-02T00:00:00Z', points: 700 });
+    expect(body.variables).toEqual({
+      sensors: asked.sensors,
+      nodes: ['datacenter'],
+      from: '2026-01-01T00:00:00Z',
+      to: '2026-01-02T00:00:00Z',
+      points: 700,
+    });
   });
 
   it('is a script with the same arguments', () => {

@@ -22,7 +22,10 @@ export function requestText(form: Form, asked: Asked, url: string): string {
 
 function inlined({ sensors, nodes, span, points }: Asked): string {
   const list = (names: readonly string[]): string => `[${names.map((n) => JSON.stringify(n)).join(', ')}]`;
-  const which = [...(sensors.length > 0 ? [`sensors: ${list(sensors)}`] : []), ...(nodes.length > 0 ? [`nodes: ${list(nodes)}`] : [])];
+  const which = [
+    ...(sensors.length > 0 ? [`sensors: ${list(sensors)}`] : []),
+    ...(nodes.length > 0 ? [`nodes: ${list(nodes)}`] : []),
+  ];
   return `query Measurements {
   series(
 ${which.map((line) => `    ${line}`).join('\n')}

@@ -4,10 +4,36 @@ import { arrayNow, measures, percent, type RoomArrayData, widest, widthOf } from
 
 const sensor = (name: string, type: string, unit: string): [string, SensorData] => [
   name,
-  { name, type, unit, location: '', method: '', parent: null, tags: [], info: '', periodSeconds: 1, latest: null, rack: null },
+  {
+    name,
+    type,
+    unit,
+    location: '',
+    method: '',
+    parent: null,
+    tags: [],
+    info: '',
+    periodSeconds: 1,
+    latest: null,
+    rack: null,
+  },
 ];
-const sensors = new Map([sensor('w1', 'wattmeter', 'W'), sensor('w2', 'wattmeter', 'W'), sensor('heat', 'thermal_power', 'W'), sensor('t', 'temperature', 'celsius')]);
-const array: RoomArrayData = { id: 'a', name: 'a', info: '', location: '', color: 'blue', x: '10%', y: '20%', sensors: ['w1', 'w2', 'heat', 't', 'gone'] };
+const sensors = new Map([
+  sensor('w1', 'wattmeter', 'W'),
+  sensor('w2', 'wattmeter', 'W'),
+  sensor('heat', 'thermal_power', 'W'),
+  sensor('t', 'temperature', 'celsius'),
+]);
+const array: RoomArrayData = {
+  id: 'a',
+  name: 'a',
+  info: '',
+  location: '',
+  color: 'blue',
+  x: '10%',
+  y: '20%',
+  sensors: ['w1', 'w2', 'heat', 't', 'gone'],
+};
 
 describe('a row of equipment', () => {
   it('draws what its wattmeters say, not the heat it carries', () => {
@@ -21,7 +47,10 @@ describe('a row of equipment', () => {
   });
 
   it('does not cover its neighbour', () => {
-    const near = [{ x: 10, y: 50, width: 1 }, { x: 15, y: 50, width: 0.6 }];
+    const near = [
+      { x: 10, y: 50, width: 1 },
+      { x: 15, y: 50, width: 0.6 },
+    ];
     expect(widest(near, 1.5)).toBeCloseTo(0.06);
     expect(widest(near.slice(0, 1), 1.5)).toBeCloseTo(0.14);
     expect(widest([{ x: 3, y: 50, width: 1 }], 1.5)).toBeCloseTo(0.05);

@@ -20,7 +20,10 @@ export interface ArrayNow {
 }
 
 /** Which of an array's sensors count: power only from wattmeters, as heat is told in watts too. */
-export function measures(array: RoomArrayData, sensors: ReadonlyMap<string, SensorData>): { meters: string[]; probes: string[] } {
+export function measures(
+  array: RoomArrayData,
+  sensors: ReadonlyMap<string, SensorData>,
+): { meters: string[]; probes: string[] } {
   const known = array.sensors.map((name) => sensors.get(name)).filter((s) => s !== undefined);
   return {
     meters: known.filter((s) => s.type === 'wattmeter' && symbol(s.unit) === 'W').map((s) => s.name),

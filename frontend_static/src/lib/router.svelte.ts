@@ -33,7 +33,15 @@ class Router {
   }
 
   #follow(event: MouseEvent): void {
-    if (event.defaultPrevented || event.button !== 0 || event.metaKey || event.ctrlKey || event.shiftKey || event.altKey) return;
+    if (
+      event.defaultPrevented ||
+      event.button !== 0 ||
+      event.metaKey ||
+      event.ctrlKey ||
+      event.shiftKey ||
+      event.altKey
+    )
+      return;
     const link = (event.target as Element).closest?.('a[href]');
     if (!(link instanceof HTMLAnchorElement) || link.target || link.hasAttribute('download')) return;
     const url = new URL(link.href);
@@ -58,7 +66,8 @@ export const paths = {
   energy: '/energy',
   measurements: '/measurements',
   /** These sensors together in one view. */
-  measured: (sensors: readonly string[]): string => `/measurements?sensors=${sensors.map(encodeURIComponent).join(',')}`,
+  measured: (sensors: readonly string[]): string =>
+    `/measurements?sensors=${sensors.map(encodeURIComponent).join(',')}`,
   racks: '/racks',
   room: '/room',
   /** Who used most over the last week. */

@@ -2,7 +2,8 @@ import type { Component } from 'svelte';
 import Overview from '../views/Overview.svelte';
 import { paths } from './router.svelte';
 
-// Pages take `name` or nothing at all; no one type of component covers both.
+// Pages take `name` or no property. No single component type covers both.
+// eslint-disable-next-line @typescript-eslint/no-explicit-any
 export type View = Component<any>;
 type Loader = () => Promise<{ default: View }>;
 

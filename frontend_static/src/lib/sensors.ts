@@ -28,7 +28,16 @@ export function placeOf(sensor: SensorData): string {
 
 /** What a search looks through. */
 export function searchText(sensor: SensorData): string {
-  return [sensor.name, sensor.type, sensor.location, sensor.parent ?? '', sensor.info, ...sensor.tags, ...(sensor.rack?.servers ?? []), placeOf(sensor)]
+  return [
+    sensor.name,
+    sensor.type,
+    sensor.location,
+    sensor.parent ?? '',
+    sensor.info,
+    ...sensor.tags,
+    ...(sensor.rack?.servers ?? []),
+    placeOf(sensor),
+  ]
     .join('\n')
     .toLowerCase();
 }

@@ -2,12 +2,21 @@ import { describe, expect, it } from 'vitest';
 import { align, type Line, markGaps, merge, partialSpans, silenceOf, valueAt, withTail } from './series';
 
 const line = (times: number[], values: (number | null)[], more: Partial<Line> = {}): Line => ({
-  id: 'a', label: 'a', unit: 'W', colour: '--series-1', times, values, ...more,
+  id: 'a',
+  label: 'a',
+  unit: 'W',
+  colour: '--series-1',
+  times,
+  values,
+  ...more,
 });
 
 describe('gaps', () => {
   it('stand where raw readings are further apart than a silence', () => {
-    expect(markGaps([0, 1000, 9000], [1, 2, 3], 5000)).toEqual({ times: [0, 1000, 1001, 9000], values: [1, 2, null, 3] });
+    expect(markGaps([0, 1000, 9000], [1, 2, 3], 5000)).toEqual({
+      times: [0, 1000, 1001, 9000],
+      values: [1, 2, null, 3],
+    });
   });
 
   it('are measured by how far apart the points usually stand, so that thinning makes none', () => {
@@ -24,7 +33,10 @@ describe('align', () => {
       { times: [1, 2], values: [5, 6] },
     ]);
     expect(times).toEqual([1, 2, 3]);
-    expect(columns).toEqual([[10, undefined, null], [5, 6, undefined]]);
+    expect(columns).toEqual([
+      [10, undefined, null],
+      [5, 6, undefined],
+    ]);
   });
 
   it('takes the last of two values at one time, and looks once at times that are shared', () => {
@@ -35,7 +47,11 @@ describe('align', () => {
       { times: [0, 4, 4, 9], values: [5, 6, 7, 8] },
     ]);
     expect(times).toEqual([0, 2, 4, 9]);
-    expect(columns).toEqual([[undefined, 1, 2, undefined], [undefined, 3, 4, undefined], [5, undefined, 7, 8]]);
+    expect(columns).toEqual([
+      [undefined, 1, 2, undefined],
+      [undefined, 3, 4, undefined],
+      [5, undefined, 7, 8],
+    ]);
   });
 
   it('has nothing for nothing', () => expect(align([])).toEqual({ times: [], columns: [] }));
@@ -59,7 +75,10 @@ describe('statistics of a span', () => {
     const windows = [readings.slice(0, 3), readings.slice(3, 4), readings.slice(4)];
     const of = (xs: number[]) => {
       const mean = xs.reduce((a, b) => a + b, 0) / xs.length;
-      return { mean, stddev: xs.length > 1 ? Math.sqrt(xs.reduce((s, x) => s + (x - mean) ** 2, 0) / (xs.length - 1)) : null };
+      return {
+        mean,
+        stddev: xs.length > 1 ? Math.sqrt(xs.reduce((s, x) => s + (x - mean) ** 2, 0) / (xs.length - 1)) : null,
+      };
     };
     const column = <T>(f: (xs: number[]) => T): (T | null)[] => [...windows.map(f), null];
     const merged = merge({
@@ -79,17 +98,25 @@ describe('statistics of a span', () => {
   });
 
   it('are none where nothing was recorded', () => {
-    expect(merge({ values: [null], mean: [null], min: [null], max: [null], count: [0], stddev: [null], coverage: [0] })).toBeNull();
+    expect(
+      merge({ values: [null], mean: [null], min: [null], max: [null], count: [0], stddev: [null], coverage: [0] }),
+    ).toBeNull();
   });
 });
 
 it('joins partial windows that touch, and leaves gaps out', () => {
   const spans = partialSpans(line([0, 10, 20, 30, 40], [1, 1, null, 1, 1], { coverage: [0.5, 0.9, 0, 1, 0.99] }));
-  expect(spans).toEqual([{ from: 0, to: 20 }, { from: 40, to: 50 }]);
+  expect(spans).toEqual([
+    { from: 0, to: 20 },
+    { from: 40, to: 50 },
+  ]);
 });
 
 describe('a live tail', () => {
-  const tail = [{ time: 2, value: 20 }, { time: 3, value: 30 }];
+  const tail = [
+    { time: 2, value: 20 },
+    { time: 3, value: 30 },
+  ];
   it('continues raw readings behind their end', () => {
     expect(withTail(line([1, 2], [1, 2], { raw: true }), tail).values).toEqual([1, 2, 30]);
   });

@@ -23,7 +23,11 @@ const SILENCE_PERIODS = 5;
 type Column = readonly (number | null)[];
 
 /** Put a gap wherever two neighbours stand further apart than `silence` ms. */
-export function markGaps(times: readonly number[], values: Column, silence: number): { times: number[]; values: Column } {
+export function markGaps(
+  times: readonly number[],
+  values: Column,
+  silence: number,
+): { times: number[]; values: Column } {
   const outTimes: number[] = [];
   const outValues: (number | null)[] = [];
   times.forEach((time, i) => {
@@ -53,7 +57,11 @@ export function toLine(
 ): Line {
   const base = { id: series.sensor ?? series.node ?? '', unit: series.unit, ...look };
   if (series.window === 'RAW') {
-    return { ...base, raw: true, ...markGaps(series.timestamps, series.values, silenceOf(series.timestamps, periodMs)) };
+    return {
+      ...base,
+      raw: true,
+      ...markGaps(series.timestamps, series.values, silenceOf(series.timestamps, periodMs)),
+    };
   }
   return {
     ...base,
@@ -95,7 +103,10 @@ function union(some: ArrayLike<number>, others: ArrayLike<number>): Float64Array
 }
 
 /** A column's values at its own of these times. */
-function spread(column: { times: readonly number[]; values: Column }, times: ArrayLike<number>): (number | null | undefined)[] {
+function spread(
+  column: { times: readonly number[]; values: Column },
+  times: ArrayLike<number>,
+): (number | null | undefined)[] {
   const out = new Array<number | null | undefined>(times.length).fill(undefined);
   let at = 0;
   column.times.forEach((time, i) => {
@@ -106,7 +117,11 @@ function spread(column: { times: readonly number[]; values: Column }, times: Arr
 }
 
 /** The value a line has at a time: that of the nearest point, if one is near enough. */
-export function valueAt(line: Line, time: number, reach: number): { time: number; value: number | null; coverage: number | null } | null {
+export function valueAt(
+  line: Line,
+  time: number,
+  reach: number,
+): { time: number; value: number | null; coverage: number | null } | null {
   let low = 0;
   let high = line.times.length - 1;
   while (low < high) {
@@ -132,7 +147,9 @@ export interface Statistics {
 }
 
 /** Statistics of a whole span from those of its windows: weighted by count, so they equal those of the readings. */
-export function merge(series: Pick<StatisticsData, 'values' | 'min' | 'max' | 'mean' | 'count' | 'stddev' | 'coverage'>): Statistics | null {
+export function merge(
+  series: Pick<StatisticsData, 'values' | 'min' | 'max' | 'mean' | 'count' | 'stddev' | 'coverage'>,
+): Statistics | null {
   const rows = series.values.map((value, i) => ({
     value: series.mean?.[i] ?? value,
     count: series.count?.[i] ?? (value === null ? 0 : 1),
@@ -140,7 +157,9 @@ export function merge(series: Pick<StatisticsData, 'values' | 'min' | 'max' | 'm
     max: series.max?.[i] ?? value,
     stddev: series.stddev?.[i] ?? 0,
   }));
-  const full = rows.filter((r): r is typeof r & { value: number; min: number; max: number } => r.value !== null && r.count > 0);
+  const full = rows.filter(
+    (r): r is typeof r & { value: number; min: number; max: number } => r.value !== null && r.count > 0,
+  );
   if (full.length === 0) return null;
   const count = full.reduce((n, r) => n + r.count, 0);
   const mean = full.reduce((sum, r) => sum + r.value * r.count, 0) / count;

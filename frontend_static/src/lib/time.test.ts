@@ -6,7 +6,15 @@ const parse = (query: string) => rangeFrom(new URLSearchParams(query), DAY);
 
 describe('a range in the address', () => {
   it('is the default where nothing, or nonsense, is said', () => {
-    for (const query of ['', 'range=', 'range=soon', 'range=24', 'from=x&to=y', 'from=2026-11-23T12:00:00Z', 'from=2026-11-23T12:00:00Z&to=2026-11-23T11:00:00Z']) {
+    for (const query of [
+      '',
+      'range=',
+      'range=soon',
+      'range=24',
+      'from=x&to=y',
+      'from=2026-11-23T12:00:00Z',
+      'from=2026-11-23T12:00:00Z&to=2026-11-23T11:00:00Z',
+    ]) {
       expect(parse(query)).toEqual({ last: DAY });
     }
   });
@@ -18,7 +26,12 @@ describe('a range in the address', () => {
   });
 
   it('comes back as it was written', () => {
-    for (const range of [{ last: 3_600_000 }, { last: 5_400_000 }, { last: DAY }, { from: 1_700_000_000_000, to: 1_700_000_060_000 }]) {
+    for (const range of [
+      { last: 3_600_000 },
+      { last: 5_400_000 },
+      { last: DAY },
+      { from: 1_700_000_000_000, to: 1_700_000_060_000 },
+    ]) {
       const query = new URLSearchParams();
       for (const [key, value] of Object.entries(rangeToQuery(range, DAY))) if (value !== null) query.set(key, value);
       expect(rangeFrom(query, DAY)).toEqual(range);

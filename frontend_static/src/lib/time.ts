@@ -76,7 +76,9 @@ export function spanText({ from, to }: Span): string {
   const sameDay = DAY_YEAR.format(from) === DAY_YEAR.format(to);
   const seconds = to - from < 600_000;
   const f = (t: number) => (seconds ? CLOCK : MINUTE).format(t);
-  return sameDay ? `${DAY.format(from)}, ${f(from)} – ${f(to)}` : `${DAY.format(from)} ${f(from)} – ${DAY.format(to)} ${f(to)}`;
+  return sameDay
+    ? `${DAY.format(from)}, ${f(from)} – ${f(to)}`
+    : `${DAY.format(from)} ${f(from)} – ${DAY.format(to)} ${f(to)}`;
 }
 
 /** The zone all times are shown in, as UTC+1 or UTC. */

@@ -118,7 +118,11 @@ export function openToFit(
 }
 
 /** Rows that siblings take when the small ones share one, and the amount that is not in that one. */
-function inSight(ids: readonly string[], amount: (id: string) => number | null, smallest: number): { rows: number; amount: number } {
+function inSight(
+  ids: readonly string[],
+  amount: (id: string) => number | null,
+  smallest: number,
+): { rows: number; amount: number } {
   const great = ids.filter((id) => (amount(id) ?? 0) >= smallest);
   const grouped = ids.length - great.length > 1;
   const seen = grouped ? great : ids;
@@ -132,7 +136,9 @@ export function byAmount(ids: readonly string[], amount: (id: string) => number 
 
 /** "14 of 16 plugs" or "93 % covered", for a sum that lacks some. */
 export function partialText(node: Counts, word: string): string {
-  return node.sensorsReporting === null ? `${share(node.coverage)} covered` : `${node.sensorsReporting} of ${node.sensorsExpected} ${word}`;
+  return node.sensorsReporting === null
+    ? `${share(node.coverage)} covered`
+    : `${node.sensorsReporting} of ${node.sensorsExpected} ${word}`;
 }
 
 export type Counts = Pick<TreeNode, 'coverage' | 'sensorsExpected' | 'sensorsReporting'>;

@@ -4,7 +4,16 @@ import { type TreeNode, TreeShape } from './tree';
 import { placeTiles } from './treemap';
 
 function node(id: string, parent: string | null, amount: number | null): TreeNode {
-  return { id, name: id.toUpperCase(), parent, target: null, amount, coverage: 1, sensorsExpected: 1, sensorsReporting: amount === null ? 0 : 1 };
+  return {
+    id,
+    name: id.toUpperCase(),
+    parent,
+    target: null,
+    amount,
+    coverage: 1,
+    sensorsExpected: 1,
+    sensorsReporting: amount === null ? 0 : 1,
+  };
 }
 
 const nodes = [node('root', null, 400), node('a', 'root', 300), node('b', 'root', 100), node('silent', 'root', null)];
@@ -35,7 +44,13 @@ describe('a treemap', () => {
     for (const amount of [null, 0, -0.4]) {
       const night = [node('root', null, amount), node('a', 'root', 0), node('b', 'root', amount)];
       const none = new TreeShape(night);
-      const placed = placeTiles(planFlow(none, open, () => amount, -Infinity), none, open, new Map(night.map((n) => [n.id, n])), { width: 800, height: 400 });
+      const placed = placeTiles(
+        planFlow(none, open, () => amount, -Infinity),
+        none,
+        open,
+        new Map(night.map((n) => [n.id, n])),
+        { width: 800, height: 400 },
+      );
       expect(placed.map((t) => [t.id, t.width, t.height])).toEqual([['root', 800, 400]]);
     }
   });

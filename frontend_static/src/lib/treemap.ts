@@ -61,15 +61,20 @@ export function placeTiles(
     if (first === undefined || !(width >= 1 && height >= 1)) return [];
     const sum = together(n.data.members);
     const inner = shape.children(n.data.id).length > 0;
-    return [{
-      id: n.data.id,
-      label: n.data.group ? plural(n.data.members.length, 'other') : first.name,
-      amount: sum.amount,
-      partial: isPartial(sum) ? partialText(sum, shape.meterWord(first.id)) : null,
-      depth: n.depth,
-      open: n.data.group ? false : inner ? open.has(n.data.id) : null,
-      choosable: !n.data.group,
-      x: n.x0, y: n.y0, width, height,
-    }];
+    return [
+      {
+        id: n.data.id,
+        label: n.data.group ? plural(n.data.members.length, 'other') : first.name,
+        amount: sum.amount,
+        partial: isPartial(sum) ? partialText(sum, shape.meterWord(first.id)) : null,
+        depth: n.depth,
+        open: n.data.group ? false : inner ? open.has(n.data.id) : null,
+        choosable: !n.data.group,
+        x: n.x0,
+        y: n.y0,
+        width,
+        height,
+      },
+    ];
   });
 }

@@ -19,7 +19,10 @@ export interface QuickPick {
 /** What the chosen sensors and nodes are, and what each is now. */
 export class MeasuredSeries {
   readonly readings = new LiveReadings(450);
-  readonly trees: Record<TreeKind, LiveTree> = { CONSUMPTION: new LiveTree('CONSUMPTION'), PRODUCTION: new LiveTree('PRODUCTION') };
+  readonly trees: Record<TreeKind, LiveTree> = {
+    CONSUMPTION: new LiveTree('CONSUMPTION'),
+    PRODUCTION: new LiveTree('PRODUCTION'),
+  };
   #places = $state.raw<ResultOf<typeof MeasurementsPage> | null>(null);
   #sensors = $state.raw<ReadonlyMap<string, SensorData | null>>(new Map());
   #error = $state.raw<ApiError | null>(null);
@@ -35,10 +38,12 @@ export class MeasuredSeries {
   });
 
   readonly picks = $derived.by((): readonly QuickPick[] =>
-    (this.#places?.racks ?? []).flatMap((rack): QuickPick[] => [
-      { rack: rack.id, what: 'wattmeters', sensors: rack.equipment.flatMap((e) => e.wattmeters) },
-      { rack: rack.id, what: 'thermometers', sensors: rack.probes.map((p) => p.sensor) },
-    ]).filter((pick) => pick.sensors.length > 0),
+    (this.#places?.racks ?? [])
+      .flatMap((rack): QuickPick[] => [
+        { rack: rack.id, what: 'wattmeters', sensors: rack.equipment.flatMap((e) => e.wattmeters) },
+        { rack: rack.id, what: 'thermometers', sensors: rack.probes.map((p) => p.sensor) },
+      ])
+      .filter((pick) => pick.sensors.length > 0),
   );
 
   get ready(): boolean {
@@ -69,7 +74,14 @@ export class MeasuredSeries {
     }
     const sensor = this.#sensors.get(id);
     if (!sensor) return sensor;
-    return { kind, id, label: id, unit: sensor.unit, about: `${sensor.type}, ${placeOf(sensor)}`, periodMs: sensor.periodSeconds * 1_000 };
+    return {
+      kind,
+      id,
+      label: id,
+      unit: sensor.unit,
+      about: `${sensor.type}, ${placeOf(sensor)}`,
+      periodMs: sensor.periodSeconds * 1_000,
+    };
   }
 
   want(names: readonly string[]): void {

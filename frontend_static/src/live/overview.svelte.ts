@@ -62,7 +62,11 @@ export class LiveOverview {
   #hours() {
     const { today, yesterday, week } = sameHours(clock.read());
     return {
-      today: stamp(today.from), yesterday: stamp(yesterday.from), yesterdayTo: stamp(yesterday.to), week: stamp(week.from), weekTo: stamp(week.to),
+      today: stamp(today.from),
+      yesterday: stamp(yesterday.from),
+      yesterdayTo: stamp(yesterday.to),
+      week: stamp(week.from),
+      weekTo: stamp(week.to),
     };
   }
 }

@@ -36,7 +36,7 @@ export class LiveSensors {
     this.#error = null;
     const rows: SensorRow[] = [];
     try {
-      for (let after: string | null = null, more = true; more; ) {
+      for (let after: string | null = null, more = true; more;) {
         const { sensors }: Awaited<ReturnType<typeof page>> = await page(after);
         for (const { node } of sensors.edges) {
           rows.push({ sensor: node, text: searchText(node) });

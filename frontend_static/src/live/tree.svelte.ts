@@ -105,11 +105,16 @@ export async function treeAt(tree: TreeKind, at: number): Promise<PastTree> {
 /** kWh of the server, as Wh: prefixes are chosen where they are shown. */
 export async function treeOver(tree: TreeKind, span: Span): Promise<PastTree> {
   const { energyTreeOver: over } = await ask(TreeOver, { tree, from: stamp(span.from), to: stamp(span.to) });
-  const nodes = over.nodes.map((n): TreeNode => ({ ...n, amount: n.kwh === null ? null : n.kwh * 1_000, sensorsReporting: null }));
+  const nodes = over.nodes.map((n): TreeNode => ({
+    ...n,
+    amount: n.kwh === null ? null : n.kwh * 1_000,
+    sensorsReporting: null,
+  }));
   return past(nodes, { from: Date.parse(over.from), to: Date.parse(over.until) });
 }
 
-const momentOf = (tree: EnergyTreeData): readonly TreeNode[] => tree.nodes.map((n): TreeNode => ({ ...n, amount: n.watts }));
+const momentOf = (tree: EnergyTreeData): readonly TreeNode[] =>
+  tree.nodes.map((n): TreeNode => ({ ...n, amount: n.watts }));
 
 const past = (nodes: readonly TreeNode[], span: Span): PastTree => ({ nodes, picture: pictureOf(nodes), span });
 
