@@ -1,9 +1,10 @@
 import { ApiError, ask } from '../api/client';
-import { MeasurementsPage, sensorsNamed } from '../api/places';
+import type { TreeKind } from '../api/energy';
+import { type SensorData, sensorsNamed } from '../api/sensors';
+import { MeasurementsPage } from '../api/series';
 import type { ResultOf } from '../api/graphql';
-import type { SensorData, TreeKind } from '../api/types';
-import type { Measured } from '../lib/measured';
-import { placeOf } from '../lib/sensors';
+import type { Measured } from '../lib/chart/chartable';
+import { placeOf } from '../lib/sensor/sensorState';
 import { LiveReadings } from './readings.svelte';
 import { LiveTree } from './tree.svelte';
 

@@ -1,7 +1,6 @@
 import { ApiError, ask } from '../api/client';
-import { SensorPage } from '../api/documents';
-import type { SensorData } from '../api/types';
-import { searchText } from '../lib/sensors';
+import { type SensorData, SensorPage } from '../api/sensors';
+import { searchText } from '../lib/sensor/sensorState';
 import { LiveReadings } from './readings.svelte';
 
 const PAGE = 1_000;

@@ -1,11 +1,10 @@
 import { untrack } from 'svelte';
 import { type ApiError, ask, watch } from '../api/client';
-import { TreeAt, TreeLive, TreeOver } from '../api/documents';
-import type { EnergyTreeData, TreeKind } from '../api/types';
+import { type EnergyTreeData, TreeAt, type TreeKind, TreeLive, TreeOver } from '../api/energy';
 import { connection } from './connection.svelte';
-import type { Span } from '../lib/time';
-import { stamp } from '../lib/time';
-import { shapeKey, type TreeNode, TreeShape } from '../lib/tree';
+import type { Span } from '../lib/format/time';
+import { stamp } from '../lib/format/time';
+import { shapeKey, type TreeNode, TreeShape } from '../lib/tree/tree';
 import { oncePerFrame } from './frames';
 
 /** A still picture of a tree: order and grouping follow it, so that live values do not shuffle what is being read. */
