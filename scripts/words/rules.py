@@ -16,16 +16,13 @@ _EXCERPT: Final = 60
 
 _QUESTION: Final = re.compile(r"(what|how|who|whom|whose|whether|when|where|why|which)\b", re.IGNORECASE)
 
-FORBIDDEN_NAMES: Final = frozenset(
-    # fmt: off
-    [
-        "afresh", "again", "anew", "asked", "befell", "begun", "besides", "chosen", "found", "given", "gone", "heard",
-        "judged", "kept", "looked", "made", "meant", "mend", "mended", "ours", "said", "seen", "shown", "sought",
-        "spoken", "stood", "stranger", "taken", "theirs", "they", "told", "unheard", "unsaid", "wanted", "whoever",
-        "whom", "within",
-    ]
-    # fmt: on
-)
+# fmt: off
+FORBIDDEN_NAMES: Final = frozenset([
+    "afresh", "again", "anew", "asked", "befell", "begun", "besides", "chosen", "found", "given", "gone", "heard", "judged",
+    "kept", "looked", "made", "meant", "mend", "mended", "ours", "said", "seen", "shown", "sought", "spoken", "stood",
+    "stranger", "taken", "theirs", "they", "told", "unheard", "unsaid", "wanted", "whoever", "whom", "within",
+])
+# fmt: on
 """Names that do not say what they hold: bare participles, pronouns and riddles. Underscores and case do not matter."""
 
 _WORD: Final = re.compile(r"[\w'’%°.,:/+-]*\w[\w'’%°.,:/+-]*")
