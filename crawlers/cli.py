@@ -30,7 +30,7 @@ from backend.inventory.model import Sensor
 from backend.settings import Settings
 from crawlers.health import HttpBoard, report_for_ever
 from crawlers.loop import Crawler
-from crawlers.registry import Tuning, build_crawler, follow
+from crawlers.registry import Tuning, build_crawler, update_crawler
 from crawlers.selection import select
 from crawlers.sink import HttpSink, Policy, SpooledSink
 
@@ -185,7 +185,7 @@ class _Reloading:
             return
         chosen = select(inventory.sensors.values(), options.pdu, options.sensor_bus, options.method)
         old, self._sensors = self._sensors, {s.name: s for s in chosen}
-        await follow(self._crawler, old, self._sensors, self._tuning)
+        await update_crawler(self._crawler, old, self._sensors, self._tuning)
         log.info("the description was loaded anew: %d sensors are read", len(chosen))
 
 

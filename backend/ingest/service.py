@@ -80,7 +80,7 @@ class Ingest:
         self._bus_down = False
         self._drain = Drain(spool, store, self._tags_of, self.counters, on_written, set_aside)
 
-    def redescribe(self, known: Mapping[str, SensorTags]) -> None:
+    def update_description(self, known: Mapping[str, SensorTags]) -> None:
         """Other sensors are described from now on.
 
         Those of the description before are let in once more until the next change: what was read of them is on its way.

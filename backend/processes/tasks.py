@@ -48,11 +48,11 @@ def build_tasks(
         all_watched(sensors), newest(sensors), store, base.state, base.events, clock, settings.stuck_hours
     )
 
-    async def follow(_: Inventory, new: Inventory) -> None:
-        unresponsive.watch(temperatures(new.sensors.values()), heard(new.sensors))
-        watcher.watch(all_watched(new.sensors), newest(new.sensors))
+    async def update_description(_: Inventory, new: Inventory) -> None:
+        unresponsive.update_description(temperatures(new.sensors.values()), heard(new.sensors))
+        watcher.update_description(all_watched(new.sensors), newest(new.sensors))
 
-    base.described.follow(follow)
+    base.description.on_update(update_description)
     services = Services(
         rollups=rollups,
         store=store,

@@ -58,9 +58,9 @@ class ExportService:
 
     def __init__(self, described: Mapping[str, Sensor], store: TimeSeriesStore) -> None:
         self._store = store
-        self.redescribe(described)
+        self.update_description(described)
 
-    def redescribe(self, described: Mapping[str, Sensor]) -> None:
+    def update_description(self, described: Mapping[str, Sensor]) -> None:
         self._described = described
         self._said = {n: SensorTags(s.location, s.sensor_type, s.unit) for n, s in described.items()}
 

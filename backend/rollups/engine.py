@@ -101,14 +101,14 @@ class RollupEngine:
     def definitions(self) -> Definitions:
         return self._defs
 
-    def redefine(self, definitions: Definitions) -> None:
+    def update_description(self, definitions: Definitions) -> None:
         """Take another description; what it changes is found at the next step or healing, and healed."""
         self._defs = definitions
         self._known = frozenset(definitions.sensors)
         self._settled = False
 
     async def preview(self, definitions: Definitions) -> changes.Changes:
-        """What `redefine` would set off: history is computed again of the changed series whose `stale_ns` is not None."""
+        """Return what `update_description` would change. History is recomputed of the series whose `stale_ns` is not None."""
         learned = {name: found.period_s for name, found in (await self._state.periods()).items()}
         rolled = await self._state.watermark(Window.S30)
         return changes.compare(

@@ -46,7 +46,7 @@ class Watcher:
         self._since_ns = clock.now_ns()
         self._same: tuple[int, Mapping[str, Same]] = (0, {})
 
-    def watch(self, watched: Iterable[Watched], newest: Newest) -> None:
+    def update_description(self, watched: Iterable[Watched], newest: Newest) -> None:
         """Other sensors from now on."""
         self._watched, self._newest = tuple(watched), newest
         self._same = (0, {})

@@ -69,7 +69,7 @@ class GraphQLServer(GraphQL[Context, None]):
         self._equipment = equipment
         self._public_read = public_read
 
-    def redescribe(self, equipment: Equipment) -> None:
+    def update_description(self, equipment: Equipment) -> None:
         """Other equipment takes commands from now on."""
         self._equipment = equipment
 
