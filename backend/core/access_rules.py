@@ -26,6 +26,7 @@ _READ_FIELDS: Final = (
     "Query.sensor",
     "Query.sensorTypes",
     "Query.series",
+    "Query.energyRoot",
     "Query.energyTree",
     "Query.energyTreeOver",
     "Query.energy",
