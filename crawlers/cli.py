@@ -22,7 +22,7 @@ from pydantic import ValidationError
 
 from backend.core.clock import SystemClock
 from backend.core.errors import SeduceError
-from backend.core.logs import set_up
+from backend.core.logs import configure_logging
 from backend.core.ports import Sink
 from backend.ingest.spool import SqliteSpool
 from backend.inventory.loader import load
@@ -125,7 +125,7 @@ def main(methods: Sequence[str] = (), argv: Sequence[str] | None = None, prog: s
     if not sensors:
         sys.stderr.write("no sensor matches; --list without other options shows what there is\n")
         return 2
-    set_up(settings.log_level, settings.log_format)
+    configure_logging(settings.log_level, settings.log_format)
     try:
         asyncio.run(_run(sensors, options, key))
     except SeduceError as error:

@@ -28,7 +28,7 @@ from backend.core.asgi import App
 from backend.core.clock import Clock, SystemClock
 from backend.core.errors import PermanentError, TransientError
 from backend.core.mail import Mailer
-from backend.core.ports import Bus, Counters, HealthBoard, TimeSeriesStore, Written
+from backend.core.ports import Bus, Counters, HealthBoard, TimeSeriesStore, WriteResult
 from backend.core.rates import RateLimits
 from backend.core.reading import Readings
 from backend.core.windows import Window
@@ -224,7 +224,7 @@ def definitions_of(inventory: Inventory) -> Definitions:
 def build_door(base: Base, rollups: RollupEngine) -> Door:
     """`rollups` hears of what comes late; it need not run in this process."""
 
-    async def mark_late(readings: Readings, _: Written) -> None:
+    async def mark_late(readings: Readings, _: WriteResult) -> None:
         await rollups.on_late(readings)
 
     spool = open_spool(base.settings, "spool.sqlite")
