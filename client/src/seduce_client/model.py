@@ -10,9 +10,13 @@ from typing import Any
 
 @dataclass(frozen=True, slots=True)
 class Sensor:
-    """A sensor with its newest reading: `value` in its `unit`, `age_s` in seconds; None if it never reported."""
+    """A sensor with its newest reading: `value` in its `unit`, `age_s` in seconds; None if it never reported.
+
+    `name` is the id, `label` the text for people.
+    """
 
     name: str
+    label: str
     type: str
     unit: str
     location: str

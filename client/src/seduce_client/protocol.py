@@ -147,6 +147,7 @@ def sensors_of(data: Mapping[str, Any]) -> tuple[list[Sensor], str | None]:
         found.append(
             Sensor(
                 node["name"],
+                node["label"],
                 node["type"],
                 node["unit"],
                 node["location"],
