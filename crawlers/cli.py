@@ -23,7 +23,7 @@ from pydantic import ValidationError
 from backend.core.background import background_task
 from backend.core.clock import SystemClock
 from backend.core.errors import SeduceError
-from backend.core.logs import set_up
+from backend.core.logs import configure_logging
 from backend.core.ports import Sink
 from backend.ingest.spool import SqliteSpool
 from backend.inventory.loader import load
@@ -31,7 +31,7 @@ from backend.inventory.model import Sensor
 from backend.settings import Settings
 from crawlers.health import HttpBoard, report_for_ever
 from crawlers.loop import Crawler
-from crawlers.registry import Tuning, build_crawler, follow
+from crawlers.registry import Tuning, build_crawler, update_crawler
 from crawlers.selection import select
 from crawlers.sink import HttpSink, Policy, SpooledSink
 
@@ -126,7 +126,7 @@ def main(methods: Sequence[str] = (), argv: Sequence[str] | None = None, prog: s
     if not sensors:
         sys.stderr.write("no sensor matches; --list without other options shows what there is\n")
         return 2
-    set_up(settings.log_level, settings.log_format)
+    configure_logging(settings.log_level, settings.log_format)
     try:
         asyncio.run(_run(sensors, options, key))
     except SeduceError as error:
@@ -183,7 +183,7 @@ class _Reloading:
             return
         chosen = select(inventory.sensors.values(), options.pdu, options.sensor_bus, options.method)
         old, self._sensors = self._sensors, {s.name: s for s in chosen}
-        await follow(self._crawler, old, self._sensors, self._tuning)
+        await update_crawler(self._crawler, old, self._sensors, self._tuning)
         log.info("the description was loaded anew: %d sensors are read", len(chosen))
 
 

@@ -243,7 +243,7 @@ class Crawler:
                 for task in self._polling.values():
                     task.cancel()
 
-    async def follow(self, devices: Sequence[Device], same: Callable[[Sequence[str]], bool]) -> None:
+    async def update_devices(self, devices: Sequence[Device], same: Callable[[Sequence[str]], bool]) -> None:
         """Poll these devices from now on.
 
         One that is polled already, and whose sensors are the `same`, misses no tick; what was read of the others is delivered.

@@ -75,7 +75,7 @@ def build_crawler(
     return Crawler(build_devices(sensors, tuning), BatchingSink(sink), clock, backoff)
 
 
-async def follow(
+async def update_crawler(
     crawler: Crawler,
     old: Mapping[str, Sensor],
     new: Mapping[str, Sensor],
@@ -86,4 +86,4 @@ async def follow(
     def same(names: Sequence[str]) -> bool:
         return all(old.get(name) == new.get(name) for name in names)
 
-    await crawler.follow(build_devices(new.values(), tuning), same)
+    await crawler.update_devices(build_devices(new.values(), tuning), same)

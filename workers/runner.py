@@ -28,7 +28,7 @@ class Asks:
     def __init__(self) -> None:
         self._events: dict[str, asyncio.Event] = {}
 
-    async def ask(self, name: str) -> None:
+    async def request_run(self, name: str) -> None:
         self.event(name).set()
 
     def event(self, name: str) -> asyncio.Event:

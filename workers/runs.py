@@ -65,7 +65,7 @@ class TaskRuns:
         if self._queue is not None:
             with suppress(TransientError):  # then the schedule brings it on
                 for other in AFTER.get(name, ()):
-                    await self._queue.ask(other)
+                    await self._queue.request_run(other)
 
     async def _limited(self, name: str) -> object:
         limit = limit_of(name)

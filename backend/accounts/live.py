@@ -102,7 +102,7 @@ class LiveRights:
                 self._end(who, Ending.CHANGED)
 
     def _known(self) -> list[Principal]:
-        return [who for who in self._watched if who.is_known]
+        return [who for who in self._watched if who.is_authenticated]
 
     def _end(self, who: Principal, how: Ending) -> None:
         for watched in self._watched.get(who, ()):

@@ -70,7 +70,7 @@ class Rates:
                 log.debug("a counter of attempts stays")
 
     @asynccontextmanager
-    async def even(self) -> AsyncIterator[None]:
+    async def minimum_duration(self) -> AsyncIterator[None]:
         """The block takes no less than `ANSWER_S`, also where it raises."""
         clock = asyncio.get_running_loop().time
         end = clock() + ANSWER_S

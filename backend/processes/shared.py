@@ -30,7 +30,7 @@ from backend.core.clock import Clock, SystemClock
 from backend.core.errors import PermanentError, TransientError
 from backend.core.mail import Mailer
 from backend.core.outage import Outage
-from backend.core.ports import Bus, Counters, HealthBoard, TimeSeriesStore, Written
+from backend.core.ports import Bus, Counters, HealthBoard, TimeSeriesStore, WriteResult
 from backend.core.rates import RateLimits
 from backend.core.reading import Readings
 from backend.core.windows import Window
@@ -48,7 +48,7 @@ from backend.ingest.endpoints.health import HealthDoor
 from backend.ingest.endpoints.readings import IngestDoor
 from backend.ingest.keys import Guard, KeyRing, Keys, Networks
 from backend.ingest.service import Ingest
-from backend.inventory.active import Described
+from backend.inventory.active import ActiveDescription
 from backend.inventory.loader import load
 from backend.inventory.model import Inventory, Sensor
 from backend.mail.console import ConsoleMailer, NoMailer
@@ -90,7 +90,7 @@ class Base:
 
     settings: Settings
     clock: Clock
-    described: Described
+    description: ActiveDescription
     store: TimeSeriesStore
     bus: Bus
     database: Database
@@ -110,12 +110,12 @@ class Base:
     @property
     def inventory(self) -> Inventory:
         """The description that is in force now."""
-        return self.described.inventory
+        return self.description.inventory
 
 
 def build_base(settings: Settings, chosen: Parts) -> Base:
     """Nothing is opened yet. Raises `DescriptionError` with all faults of the description, `PermanentError` for a setting."""
-    described = describe(settings, chosen)
+    description = open_description(settings, chosen)
     settings.data_dir.mkdir(parents=True, exist_ok=True)
     url = database_of(settings)
     database = Database(url)
@@ -127,7 +127,7 @@ def build_base(settings: Settings, chosen: Parts) -> Base:
     return Base(
         settings=settings,
         clock=clock,
-        described=described,
+        description=description,
         store=chosen.store or open_store(settings),
         bus=bus,
         database=database,
@@ -186,11 +186,11 @@ def open_rates(settings: Settings, clock: Clock) -> RateLimits:
     return RedisRates(settings.bus_url)
 
 
-def describe(settings: Settings, chosen: Parts) -> Described:
+def open_description(settings: Settings, chosen: Parts) -> ActiveDescription:
     """Raises `DescriptionError` with all faults."""
     if chosen.inventory is not None:
-        return Described(chosen.inventory)
-    return Described(load(settings.description_dir), partial(load, settings.description_dir))
+        return ActiveDescription(chosen.inventory)
+    return ActiveDescription(load(settings.description_dir), partial(load, settings.description_dir))
 
 
 def build_rollups(base: Base) -> RollupEngine:
@@ -200,10 +200,10 @@ def build_rollups(base: Base) -> RollupEngine:
     definitions = definitions_of(base.inventory)
     engine = RollupEngine(base.store, base.state, definitions, base.clock, base.settings.rollup_delay_s, lock)
 
-    async def follow(_: Inventory, new: Inventory) -> None:
-        engine.redefine(definitions_of(new))
+    async def update_description(_: Inventory, new: Inventory) -> None:
+        engine.update_description(definitions_of(new))
 
-    async def foresee(new: Inventory) -> Iterable[str]:
+    async def preview_update(new: Inventory) -> Iterable[str]:
         try:
             found = await engine.preview(definitions_of(new))
         except TransientError as error:
@@ -214,8 +214,8 @@ def build_rollups(base: Base) -> RollupEngine:
             for kind, n in again.items()
         ]
 
-    base.described.follow(follow)
-    base.described.foresee(foresee)
+    base.description.on_update(update_description)
+    base.description.add_preview(preview_update)
     return engine
 
 
@@ -226,7 +226,7 @@ def definitions_of(inventory: Inventory) -> Definitions:
 def build_door(base: Base, rollups: RollupEngine) -> Door:
     """`rollups` hears of what comes late; it need not run in this process."""
 
-    async def mark_late(readings: Readings, _: Written) -> None:
+    async def mark_late(readings: Readings, _: WriteResult) -> None:
         await rollups.on_late(readings)
 
     spool = open_spool(base.settings, "spool.sqlite")
@@ -240,10 +240,10 @@ def build_door(base: Base, rollups: RollupEngine) -> Door:
         set_aside=spool.set_aside,
     )
 
-    async def follow(_: Inventory, new: Inventory) -> None:
-        ingest.redescribe(tags_of(new))
+    async def update_description(_: Inventory, new: Inventory) -> None:
+        ingest.update_description(tags_of(new))
 
-    base.described.follow(follow)
+    base.description.on_update(update_description)
     return Door(ingest, spool)
 
 
@@ -340,8 +340,8 @@ def backup_command(base: Base, door: Door) -> control.Command:
 async def commanded(base: Base, commands: Mapping[str, control.Command]) -> AsyncIterator[None]:
     """The control socket with these commands and `reload`, and SIGHUP, which reloads too."""
     async with AsyncExitStack() as stack:
-        stack.enter_context(control.hanging_up(base.described.reload))
-        reload = control.reload_command(base.described.reload)
+        stack.enter_context(control.hanging_up(base.description.reload))
+        reload = control.reload_command(base.description.reload)
         await stack.enter_async_context(
             control.listening(base.settings.data_dir, {"reload": reload, **commands})
         )

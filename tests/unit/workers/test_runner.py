@@ -144,7 +144,7 @@ async def test_a_task_that_is_asked_for_does_not_wait_for_its_time() -> None:
     async with InProcessRunner({"task": 1.0}, {"task": task}, ticks.sleep, asks):
         await ran.get()
         await ticks.sleeping.wait()
-        await asks.ask("task")
+        await asks.request_run("task")
         await ran.get()
         await ticks.next()
         await ran.get()
