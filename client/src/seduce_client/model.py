@@ -16,7 +16,6 @@ class Sensor:
     """
 
     name: str
-    label: str
     type: str
     unit: str
     location: str
@@ -27,6 +26,7 @@ class Sensor:
     time: datetime | None
     value: float | None
     age_s: float | None
+    label: str
 
 
 @dataclass(frozen=True, slots=True)

@@ -147,7 +147,6 @@ def sensors_of(data: Mapping[str, Any]) -> tuple[list[Sensor], str | None]:
         found.append(
             Sensor(
                 node["name"],
-                node["label"],
                 node["type"],
                 node["unit"],
                 node["location"],
@@ -158,6 +157,7 @@ def sensors_of(data: Mapping[str, Any]) -> tuple[list[Sensor], str | None]:
                 datetime.fromisoformat(latest["time"]) if latest else None,
                 latest.get("value"),
                 latest.get("ageSeconds"),
+                node["label"],
             )
         )
     more = page["pageInfo"]
