@@ -9,16 +9,18 @@ import importlib
 import logging
 import pkgutil
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import replace
 from functools import cache
 from typing import Any
 
 import crawlers
+from backend.core.backoff import Backoff
 from backend.core.clock import Clock
 from backend.core.errors import PermanentError
 from backend.core.ports import Sink
 from backend.inventory.model import Inventory, PushSource, Sensor
 from crawlers.device import Device
-from crawlers.loop import Backoff, Crawler
+from crawlers.loop import Crawler
 from crawlers.sink import BatchingSink
 
 log = logging.getLogger(__name__)
@@ -74,6 +76,11 @@ def build_crawler(
     return Crawler(build_devices(sensors, tuning), BatchingSink(sink), clock, backoff)
 
 
+def _without_label(sensor: Sensor | None) -> Sensor | None:
+    """Return the sensor without its label, which may change where nothing about its reading does."""
+    return None if sensor is None else replace(sensor, label="")
+
+
 async def update_crawler(
     crawler: Crawler,
     old: Mapping[str, Sensor],
@@ -83,6 +90,6 @@ async def update_crawler(
     """The crawler polls what the new sensors say. A device whose sensors are as they were goes on undisturbed."""
 
     def same(names: Sequence[str]) -> bool:
-        return all(old.get(name) == new.get(name) for name in names)
+        return all(_without_label(old.get(name)) == _without_label(new.get(name)) for name in names)
 
     await crawler.update_devices(build_devices(new.values(), tuning), same)
