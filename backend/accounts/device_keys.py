@@ -14,6 +14,7 @@ from backend.accounts.repository import AccountStore
 from backend.accounts.rules import USE_RESOLUTION_NS
 from backend.core.clock import Clock
 from backend.core.errors import TransientError
+from backend.core.outage import Outage
 
 log = logging.getLogger(__name__)
 
@@ -50,18 +51,14 @@ class DeviceKeyCache:
 
     async def run(self) -> None:
         """Refresh the keys until cancelled."""
-        is_failing = False
+        outage = Outage(log, "device_keys", level=logging.WARNING)
         while True:
             try:
                 await self.refresh()
             except TransientError as error:
-                if not is_failing:
-                    log.warning("device keys not refreshed, the last known keys stay valid: %s", error)
-                is_failing = True
+                outage.failed(error)
             else:
-                if is_failing:
-                    log.info("device keys refreshed again")
-                is_failing = False
+                outage.recovered()
             await asyncio.sleep(REFRESH_INTERVAL_S)
 
     async def refresh(self) -> None:

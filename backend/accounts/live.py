@@ -14,6 +14,7 @@ from backend.accounts.repository import AccountStore
 from backend.accounts.sign_in import SignInService
 from backend.core.clock import Clock
 from backend.core.errors import TransientError
+from backend.core.outage import Outage
 from backend.core.rights import Credential, Principal
 
 log = logging.getLogger(__name__)
@@ -49,7 +50,7 @@ class LiveRights:
         self._sign_ins = sign_ins
         self._clock = clock
         self._connections: dict[Principal, set[WatchedConnection]] = defaultdict(set)
-        self._failures = 0
+        self._outage = Outage(log, "rights_check", level=logging.WARNING)
 
     @contextmanager
     def watch(self, principal: Principal) -> Iterator[WatchedConnection]:
@@ -70,16 +71,12 @@ class LiveRights:
             try:
                 await self.check_all()
             except TransientError as error:
-                self._failures += 1
-                if self._failures == 1:
-                    log.warning("rights of open connections not checked: %s", error)
-                if self._failures >= MAX_FAILED_CHECKS:
+                self._outage.failed(error)
+                if self._outage.failures >= MAX_FAILED_CHECKS:
                     for principal in self._identified():
                         self._flag(principal, EndReason.GONE)
             else:
-                if self._failures:
-                    log.info("rights of open connections checked again failures=%d", self._failures)
-                self._failures = 0
+                self._outage.recovered()
 
     async def check_all(self) -> None:
         """Check every connection once. An open connection counts as use of its session."""
@@ -106,7 +103,7 @@ class LiveRights:
                 self._flag(principal, EndReason.CHANGED)
 
     def _identified(self) -> list[Principal]:
-        return [principal for principal in self._connections if principal.is_known]
+        return [principal for principal in self._connections if principal.is_authenticated]
 
     def _flag(self, principal: Principal, reason: EndReason) -> None:
         for connection in self._connections.get(principal, ()):

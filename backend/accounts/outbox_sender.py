@@ -32,9 +32,11 @@ from backend.accounts.rules import (
     Rules,
 )
 from backend.accounts.steps import change_state, enqueue_mail
+from backend.core.backoff import Backoff
 from backend.core.clock import Clock
 from backend.core.errors import PermanentError, TransientError
 from backend.core.mail import Mail, Mailer, Templates
+from backend.core.outage import Outage
 from backend.core.windows import NS_PER_SECOND
 
 log = logging.getLogger(__name__)
@@ -42,8 +44,7 @@ log = logging.getLogger(__name__)
 CLAIM_NS: Final = 300 * NS_PER_SECOND
 """Lifetime of a claim: longer than the time-outs of all mails of a batch together."""
 BATCH_SIZE: Final = 10
-MIN_DELAY_S: Final = 10
-MAX_DELAY_S: Final = 3600
+_BACKOFF: Final = Backoff(first_s=10, limit_s=3600)
 
 USER_MAILS: Final = (
     MailKind.CONFIRMATION,
@@ -78,7 +79,7 @@ class OutboxSender:
         self._templates = templates
         self._audit = audit
         self._rules = rules
-        self._failures = 0
+        self._outage = Outage(log, "mail")
 
     async def send_confirmations(self) -> int:
         """Send the mails about sign-ups and passwords; delete expired links and sign-ups. Returns how many mails were sent."""
@@ -129,9 +130,7 @@ class OutboxSender:
         async with self._store.begin(exclusive=True) as repo:
             await repo.outbox.remove(outbox_mail)
             await self._advance_state(repo, outbox_mail)
-        if self._failures:
-            log.info("mail sent again failures=%d", self._failures)
-            self._failures = 0
+        self._outage.recovered()
         return True
 
     async def _render(self, repo: Repository, outbox_mail: OutboxMail, user: User, to: User) -> Mail:
@@ -167,10 +166,8 @@ class OutboxSender:
             await change_state(repo, self._audit, user.id, *transition, Actor())
 
     async def _postpone(self, outbox_mail: OutboxMail, error: TransientError) -> None:
-        self._failures += 1
-        if self._failures == 1:
-            log.error("mail not sent, stays in the outbox: %s", error)
-        delay_s = min(MIN_DELAY_S * 2 ** (outbox_mail.attempts - 1), MAX_DELAY_S)
+        self._outage.failed(error)
+        delay_s = round(_BACKOFF.delay_s(outbox_mail.attempts))
         async with self._store.begin() as repo:
             due = self._clock.now_ns() + delay_s * NS_PER_SECOND
             await repo.outbox.postpone(outbox_mail, due, str(error))

@@ -79,7 +79,7 @@ class _Run:
                 for watcher in self.watchers:
                     watcher.end()
 
-    def begin_again(self) -> None:
+    def restart(self) -> None:
         """From a snapshot: what it answers from is not what it was."""
         if self.task is None:
             self.outdated = True  # it is just beginning
@@ -106,10 +106,10 @@ class FanOut:
     def watchers(self) -> int:
         return sum(len(run.watchers) for run in self._runs.values())
 
-    def begin_again(self) -> None:
+    def restart(self) -> None:
         """Every subscription starts anew, with a snapshot for all who watch it: the description has changed."""
         for run in self._runs.values():
-            run.begin_again()
+            run.restart()
 
     async def watch(self, key: bytes, start: Start) -> Results:
         """The results of a subscription. `key` tells equal ones: what, with which variables, and for whom."""
@@ -129,7 +129,7 @@ class FanOut:
             if run.task is None:
                 run.task = asyncio.create_task(run.pump(source), name="shared subscription")
                 if run.outdated:
-                    run.begin_again()
+                    run.restart()
             else:
                 await source.aclose()
             while not (watcher.ended and not watcher.waiting):
