@@ -19,7 +19,6 @@ from uvicorn.middleware.proxy_headers import ProxyHeadersMiddleware
 
 from backend.accounts.services import Accounts
 from backend.bus.last_values import LastValues
-from backend.core.access_rules import right_of_route
 from backend.core.asgi import App
 from backend.core.clock import Clock
 from backend.core.errors import TransientError
@@ -59,6 +58,7 @@ from backend.rest.headers import SecurityHeaders
 from backend.rest.health import Check, health_routes
 from backend.rest.metrics import metrics_route
 from backend.rest.openapi import openapi_routes
+from backend.rest.permissions import right_of_route
 from backend.rest.plan import plan_route
 from backend.rest.reads import Reads
 from backend.rest.spa import SinglePage
@@ -348,7 +348,7 @@ def _routes(
         by_path = {route.path: route.app for route in fresh}
         for route in gated:
             route.app = by_path.get(route.path, route.app)
-        schema.fan_out.begin_again()
+        schema.fan_out.update_description()
 
     services.described.follow(keep_up)
     return [*gated]
@@ -382,7 +382,7 @@ def _collectors(services: WebServices, schema: Schema) -> list[Collector]:
         operations.devices(lambda: queries.devices.all(), lambda: queries.devices.sensor_errors()),
         operations.tasks(work.tasks.records, work.jobs.count),
         operations.graphql(
-            schema.operations, lambda: shared.runs, lambda: shared.watchers, schema.documents.lookups
+            schema.operations, lambda: shared.runs, lambda: shared.subscribers, schema.documents.lookups
         ),
         operations.process(services.settings.data_dir),
     ]

@@ -7,9 +7,11 @@ from typing import Annotated
 
 import strawberry
 
+from backend.core.rights import Right
 from backend.graphql.context import Info
 from backend.graphql.enums import Window
 from backend.graphql.execution.failures import InvalidInput, NotAllowed, NotFound
+from backend.graphql.execution.rules import READS_RANGE
 from backend.graphql.field import NOT_GIVEN, given, member, mutation, query
 from backend.graphql.fields.jobs import Job, SeriesKind, to_job
 from backend.graphql.scalars import TimeNs
@@ -150,7 +152,11 @@ def _task(task: TaskHealth) -> PeriodicTask:
 
 @strawberry.type
 class ContinuousQueryQuery:
-    @query("How the continuous queries fare: those that are described, then what is kept beside them.")
+    @query(
+        "How the continuous queries fare: those that are described, then what is kept beside them.",
+        right=Right.ADMIN,
+        cost=READS_RANGE,
+    )
     async def continuous_queries(
         self,
         info: Info,
@@ -168,7 +174,7 @@ class ContinuousQueryQuery:
             if text in health.query.name and (health.faults or not faulty)
         ]
 
-    @query("How the periodic tasks fare, by name.")
+    @query("How the periodic tasks fare, by name.", right=Right.ADMIN)
     async def periodic_tasks(self, info: Info) -> list[PeriodicTask]:
         return [_task(task) for task in await info.context.queries.work.tasks.all()]
 
@@ -178,7 +184,9 @@ class ContinuousQueryMutation:
     @mutation(
         "Mend continuous queries. LATE: rolling up is asked for; DIRTY: healing is; MISSING and WRONG: jobs of high priority "
         "compute those series again, as far as their readings are kept, and healing those whose description changed; "
-        "UNKNOWN: those roll-ups are deleted for good."
+        "UNKNOWN: those roll-ups are deleted for good.",
+        right=Right.ADMIN,
+        cost=READS_RANGE,
     )
     async def mend_continuous_queries(
         self,
