@@ -28,9 +28,9 @@ import uvicorn
 import uvloop
 
 from backend.bus.memory import MemoryBus
-from backend.core.ports import SensorTags, Written
+from backend.core.ports import SensorTags, WriteResult
 from backend.core.reading import Readings
-from backend.ingest.endpoints.readings import IngestDoor
+from backend.ingest.endpoints.readings import readings_endpoint
 from backend.ingest.service import Ingest
 from backend.ingest.spool import SqliteSpool
 from backend.inventory.loader import load
@@ -48,8 +48,8 @@ class Server(uvicorn.Server):
 class NoStore:
     """Takes everything and keeps nothing: shows what the door and the spool cost by themselves."""
 
-    async def write(self, readings: Readings, tags: object = None) -> Written:
-        return Written(len(readings), Readings.empty())
+    async def write(self, readings: Readings, tags: object = None) -> WriteResult:
+        return WriteResult(len(readings), Readings.empty())
 
 
 async def make_store(kind: str, folder: Path):
@@ -70,7 +70,7 @@ async def serve(folder: Path, fd: int, kind: str) -> None:
     ingest = Ingest(spool, store, MemoryBus(), tags)
     drain = asyncio.create_task(ingest.run_drain())
     config = uvicorn.Config(
-        IngestDoor(ingest.accept_columns),
+        readings_endpoint(ingest.accept_columns),
         log_level="warning",
         access_log=False,
         lifespan="off",

@@ -13,12 +13,13 @@ from functools import cache
 from typing import Any
 
 import crawlers
+from backend.core.backoff import Backoff
 from backend.core.clock import Clock
 from backend.core.errors import PermanentError
 from backend.core.ports import Sink
 from backend.inventory.model import Inventory, PushSource, Sensor
 from crawlers.device import Device
-from crawlers.loop import Backoff, Crawler
+from crawlers.loop import Crawler
 from crawlers.sink import BatchingSink
 
 log = logging.getLogger(__name__)
@@ -74,7 +75,7 @@ def build_crawler(
     return Crawler(build_devices(sensors, tuning), BatchingSink(sink), clock, backoff)
 
 
-async def follow(
+async def update_crawler(
     crawler: Crawler,
     old: Mapping[str, Sensor],
     new: Mapping[str, Sensor],
@@ -85,4 +86,4 @@ async def follow(
     def same(names: Sequence[str]) -> bool:
         return all(old.get(name) == new.get(name) for name in names)
 
-    await crawler.follow(build_devices(new.values(), tuning), same)
+    await crawler.update_devices(build_devices(new.values(), tuning), same)

@@ -1,4 +1,4 @@
-"""The description in force in a process, and how another takes its place while the process runs."""
+"""The site description in force in a process, and its replacement while the process runs."""
 
 from __future__ import annotations
 
@@ -13,67 +13,68 @@ from backend.inventory.model import Inventory
 
 log = logging.getLogger("seduce.description")
 
-Follower: TypeAlias = Callable[[Inventory, Inventory], Awaitable[None]]
-"""Makes a part of the process follow a change from the old description to the new one. It can be called the other way round."""
+Subscriber: TypeAlias = Callable[[Inventory, Inventory], Awaitable[None]]
+"""Moves one part of the process from the old description to the new one. A rollback calls it with the two swapped."""
 
 Preview: TypeAlias = Callable[[Inventory], Awaitable[Iterable[str]]]
-"""Says what a description would set off, a line each; changes nothing."""
+"""Return the effects that a description would have, one line each. Changes nothing."""
 
 
-class Described:
-    """Holds the description; parts that keep something made from it register a follower, in the order of the changes.
+class ActiveDescription:
+    """Holds the description in force and passes each change on to its subscribers, in the order of their registration.
 
-    `load` reads the description anew; None where it did not come from files.
+    `load` reads the description from its files. It is None where the description does not come from files.
     """
 
     def __init__(self, inventory: Inventory, load: Callable[[], Inventory] | None = None) -> None:
         self.inventory = inventory
         self._load = load
-        self._followers: list[Follower] = []
+        self._subscribers: list[Subscriber] = []
         self._previews: list[Preview] = []
-        self._one_at_a_time = asyncio.Lock()
+        self._reload_lock = asyncio.Lock()
 
-    def follow(self, follower: Follower) -> None:
-        self._followers.append(follower)
+    def on_update(self, subscriber: Subscriber) -> None:
+        self._subscribers.append(subscriber)
 
-    def foresee(self, preview: Preview) -> None:
+    def add_preview(self, preview: Preview) -> None:
         self._previews.append(preview)
 
     async def reload(self, dry_run: bool = False) -> list[str]:
-        """Read the files and follow them, or only say what would change. Returns that, a line each.
+        """Read the files and put the new description in force. Return the changes and their effects, one line each.
 
-        Raises `DescriptionError` with all faults, and then everything stays as it is.
+        A dry run changes nothing. Raises `DescriptionError` with all faults; the old description then stays in force.
         """
         if self._load is None:
             raise UserError(
-                "the description of this process did not come from a folder: it cannot be loaded anew"
+                "the description of this process does not come from a folder, so it cannot be reloaded: "
+                "restart the process with the new description"
             )
-        async with self._one_at_a_time:
+        async with self._reload_lock:
             new = await asyncio.to_thread(self._load)
-            found = difference(self.inventory, new)
-            lines = list(found.lines())
-            if not found:
+            changes = difference(self.inventory, new)
+            lines = list(changes.lines())
+            if not changes:
                 return lines
             for preview in self._previews:
                 lines += await preview(new)
             if not dry_run:
-                await self._take(new)
-                log.info("the description was loaded anew: %s", "; ".join(x for x in lines if x[0] != " "))
+                await self._put_in_force(new)
+                log.info("description reloaded changes=%s", "; ".join(x for x in lines if x[0] != " "))
             return lines
 
-    async def _take(self, new: Inventory) -> None:
-        """All followers, or none: where one fails those before it go back."""
-        old, done = self.inventory, []
+    async def _put_in_force(self, new: Inventory) -> None:
+        """Update all subscribers. If one fails, return it and those before it to the old description, and raise."""
+        old, updated = self.inventory, []
         self.inventory = new
         try:
-            for follower in self._followers:
-                done.append(follower)
-                await follower(old, new)
+            for subscriber in self._subscribers:
+                updated.append(subscriber)
+                await subscriber(old, new)
         except BaseException:
             self.inventory = old
-            for follower in reversed(done):
+            for subscriber in reversed(updated):
                 try:
-                    await follower(new, old)
+                    await subscriber(new, old)
                 except Exception:
-                    log.exception("a part does not go back to the old description")
+                    log.exception("description rollback failed")
             raise

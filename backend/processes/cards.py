@@ -9,13 +9,13 @@ from functools import partial
 from starlette.applications import Starlette
 
 from backend.bus.memory import MemoryBus
-from backend.core.ports import SensorTags, Sink, Written
+from backend.core.ports import SensorTags, Sink, WriteResult
 from backend.core.reading import Readings
 from backend.ingest.endpoints.cards import PATH as CARDS_PATH
-from backend.ingest.endpoints.cards import CardDoor
+from backend.ingest.endpoints.cards import cards_endpoint
 from backend.ingest.keys import Guard, Keys, Networks
 from backend.ingest.service import Ingest
-from backend.inventory.active import Described
+from backend.inventory.active import ActiveDescription
 from backend.inventory.loader import load
 from backend.inventory.model import Inventory
 from backend.processes.control import hanging_up
@@ -31,35 +31,35 @@ def create_registerer(settings: Settings, inventory: Inventory | None = None) ->
     """
     sink = HttpSink(settings.ingest_url, settings.key_for_ingest(), path=RELAY_PATH)
     spool = open_spool(settings, "cards.sqlite")
-    described = (
-        Described(inventory)
+    description = (
+        ActiveDescription(inventory)
         if inventory
-        else Described(load(settings.description_dir), partial(load, settings.description_dir))
+        else ActiveDescription(load(settings.description_dir), partial(load, settings.description_dir))
     )
     ingest = Ingest(
         spool,
         _Relay(sink),
         MemoryBus(),
-        tags_of(described.inventory),
+        tags_of(description.inventory),
         set_aside=spool.set_aside,
     )
     door = Door(ingest, spool)
 
-    async def follow(_: Inventory, new: Inventory) -> None:
-        ingest.redescribe(tags_of(new))
+    async def update_description(_: Inventory, new: Inventory) -> None:
+        ingest.update_description(tags_of(new))
 
-    described.follow(follow)
+    description.on_update(update_description)
 
     @asynccontextmanager
     async def lifespan(app: Starlette) -> AsyncIterator[None]:
         async with AsyncExitStack() as stack:
             stack.push_async_callback(sink.close)
-            stack.enter_context(hanging_up(described.reload))
+            stack.enter_context(hanging_up(description.reload))
             await stack.enter_async_context(draining(door))
             yield
 
     keys = Keys.load(settings.device_keys, settings.device_keys_file)
-    cards = Guard(CardDoor(ingest), keys, Networks.parse(settings.card_networks))
+    cards = Guard(cards_endpoint(ingest), keys, Networks.parse(settings.card_networks))
     return application({CARDS_PATH: cards}, ingest, lifespan, settings.data_dir)
 
 
@@ -69,6 +69,6 @@ class _Relay:
     def __init__(self, sink: Sink) -> None:
         self._sink = sink
 
-    async def write(self, readings: Readings, tags: Mapping[str, SensorTags] | None = None) -> Written:
+    async def write(self, readings: Readings, tags: Mapping[str, SensorTags] | None = None) -> WriteResult:
         await self._sink.push(readings)
-        return Written(len(readings), Readings.empty())
+        return WriteResult(len(readings), Readings.empty())

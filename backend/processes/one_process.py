@@ -20,6 +20,7 @@ from uvicorn.middleware.proxy_headers import ProxyHeadersMiddleware
 from backend.accounts.services import Accounts
 from backend.bus.last_values import LastValues
 from backend.core.asgi import App
+from backend.core.background import background_task
 from backend.core.clock import Clock
 from backend.core.errors import TransientError
 from backend.core.ports import Bus, Counters, HealthBoard, RollupState, TimeSeriesStore
@@ -29,11 +30,11 @@ from backend.graphql.execution.schema_class import Schema
 from backend.graphql.schema import build_schema
 from backend.graphql.transport.server import GraphQLServer
 from backend.ingest.service import Ingest
-from backend.inventory.active import Described
+from backend.inventory.active import ActiveDescription
 from backend.inventory.model import Inventory
 from backend.metrics import operations, readings
 from backend.metrics.text import CONTENT_TYPE, Collector, Metrics
-from backend.processes.receiver import Door, draining, running
+from backend.processes.receiver import Door, draining
 from backend.processes.shared import (
     Base,
     Parts,
@@ -66,7 +67,7 @@ from backend.rollups.engine import RollupEngine
 from backend.settings import Settings
 from crawlers.commands import Commands
 from crawlers.health import report_for_ever
-from crawlers.registry import build_crawler, follow
+from crawlers.registry import build_crawler, update_crawler
 from workers.queue import CeleryQueue
 from workers.runner import Asks, InProcessRunner
 from workers.schedule import SCHEDULE
@@ -92,7 +93,7 @@ class WebServices:
 
     settings: Settings
     clock: Clock
-    described: Described
+    description: ActiveDescription
     store: TimeSeriesStore
     state: RollupState
     bus: Bus
@@ -105,7 +106,7 @@ class WebServices:
     @property
     def inventory(self) -> Inventory:
         """The description that is in force now."""
-        return self.described.inventory
+        return self.description.inventory
 
 
 @dataclass(frozen=True, slots=True)
@@ -171,12 +172,12 @@ async def crawling(services: Services) -> AsyncIterator[None]:
     """The crawlers of all described devices, in this process."""
     crawler = build_crawler(services.inventory, services.ingest, services.clock)
 
-    async def keep_up(old: Inventory, new: Inventory) -> None:
-        await follow(crawler, old.sensors, new.sensors)
+    async def update_description(old: Inventory, new: Inventory) -> None:
+        await update_crawler(crawler, old.sensors, new.sensors)
 
-    services.described.follow(keep_up)
+    services.description.on_update(update_description)
     telling = report_for_ever(crawler, IN_PROCESS, services.board, services.clock)
-    async with running(crawler.run(), "crawlers"), running(telling, "health of devices"):
+    async with background_task(crawler.run(), "crawlers"), background_task(telling, "health of devices"):
         yield
 
 
@@ -208,14 +209,14 @@ def _web(base: Base, queue: TaskQueue) -> dict[str, Any]:
 
     queries = answers(base.inventory)
 
-    async def follow(_: Inventory, new: Inventory) -> None:
-        queries.become(answers(new))
+    async def update_description(_: Inventory, new: Inventory) -> None:
+        queries.replace_with(answers(new))
 
-    base.described.follow(follow)
+    base.description.on_update(update_description)
     return {
         "settings": base.settings,
         "clock": base.clock,
-        "described": base.described,
+        "description": base.description,
         "store": base.store,
         "state": base.state,
         "bus": base.bus,
@@ -262,8 +263,8 @@ async def _open(wiring: _Wiring, alongside: Alongside | None) -> AsyncIterator[N
 
 @asynccontextmanager
 async def _live(services: WebServices) -> AsyncIterator[None]:
-    watching = running(services.accounts.live.run(), "rights of open connections")
-    async with watching, running(services.last_values.run(), "last values"):
+    watching = background_task(services.accounts.live.run(), "rights of open connections")
+    async with watching, background_task(services.last_values.run(), "last values"):
         with suppress(TimeoutError):  # without the bus there is no live view; all else works
             await asyncio.wait_for(services.last_values.ready.wait(), READY_TIMEOUT_S)
         yield
@@ -342,15 +343,15 @@ def _routes(
     ]
     gated = [_gated(route, public_read=settings.public_read) for route in routes]
 
-    async def keep_up(_: Inventory, new: Inventory) -> None:
-        graphql.redescribe(Commands(new.commands))
+    async def update_description(_: Inventory, new: Inventory) -> None:
+        graphql.update_description(Commands(new.commands))
         fresh = [_gated(route, public_read=settings.public_read) for route in described()]
         by_path = {route.path: route.app for route in fresh}
         for route in gated:
             route.app = by_path.get(route.path, route.app)
-        schema.fan_out.update_description()
+        schema.fan_out.restart()
 
-    services.described.follow(keep_up)
+    services.description.on_update(update_description)
     return [*gated]
 
 

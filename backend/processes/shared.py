@@ -25,10 +25,12 @@ from backend.bus.board import MemoryCounters, MemoryHealthBoard
 from backend.bus.memory import MemoryBus
 from backend.bus.rates import MemoryRates
 from backend.core.asgi import App
+from backend.core.background import background_task
 from backend.core.clock import Clock, SystemClock
 from backend.core.errors import PermanentError, TransientError
 from backend.core.mail import Mailer
-from backend.core.ports import Bus, Counters, HealthBoard, TimeSeriesStore, Written
+from backend.core.outage import Outage
+from backend.core.ports import Bus, Counters, HealthBoard, TimeSeriesStore, WriteResult
 from backend.core.rates import RateLimits
 from backend.core.reading import Readings
 from backend.core.windows import Window
@@ -40,20 +42,20 @@ from backend.db.migrate import migrate
 from backend.db.rollup_state import SqlRollupState
 from backend.db.task_log import SqlTaskLog
 from backend.ingest.endpoints.cards import PATH as CARDS_PATH
-from backend.ingest.endpoints.cards import CardDoor
+from backend.ingest.endpoints.cards import cards_endpoint
 from backend.ingest.endpoints.health import PATH as HEALTH_PATH
-from backend.ingest.endpoints.health import HealthDoor
-from backend.ingest.endpoints.readings import IngestDoor
+from backend.ingest.endpoints.health import health_endpoint
+from backend.ingest.endpoints.readings import readings_endpoint
 from backend.ingest.keys import Guard, KeyRing, Keys, Networks
 from backend.ingest.service import Ingest
-from backend.inventory.active import Described
+from backend.inventory.active import ActiveDescription
 from backend.inventory.loader import load
 from backend.inventory.model import Inventory, Sensor
 from backend.mail.console import ConsoleMailer, NoMailer
 from backend.mail.smtp import SmtpAddress, SmtpMailer
 from backend.mail.templates import MailTemplates
 from backend.processes import control
-from backend.processes.receiver import RELAY_PATH, Door, open_spool, running, tags_of
+from backend.processes.receiver import RELAY_PATH, Door, open_spool, tags_of
 from backend.processes.stores import database_of, open_store
 from backend.rest.spa import DIST
 from backend.rollups.definitions import Definitions
@@ -88,7 +90,7 @@ class Base:
 
     settings: Settings
     clock: Clock
-    described: Described
+    description: ActiveDescription
     store: TimeSeriesStore
     bus: Bus
     database: Database
@@ -108,12 +110,12 @@ class Base:
     @property
     def inventory(self) -> Inventory:
         """The description that is in force now."""
-        return self.described.inventory
+        return self.description.inventory
 
 
 def build_base(settings: Settings, chosen: Parts) -> Base:
     """Nothing is opened yet. Raises `DescriptionError` with all faults of the description, `PermanentError` for a setting."""
-    described = describe(settings, chosen)
+    description = open_description(settings, chosen)
     settings.data_dir.mkdir(parents=True, exist_ok=True)
     url = database_of(settings)
     database = Database(url)
@@ -125,7 +127,7 @@ def build_base(settings: Settings, chosen: Parts) -> Base:
     return Base(
         settings=settings,
         clock=clock,
-        described=described,
+        description=description,
         store=chosen.store or open_store(settings),
         bus=bus,
         database=database,
@@ -184,11 +186,11 @@ def open_rates(settings: Settings, clock: Clock) -> RateLimits:
     return RedisRates(settings.bus_url)
 
 
-def describe(settings: Settings, chosen: Parts) -> Described:
+def open_description(settings: Settings, chosen: Parts) -> ActiveDescription:
     """Raises `DescriptionError` with all faults."""
     if chosen.inventory is not None:
-        return Described(chosen.inventory)
-    return Described(load(settings.description_dir), partial(load, settings.description_dir))
+        return ActiveDescription(chosen.inventory)
+    return ActiveDescription(load(settings.description_dir), partial(load, settings.description_dir))
 
 
 def build_rollups(base: Base) -> RollupEngine:
@@ -198,10 +200,10 @@ def build_rollups(base: Base) -> RollupEngine:
     definitions = definitions_of(base.inventory)
     engine = RollupEngine(base.store, base.state, definitions, base.clock, base.settings.rollup_delay_s, lock)
 
-    async def follow(_: Inventory, new: Inventory) -> None:
-        engine.redefine(definitions_of(new))
+    async def update_description(_: Inventory, new: Inventory) -> None:
+        engine.update_description(definitions_of(new))
 
-    async def foresee(new: Inventory) -> Iterable[str]:
+    async def preview_update(new: Inventory) -> Iterable[str]:
         try:
             found = await engine.preview(definitions_of(new))
         except TransientError as error:
@@ -212,8 +214,8 @@ def build_rollups(base: Base) -> RollupEngine:
             for kind, n in again.items()
         ]
 
-    base.described.follow(follow)
-    base.described.foresee(foresee)
+    base.description.on_update(update_description)
+    base.description.add_preview(preview_update)
     return engine
 
 
@@ -224,7 +226,7 @@ def definitions_of(inventory: Inventory) -> Definitions:
 def build_door(base: Base, rollups: RollupEngine) -> Door:
     """`rollups` hears of what comes late; it need not run in this process."""
 
-    async def mark_late(readings: Readings, _: Written) -> None:
+    async def mark_late(readings: Readings, _: WriteResult) -> None:
         await rollups.on_late(readings)
 
     spool = open_spool(base.settings, "spool.sqlite")
@@ -238,10 +240,10 @@ def build_door(base: Base, rollups: RollupEngine) -> Door:
         set_aside=spool.set_aside,
     )
 
-    async def follow(_: Inventory, new: Inventory) -> None:
-        ingest.redescribe(tags_of(new))
+    async def update_description(_: Inventory, new: Inventory) -> None:
+        ingest.update_description(tags_of(new))
 
-    base.described.follow(follow)
+    base.description.on_update(update_description)
     return Door(ingest, spool)
 
 
@@ -253,10 +255,10 @@ def open_doors(base: Base, ingest: Ingest) -> Mapping[str, App]:
     crawlers = {"networks": Networks.none(), "without_keys": Networks.loopback()}
     cards = Networks.parse(settings.card_networks)
     return {
-        INGEST_PATH: Guard(IngestDoor(ingest.accept_columns), keys, **crawlers),
-        RELAY_PATH: Guard(IngestDoor(ingest.accept_relayed), keys, **crawlers),
-        CARDS_PATH: Guard(CardDoor(ingest), keys, cards),
-        HEALTH_PATH: Guard(HealthDoor(base.board, base.clock), keys, **crawlers),
+        INGEST_PATH: Guard(readings_endpoint(ingest.accept_columns), keys, **crawlers),
+        RELAY_PATH: Guard(readings_endpoint(ingest.accept_relayed), keys, **crawlers),
+        CARDS_PATH: Guard(cards_endpoint(ingest), keys, cards),
+        HEALTH_PATH: Guard(health_endpoint(base.board, base.clock), keys, **crawlers),
     }
 
 
@@ -318,7 +320,7 @@ async def opened(base: Base) -> AsyncIterator[None]:
         await stack.enter_async_context(_patiently("store", base.store.open))
         with suppress(TransientError):
             await base.device_keys.look()
-        await stack.enter_async_context(running(base.device_keys.run(), "device keys"))
+        await stack.enter_async_context(background_task(base.device_keys.run(), "device keys"))
         yield
 
 
@@ -338,8 +340,8 @@ def backup_command(base: Base, door: Door) -> control.Command:
 async def commanded(base: Base, commands: Mapping[str, control.Command]) -> AsyncIterator[None]:
     """The control socket with these commands and `reload`, and SIGHUP, which reloads too."""
     async with AsyncExitStack() as stack:
-        stack.enter_context(control.hanging_up(base.described.reload))
-        reload = control.reload_command(base.described.reload)
+        stack.enter_context(control.hanging_up(base.description.reload))
+        reload = control.reload_command(base.description.reload)
         await stack.enter_async_context(
             control.listening(base.settings.data_dir, {"reload": reload, **commands})
         )
@@ -349,10 +351,11 @@ async def commanded(base: Base, commands: Mapping[str, control.Command]) -> Asyn
 @asynccontextmanager
 async def _patiently(name: str, begin: Callable[[], Awaitable[None]]) -> AsyncIterator[None]:
     """Begins, or goes on trying beside the block."""
+    outage = Outage(log, "start", service=name)
     try:
         await begin()
     except TransientError as error:
-        log.error("the %s is not there yet: %s", name, error)
+        outage.failed(error)
     else:
         yield
         return
@@ -362,12 +365,13 @@ async def _patiently(name: str, begin: Callable[[], Awaitable[None]]) -> AsyncIt
             await asyncio.sleep(RETRY_S)
             try:
                 await begin()
-            except TransientError:
+            except TransientError as error:
+                outage.failed(error)
                 continue
-            log.info("the %s is there now", name)
+            outage.recovered()
             return
 
-    async with running(again(), f"waiting for the {name}"):
+    async with background_task(again(), f"waiting for the {name}"):
         yield
 
 

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import TypeAlias
 
 from backend.core.ports import LastValuesView
-from backend.core.quantity import PLAUSIBLE, symbol
+from backend.core.quantity import PLAUSIBLE, unit_symbol
 from backend.core.tasks import TaskQueue
 from backend.inventory.model import Inventory, Sensor
 from backend.jobs.runner import JobRunner
@@ -48,11 +48,11 @@ def build_tasks(
         all_watched(sensors), newest(sensors), store, base.state, base.events, clock, settings.stuck_hours
     )
 
-    async def follow(_: Inventory, new: Inventory) -> None:
-        unresponsive.watch(temperatures(new.sensors.values()), heard(new.sensors))
-        watcher.watch(all_watched(new.sensors), newest(new.sensors))
+    async def update_description(_: Inventory, new: Inventory) -> None:
+        unresponsive.update_description(temperatures(new.sensors.values()), heard(new.sensors))
+        watcher.update_description(all_watched(new.sensors), newest(new.sensors))
 
-    base.described.follow(follow)
+    base.description.on_update(update_description)
     services = Services(
         rollups=rollups,
         store=store,
@@ -85,6 +85,6 @@ def build_work(base: Base, queue: TaskQueue, schedule: Mapping[str, float] = SCH
 
 
 def watched(sensor: Sensor, live_max_age_s: float) -> Watched:
-    unit = symbol(sensor.unit)
+    unit = unit_symbol(sensor.unit)
     silent_after = silent_after_ns(sensor, live_max_age_s)
     return Watched(sensor.name, silent_after, unit, PLAUSIBLE.get(unit), sensor.steady)

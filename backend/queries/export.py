@@ -58,9 +58,9 @@ class ExportService:
 
     def __init__(self, described: Mapping[str, Sensor], store: TimeSeriesStore) -> None:
         self._store = store
-        self.redescribe(described)
+        self.update_description(described)
 
-    def redescribe(self, described: Mapping[str, Sensor]) -> None:
+    def update_description(self, described: Mapping[str, Sensor]) -> None:
         self._described = described
         self._said = {n: SensorTags(s.location, s.sensor_type, s.unit) for n, s in described.items()}
 
@@ -98,7 +98,7 @@ class ExportService:
         at, span = plan.start_ns, MOST_ROWS * NS_PER_SECOND // max(1, len(plan.sensors))
         while at < plan.end_ns:
             end = min(at + span, plan.end_ns)
-            found = await self._store.raw_within(plan.sensors, at, end, MOST_ROWS)
+            found = await self._store.raw_up_to(plan.sensors, at, end, MOST_ROWS)
             if found is None and end - at > 1:
                 span = (end - at) // 2
                 continue

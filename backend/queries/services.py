@@ -44,7 +44,7 @@ class Queries:
     events: EventService
     work: Work
 
-    def become(self, other: Queries) -> None:
+    def replace_with(self, other: Queries) -> None:
         """Answer as `other` does from now on."""
         for f in fields(self):
             setattr(self, f.name, getattr(other, f.name))

@@ -101,14 +101,14 @@ class RollupEngine:
     def definitions(self) -> Definitions:
         return self._defs
 
-    def redefine(self, definitions: Definitions) -> None:
+    def update_description(self, definitions: Definitions) -> None:
         """Take another description; what it changes is found at the next step or healing, and healed."""
         self._defs = definitions
         self._known = frozenset(definitions.sensors)
         self._settled = False
 
     async def preview(self, definitions: Definitions) -> changes.Changes:
-        """What `redefine` would set off: history is computed again of the changed series whose `stale_ns` is not None."""
+        """Return what `update_description` would change. History is recomputed of the series whose `stale_ns` is not None."""
         learned = {name: found.period_s for name, found in (await self._state.periods()).items()}
         rolled = await self._state.watermark(Window.S30)
         return changes.compare(
@@ -214,9 +214,9 @@ class RollupEngine:
             for length in LENGTHS:
                 dirty = await self._state.oldest_dirty()
                 due = edge(keep.of(length), self._clock.now_ns(), min(rolled), dirty)
-                kept = await self._state.kept_from(length)
+                kept = await self._state.retained_from(length)
                 if due is not None and (kept is None or due > kept):
-                    await self._state.set_kept_from(length, due)
+                    await self._state.set_retained_from(length, due)
                     kept = due
                 if kept is None or due is None:
                     continue
@@ -308,7 +308,7 @@ class RollupEngine:
         What ends after its watermark is left out: the step will read it, late readings and all. So is what can no longer be
         computed: without the raw readings, or without the nodes' 30 s values, it would come out empty.
         """
-        kept = {length: await self._state.kept_from(length) or BEGINNING for length in LENGTHS}
+        kept = {length: await self._state.retained_from(length) or BEGINNING for length in LENGTHS}
         tops = {w: min(await self._state.watermark(w) or 0, day + DAY_NS) for w in WINDOWS}
         rollers: dict[int, Roller] = {}
         plan = []

@@ -36,7 +36,7 @@ class Unresponsive:
         self._since_ns = clock.now_ns()
         self._silent: frozenset[str] = frozenset()
 
-    def watch(self, watched: Mapping[str, float], heard: Heard) -> None:
+    def update_description(self, watched: Mapping[str, float], heard: Heard) -> None:
         """Other sensors from now on; those that are new have their 40 s to be heard."""
         self._heard = heard
         if watched.keys() - self._limits.keys():

@@ -46,7 +46,7 @@ class Watcher:
         self._since_ns = clock.now_ns()
         self._same: tuple[int, Mapping[str, Same]] = (0, {})
 
-    def watch(self, watched: Iterable[Watched], newest: Newest) -> None:
+    def update_description(self, watched: Iterable[Watched], newest: Newest) -> None:
         """Other sensors from now on."""
         self._watched, self._newest = tuple(watched), newest
         self._same = (0, {})
@@ -56,7 +56,7 @@ class Watcher:
         lasting = await self._events.open()
         newest, stuck = await self._newest(), await self._stuck()
         found = judge(self._watched, newest, stuck, lasting, self._since_ns, self._clock.now_ns())
-        await self._events.note(found.begun, found.ended)
+        await self._events.record(found.begun, found.ended)
         for event in found.begun:
             level = logging.INFO if event.kind is EventKind.BACK else logging.WARNING
             log.log(level, "%s", event.message.removesuffix("."))

@@ -109,7 +109,7 @@ class FanOut:
         """Number of subscribers of all runs."""
         return sum(len(run.subscribers) for run in self._runs.values())
 
-    def update_description(self) -> None:
+    def restart(self) -> None:
         """Restart every run: the site description has changed. All subscribers get a new snapshot."""
         for run in self._runs.values():
             run.restart()

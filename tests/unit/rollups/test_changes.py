@@ -214,7 +214,7 @@ async def test_healing_goes_on_after_a_failure_and_a_restart(site: Site) -> None
 async def test_a_change_while_an_earlier_one_heals(site: Site) -> None:
     site.start(described(trees=(MOVED, PRODUCTION, STEADY)))
     await site.engine.heal(revise_days=1)
-    site.engine.redefine(described())
+    site.engine.update_description(described())
     site.definitions = described()
     await site.heal()
     await site.check()
