@@ -14,7 +14,7 @@ from backend.graphql.context import Info
 from backend.graphql.enums import Window
 from backend.graphql.execution.failures import InvalidInput, NotAllowed, NotFound
 from backend.graphql.execution.rules import READS_RANGE
-from backend.graphql.field import NOT_GIVEN, given, member, mutation, query
+from backend.graphql.field import NOT_GIVEN, given, member, mutation, query, resolver
 from backend.graphql.fields.jobs import Job, SeriesKind, to_job
 from backend.graphql.scalars import TimeNs
 from backend.jobs import diagnostic
@@ -64,11 +64,11 @@ class ContinuousQuery:
     )
     last_error: str = strawberry.field(description="Why that run failed; empty if it did not.")
 
-    @query("Labels of the series in `missing`, in the same order.")
+    @resolver("Labels of the series in `missing`, in the same order.")
     def missing_labels(self, info: Info) -> list[str]:
         return _labels(info, self.kind, self.missing)
 
-    @query("Labels of the series in `wrong`, in the same order.")
+    @resolver("Labels of the series in `wrong`, in the same order.")
     def wrong_labels(self, info: Info) -> list[str]:
         return _labels(info, self.kind, self.wrong)
 

@@ -19,7 +19,7 @@ from backend.graphql.context import Info
 from backend.graphql.enums import Window
 from backend.graphql.execution.failures import Conflict, InvalidInput, NotAllowed, NotFound
 from backend.graphql.execution.rules import COUNTED_ABOVE, READS_RANGE, page_cost, rules
-from backend.graphql.field import NOT_GIVEN, given, member, mutation, query, subscription
+from backend.graphql.field import NOT_GIVEN, given, member, mutation, query, resolver, subscription
 from backend.graphql.fields.sensors import PageInfo
 from backend.graphql.scalars import TimeNs
 from backend.jobs import selection
@@ -113,7 +113,9 @@ class Job:
         description="When it finished, failed or was cancelled; null before that."
     )
 
-    @query("Labels of the sensors or names of the node in `series`, in the same order; of types, the types.")
+    @resolver(
+        "Labels of the sensors or names of the node in `series`, in the same order; of types, the types."
+    )
     def series_labels(self, info: Info) -> list[str]:
         return info.context.queries.labels.series(bucket.SeriesKind(self.kind.value), self.series)
 
