@@ -11,9 +11,11 @@ from typing import Final, TypeAlias
 
 import orjson
 
+from backend.core.background import start_background_task
 from backend.core.clock import Clock, SystemClock
 from backend.core.errors import TransientError, UserError
 from backend.core.measure import Timing
+from backend.core.outage import Outage, Outages
 from backend.core.ports import Bus, PushResult, Rejection, SensorTags, Spool, WriteResult
 from backend.core.reading import Readings
 from backend.ingest import lenient_json as tolerant
@@ -74,10 +76,10 @@ class Ingest:
         self._known = dict(known)
         self._tags = dict(known)
         self._strangers: set[str] = set()
-        self._refusing: dict[str, str] = {}
+        self._refused = Outages(log, "validation", "sensor", level=logging.WARNING, max_open=MAX_STRANGERS)
         self._to_announce: list[Readings] = []
         self._announcing: asyncio.Task[None] | None = None
-        self._bus_down = False
+        self._bus_outage = Outage(log, "live_bus")
         self._drain = Drain(spool, store, self._tags_of, self.counters, on_written, set_aside)
 
     def update_description(self, known: Mapping[str, SensorTags]) -> None:
@@ -103,7 +105,7 @@ class Ingest:
         self.counters.accepted += len(readings)
         self._to_announce.append(readings)
         if self._announcing is None:
-            self._announcing = asyncio.create_task(self._announce())
+            self._announcing = start_background_task(self._announce(), "live readings")
         elif len(self._to_announce) > _ANNOUNCE_PARTS:  # the bus is slow
             self._to_announce = [Readings.concat(self._to_announce).newest()]
 
@@ -149,7 +151,7 @@ class Ingest:
         if rejected:
             self._note_rejected(rejected)
         await self.accept(readings)
-        if self._refusing:
+        if self._refused.is_any_open:
             self._note_recovered(readings)
         return PushResult(len(readings), rejected)
 
@@ -172,14 +174,11 @@ class Ingest:
     def _note_rejected(self, rejected: Sequence[Rejection]) -> None:
         for r in rejected:
             self.counters.rejected[str(r.reason)] += 1
-            if r.sensor not in self._refusing and len(self._refusing) < MAX_STRANGERS:
-                self._refusing[r.sensor] = r.reason
-                log.warning("readings of %r are refused: %s", r.sensor, r.reason)
+            self._refused.failed(r.sensor, r.reason)
 
     def _note_recovered(self, readings: Readings) -> None:
         for code in set(readings.codes.tolist()):
-            if self._refusing.pop(readings.names[code], None):
-                log.info("readings of %r are taken again", readings.names[code])
+            self._refused.recovered(readings.names[code])
 
     async def _announce(self) -> None:
         """One message to the bus for all that became durable together; whoever accepts does not wait for it."""
@@ -194,13 +193,9 @@ class Ingest:
         try:
             await self._bus.publish(batch)
         except TransientError as error:
-            if not self._bus_down:
-                log.error("the live bus is down, readings are kept but not shown live: %s", error)
-            self._bus_down = True
-            return
-        if self._bus_down:
-            log.info("the live bus is back")
-        self._bus_down = False
+            self._bus_outage.failed(error)
+        else:
+            self._bus_outage.recovered()
 
 
 def _columns_of(body: bytes) -> object:

@@ -25,9 +25,11 @@ from backend.bus.board import MemoryCounters, MemoryHealthBoard
 from backend.bus.memory import MemoryBus
 from backend.bus.rates import MemoryRates
 from backend.core.asgi import App
+from backend.core.background import background_task
 from backend.core.clock import Clock, SystemClock
 from backend.core.errors import PermanentError, TransientError
 from backend.core.mail import Mailer
+from backend.core.outage import Outage
 from backend.core.ports import Bus, Counters, HealthBoard, TimeSeriesStore, WriteResult
 from backend.core.rates import RateLimits
 from backend.core.reading import Readings
@@ -40,10 +42,10 @@ from backend.db.migrate import migrate
 from backend.db.rollup_state import SqlRollupState
 from backend.db.task_log import SqlTaskLog
 from backend.ingest.endpoints.cards import PATH as CARDS_PATH
-from backend.ingest.endpoints.cards import CardDoor
+from backend.ingest.endpoints.cards import cards_endpoint
 from backend.ingest.endpoints.health import PATH as HEALTH_PATH
-from backend.ingest.endpoints.health import HealthDoor
-from backend.ingest.endpoints.readings import IngestDoor
+from backend.ingest.endpoints.health import health_endpoint
+from backend.ingest.endpoints.readings import readings_endpoint
 from backend.ingest.keys import Guard, KeyRing, Keys, Networks
 from backend.ingest.service import Ingest
 from backend.inventory.active import ActiveDescription
@@ -53,7 +55,7 @@ from backend.mail.console import ConsoleMailer, NoMailer
 from backend.mail.smtp import SmtpAddress, SmtpMailer
 from backend.mail.templates import MailTemplates
 from backend.processes import control
-from backend.processes.receiver import RELAY_PATH, Door, open_spool, running, tags_of
+from backend.processes.receiver import RELAY_PATH, Door, open_spool, tags_of
 from backend.processes.stores import database_of, open_store
 from backend.rest.spa import DIST
 from backend.rollups.definitions import Definitions
@@ -253,10 +255,10 @@ def open_doors(base: Base, ingest: Ingest) -> Mapping[str, App]:
     crawlers = {"networks": Networks.none(), "without_keys": Networks.loopback()}
     cards = Networks.parse(settings.card_networks)
     return {
-        INGEST_PATH: Guard(IngestDoor(ingest.accept_columns), keys, **crawlers),
-        RELAY_PATH: Guard(IngestDoor(ingest.accept_relayed), keys, **crawlers),
-        CARDS_PATH: Guard(CardDoor(ingest), keys, cards),
-        HEALTH_PATH: Guard(HealthDoor(base.board, base.clock), keys, **crawlers),
+        INGEST_PATH: Guard(readings_endpoint(ingest.accept_columns), keys, **crawlers),
+        RELAY_PATH: Guard(readings_endpoint(ingest.accept_relayed), keys, **crawlers),
+        CARDS_PATH: Guard(cards_endpoint(ingest), keys, cards),
+        HEALTH_PATH: Guard(health_endpoint(base.board, base.clock), keys, **crawlers),
     }
 
 
@@ -318,7 +320,7 @@ async def opened(base: Base) -> AsyncIterator[None]:
         await stack.enter_async_context(_patiently("store", base.store.open))
         with suppress(TransientError):
             await base.device_keys.look()
-        await stack.enter_async_context(running(base.device_keys.run(), "device keys"))
+        await stack.enter_async_context(background_task(base.device_keys.run(), "device keys"))
         yield
 
 
@@ -349,10 +351,11 @@ async def commanded(base: Base, commands: Mapping[str, control.Command]) -> Asyn
 @asynccontextmanager
 async def _patiently(name: str, begin: Callable[[], Awaitable[None]]) -> AsyncIterator[None]:
     """Begins, or goes on trying beside the block."""
+    outage = Outage(log, "start", service=name)
     try:
         await begin()
     except TransientError as error:
-        log.error("the %s is not there yet: %s", name, error)
+        outage.failed(error)
     else:
         yield
         return
@@ -362,12 +365,13 @@ async def _patiently(name: str, begin: Callable[[], Awaitable[None]]) -> AsyncIt
             await asyncio.sleep(RETRY_S)
             try:
                 await begin()
-            except TransientError:
+            except TransientError as error:
+                outage.failed(error)
                 continue
-            log.info("the %s is there now", name)
+            outage.recovered()
             return
 
-    async with running(again(), f"waiting for the {name}"):
+    async with background_task(again(), f"waiting for the {name}"):
         yield
 
 

@@ -161,9 +161,7 @@ class BalanceService:
     async def _read_range(
         self, metered: Sequence[_MeteredNode], start_ns: int, end_ns: int | None, missing: bool
     ) -> list[Balance]:
-        time_range = await resolve_range(
-            "balance", start_ns, end_ns, self._clock.now_ns(), self._watermarks
-        )
+        time_range = await resolve_range("balance", start_ns, end_ns, self._clock.now_ns(), self._watermarks)
         nodes = list(dict.fromkeys(n for pair in metered for n in (pair.node, *pair.meters)))
         window = windows.coarsest(time_range.until_ns - time_range.start_ns, _MIN_BARS) or Window.S30
         bars = await self._usage.bars_of_nodes(nodes, time_range, window, "balance")

@@ -124,7 +124,9 @@ class EnergyService:
         """
         plan, now_ns = self._plan(tree, root), self._clock.now_ns()
         if at_ns > now_ns:
-            raise UserError("energyTree(at:): the time is in the future: leave out `at` for the current state.")
+            raise UserError(
+                "energyTree(at:): the time is in the future: leave out `at` for the current state."
+            )
         watermark = await self._watermarks.end(Window.S30)
         start = Window.S30.floor(at_ns)
         if watermark is not None:

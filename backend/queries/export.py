@@ -118,9 +118,7 @@ class ExportService:
                 interval = min(2 * interval, MAX_INTERVAL_NS)
 
 
-def _select(
-    request: ExportRequest, known: Sequence[str], tags: Mapping[str, SensorTags]
-) -> Sequence[str]:
+def _select(request: ExportRequest, known: Sequence[str], tags: Mapping[str, SensorTags]) -> Sequence[str]:
     """Return the requested sensors among the known ones. Raises `ExportRefused` for unknown names and types."""
     unknown = sorted(set(request.sensors) - set(known))
     if unknown:

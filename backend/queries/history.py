@@ -13,6 +13,7 @@ from cachetools import LRUCache
 from backend.core.bucket import SeriesKind
 from backend.core.clock import Clock
 from backend.core.errors import TransientError
+from backend.core.outage import Outage
 from backend.core.ports import TimeSeriesStore
 from backend.core.reading import Float64, Int64
 from backend.core.windows import NS_PER_SECOND, Window
@@ -40,8 +41,8 @@ _MAX_CACHED: Final = 64
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Sparkline:
-    """A small line chart: `times` int64 (n,) ns, `values` float64 (n,), NaN in a gap."""
+class TrendLine:
+    """The points of a sparkline: `times` int64 (n,) ns, `values` float64 (n,), NaN in a gap."""
 
     times: Int64
     values: Float64
@@ -66,17 +67,17 @@ class RecentHistory:
         row: Float64 = self.means[self.names.index(name)]
         return row
 
-    def line(self, name: str) -> Sparkline:
+    def line(self, name: str) -> TrendLine:
         """Return the means of one series as a sparkline."""
-        return Sparkline(self.starts, self.values(name))
+        return TrendLine(self.starts, self.values(name))
 
-    def mean(self, names: Sequence[str]) -> Sparkline:
+    def mean(self, names: Sequence[str]) -> TrendLine:
         """Return the mean over the named series, per window, of those that have a value."""
         rows = self.means[[self.names.index(n) for n in names]]
         filled = ~np.isnan(rows)
         with np.errstate(invalid="ignore", divide="ignore"):
             means = np.where(filled, rows, 0.0).sum(0) / filled.sum(0)
-        return Sparkline(self.starts, means)
+        return TrendLine(self.starts, means)
 
     def shares(self, name: str) -> Float64:
         """Return the share of the expected reports that arrived, per window; 0 where there is no bucket."""
@@ -108,7 +109,7 @@ class History:
         self._store = store
         self._watermarks = watermarks
         self._clock = clock
-        self._is_unreachable = False
+        self._outage = Outage(log, "history_reads", level=logging.WARNING)
         self._cache: LRUCache[_Key, _Cached] = LRUCache(_MAX_CACHED)
 
     async def nodes(self, names: tuple[str, ...], span: Span) -> RecentHistory:
@@ -128,9 +129,7 @@ class History:
         try:
             return await self._read_cached(kind, distinct, span)
         except TransientError as error:
-            if not self._is_unreachable:
-                log.warning("history unreachable error=%r", str(error))
-            self._is_unreachable = True
+            self._outage.failed(error)
             end = span.window.floor(self._clock.now_ns())
             empty = np.full((len(distinct), span.size), np.nan)
             return RecentHistory(distinct, _starts(span, end), empty, empty, empty, reachable=False)
@@ -142,13 +141,11 @@ class History:
         # The roll-up may be one window behind; beyond that the missing windows show as gaps.
         end = now_edge if watermark is None else min(now_edge, max(watermark, now_edge - span.window.ns))
         cached = self._cache.get((kind, names, span))
-        if cached is not None and (cached.end, cached.watermark) == (end, watermark):
-            if now_ns - cached.read_ns < _MAX_AGE_NS:
-                return cached.history
+        is_same = cached is not None and (cached.end, cached.watermark) == (end, watermark)
+        if cached is not None and is_same and now_ns - cached.read_ns < _MAX_AGE_NS:
+            return cached.history
         history = await self._read(kind, names, span, end)
-        if self._is_unreachable:
-            log.info("history reachable again")
-        self._is_unreachable = False
+        self._outage.recovered()
         self._cache[kind, names, span] = _Cached(end, watermark, now_ns, history)
         return history
 

@@ -95,9 +95,7 @@ def cells_of_nodes(buckets: Buckets, piece: Piece, sensors: Float64) -> Cells:
     return Cells(piece.window, piece.starts, total * STEP_S, covered, np.zeros_like(covered), count * STEP_S)
 
 
-def cells_of_sensors(
-    buckets: Buckets, piece: Piece, periods: Float64, hold_s: float | None = None
-) -> Cells:
+def cells_of_sensors(buckets: Buckets, piece: Piece, periods: Float64, hold_s: float | None = None) -> Cells:
     """Return the cells of sensors. Each reading represents one period, or less in an hour with too many readings.
 
     `periods` float64 (series,) are the described seconds between two readings. NaN means unknown: then the newest window with
@@ -147,9 +145,7 @@ def _readings(buckets: Buckets, piece: Piece, periods: Float64) -> tuple[Float64
     return total, count, np.repeat(lengths * seconds / readings, lengths, axis=1)
 
 
-def _nominal(
-    expected: Float64, is_known: npt.NDArray[np.bool_], seconds: float, periods: Float64
-) -> Float64:
+def _nominal(expected: Float64, is_known: npt.NDArray[np.bool_], seconds: float, periods: Float64) -> Float64:
     """Return the expected readings per window, one value per series.
 
     They follow from the described period, else from the newest window with an expected count.

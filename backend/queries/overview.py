@@ -11,7 +11,7 @@ from backend.core.clock import Clock
 from backend.core.quantity import unit_symbol
 from backend.inventory.model import Inventory
 from backend.queries.energy import EnergyService
-from backend.queries.history import HOUR_OF_MINUTES, WEEK_OF_HOURS, History, RecentHistory, Sparkline
+from backend.queries.history import HOUR_OF_MINUTES, WEEK_OF_HOURS, History, RecentHistory, TrendLine
 from backend.queries.live import LiveValues
 from backend.queries.ratios import compute_ratio
 from backend.queries.sensors import SensorService
@@ -31,7 +31,7 @@ class Figure:
     sensors_expected: int
     sensors_reporting: int
     withheld: str | None
-    line: Sparkline
+    line: TrendLine
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -136,7 +136,7 @@ class OverviewService:
                 since_ns=int(times.max()) if len(times) and np.all(times > 0) else None,
             )
 
-    def _node_figure(self, tree: str, line: Sparkline) -> Figure:
+    def _node_figure(self, tree: str, line: TrendLine) -> Figure:
         root = self._energy.now(tree).nodes[0]
         reason = None
         if root.watts is None:
@@ -146,7 +146,7 @@ class OverviewService:
         )
 
     def _mean_figure(
-        self, names: tuple[str, ...], line: Sparkline, reason_without_sensors: str, now_ns: int
+        self, names: tuple[str, ...], line: TrendLine, reason_without_sensors: str, now_ns: int
     ) -> Figure:
         if not names:
             return Figure(None, "°C", 0.0, 0, 0, reason_without_sensors, line)
@@ -166,9 +166,9 @@ class OverviewService:
         total, it = self._settings.pue_total_node, self._settings.pue_it_node
         unknown = [node for node in (total, it) if node not in self._nodes]
         if unknown:
-            line = Sparkline(np.empty(0, np.int64), np.empty(0))
-            reason = f"The consumption tree has no node {', '.join(unknown)}."
-            return Figure(None, "", 0.0, 0, 0, reason, line)
+            line = TrendLine(np.empty(0, np.int64), np.empty(0))
+            fault = f"The consumption tree has no node {', '.join(unknown)}."
+            return Figure(None, "", 0.0, 0, 0, fault, line)
         week = await self._history.nodes((total, it), WEEK_OF_HOURS)
         min_coverage = self._settings.pue_min_coverage
         ratio = compute_ratio(week, WEEK_OF_HOURS.window, total, it, min_coverage, "the last 7 days")
@@ -183,7 +183,7 @@ class OverviewService:
             state.sensors_expected,
             state.sensors_reporting,
             reason,
-            Sparkline(ratio.starts, ratio.values),
+            TrendLine(ratio.starts, ratio.values),
         )
 
     def _renewable_share(self, production: Figure, consumption: Figure, hour: RecentHistory) -> Figure:
@@ -205,7 +205,7 @@ class OverviewService:
             production.sensors_expected + consumption.sensors_expected,
             production.sensors_reporting + consumption.sensors_reporting,
             reason,
-            Sparkline(ratio.starts, ratio.values),
+            TrendLine(ratio.starts, ratio.values),
         )
 
 

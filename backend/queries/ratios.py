@@ -68,9 +68,13 @@ def compute_ratio(
     value, reason = None, None
     window_name = _WINDOW_NAMES[window]
     if not measured.any():
-        reason = f"Not enough data: no {window_name} of {range_name} has values of {numerator} and {denominator}."
+        reason = (
+            f"Not enough data: no {window_name} of {range_name} has values of {numerator} and {denominator}."
+        )
     elif share < min_coverage:
-        reason = f"Not enough data: {share:.0%} of {range_name} is covered; at least {min_coverage:.0%} is needed."
+        reason = (
+            f"Not enough data: {share:.0%} of {range_name} is covered; at least {min_coverage:.0%} is needed."
+        )
     elif not trusted.any():
         reason = (
             f"Not enough data: no {window_name} of {range_name} has {min_coverage:.0%} coverage of both nodes "
@@ -148,5 +152,7 @@ class RatioService:
         buckets = await self._store.buckets(
             SeriesKind.NODE, names, piece.window, piece.start_ns, piece.end_ns, COUNTED
         )
-        columns = (to_grid(buckets, piece, column, np.nan) for column in ("mean", "expected", "reported"))
-        return RecentHistory(names, piece.starts, *columns)
+        mean, expected, reported = (
+            to_grid(buckets, piece, column, np.nan) for column in ("mean", "expected", "reported")
+        )
+        return RecentHistory(names, piece.starts, mean, expected, reported)

@@ -152,9 +152,7 @@ class SeriesService:
         columns = {c.sensor: c for c in await self._raw(raw, start, end, request.max_points)} if raw else {}
         if step is not None and len(raw) < len(sensors):
             units = {s.name: s.unit for s in sensors if s not in raw}
-            rolled_up = await self._rolled_up(
-                SeriesKind.SENSOR, units, step, start, end, request.statistics
-            )
+            rolled_up = await self._rolled_up(SeriesKind.SENSOR, units, step, start, end, request.statistics)
             columns |= {c.sensor: c for c in rolled_up}
         return [columns[s.name] for s in sensors]
 

@@ -7,6 +7,7 @@ from collections.abc import AsyncGenerator, AsyncIterator, Sequence
 from contextlib import asynccontextmanager, suppress
 from typing import Final
 
+from backend.core.background import background_task
 from backend.core.errors import UserError
 from backend.core.ports import Bus
 from backend.core.reading import Readings
@@ -91,9 +92,5 @@ async def _batch_arrival(bus: Bus, sensors: frozenset[str]) -> AsyncIterator[asy
             async for _ in batches:
                 event.set()
 
-    task = asyncio.create_task(listen())
-    try:
+    async with background_task(listen(), "arrival of live readings"):
         yield event
-    finally:
-        task.cancel()
-        await asyncio.gather(task, return_exceptions=True)

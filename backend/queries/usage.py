@@ -166,9 +166,7 @@ class UsageService:
         window = None
         if request.window is not None:
             window = bar_window("energy", request.window, time_range.end_ns - time_range.start_ns)
-            check_points(
-                "energy", len(names) + len(nodes), time_range.start_ns, time_range.until_ns, window
-            )
+            check_points("energy", len(names) + len(nodes), time_range.start_ns, time_range.until_ns, window)
         job = _Job(time_range, window, request.hold_s if request.policy is GapPolicy.HOLD else None)
         answer = []
         if names:

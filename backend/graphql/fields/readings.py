@@ -12,7 +12,7 @@ from backend.graphql.context import Info
 from backend.graphql.execution.fanout import resumed
 from backend.graphql.field import NOT_GIVEN, given, subscription
 from backend.graphql.scalars import Float64Array, Int64Array, floats, milliseconds
-from backend.queries.watch import watch_readings
+from backend.queries.subscriptions import watch_readings
 
 
 @strawberry.type(description="Readings as columns: row i is one reading of sensors[i].")
