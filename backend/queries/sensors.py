@@ -111,7 +111,7 @@ class SensorService:
     ) -> list[Sensor]:
         """Return the sensors that match all filters.
 
-        Every word of `search` must occur in the name, type, location, parent or a tag.
+        Every word of `search` must occur in the label, name, type, location, parent or a tag.
         """
         words = (search or "").lower().split()
         allowed_names = None if names is None else frozenset(names)
@@ -162,6 +162,6 @@ class SensorService:
 
 def _matches(sensor: Sensor, words: Sequence[str]) -> bool:
     text = "\n".join(
-        (sensor.name, sensor.sensor_type, sensor.location, sensor.parent or "", *sensor.tags)
+        (sensor.label, sensor.name, sensor.sensor_type, sensor.location, sensor.parent or "", *sensor.tags)
     ).lower()
     return all(word in text for word in words)

@@ -13,6 +13,7 @@ from backend.queries.balance import BalanceService
 from backend.queries.devices import DeviceService
 from backend.queries.energy import EnergyService
 from backend.queries.history import History
+from backend.queries.labels import Labels
 from backend.queries.live import LiveValues
 from backend.queries.overview import OverviewService
 from backend.queries.racks import RackService
@@ -32,6 +33,7 @@ class Queries:
     clock: Clock
     live: LiveValues
     bus: Bus
+    labels: Labels
     sensors: SensorService
     series: SeriesService
     energy: EnergyService
@@ -75,6 +77,7 @@ class Queries:
             clock=clock,
             live=live,
             bus=bus,
+            labels=Labels(inventory),
             sensors=sensors,
             series=SeriesService(inventory, sensors, store, watermarks, clock),
             energy=energy,
