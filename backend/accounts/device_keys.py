@@ -25,7 +25,7 @@ _Network: TypeAlias = ipaddress.IPv4Network | ipaddress.IPv6Network
 
 
 class KnownKeys:
-    """What `backend/ingest/keys.py` calls `Known`. While the database is away, the keys are those that were there last."""
+    """The `DeviceKeys` of `backend/ingest/keys.py`. While the database is away, the keys are those that were there last."""
 
     def __init__(self, store: AccountStore, clock: Clock) -> None:
         self._store = store

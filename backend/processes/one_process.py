@@ -198,7 +198,7 @@ def _web(base: Base, queue: TaskQueue) -> dict[str, Any]:
             base.store,
             base.state,
             base.bus,
-            last_values.of(tuple(inventory.sensors)),
+            last_values.view(tuple(inventory.sensors)),
             base.clock,
             base.settings,
             base.board,
