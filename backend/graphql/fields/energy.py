@@ -29,7 +29,7 @@ from backend.graphql.loaders import BalanceKey, EnergyKey, One
 from backend.graphql.scalars import TimeNs
 from backend.queries.energy import NodeState, TreeState
 from backend.queries.labels import Labels
-from backend.queries.watch import watch_tree
+from backend.queries.subscriptions import watch_tree
 
 
 @strawberry.type(description="A node of an energy tree with the sum over the sensors at or below it.")
