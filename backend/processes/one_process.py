@@ -326,10 +326,12 @@ def _routes(
         *graphql.routes(),
         *[Route(path, door) for path, door in doors.items()],
         *openapi_routes(
-            doors, page, shown=settings.explorer
+            doors, page, is_enabled=settings.explorer
         ),  # before the reads, which take what is left below /api
         *described(),
-        *explorer_routes(schema.as_str() if settings.introspection else None, page, shown=settings.explorer),
+        *explorer_routes(
+            schema.as_str() if settings.introspection else None, page, is_enabled=settings.explorer
+        ),
         *health_routes(
             {
                 "store": _store_check(services),
