@@ -9,7 +9,7 @@ from urllib.parse import parse_qsl
 from backend.core.windows import WINDOWS, Window
 from backend.formats.kinds import Format
 from backend.queries.export import ExportRefused, ExportRequest, time_of
-from backend.queries.rolled import STATISTICS, RolledRequest
+from backend.queries.rollup_export import STATISTICS, RollupExportRequest
 
 Parameters: TypeAlias = dict[str, list[str]]
 
@@ -25,7 +25,7 @@ class ParsedExport:
     """The format of the file, and the request for readings or windows."""
 
     kind: Format
-    request: ExportRequest | RolledRequest
+    request: ExportRequest | RollupExportRequest
 
 
 def parse_export(query: str) -> ParsedExport:
@@ -53,7 +53,7 @@ def parse_export(query: str) -> ParsedExport:
         raise ExportRefused("format", "line protocol contains readings only", "use csv, arrow or parquet")
     statistics = _statistics(parameters)
     return ParsedExport(
-        Format(kind), RolledRequest(Window(window), start, end, sensors, types, nodes, statistics)
+        Format(kind), RollupExportRequest(Window(window), start, end, sensors, types, nodes, statistics)
     )
 
 
