@@ -19,7 +19,7 @@ import numpy as np
 from backend.bus.memory import MemoryBus
 from backend.core.clock import Clock, SystemClock
 from backend.core.errors import UserError
-from backend.core.ports import SensorTags, TimeSeriesStore, Written
+from backend.core.ports import SensorTags, TimeSeriesStore, WriteResult
 from backend.core.reading import Readings
 from backend.core.windows import Window
 from backend.db.engine import Database
@@ -108,7 +108,7 @@ class _Importer:
         rollups = RollupEngine(store, SqlRollupState(database), definitions, clock, settings.rollup_delay_s)
         tags = {n: SensorTags(s.location, s.sensor_type, s.unit) for n, s in inventory.sensors.items()}
 
-        async def mark_late(readings: Readings, _: Written) -> None:
+        async def mark_late(readings: Readings, _: WriteResult) -> None:
             await rollups.on_late(readings)
 
         spool = SqliteSpool(settings.data_dir / "spool.sqlite", 0)  # never opened: history goes past it

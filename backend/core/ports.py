@@ -27,7 +27,7 @@ class SensorTags:
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Written:
+class WriteResult:
     """What a write did: `late` are the rows that were not newer than all their sensor had (new late ones and replaced ones)."""
 
     rows: int
@@ -35,7 +35,7 @@ class Written:
 
 
 @dataclass(frozen=True, slots=True)
-class Copy:
+class SeriesAlias:
     """A node says what the kept 30 s buckets of another series say: the mean of each times `weight`.
 
     Of a sensor, an empty or absent one is a window in which nothing reported, of one report expected. Of a node, which has
@@ -54,7 +54,7 @@ class TimeSeriesStore(Protocol):
 
     async def close(self) -> None: ...
 
-    async def write(self, readings: Readings, tags: Mapping[str, SensorTags] | None = None) -> Written:
+    async def write(self, readings: Readings, tags: Mapping[str, SensorTags] | None = None) -> WriteResult:
         """Keep readings, durably when it returns. Idempotent on (sensor, time); the last value wins.
 
         Raises ValueError for a value that is not finite, before anything is written.
@@ -65,7 +65,7 @@ class TimeSeriesStore(Protocol):
         """Readings of the interval, oldest first; a sensor without any is absent."""
         ...
 
-    async def raw_within(
+    async def raw_limited(
         self, sensors: Sequence[str], start_ns: int, end_ns: int, most: int
     ) -> Mapping[str, Points] | None:
         """As `raw`; None where there are more than `most` readings, of which no more are held in memory."""
@@ -129,8 +129,8 @@ class TimeSeriesStore(Protocol):
         """Forget raw readings of the interval, of all sensors if none is named."""
         ...
 
-    async def note_copies(
-        self, window: Window, copies: Mapping[str, Copy], start_ns: int, end_ns: int
+    async def set_aliases(
+        self, window: Window, copies: Mapping[str, SeriesAlias], start_ns: int, end_ns: int
     ) -> bool:
         """Keep what these nodes say over [start_ns, end_ns), edges of the window, as a note of what they copy.
 
@@ -144,7 +144,7 @@ class TimeSeriesStore(Protocol):
         """Forget the roll-ups of one window, of all kinds and series, that start before `end_ns`."""
         ...
 
-    async def kept_series(self, kind: SeriesKind, window: Window) -> frozenset[str]:
+    async def stored_series(self, kind: SeriesKind, window: Window) -> frozenset[str]:
         """Names of the series of which any roll-up of the window is kept, described or not."""
         ...
 
@@ -300,7 +300,7 @@ class DirtyWindow:
 
 
 @dataclass(frozen=True, slots=True)
-class KeptSeries:
+class DescribedSeries:
     """A rolled-up series as it was last described, and what of its history does not fit that yet.
 
     shape      what its values are computed from, as a short text that changes with it
@@ -340,14 +340,14 @@ class RollupState(Protocol):
 
     async def set_horizon(self, end_ns: int) -> None: ...
 
-    async def kept_from(self, window: Window | None) -> int | None:
+    async def retained_from(self, window: Window | None) -> int | None:
         """Roll-ups of the window (for None: raw readings) before it were deleted on purpose or are being so.
 
         None before the first.
         """
         ...
 
-    async def set_kept_from(self, window: Window | None, start_ns: int) -> None: ...
+    async def set_retained_from(self, window: Window | None, start_ns: int) -> None: ...
 
     async def mark_dirty(self, windows: Sequence[DirtyWindow]) -> None:
         """Idempotent: a span is listed once, however often it is marked."""
@@ -365,12 +365,12 @@ class RollupState(Protocol):
         """Forget marks as `dirty` handed them out; one that was marked again since stays."""
         ...
 
-    async def series(self) -> Sequence[KeptSeries]:
+    async def series(self) -> Sequence[DescribedSeries]:
         """All series that were ever described and not removed, in no order."""
         ...
 
     async def set_series(
-        self, changed: Sequence[KeptSeries], removed: Sequence[tuple[SeriesKind, str]] = ()
+        self, changed: Sequence[DescribedSeries], removed: Sequence[tuple[SeriesKind, str]] = ()
     ) -> None:
         """Keep and remove series, all together or none."""
         ...

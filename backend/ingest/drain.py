@@ -11,7 +11,7 @@ import numpy as np
 
 from backend.core.errors import PermanentError, SpoolFull, TransientError
 from backend.core.measure import Timing
-from backend.core.ports import SensorTags, Spool, Written
+from backend.core.ports import SensorTags, Spool, WriteResult
 from backend.core.reading import Readings
 
 log = logging.getLogger(__name__)
@@ -27,7 +27,7 @@ _LONGEST_DELAY_S: Final = 10.0
 class Destination(Protocol):
     """Where the spool is emptied to: a store, or the door of another process."""
 
-    async def write(self, readings: Readings, tags: Mapping[str, SensorTags] | None = None) -> Written:
+    async def write(self, readings: Readings, tags: Mapping[str, SensorTags] | None = None) -> WriteResult:
         """As `TimeSeriesStore.write`."""
         ...
 
@@ -58,7 +58,7 @@ class Drain:
         store: Destination,
         tags_of: Callable[[Sequence[str]], Mapping[str, SensorTags]],
         tally: Tally,
-        on_written: Sequence[Callable[[Readings, Written], Awaitable[None]]] = (),
+        on_written: Sequence[Callable[[Readings, WriteResult], Awaitable[None]]] = (),
         set_aside: Callable[[Readings, str], Awaitable[None]] | None = None,
     ) -> None:
         self._spool = spool
@@ -90,7 +90,7 @@ class Drain:
         async with self._progress:
             await self._progress.wait_for(lambda: self._spool.depth == 0)
 
-    async def write(self, readings: Readings, tags: Mapping[str, SensorTags]) -> Written:
+    async def write(self, readings: Readings, tags: Mapping[str, SensorTags]) -> WriteResult:
         """To the store and the hooks. Errors of the store and `TransientError` of a hook pass through."""
         with self._tally.store_writes.measured():
             written = await self._store.write(readings, tags)

@@ -14,7 +14,7 @@ import orjson
 from backend.core.clock import Clock, SystemClock
 from backend.core.errors import TransientError, UserError
 from backend.core.measure import Timing
-from backend.core.ports import Bus, Outcome, Rejection, SensorTags, Spool, Written
+from backend.core.ports import Bus, Outcome, Rejection, SensorTags, Spool, WriteResult
 from backend.core.reading import Readings
 from backend.ingest import lenient_json as tolerant
 from backend.ingest.drain import Destination, Drain
@@ -22,7 +22,7 @@ from backend.ingest.validate import Directory, Verdict, judge_cards, judge_colum
 
 log = logging.getLogger(__name__)
 
-OnWritten: TypeAlias = Callable[[Readings, Written], Awaitable[None]]
+OnWritten: TypeAlias = Callable[[Readings, WriteResult], Awaitable[None]]
 """Told of all rows of a write and of the late ones among them, before they leave the spool."""
 
 SetAside: TypeAlias = Callable[[Readings, str], Awaitable[None]]
@@ -137,7 +137,7 @@ class Ingest:
 
     async def import_history(
         self, readings: Readings, tags: Mapping[str, SensorTags] | None = None
-    ) -> Written:
+    ) -> WriteResult:
         """Write old readings straight to the store, without spool and bus. Errors are the store's.
 
         `tags` are kept beside sensors that the description does not know.

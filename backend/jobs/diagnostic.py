@@ -155,7 +155,7 @@ class Diagnostic:
         }
         for kind, described in named.items():
             for window in WINDOWS_OF[kind]:
-                kept = await self._store.kept_series(kind, window)
+                kept = await self._store.stored_series(kind, window)
                 found.unknown[kind, window] = kept - described
                 mark = marks[window]
                 if mark is not None:
@@ -172,7 +172,7 @@ class Diagnostic:
         """Those of the series that had something to be rolled up."""
         below = {name: self._members(kind, name) for name in names}
         sensors = sorted({sensor for members in below.values() for sensor in members})
-        kept = max(await self._state.kept_from(None) or 0, await self._state.kept_from(window) or 0)
+        kept = max(await self._state.retained_from(None) or 0, await self._state.retained_from(window) or 0)
         read = await self._store.count(sensors, max(kept, mark - LOOK_BACK_NS), mark) if sensors else {}
         return frozenset(name for name, members in below.items() if any(read.get(s) for s in members))
 
@@ -184,8 +184,8 @@ class Diagnostic:
     async def _stale(self) -> Mapping[SeriesKind, frozenset[str]]:
         """Series whose history does not fit what is described now, as far as is remembered."""
         learned = {name: period.period_s for name, period in (await self._state.periods()).items()}
-        self._defs = self._defs.knowing(learned)
-        described = changes.described(self._defs)
+        self._defs = self._defs.with_learned_periods(learned)
+        described = changes.described_series(self._defs)
         kept = await self._state.series()
         stale = {(s.kind, s.name) for s in kept if s.stale_ns is not None}
         for series in kept:

@@ -174,7 +174,7 @@ class JobService:
     async def _spans(self, request: JobRequest) -> Mapping[Window, tuple[int, int]]:
         """Which part of the interval can be computed again, by window; an empty one is (0, 0)."""
         first = await self._store.first_time() if request.start_ns is None else request.start_ns
-        kept = {length: await self._state.kept_from(length) or 0 for length in (None, *WINDOWS)}
+        kept = {length: await self._state.retained_from(length) or 0 for length in (None, *WINDOWS)}
         found = {}
         for window in WINDOWS:
             top = await self._state.watermark(window) or 0

@@ -9,7 +9,7 @@ from functools import partial
 from starlette.applications import Starlette
 
 from backend.bus.memory import MemoryBus
-from backend.core.ports import SensorTags, Sink, Written
+from backend.core.ports import SensorTags, Sink, WriteResult
 from backend.core.reading import Readings
 from backend.ingest.endpoints.cards import PATH as CARDS_PATH
 from backend.ingest.endpoints.cards import CardDoor
@@ -69,6 +69,6 @@ class _Relay:
     def __init__(self, sink: Sink) -> None:
         self._sink = sink
 
-    async def write(self, readings: Readings, tags: Mapping[str, SensorTags] | None = None) -> Written:
+    async def write(self, readings: Readings, tags: Mapping[str, SensorTags] | None = None) -> WriteResult:
         await self._sink.push(readings)
-        return Written(len(readings), Readings.empty())
+        return WriteResult(len(readings), Readings.empty())

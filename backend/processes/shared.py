@@ -28,7 +28,7 @@ from backend.core.asgi import App
 from backend.core.clock import Clock, SystemClock
 from backend.core.errors import PermanentError, TransientError
 from backend.core.mail import Mailer
-from backend.core.ports import Bus, Counters, HealthBoard, TimeSeriesStore, Written
+from backend.core.ports import Bus, Counters, HealthBoard, TimeSeriesStore, WriteResult
 from backend.core.rates import RateLimits
 from backend.core.reading import Readings
 from backend.core.windows import Window
@@ -58,7 +58,7 @@ from backend.processes.stores import database_of, open_store
 from backend.rest.spa import DIST
 from backend.rollups.definitions import Definitions
 from backend.rollups.engine import RollupEngine
-from backend.rollups.retention import Keep
+from backend.rollups.retention import RetentionPeriods
 from backend.settings import Settings
 
 log = logging.getLogger("seduce.app")
@@ -224,7 +224,7 @@ def definitions_of(inventory: Inventory) -> Definitions:
 def build_door(base: Base, rollups: RollupEngine) -> Door:
     """`rollups` hears of what comes late; it need not run in this process."""
 
-    async def mark_late(readings: Readings, _: Written) -> None:
+    async def mark_late(readings: Readings, _: WriteResult) -> None:
         await rollups.on_late(readings)
 
     spool = open_spool(base.settings, "spool.sqlite")
@@ -371,9 +371,9 @@ async def _patiently(name: str, begin: Callable[[], Awaitable[None]]) -> AsyncIt
         yield
 
 
-def keep_of(settings: Settings) -> Keep:
+def keep_of(settings: Settings) -> RetentionPeriods:
     """How long what is kept, by the settings."""
-    return Keep(
+    return RetentionPeriods(
         settings.retention_raw_days,
         {
             Window.S30: settings.retention_30s_days,

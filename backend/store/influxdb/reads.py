@@ -127,7 +127,7 @@ class Reads:
             **_statistics(dict(zip(FIELDS, columns, strict=True))),
         )
 
-    def kept_series(self, kind: SeriesKind, window: Window) -> frozenset[str]:
+    def stored_series(self, kind: SeriesKind, window: Window) -> frozenset[str]:
         """From the index, which forgets a series with its last point."""
         tag = TAG_OF.get(kind)
         if tag is not None:

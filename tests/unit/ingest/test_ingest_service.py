@@ -11,12 +11,12 @@ import orjson
 import pytest
 
 from backend.bus.memory import MemoryBus
-from backend.core.clock import ManualClock
 from backend.core.errors import PermanentError, SpoolFull, TransientError, UserError
-from backend.core.ports import SensorTags, Written
+from backend.core.ports import SensorTags, WriteResult
 from backend.core.reading import Reading, Readings
 from backend.ingest.service import MAX_STRANGERS, STRANGER, Ingest
 from backend.ingest.spool import SqliteSpool
+from tests.support.manual_clock import ManualClock
 from tests.support.stores import FailingStore
 
 NOW = 1_700_000_000 * 10**9
@@ -54,7 +54,7 @@ async def s(tmp_path: Path) -> AsyncIterator[Setup]:
     told: list[tuple[list[Reading], list[Reading]]] = []
     aside: list[tuple[str, str]] = []
 
-    async def hook(readings: Readings, written: Written) -> None:
+    async def hook(readings: Readings, written: WriteResult) -> None:
         told.append((list(readings), list(written.late)))
 
     async def set_aside(readings: Readings, reason: str) -> None:
@@ -211,7 +211,7 @@ async def test_hooks_hear_of_late_rows_before_they_leave_the_spool(s: Setup) -> 
 async def test_a_hook_that_cannot_now_is_asked_again_and_one_that_breaks_is_not(tmp_path: Path) -> None:
     spool, calls = SqliteSpool(tmp_path / "spool.db", 1 << 20), []
 
-    async def hook(readings: Readings, written: Written) -> None:
+    async def hook(readings: Readings, written: WriteResult) -> None:
         calls.append(len(readings))
         if len(calls) == 1:
             raise TransientError("the database is locked")

@@ -7,7 +7,6 @@ from collections.abc import Mapping
 import numpy as np
 import pytest
 
-from backend.core.clock import ManualClock
 from backend.core.errors import TransientError
 from backend.core.events import EventFilter, EventKind
 from backend.core.quantity import ARDUINO_CELSIUS
@@ -16,6 +15,7 @@ from backend.core.windows import NS_PER_SECOND, Window
 from backend.rollups.engine import RollupEngine
 from backend.watch.judge import ALL_SILENT_NS, Watched
 from backend.watch.watcher import Watcher, newest_in, same_for_hours
+from tests.support.manual_clock import ManualClock
 from tests.support.memory_jobs import MemoryEvents
 from tests.support.memory_rollup_state import MemoryRollupState
 from tests.support.reference_store import ReferenceStore
