@@ -65,7 +65,7 @@ class TimeSeriesStore(Protocol):
         """Readings of the interval, oldest first; a sensor without any is absent."""
         ...
 
-    async def raw_limited(
+    async def raw_up_to(
         self, sensors: Sequence[str], start_ns: int, end_ns: int, most: int
     ) -> Mapping[str, Points] | None:
         """As `raw`; None where there are more than `most` readings, of which no more are held in memory."""
@@ -144,7 +144,7 @@ class TimeSeriesStore(Protocol):
         """Forget the roll-ups of one window, of all kinds and series, that start before `end_ns`."""
         ...
 
-    async def stored_series(self, kind: SeriesKind, window: Window) -> frozenset[str]:
+    async def rollup_series(self, kind: SeriesKind, window: Window) -> frozenset[str]:
         """Names of the series of which any roll-up of the window is kept, described or not."""
         ...
 
@@ -300,7 +300,7 @@ class DirtyWindow:
 
 
 @dataclass(frozen=True, slots=True)
-class DescribedSeries:
+class SeriesRecord:
     """A rolled-up series as it was last described, and what of its history does not fit that yet.
 
     shape      what its values are computed from, as a short text that changes with it
@@ -365,12 +365,12 @@ class RollupState(Protocol):
         """Forget marks as `dirty` handed them out; one that was marked again since stays."""
         ...
 
-    async def series(self) -> Sequence[DescribedSeries]:
+    async def series(self) -> Sequence[SeriesRecord]:
         """All series that were ever described and not removed, in no order."""
         ...
 
     async def set_series(
-        self, changed: Sequence[DescribedSeries], removed: Sequence[tuple[SeriesKind, str]] = ()
+        self, changed: Sequence[SeriesRecord], removed: Sequence[tuple[SeriesKind, str]] = ()
     ) -> None:
         """Keep and remove series, all together or none."""
         ...

@@ -12,7 +12,7 @@ from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.orm import InstrumentedAttribute
 
 from backend.core.bucket import SeriesKind
-from backend.core.ports import DescribedSeries, DirtyWindow, LearnedPeriod
+from backend.core.ports import DirtyWindow, LearnedPeriod, SeriesRecord
 from backend.core.windows import Window
 from backend.db.engine import Database
 from backend.db.models import LearnedPeriodRow, RollupDirty, RollupMark, RollupSeries
@@ -81,18 +81,18 @@ class SqlRollupState:
             connection = await session.connection()
             await connection.execute(chosen, rows)
 
-    async def series(self) -> Sequence[DescribedSeries]:
+    async def series(self) -> Sequence[SeriesRecord]:
         table = RollupSeries
         columns = (table.kind, table.name, table.shape, table.expects, table.stale_ns, table.recompute)
         async with self._db.unit_of_work() as session:
             rows = await session.execute(select(*columns))
             return [
-                DescribedSeries(SeriesKind(kind), name, shape, expects, stale_ns, recompute)
+                SeriesRecord(SeriesKind(kind), name, shape, expects, stale_ns, recompute)
                 for kind, name, shape, expects, stale_ns, recompute in rows
             ]
 
     async def set_series(
-        self, changed: Sequence[DescribedSeries], removed: Sequence[tuple[SeriesKind, str]] = ()
+        self, changed: Sequence[SeriesRecord], removed: Sequence[tuple[SeriesKind, str]] = ()
     ) -> None:
         rows = [
             asdict(one) | {"kind": one.kind.value} for one in sorted(changed, key=lambda s: (s.kind, s.name))

@@ -155,7 +155,7 @@ class Diagnostic:
         }
         for kind, described in named.items():
             for window in WINDOWS_OF[kind]:
-                kept = await self._store.stored_series(kind, window)
+                kept = await self._store.rollup_series(kind, window)
                 found.unknown[kind, window] = kept - described
                 mark = marks[window]
                 if mark is not None:

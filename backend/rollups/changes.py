@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 from typing import TypeAlias
 
 from backend.core.bucket import SeriesKind
-from backend.core.ports import DescribedSeries
+from backend.core.ports import SeriesRecord
 from backend.rollups.definitions import Definitions
 
 Key: TypeAlias = tuple[SeriesKind, str]
@@ -24,28 +24,28 @@ UNKNOWN = "unknown"
 class Changes:
     """Series to store again, and series that are no longer described."""
 
-    changed: Sequence[DescribedSeries]
+    changed: Sequence[SeriesRecord]
     removed: Sequence[Key]
 
 
-def described_series(definitions: Definitions) -> Mapping[Key, DescribedSeries]:
+def described_series(definitions: Definitions) -> Mapping[Key, SeriesRecord]:
     """Return every described series with its fingerprints, as if all its history matched them."""
     expected_reports = {name: _expected_reports(definitions, name) for name in definitions.sensors}
     series_list = [
-        DescribedSeries(SeriesKind.SENSOR, name, "", expected_reports[name]) for name in definitions.sensors
+        SeriesRecord(SeriesKind.SENSOR, name, "", expected_reports[name]) for name in definitions.sensors
     ]
     for name, members in definitions.types.items():
         expects = _fingerprint(f"{member}={expected_reports.get(member, '')}" for member in members)
-        series_list.append(DescribedSeries(SeriesKind.TYPE, name, _fingerprint(members), expects))
+        series_list.append(SeriesRecord(SeriesKind.TYPE, name, _fingerprint(members), expects))
     series_list += [
-        DescribedSeries(SeriesKind.NODE, name, _fingerprint(_weighted_leaves(definitions, below)), "")
+        SeriesRecord(SeriesKind.NODE, name, _fingerprint(_weighted_leaves(definitions, below)), "")
         for name, below in definitions.nodes.items()
     ]
     return {(s.kind, s.name): s for s in series_list}
 
 
 def compare(
-    stored: Iterable[DescribedSeries], described: Mapping[Key, DescribedSeries], rolled_ns: int | None
+    stored: Iterable[SeriesRecord], described: Mapping[Key, SeriesRecord], rolled_ns: int | None
 ) -> Changes:
     """Return the differences between the stored series and the described ones.
 
@@ -66,7 +66,7 @@ def compare(
     return Changes(changed, [key for key in stored_by_key if key not in described])
 
 
-def _must_rewrite_expected(stored: DescribedSeries, described: DescribedSeries) -> bool:
+def _must_rewrite_expected(stored: SeriesRecord, described: SeriesRecord) -> bool:
     """Return whether stored expectations must be rewritten. A period that is no longer described was right for its time."""
     return described.expects != UNKNOWN and not (described.expects == LEARNED and stored.expects != UNKNOWN)
 

@@ -12,7 +12,7 @@ from typing import Final, TypeAlias
 import numpy as np
 
 from backend.core.bucket import Buckets, SeriesKind
-from backend.core.ports import DescribedSeries, RollupState, TimeSeriesStore
+from backend.core.ports import RollupState, SeriesRecord, TimeSeriesStore
 from backend.core.windows import Window
 from backend.rollups.changes import LEARNED
 from backend.rollups.definitions import WINDOWS_OF, Definitions
@@ -53,7 +53,7 @@ class History:
         await self._state.set_series([replace(series, stale_ns=next_stale) for series in affected])
         return rows
 
-    async def _recompute(self, series: Sequence[DescribedSeries], day: int, end: int) -> int:
+    async def _recompute(self, series: Sequence[SeriesRecord], day: int, end: int) -> int:
         """Recompute sensors and types from raw readings, then nodes from the 30 s means.
 
         If the source of a series was deleted since, its stored roll-ups stay as they are.
@@ -74,7 +74,7 @@ class History:
         coarse = await self._sensor_buckets(Window.D1, day, day + DAY_NS)
         return bool(coarse.count.any()) and not len(await self._sensor_buckets(Window.S30, day, day + DAY_NS))
 
-    async def _rewrite_expected(self, series: Sequence[DescribedSeries], day: int, stop: int) -> int:
+    async def _rewrite_expected(self, series: Sequence[SeriesRecord], day: int, stop: int) -> int:
         """Rewrite `expected` in the stored buckets of sensors and types; only buckets where it differs are written."""
         rows = 0
         for kind in (SeriesKind.SENSOR, SeriesKind.TYPE):
@@ -93,7 +93,7 @@ class History:
                     rows += len(changed)
         return rows
 
-    async def _next_stale_day(self, day: int, series: Sequence[DescribedSeries]) -> int | None:
+    async def _next_stale_day(self, day: int, series: Sequence[SeriesRecord]) -> int | None:
         """Return the end of the next older day to adapt, None if there is none.
 
         That is the next older day with data, or the silent day after it.

@@ -9,7 +9,7 @@ import pytest
 from sqlalchemy import text
 
 from backend.core.bucket import SeriesKind
-from backend.core.ports import DescribedSeries, DirtyWindow, LearnedPeriod, RollupState
+from backend.core.ports import DirtyWindow, LearnedPeriod, RollupState, SeriesRecord
 from backend.core.windows import NS_PER_SECOND, WINDOWS, Window
 from backend.db.engine import Database
 from backend.db.migrate import migrate
@@ -136,11 +136,11 @@ async def test_names_may_hold_anything(state: RollupState) -> None:
 
 async def test_series_are_kept_replaced_and_removed_together(state: RollupState) -> None:
     assert list(await state.series()) == []
-    node = DescribedSeries(SeriesKind.NODE, "root", "a", "", None, False)
-    sensor = DescribedSeries(SeriesKind.SENSOR, "root", "", "10.0", T, False)
+    node = SeriesRecord(SeriesKind.NODE, "root", "a", "", None, False)
+    sensor = SeriesRecord(SeriesKind.SENSOR, "root", "", "10.0", T, False)
     await state.set_series([node, sensor])
     assert set(await state.series()) == {node, sensor}, "a name may be of several kinds"
-    changed = DescribedSeries(SeriesKind.NODE, "root", "b", "", T, True)
+    changed = SeriesRecord(SeriesKind.NODE, "root", "b", "", T, True)
     await state.set_series([changed], [(SeriesKind.SENSOR, "root"), (SeriesKind.TYPE, "never there")])
     assert list(await state.series()) == [changed]
     await state.set_series([])

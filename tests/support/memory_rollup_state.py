@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 
 from backend.core.bucket import SeriesKind
 from backend.core.errors import TransientError
-from backend.core.ports import DescribedSeries, DirtyWindow, LearnedPeriod
+from backend.core.ports import DirtyWindow, LearnedPeriod, SeriesRecord
 from backend.core.windows import Window
 
 
@@ -18,7 +18,7 @@ class MemoryRollupState:
         self._marks: dict[str, int] = {}
         self._dirty: dict[DirtyWindow, int] = {}
         self._versions = itertools.count(1)
-        self._series: dict[tuple[SeriesKind, str], DescribedSeries] = {}
+        self._series: dict[tuple[SeriesKind, str], SeriesRecord] = {}
         self._periods: dict[str, LearnedPeriod] = {}
         self.down = False
 
@@ -70,12 +70,12 @@ class MemoryRollupState:
             if self._dirty.get(window) == window.version:
                 del self._dirty[window]
 
-    async def series(self) -> Sequence[DescribedSeries]:
+    async def series(self) -> Sequence[SeriesRecord]:
         self._reach()
         return list(self._series.values())
 
     async def set_series(
-        self, changed: Sequence[DescribedSeries], removed: Sequence[tuple[SeriesKind, str]] = ()
+        self, changed: Sequence[SeriesRecord], removed: Sequence[tuple[SeriesKind, str]] = ()
     ) -> None:
         self._reach()
         self._series.update({(one.kind, one.name): one for one in changed})

@@ -87,7 +87,7 @@ class ReferenceStore:
         found = {name: self._points(name, start_ns, end_ns) for name in sensors}
         return {name: points for name, points in found.items() if len(points)}
 
-    async def raw_limited(
+    async def raw_up_to(
         self, sensors: Sequence[str], start_ns: int, end_ns: int, most: int
     ) -> Mapping[str, Points] | None:
         rows = sum((await self.count(sensors, start_ns, end_ns)).values())
@@ -171,7 +171,7 @@ class ReferenceStore:
                 for key in [key for key in kept if key[1] < end_ns]:
                     del kept[key]
 
-    async def stored_series(self, kind: SeriesKind, window: Window) -> frozenset[str]:
+    async def rollup_series(self, kind: SeriesKind, window: Window) -> frozenset[str]:
         self._reach()
         return frozenset(name for name, _ in self._kept.get((kind, window), {}))
 

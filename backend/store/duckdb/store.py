@@ -99,7 +99,7 @@ class DuckDBStore:
         known = self._names.known(SENSOR, sensors)
         return _points(await self._access.select(self._raw, "sid, ts, value", known, start_ns, end_ns), known)
 
-    async def raw_limited(
+    async def raw_up_to(
         self, sensors: Sequence[str], start_ns: int, end_ns: int, most: int
     ) -> Mapping[str, Points] | None:
         known = self._names.known(SENSOR, sensors)
@@ -191,7 +191,7 @@ class DuckDBStore:
     async def delete_buckets(self, window: Window, end_ns: int) -> None:
         await self._rollups.delete(window, end_ns)
 
-    async def stored_series(self, kind: SeriesKind, window: Window) -> frozenset[str]:
+    async def rollup_series(self, kind: SeriesKind, window: Window) -> frozenset[str]:
         return self._rollups.series(kind, window)
 
     async def drop_series(self, kind: SeriesKind, window: Window, names: Sequence[str]) -> None:

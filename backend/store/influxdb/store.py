@@ -77,7 +77,7 @@ class InfluxDBStore:
     async def raw(self, sensors: Sequence[str], start_ns: int, end_ns: int) -> Mapping[str, Points]:
         return await self._in(self._readers, lambda: self._reads.raw(sensors, start_ns, end_ns))
 
-    async def raw_limited(
+    async def raw_up_to(
         self, sensors: Sequence[str], start_ns: int, end_ns: int, most: int
     ) -> Mapping[str, Points] | None:
         rows = await self.count(sensors, start_ns, end_ns)  # its LIMIT is one of each series
@@ -140,8 +140,8 @@ class InfluxDBStore:
         tables = f"^(measurement_downsample(_all)?|cq_.*)_{window}$"
         await self._in(self._writer, lambda: self._server.run(ql.delete_before(tables, end_ns)))
 
-    async def stored_series(self, kind: SeriesKind, window: Window) -> frozenset[str]:
-        return await self._in(self._readers, lambda: self._reads.stored_series(kind, window))
+    async def rollup_series(self, kind: SeriesKind, window: Window) -> frozenset[str]:
+        return await self._in(self._readers, lambda: self._reads.rollup_series(kind, window))
 
     async def drop_series(self, kind: SeriesKind, window: Window, names: Sequence[str]) -> None:
         statements = ql.drop_series(kind, window, names)
