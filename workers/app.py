@@ -100,12 +100,12 @@ class Process:
         # Not needed by beat, nor by the process that only hands out messages.
         from backend.processes.shared import Parts, build_base, build_rollups
         from backend.processes.tasks import build_tasks
-        from workers.runs import Failures
+        from workers.runs import task_outages
 
         self._loop = asyncio.Runner()
         self._base = build_base(settings, Parts())
         self._runs = build_tasks(self._base, build_rollups(self._base), CeleryQueue(settings.broker))
-        self._failures = Failures()
+        self._outages = task_outages()
         self._open = False
 
     def run(self, name: str) -> None:
@@ -113,9 +113,9 @@ class Process:
         try:
             self._loop.run(self._run(name))
         except Exception as error:
-            self._failures.failed(name, error)
+            self._outages.failed(name, error)
         else:
-            self._failures.succeeded(name)
+            self._outages.recovered(name)
 
     async def _run(self, name: str) -> None:
         if not self._open:

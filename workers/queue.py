@@ -33,7 +33,7 @@ class CeleryQueue:
                 task_ignore_result=True,
             )
 
-    async def ask(self, name: str) -> None:
+    async def request_run(self, name: str) -> None:
         if self._app is not None:
             await asyncio.to_thread(self._send, name)
 

@@ -7,9 +7,10 @@ from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 from types import TracebackType
 
+from backend.core.background import start_background_task
 from backend.core.cancelling import end, raise_if_cancelled
 from backend.core.measure import Timing
-from workers.runs import Failures
+from workers.runs import task_outages
 from workers.tasks import Task
 
 
@@ -27,7 +28,7 @@ class Asks:
     def __init__(self) -> None:
         self._events: dict[str, asyncio.Event] = {}
 
-    async def ask(self, name: str) -> None:
+    async def request_run(self, name: str) -> None:
         self.event(name).set()
 
     def event(self, name: str) -> asyncio.Event:
@@ -60,13 +61,13 @@ class InProcessRunner:
         self._sleep = sleep
         self._asks = asks or Asks()
         self._running: list[asyncio.Task[None]] = []
-        self._failures = Failures()
+        self._outages = task_outages()
         self.runs: Mapping[str, TaskRuns] = {name: TaskRuns() for name in tasks}
 
     def start(self) -> None:
         if not self._running:
             self._running = [
-                asyncio.create_task(self._repeat(name), name=f"periodic {name}") for name in self._tasks
+                start_background_task(self._repeat(name), f"periodic {name}") for name in self._tasks
             ]
 
     async def stop(self) -> None:
@@ -110,11 +111,11 @@ class InProcessRunner:
                 await self._tasks[name]()
         except Exception as error:
             self.runs[name].failures += 1
-            self._failures.failed(name, error)
+            self._outages.failed(name, error)
         else:
-            self._failures.succeeded(name)
+            self._outages.recovered(name)
 
     @property
     def failures(self) -> Mapping[str, int]:
         """Failures of each task since it last succeeded."""
-        return {name: self._failures.in_a_row[name] for name in self._tasks}
+        return {name: self._outages.failures(name) for name in self._tasks}

@@ -5,12 +5,12 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
-from collections import Counter
 from collections.abc import Mapping
 from contextlib import nullcontext, suppress
 
 from backend.core.clock import Clock
-from backend.core.errors import SeduceError, TransientError
+from backend.core.errors import TransientError
+from backend.core.outage import Outages
 from backend.core.tasks import Leases, TaskLog, TaskQueue
 from workers.schedule import AFTER, limit_of
 from workers.tasks import Task
@@ -18,23 +18,9 @@ from workers.tasks import Task
 log = logging.getLogger(__name__)
 
 
-class Failures:
-    """Says that a task fails, once, and that it works again; what is between is counted."""
-
-    def __init__(self) -> None:
-        self.in_a_row: Counter[str] = Counter()
-
-    def failed(self, name: str, error: Exception) -> None:
-        self.in_a_row[name] += 1
-        if self.in_a_row[name] == 1:
-            # A failure on purpose says all in its text; any other is a fault of ours, and needs the trace.
-            trace = None if isinstance(error, SeduceError) else error
-            log.error("task %s fails: %s", name, error or type(error).__name__, exc_info=trace)
-
-    def succeeded(self, name: str) -> None:
-        if self.in_a_row[name]:
-            log.info("task %s works again after %d failures", name, self.in_a_row[name])
-        self.in_a_row[name] = 0
+def task_outages() -> Outages:
+    """Return the log of failing tasks, by the task's name."""
+    return Outages(log, "task", "task")
 
 
 class TaskRuns:
@@ -79,7 +65,7 @@ class TaskRuns:
         if self._queue is not None:
             with suppress(TransientError):  # then the schedule brings it on
                 for other in AFTER.get(name, ()):
-                    await self._queue.ask(other)
+                    await self._queue.request_run(other)
 
     async def _limited(self, name: str) -> object:
         limit = limit_of(name)

@@ -11,7 +11,7 @@ from typing import Final
 from backend.core.bucket import SeriesKind
 from backend.core.clock import Clock
 from backend.core.errors import Conflict, NotFound, TransientError, UserError
-from backend.core.jobs import ACTIVE, ENDED, TRANSITIONS, Job, JobRepository, JobState, moved
+from backend.core.jobs import ACTIVE, ENDED, TRANSITIONS, Job, JobRepository, JobState, apply_step
 from backend.core.ports import RollupState, TimeSeriesStore
 from backend.core.tasks import TaskQueue
 from backend.core.tree import Tree
@@ -112,7 +112,7 @@ class JobService:
             if missing:
                 raise NotFound(f"There is no job {missing[0]}.", path=("id",))
             now = self._clock.now_ns()
-            after = [moved(found[one], step) for one in ids]
+            after = [apply_step(found[one], step) for one in ids]
             after = [replace(job, ended_ns=now) if job.state in ENDED else job for job in after]
             kept = await self._jobs.save(after)
             if len(kept) == len(after):
@@ -167,7 +167,7 @@ class JobService:
 
     async def _soon(self) -> None:
         try:
-            await self._queue.ask("run_job")
+            await self._queue.request_run("run_job")
         except TransientError:
             return  # the next start by the schedule finds them
 

@@ -21,6 +21,7 @@ from backend.accounts.services import Accounts
 from backend.bus.last_values import LastValues
 from backend.core.access_rules import right_of_route
 from backend.core.asgi import App
+from backend.core.background import background_task
 from backend.core.clock import Clock
 from backend.core.errors import TransientError
 from backend.core.ports import Bus, Counters, HealthBoard, RollupState, TimeSeriesStore
@@ -34,7 +35,7 @@ from backend.inventory.active import ActiveDescription
 from backend.inventory.model import Inventory
 from backend.metrics import operations, readings
 from backend.metrics.text import CONTENT_TYPE, Collector, Metrics
-from backend.processes.receiver import Door, draining, running
+from backend.processes.receiver import Door, draining
 from backend.processes.shared import (
     Base,
     Parts,
@@ -176,7 +177,7 @@ async def crawling(services: Services) -> AsyncIterator[None]:
 
     services.description.on_update(update_description)
     telling = report_for_ever(crawler, IN_PROCESS, services.board, services.clock)
-    async with running(crawler.run(), "crawlers"), running(telling, "health of devices"):
+    async with background_task(crawler.run(), "crawlers"), background_task(telling, "health of devices"):
         yield
 
 
@@ -262,8 +263,8 @@ async def _open(wiring: _Wiring, alongside: Alongside | None) -> AsyncIterator[N
 
 @asynccontextmanager
 async def _live(services: WebServices) -> AsyncIterator[None]:
-    watching = running(services.accounts.live.run(), "rights of open connections")
-    async with watching, running(services.last_values.run(), "last values"):
+    watching = background_task(services.accounts.live.run(), "rights of open connections")
+    async with watching, background_task(services.last_values.run(), "last values"):
         with suppress(TimeoutError):  # without the bus there is no live view; all else works
             await asyncio.wait_for(services.last_values.ready.wait(), READY_TIMEOUT_S)
         yield

@@ -5,19 +5,18 @@ Kept apart from `backend/processes/shared.py`, so that the cards' receiver start
 
 from __future__ import annotations
 
-import asyncio
 import logging
-from collections.abc import AsyncIterator, Callable, Coroutine, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
 
 from starlette.applications import Starlette
 from starlette.routing import Route
 
 from backend.core.asgi import App
-from backend.core.cancelling import end
+from backend.core.background import background_task
 from backend.core.ports import SensorTags
 from backend.ingest.service import Ingest
 from backend.ingest.spool import SqliteSpool
@@ -55,27 +54,10 @@ async def draining(door: Door) -> AsyncIterator[None]:
     """The spool is open, and what it holds goes to the store."""
     await door.spool.open()
     try:
-        async with running(door.ingest.run_drain(), "drain of the spool"):
+        async with background_task(door.ingest.run_drain(), "drain of the spool"):
             yield
     finally:
         await door.spool.close()
-
-
-@asynccontextmanager
-async def running(work: Coroutine[Any, Any, None], name: str) -> AsyncIterator[None]:
-    """Runs beside the block; a failure is logged at once and not at the end."""
-    task = asyncio.create_task(work, name=name)
-    task.add_done_callback(_tell)
-    try:
-        yield
-    finally:
-        await end([task])
-
-
-def _tell(task: asyncio.Task[None]) -> None:
-    error = None if task.cancelled() else task.exception()
-    if error is not None:
-        log.critical("%s has stopped", task.get_name(), exc_info=error)
 
 
 def application(

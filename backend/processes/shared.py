@@ -25,9 +25,11 @@ from backend.bus.board import MemoryCounters, MemoryHealthBoard
 from backend.bus.memory import MemoryBus
 from backend.bus.rates import MemoryRates
 from backend.core.asgi import App
+from backend.core.background import background_task
 from backend.core.clock import Clock, SystemClock
 from backend.core.errors import PermanentError, TransientError
 from backend.core.mail import Mailer
+from backend.core.outage import Outage
 from backend.core.ports import Bus, Counters, HealthBoard, TimeSeriesStore, WriteResult
 from backend.core.rates import RateLimits
 from backend.core.reading import Readings
@@ -53,7 +55,7 @@ from backend.mail.console import ConsoleMailer, NoMailer
 from backend.mail.smtp import SmtpAddress, SmtpMailer
 from backend.mail.templates import MailTemplates
 from backend.processes import control
-from backend.processes.receiver import RELAY_PATH, Door, open_spool, running, tags_of
+from backend.processes.receiver import RELAY_PATH, Door, open_spool, tags_of
 from backend.processes.stores import database_of, open_store
 from backend.rest.spa import DIST
 from backend.rollups.definitions import Definitions
@@ -318,7 +320,7 @@ async def opened(base: Base) -> AsyncIterator[None]:
         await stack.enter_async_context(_patiently("store", base.store.open))
         with suppress(TransientError):
             await base.device_keys.look()
-        await stack.enter_async_context(running(base.device_keys.run(), "device keys"))
+        await stack.enter_async_context(background_task(base.device_keys.run(), "device keys"))
         yield
 
 
@@ -349,10 +351,11 @@ async def commanded(base: Base, commands: Mapping[str, control.Command]) -> Asyn
 @asynccontextmanager
 async def _patiently(name: str, begin: Callable[[], Awaitable[None]]) -> AsyncIterator[None]:
     """Begins, or goes on trying beside the block."""
+    outage = Outage(log, "start", service=name)
     try:
         await begin()
     except TransientError as error:
-        log.error("the %s is not there yet: %s", name, error)
+        outage.failed(error)
     else:
         yield
         return
@@ -362,12 +365,13 @@ async def _patiently(name: str, begin: Callable[[], Awaitable[None]]) -> AsyncIt
             await asyncio.sleep(RETRY_S)
             try:
                 await begin()
-            except TransientError:
+            except TransientError as error:
+                outage.failed(error)
                 continue
-            log.info("the %s is there now", name)
+            outage.recovered()
             return
 
-    async with running(again(), f"waiting for the {name}"):
+    async with background_task(again(), f"waiting for the {name}"):
         yield
 
 

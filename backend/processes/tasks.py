@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import TypeAlias
 
 from backend.core.ports import LastValuesView
-from backend.core.quantity import PLAUSIBLE, symbol
+from backend.core.quantity import PLAUSIBLE, unit_symbol
 from backend.core.tasks import TaskQueue
 from backend.inventory.model import Inventory, Sensor
 from backend.jobs.runner import JobRunner
@@ -85,6 +85,6 @@ def build_work(base: Base, queue: TaskQueue, schedule: Mapping[str, float] = SCH
 
 
 def watched(sensor: Sensor, live_max_age_s: float) -> Watched:
-    unit = symbol(sensor.unit)
+    unit = unit_symbol(sensor.unit)
     silent_after = silent_after_ns(sensor, live_max_age_s)
     return Watched(sensor.name, silent_after, unit, PLAUSIBLE.get(unit), sensor.steady)

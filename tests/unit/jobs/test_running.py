@@ -317,6 +317,6 @@ def test_figures_of_a_job() -> None:
     job = Job(
         1, "b", "cq", SeriesKind.SENSOR, Window.H1, ("a",), True, Priority.LOW, JobState.WAITING, 0, 1, 1, 100, 0, 0
     )  # fmt: skip
-    assert (job.progress, job.windows_per_s, job.left_s) == (0.0, None, None)
+    assert (job.progress, job.windows_per_s, job.remaining_s) == (0.0, None, None)
     job = replace(job, windows_done=25, run_s=5.0)
-    assert (job.progress, job.windows_per_s, job.left_s) == (0.25, 5.0, 15.0)
+    assert (job.progress, job.windows_per_s, job.remaining_s) == (0.25, 5.0, 15.0)

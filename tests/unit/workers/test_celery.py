@@ -74,7 +74,7 @@ def test_nothing_heavy_is_loaded_with_the_application() -> None:
 async def test_a_task_that_is_asked_for_waits_in_the_queue(redis_server: RedisServer) -> None:
     client = redis.Redis.from_url(redis_server.url(5))
     client.flushdb()
-    await CeleryQueue(redis_server.url(5)).ask("run_job")
+    await CeleryQueue(redis_server.url(5)).request_run("run_job")
     (message,) = client.lrange(QUEUE, 0, -1)
     assert f'"{PREFIX}run_job"'.encode() in message
     client.close()
@@ -82,5 +82,5 @@ async def test_a_task_that_is_asked_for_waits_in_the_queue(redis_server: RedisSe
 
 async def test_a_broker_out_of_reach_is_told(redis_server: RedisServer) -> None:
     with pytest.raises(TransientError, match="the broker of the workers cannot be reached"):
-        await CeleryQueue("redis://127.0.0.1:1/0").ask("run_job")
-    await CeleryQueue("").ask("run_job")
+        await CeleryQueue("redis://127.0.0.1:1/0").request_run("run_job")
+    await CeleryQueue("").request_run("run_job")
