@@ -12,7 +12,7 @@ from backend.bus.memory import MemoryBus
 from backend.core.ports import SensorTags, Sink, WriteResult
 from backend.core.reading import Readings
 from backend.ingest.endpoints.cards import PATH as CARDS_PATH
-from backend.ingest.endpoints.cards import CardDoor
+from backend.ingest.endpoints.cards import cards_endpoint
 from backend.ingest.keys import Guard, Keys, Networks
 from backend.ingest.service import Ingest
 from backend.inventory.active import ActiveDescription
@@ -59,7 +59,7 @@ def create_registerer(settings: Settings, inventory: Inventory | None = None) ->
             yield
 
     keys = Keys.load(settings.device_keys, settings.device_keys_file)
-    cards = Guard(CardDoor(ingest), keys, Networks.parse(settings.card_networks))
+    cards = Guard(cards_endpoint(ingest), keys, Networks.parse(settings.card_networks))
     return application({CARDS_PATH: cards}, ingest, lifespan, settings.data_dir)
 
 

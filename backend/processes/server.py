@@ -15,7 +15,7 @@ from uvicorn.loops.auto import auto_loop_factory
 
 from backend.core.asgi import App
 from backend.core.errors import PermanentError
-from backend.ingest.endpoints.readings import Doors
+from backend.ingest.endpoints.dispatch import PathDispatcher
 from backend.processes.tracing import traced
 from backend.rest.connection import BoundedHttp
 from backend.rest.requests import Requests
@@ -73,7 +73,7 @@ def serve(
     """
     with traced(app, settings) as spanned:
         # Pushes skip routing and middleware: a thousand a second come in, and none of it is for them.
-        front = Doors(app.state.doors, Requests(spanned, settings.access_log))
+        front = PathDispatcher(app.state.doors, Requests(spanned, settings.access_log))
         return _serve(front, listener, greeting)
 
 

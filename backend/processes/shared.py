@@ -42,10 +42,10 @@ from backend.db.migrate import migrate
 from backend.db.rollup_state import SqlRollupState
 from backend.db.task_log import SqlTaskLog
 from backend.ingest.endpoints.cards import PATH as CARDS_PATH
-from backend.ingest.endpoints.cards import CardDoor
+from backend.ingest.endpoints.cards import cards_endpoint
 from backend.ingest.endpoints.health import PATH as HEALTH_PATH
-from backend.ingest.endpoints.health import HealthDoor
-from backend.ingest.endpoints.readings import IngestDoor
+from backend.ingest.endpoints.health import health_endpoint
+from backend.ingest.endpoints.readings import readings_endpoint
 from backend.ingest.keys import Guard, KeyRing, Keys, Networks
 from backend.ingest.service import Ingest
 from backend.inventory.active import ActiveDescription
@@ -255,10 +255,10 @@ def open_doors(base: Base, ingest: Ingest) -> Mapping[str, App]:
     crawlers = {"networks": Networks.none(), "without_keys": Networks.loopback()}
     cards = Networks.parse(settings.card_networks)
     return {
-        INGEST_PATH: Guard(IngestDoor(ingest.accept_columns), keys, **crawlers),
-        RELAY_PATH: Guard(IngestDoor(ingest.accept_relayed), keys, **crawlers),
-        CARDS_PATH: Guard(CardDoor(ingest), keys, cards),
-        HEALTH_PATH: Guard(HealthDoor(base.board, base.clock), keys, **crawlers),
+        INGEST_PATH: Guard(readings_endpoint(ingest.accept_columns), keys, **crawlers),
+        RELAY_PATH: Guard(readings_endpoint(ingest.accept_relayed), keys, **crawlers),
+        CARDS_PATH: Guard(cards_endpoint(ingest), keys, cards),
+        HEALTH_PATH: Guard(health_endpoint(base.board, base.clock), keys, **crawlers),
     }
 
 
