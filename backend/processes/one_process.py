@@ -54,14 +54,14 @@ from backend.queries.rolled import RolledExportService
 from backend.queries.services import Queries
 from backend.rest.explorer import explorer_routes
 from backend.rest.export import PATH as EXPORT_PATH
-from backend.rest.export import ExportDoor
-from backend.rest.gate import Authenticate, Bounded, Gate
+from backend.rest.export import ExportEndpoint
+from backend.rest.gate import Authenticate, Gate, RequestLimits
 from backend.rest.headers import SecurityHeaders
 from backend.rest.health import Check, health_routes
 from backend.rest.metrics import metrics_route
 from backend.rest.openapi import openapi_routes
 from backend.rest.plan import plan_route
-from backend.rest.reads import Reads
+from backend.rest.reads import ReadRoutes
 from backend.rest.spa import SinglePage
 from backend.rollups.engine import RollupEngine
 from backend.settings import Settings
@@ -362,16 +362,16 @@ def _gated(route: BaseRoute, *, public_read: bool) -> Route | WebSocketRoute | M
     return route
 
 
-def _reads(services: WebServices) -> Reads:
+def _reads(services: WebServices) -> ReadRoutes:
     sensors = services.queries.sensors
     measurements = MeasurementService(sensors, services.store)
-    return Reads(services.inventory, sensors, measurements, services.clock)
+    return ReadRoutes(services.inventory, sensors, measurements, services.clock)
 
 
-def _export_door(services: WebServices) -> ExportDoor:
+def _export_door(services: WebServices) -> ExportEndpoint:
     queries = services.queries
     rolled = RolledExportService(services.inventory, queries.sensors, queries.series, services.clock)
-    return ExportDoor(ExportService(services.inventory.sensors, services.store), rolled)
+    return ExportEndpoint(ExportService(services.inventory.sensors, services.store), rolled)
 
 
 def _collectors(services: WebServices, schema: Schema) -> list[Collector]:
@@ -394,12 +394,12 @@ def _middleware(settings: Settings, accounts: Accounts) -> list[Middleware]:
         # What a trusted proxy says of the client holds for all that comes after.
         Middleware(ProxyHeadersMiddleware, trusted_hosts=_listed(settings.trusted_proxies)),
         Middleware(SecurityHeaders),
-        Middleware(Bounded),
+        Middleware(RequestLimits),
     ]
     inside = Middleware(
         Authenticate,
-        by_cookie=accounts.sign_ins.by_cookie,
-        by_token=accounts.sign_ins.by_token,
+        authenticate_cookie=accounts.sign_ins.authenticate_cookie,
+        authenticate_token=accounts.sign_ins.authenticate_token,
         public_url=settings.address,
     )
     hosts = _listed(settings.allowed_hosts)

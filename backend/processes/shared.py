@@ -15,7 +15,7 @@ from functools import partial
 from pathlib import Path
 from typing import Final
 
-from backend.accounts.device_keys import KnownKeys
+from backend.accounts.device_keys import DeviceKeyCache
 from backend.accounts.passwords import Passwords
 from backend.accounts.rates import Rates
 from backend.accounts.repository import AccountStore
@@ -100,7 +100,7 @@ class Base:
     counters: Counters
     accounts: Accounts
     rates: RateLimits
-    device_keys: KnownKeys
+    device_keys: DeviceKeyCache
     """Device keys of the database, as the doors know them."""
     jobs: SqlJobs
     events: SqlEvents
@@ -137,7 +137,7 @@ def build_base(settings: Settings, chosen: Parts) -> Base:
         counters=counters,
         accounts=accounts,
         rates=rates,
-        device_keys=KnownKeys(accounts.store, clock),
+        device_keys=DeviceKeyCache(accounts.store, clock),
         jobs=SqlJobs(database, clock),
         events=SqlEvents(database, clock),
         task_log=SqlTaskLog(database),
@@ -319,7 +319,7 @@ async def opened(base: Base) -> AsyncIterator[None]:
         stack.push_async_callback(base.store.close)
         await stack.enter_async_context(_patiently("store", base.store.open))
         with suppress(TransientError):
-            await base.device_keys.look()
+            await base.device_keys.refresh()
         await stack.enter_async_context(background_task(base.device_keys.run(), "device keys"))
         yield
 

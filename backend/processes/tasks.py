@@ -63,7 +63,7 @@ def build_tasks(
         watcher=watcher,
         jobs=JobRunner(base.jobs, rollups, clock),
         history=History(base.jobs, base.events, settings.job_retention_days, settings.event_retention_days),
-        postman=base.accounts.postman,
+        outbox_sender=base.accounts.outbox_sender,
     )
     return TaskRuns(bind(services), base.task_log, clock, base.leases, queue)
 
