@@ -19,7 +19,6 @@ from uvicorn.middleware.proxy_headers import ProxyHeadersMiddleware
 
 from backend.accounts.services import Accounts
 from backend.bus.last_values import LastValues
-from backend.core.access_rules import right_of_route
 from backend.core.asgi import App
 from backend.core.background import background_task
 from backend.core.clock import Clock
@@ -50,7 +49,7 @@ from backend.processes.shared import (
 from backend.processes.tasks import build_tasks, build_work
 from backend.queries.export import ExportService
 from backend.queries.measurements import MeasurementService
-from backend.queries.rolled import RolledExportService
+from backend.queries.rollup_export import RollupExportService
 from backend.queries.services import Queries
 from backend.rest.explorer import explorer_routes
 from backend.rest.export import PATH as EXPORT_PATH
@@ -60,6 +59,7 @@ from backend.rest.headers import SecurityHeaders
 from backend.rest.health import Check, health_routes
 from backend.rest.metrics import metrics_route
 from backend.rest.openapi import openapi_routes
+from backend.rest.permissions import right_of_route
 from backend.rest.plan import plan_route
 from backend.rest.reads import ReadRoutes
 from backend.rest.spa import SinglePage
@@ -198,7 +198,7 @@ def _web(base: Base, queue: TaskQueue) -> dict[str, Any]:
             base.store,
             base.state,
             base.bus,
-            last_values.of(tuple(inventory.sensors)),
+            last_values.view(tuple(inventory.sensors)),
             base.clock,
             base.settings,
             base.board,
@@ -370,7 +370,7 @@ def _reads(services: WebServices) -> ReadRoutes:
 
 def _export_door(services: WebServices) -> ExportEndpoint:
     queries = services.queries
-    rolled = RolledExportService(services.inventory, queries.sensors, queries.series, services.clock)
+    rolled = RollupExportService(services.inventory, queries.sensors, queries.series, services.clock)
     return ExportEndpoint(ExportService(services.inventory.sensors, services.store), rolled)
 
 
@@ -383,7 +383,7 @@ def _collectors(services: WebServices, schema: Schema) -> list[Collector]:
         operations.devices(lambda: queries.devices.all(), lambda: queries.devices.sensor_errors()),
         operations.tasks(work.tasks.records, work.jobs.count),
         operations.graphql(
-            schema.operations, lambda: shared.runs, lambda: shared.watchers, schema.documents.lookups
+            schema.operations, lambda: shared.runs, lambda: shared.subscribers, schema.documents.lookups
         ),
         operations.process(services.settings.data_dir),
     ]
