@@ -49,7 +49,7 @@ from backend.processes.shared import (
 from backend.processes.tasks import build_tasks, build_work
 from backend.queries.export import ExportService
 from backend.queries.measurements import MeasurementService
-from backend.queries.rolled import RolledExportService
+from backend.queries.rollup_export import RollupExportService
 from backend.queries.services import Queries
 from backend.rest.explorer import explorer_routes
 from backend.rest.export import PATH as EXPORT_PATH
@@ -326,10 +326,12 @@ def _routes(
         *graphql.routes(),
         *[Route(path, door) for path, door in doors.items()],
         *openapi_routes(
-            doors, page, shown=settings.explorer
+            doors, page, is_enabled=settings.explorer
         ),  # before the reads, which take what is left below /api
         *described(),
-        *explorer_routes(schema.as_str() if settings.introspection else None, page, shown=settings.explorer),
+        *explorer_routes(
+            schema.as_str() if settings.introspection else None, page, is_enabled=settings.explorer
+        ),
         *health_routes(
             {
                 "store": _store_check(services),
@@ -370,7 +372,7 @@ def _reads(services: WebServices) -> ReadRoutes:
 
 def _export_door(services: WebServices) -> ExportEndpoint:
     queries = services.queries
-    rolled = RolledExportService(services.inventory, queries.sensors, queries.series, services.clock)
+    rolled = RollupExportService(services.inventory, queries.sensors, queries.series, services.clock)
     return ExportEndpoint(ExportService(services.inventory.sensors, services.store), rolled)
 
 
