@@ -5,7 +5,7 @@ interface StateStyle {
   readonly label: string;
   readonly icon: IconName;
   readonly tone: 'good' | 'warn' | 'bad' | 'plain';
-  /** The worst first. */
+  /** Sort position; the worst state has the lowest rank. */
   readonly rank: number;
 }
 
@@ -17,7 +17,7 @@ export const DEVICE_STATES: Record<DeviceData['state'], StateStyle> = {
   OK: { label: 'Answers', icon: 'check', tone: 'good', rank: 4 },
 };
 
-/** The worst first, then those that fail most often, then by name. */
+/** Sort devices by state, worst first, then by error rate, then by name. */
 export function sortWorstFirst(devices: readonly DeviceData[]): DeviceData[] {
   const rank = (d: DeviceData): number => DEVICE_STATES[d.state].rank;
   return [...devices].sort(

@@ -7,7 +7,7 @@ interface StateStyle {
   readonly label: string;
   readonly icon: IconName;
   readonly tone: 'good' | 'warn' | 'bad' | 'plain';
-  /** What may be done with a job in this state. */
+  /** Actions that are possible in this state. */
   readonly actions: readonly JobAction[];
 }
 
@@ -28,13 +28,13 @@ export const ACTION_LABELS: Record<JobAction, string> = {
   retry: 'Try again',
 };
 
-/** Those at work first, then the newest. */
+/** Sort active jobs first, then by age, newest first. */
 export function sortActiveFirst(jobs: readonly JobData[]): JobData[] {
   const done = (j: JobData): number => Number(j.ended !== null);
   return [...jobs].sort((a, b) => done(a) - done(b) || Number(b.id) - Number(a.id));
 }
 
-/** How long a job still takes, or took. */
+/** Return how long a job will still take, or took. */
 export function timingText(job: JobData, now: number): string {
   if (job.ended !== null) return `took ${formatAge(Date.parse(job.ended) - Date.parse(job.created))}`;
   if (job.state === 'PAUSED') return '';

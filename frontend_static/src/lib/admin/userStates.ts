@@ -26,7 +26,7 @@ export const USER_ACTION_LABELS: Record<UserAction, string> = {
   demote: 'Take admin away',
 };
 
-/** What may be done with a user: by state, and only who is in can be an administrator. */
+/** Return the actions possible for a user. Only an authorized user can become an administrator. */
 export function allowedActions(user: UserData): readonly UserAction[] {
   const role: UserAction[] = user.isAdmin ? ['demote'] : user.state === 'AUTHORIZED' ? ['promote'] : [];
   return [...USER_STATES[user.state].actions, ...role];
@@ -36,7 +36,7 @@ export function fullName(user: UserData): string {
   return `${user.firstName} ${user.lastName}`.trim();
 }
 
-/** LOG_IN_FAILED as "Log in failed". */
+/** Return the kind as a sentence: LOG_IN_FAILED becomes "Log in failed". */
 export function kindLabel(kind: AuditData['kind']): string {
   const words = kind.toLowerCase().replaceAll('_', ' ');
   return words.charAt(0).toUpperCase() + words.slice(1);

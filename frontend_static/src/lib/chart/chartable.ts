@@ -4,19 +4,19 @@ import { unitSymbol } from '../format/format';
 /** A series that can be charted: a sensor, or a node of an energy tree. */
 export interface ChartableSeries {
   readonly kind: 'sensor' | 'node';
-  /** The sensor's name, the node's id. */
+  /** The sensor's name, or the node's id. */
   readonly id: string;
   readonly label: string;
   readonly unit: string;
-  /** How it differs from its like: type and place. */
+  /** Text that tells similar series apart: type and place. */
   readonly about: string;
   readonly periodMs: number;
 }
 
-/** More lines in one view than this help nobody, and cost the server much. */
+/** Maximum number of series in one view. More lines are unreadable and expensive for the server. */
 export const MAX_SERIES = 64;
 
-/** One name for sensors and nodes together. */
+/** Return a key that is unique over sensors and nodes. */
 export function seriesKey(kind: 'sensor' | 'node', id: string): string {
   return `${kind}:${id}`;
 }
@@ -45,7 +45,7 @@ const QUANTITIES: Record<string, string> = {
   var: 'Reactive power',
 };
 
-/** One chart a unit, in the order in which the units were first chosen. */
+/** Return one group per unit, in the order in which the units were first selected. */
 export function groupByUnit(series: readonly ChartableSeries[]): UnitGroup[] {
   const groups = new Map<string, ChartableSeries[]>();
   for (const one of series) {
@@ -59,7 +59,7 @@ export function groupByUnit(series: readonly ChartableSeries[]): UnitGroup[] {
   }));
 }
 
-/** The lines as a table: one row a point, as they are drawn. */
+/** Return the drawn lines as CSV, one row per point. */
 export function toCsv(lines: readonly Line[]): string {
   const cell = (text: string): string => (/[",\n]/.test(text) ? `"${text.replaceAll('"', '""')}"` : text);
   const rows = lines.flatMap((line) =>

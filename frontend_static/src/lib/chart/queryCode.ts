@@ -1,7 +1,7 @@
 import type { Span } from '../format/time';
 import { toIso } from '../format/time';
 
-/** What a chart asks the server for. */
+/** The data that a chart requests. */
 export interface ChartRequest {
   readonly sensors: readonly string[];
   readonly nodes: readonly string[];
@@ -14,7 +14,7 @@ export const CODE_FORMATS: Record<CodeFormat, string> = { query: 'Query', python
 
 const FIELDS = 'sensor node unit window stepSeconds timestamps values min max coverage';
 
-/** The request in one of its forms, ready to be run; `url` is the server's address without a slash at the end. */
+/** Return the request as code, ready to run. `url` is the server's address without a trailing slash. */
 export function requestCode(format: CodeFormat, request: ChartRequest, url: string): string {
   if (format === 'query') return graphqlCode(request);
   return format === 'python' ? pythonCode(request, url) : curlCode(request, url);
@@ -76,7 +76,7 @@ ${args.map((line) => `        ${line},`).join('\n')}
 print(frame)`;
 }
 
-/** JSON of strings is Python as well, apart from the line it stands on. */
+/** Return strings as a Python list. JSON strings are valid Python. */
 function pythonList(names: readonly string[]): string {
   if (names.length < 3) return `[${names.map((n) => JSON.stringify(n)).join(', ')}]`;
   return `[\n${names.map((n) => `            ${JSON.stringify(n)},\n`).join('')}        ]`;
