@@ -5,6 +5,7 @@ import type { ResultOf } from './graphql';
 export const SENSOR = graphql(`
   fragment SensorParts on Sensor @_unmask {
     name
+    label
     type
     unit
     location

@@ -78,7 +78,7 @@ export class SeriesCatalog {
     return {
       kind,
       id,
-      label: id,
+      label: sensor.label,
       unit: sensor.unit,
       about: `${sensor.type}, ${placeText(sensor)}`,
       periodMs: sensor.periodSeconds * 1_000,

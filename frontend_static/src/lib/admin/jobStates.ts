@@ -23,9 +23,9 @@ export const JOB_STATES: Record<JobData['state'], StateStyle> = {
 
 export const ACTION_LABELS: Record<JobAction, string> = {
   pause: 'Pause',
-  resume: 'Go on',
+  resume: 'Resume',
   cancel: 'Cancel',
-  retry: 'Try again',
+  retry: 'Retry',
 };
 
 /** Sort active jobs first, then by age, newest first. */
@@ -53,9 +53,9 @@ export const WINDOW_LABELS: Record<QueryData['window'], string> = {
 };
 
 export const FAULTS: Record<QueryData['faults'][number], { label: string; explanation: string }> = {
-  LATE: { label: 'Late', explanation: 'It is further behind than its window is long.' },
-  MISSING: { label: 'Missing', explanation: 'Series that are expected have no roll-ups.' },
-  UNKNOWN: { label: 'Unknown', explanation: 'There are roll-ups that nothing in the description explains.' },
-  WRONG: { label: 'Wrong', explanation: 'Stored roll-ups differ from what the readings say.' },
-  DIRTY: { label: 'Dirty', explanation: 'Windows wait to be computed again after late readings.' },
+  LATE: { label: 'Late', explanation: 'Its lag is longer than its window.' },
+  MISSING: { label: 'Missing', explanation: 'Expected series have no roll-ups.' },
+  UNKNOWN: { label: 'Unknown', explanation: 'Roll-ups exist that the site description does not explain.' },
+  WRONG: { label: 'Wrong', explanation: 'Stored roll-ups differ from the readings.' },
+  DIRTY: { label: 'Pending', explanation: 'Windows are waiting to be recomputed after late readings.' },
 };

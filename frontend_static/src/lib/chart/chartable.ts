@@ -16,6 +16,8 @@ export interface ChartableSeries {
 /** Maximum number of series in one view. More lines are unreadable and expensive for the server. */
 export const MAX_SERIES = 64;
 
+const SENSOR_PREFIX = 'sensor:';
+
 /** Return a key that is unique over sensors and nodes. */
 export function seriesKey(kind: 'sensor' | 'node', id: string): string {
   return `${kind}:${id}`;
@@ -59,6 +61,11 @@ export function groupByUnit(series: readonly ChartableSeries[]): UnitGroup[] {
   }));
 }
 
+/** Sensors appear by id, because scripts use ids. Nodes appear by name. */
+function columnName(line: Line): string {
+  return line.id.startsWith(SENSOR_PREFIX) ? line.id.slice(SENSOR_PREFIX.length) : line.label;
+}
+
 /** Return the drawn lines as CSV, one row per point. */
 export function toCsv(lines: readonly Line[]): string {
   const cell = (text: string): string => (/[",\n]/.test(text) ? `"${text.replaceAll('"', '""')}"` : text);
@@ -66,7 +73,7 @@ export function toCsv(lines: readonly Line[]): string {
     line.times.map((time, i) =>
       [
         new Date(time).toISOString(),
-        cell(line.label),
+        cell(columnName(line)),
         cell(line.unit),
         line.values[i] ?? '',
         line.min?.[i] ?? '',

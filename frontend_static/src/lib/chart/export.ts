@@ -4,12 +4,12 @@ const HOUR = 3_600_000;
 /** The content of a file by the length of its span: readings, or roll-ups of a window. */
 const WINDOWS_BY_SPAN = [
   { maxMs: 48 * HOUR, window: 'raw', label: 'readings' },
-  { maxMs: 240 * HOUR, window: '1m', label: 'minutes' },
-  { maxMs: 9_000 * HOUR, window: '1h', label: 'hours' },
+  { maxMs: 240 * HOUR, window: '1m', label: '1-minute averages' },
+  { maxMs: 9_000 * HOUR, window: '1h', label: 'hourly averages' },
 ] as const;
-const COARSEST_WINDOW = { window: '1d', label: 'days' } as const;
+const COARSEST_WINDOW = { window: '1d', label: 'daily averages' } as const;
 /** Nodes have no readings of their own. */
-const NODE_WINDOW = { window: '30s', label: '30 s' } as const;
+const NODE_WINDOW = { window: '30s', label: '30-second averages' } as const;
 
 export const EXPORT_FORMATS = { csv: 'CSV', parquet: 'Parquet', arrow: 'Arrow' } as const;
 export type ExportFormat = keyof typeof EXPORT_FORMATS;

@@ -10,7 +10,7 @@ export interface ChartRequest {
 }
 
 export type CodeFormat = 'query' | 'python' | 'curl';
-export const CODE_FORMATS: Record<CodeFormat, string> = { query: 'Query', python: 'Python', curl: 'curl' };
+export const CODE_FORMATS: Record<CodeFormat, string> = { query: 'GraphQL', python: 'Python', curl: 'curl' };
 
 const FIELDS = 'sensor node unit window stepSeconds timestamps values min max coverage';
 
@@ -66,10 +66,10 @@ function pythonCode({ sensors, nodes, span, points }: ChartRequest, url: string)
   ];
   return `import os
 
-from seduce_client import connect  # the client of this server: docs/client.md
+from seduce_client import connect  # the Python client, see docs/client.md
 
 with connect(${JSON.stringify(url)}, os.environ.get("SEDUCE_TOKEN")) as seduce:
-    # window="1m" instead of points gives every minute, window="raw" every reading of sensors.
+    # Use window="1m" instead of points for every minute, or window="raw" for every reading.
     frame = seduce.series(
 ${args.map((line) => `        ${line},`).join('\n')}
     )
@@ -84,7 +84,7 @@ function pythonList(names: readonly string[]): string {
 
 function curlCode(request: ChartRequest, url: string): string {
   const body = JSON.stringify({ query: WITH_VARIABLES.replace(/\s+/g, ' '), variables: variables(request) }, null, 2);
-  return `# Where reads need a log-in, add -H @FILE, with "Authorization: Bearer <token>" in the file.
+  return `# If reading needs a log-in, add -H @FILE. The file holds "Authorization: Bearer <token>".
 curl -sS '${url}/graphql' -H 'Content-Type: application/json' --data-binary @- <<'JSON'
 ${body}
 JSON`;

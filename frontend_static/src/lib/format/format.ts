@@ -52,7 +52,7 @@ export function formatSignificant(value: number, decimals = 2): string {
 export function toQuantity(value: number | null | undefined, unit: string): Quantity {
   let shown = unitSymbol(unit);
   if (value === null || value === undefined || !Number.isFinite(value)) {
-    return { text: NO_VALUE, unit: shown, full: 'no value' };
+    return { text: NO_VALUE, unit: shown, full: 'No value' };
   }
   const full = `${EXACT.format(value).replace('-', '−')}${shown && ` ${shown}`}`;
   let scaled = value;

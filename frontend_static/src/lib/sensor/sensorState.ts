@@ -5,9 +5,9 @@ import type { IconName } from '../ui/icons';
 export type SensorState = 'live' | 'silent' | 'never';
 
 export const SENSOR_STATES: Record<SensorState, { label: string; icon: IconName; explanation: string }> = {
-  live: { label: 'live', icon: 'check', explanation: 'It reports as often as it should.' },
-  silent: { label: 'silent', icon: 'silent', explanation: 'It has missed several reports in a row.' },
-  never: { label: 'never', icon: 'warn', explanation: 'It has never reported.' },
+  live: { label: 'Live', icon: 'check', explanation: 'Reports at its interval.' },
+  silent: { label: 'Silent', icon: 'silent', explanation: 'Several reports in a row are missing.' },
+  never: { label: 'No data', icon: 'warn', explanation: 'Has never reported.' },
 };
 
 const MISSED_PERIODS = 5;
@@ -30,6 +30,7 @@ export function placeText(sensor: SensorData): string {
 export function searchText(sensor: SensorData): string {
   return [
     sensor.name,
+    sensor.label,
     sensor.type,
     sensor.location,
     sensor.parent ?? '',

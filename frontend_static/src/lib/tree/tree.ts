@@ -144,7 +144,7 @@ export function sortByAmount(ids: readonly string[], amount: (id: string) => num
 /** Return "14 of 16 plugs", or "93 % coverage" over a range, for a partial sum. */
 export function coverageText(node: Counts, noun: string): string {
   return node.sensorsReporting === null
-    ? `${formatPercent(node.coverage)} covered`
+    ? `${formatPercent(node.coverage)} coverage`
     : `${node.sensorsReporting} of ${node.sensorsExpected} ${noun}`;
 }
 
