@@ -44,7 +44,7 @@ class TaskLog(Protocol):
 class TaskQueue(Protocol):
     """Asks for a run of a task before its time."""
 
-    async def ask(self, name: str) -> None:
+    async def request_run(self, name: str) -> None:
         """Returns when it is asked for, not when it has run. Raises `TransientError` where nobody can be asked now."""
         ...
 

@@ -51,10 +51,10 @@ class Mending:
         for fault in faults:
             match fault:
                 case QueryFault.LATE:
-                    await self._queue.ask("roll_up")
+                    await self._queue.request_run("roll_up")
                     actions.append("Rolling up was asked for.")
                 case QueryFault.DIRTY:
-                    await self._queue.ask("heal")
+                    await self._queue.request_run("heal")
                     actions.append("Healing was asked for.")
                 case QueryFault.UNKNOWN:
                     await self._store.drop_series(health.query.kind, health.query.window, health.unknown)
@@ -63,7 +63,7 @@ class Mending:
                     jobs += await self._again(health, health.missing, actions)
                 case QueryFault.WRONG:
                     if health.stale:
-                        await self._queue.ask("heal")
+                        await self._queue.request_run("heal")
                         actions.append(f"Healing of {len(health.stale)} series was asked for.")
                     jobs += await self._again(
                         health, [name for name in health.wrong if name not in health.stale], actions

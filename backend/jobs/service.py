@@ -167,7 +167,7 @@ class JobService:
 
     async def _soon(self) -> None:
         try:
-            await self._queue.ask("run_job")
+            await self._queue.request_run("run_job")
         except TransientError:
             return  # the next start by the schedule finds them
 

@@ -1,90 +1,139 @@
-"""What the periodic tasks are put together from, and what the API needs to look after them."""
+"""Build the periodic tasks, the services that the API needs for them, and their in-process runner."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
+from functools import partial
 from typing import TypeAlias
 
 from backend.core.ports import LastValuesView
 from backend.core.quantity import PLAUSIBLE, symbol
 from backend.core.tasks import TaskQueue
+from backend.core.windows import Window
 from backend.inventory.model import Inventory, Sensor
 from backend.jobs.runner import JobRunner
 from backend.jobs.work import Work
-from backend.processes.shared import Base, definitions_of, keep_of, temperatures
+from backend.processes.rollup_engine import definitions_of
+from backend.processes.shared import SharedServices
 from backend.queries.live import silent_after_ns
 from backend.rollups.engine import RollupEngine
+from backend.rollups.retention import Keep
+from backend.settings import Settings
 from backend.watch.error_counters import Heard, Unresponsive, heard_in, heard_live
 from backend.watch.judge import Watched
 from backend.watch.watcher import Newest, Watcher, newest_in, newest_live
-from workers.runs import TaskRuns
+from workers.runner import InProcessRunner, InProcessTaskQueue
+from workers.runs import TaskExecutor
 from workers.schedule import SCHEDULE
-from workers.tasks import History, Services, bind
+from workers.tasks import History, TaskServices, bind_tasks
 
 Sensors: TypeAlias = Mapping[str, Sensor]
 
 
-def build_tasks(
-    base: Base, rollups: RollupEngine, queue: TaskQueue, live: LastValuesView | None = None
-) -> TaskRuns:
-    """All tasks. Sensors are looked at in the last values of this process, or without them in the store.
+def build_runner(
+    shared: SharedServices,
+    rollups: RollupEngine,
+    queue: InProcessTaskQueue | None = None,
+    live: LastValuesView | None = None,
+) -> InProcessRunner:
+    """Return a runner of all periodic tasks in this process. `live` as in `build_task_executor`."""
+    queue = queue or InProcessTaskQueue()
+    executor = build_task_executor(shared, rollups, queue, live)
+    tasks = {name: partial(executor.run, name) for name in executor.names}
+    return InProcessRunner(SCHEDULE, tasks, queue=queue)
 
-    `queue` reaches whoever runs them.
+
+def build_task_executor(
+    shared: SharedServices, rollups: RollupEngine, queue: TaskQueue, live: LastValuesView | None = None
+) -> TaskExecutor:
+    """Return the executor of all periodic tasks.
+
+    live     last values of this process, to find silent sensors; if None, the store is read instead
+    queue    requests the follow-up tasks of a run
     """
-    settings, clock, store = base.settings, base.clock, base.store
+    settings, clock, store = shared.settings, shared.clock, shared.store
 
     def heard(sensors: Sensors) -> Heard:
-        return heard_in(store, temperatures(sensors.values())) if live is None else heard_live(live)
+        periods = temperature_periods(sensors.values())
+        return heard_in(store, periods) if live is None else heard_live(live)
 
     def newest(sensors: Sensors) -> Newest:
         return newest_in(store, sensors) if live is None else newest_live(live, sensors)
 
-    def all_watched(sensors: Sensors) -> list[Watched]:
-        return [watched(sensor, settings.live_max_age_s) for sensor in sensors.values()]
+    def watched_sensors(sensors: Sensors) -> list[Watched]:
+        return [watched_sensor(sensor, settings.live_max_age_s) for sensor in sensors.values()]
 
-    sensors = base.inventory.sensors
-    unresponsive = Unresponsive(temperatures(sensors.values()), heard(sensors), base.counters, clock)
+    sensors = shared.inventory.sensors
+    unresponsive = Unresponsive(temperature_periods(sensors.values()), heard(sensors), shared.counters, clock)
     watcher = Watcher(
-        all_watched(sensors), newest(sensors), store, base.state, base.events, clock, settings.stuck_hours
+        watched_sensors(sensors),
+        newest(sensors),
+        store,
+        shared.state,
+        shared.events,
+        clock,
+        settings.stuck_hours,
     )
 
     async def update_description(_: Inventory, new: Inventory) -> None:
-        unresponsive.update_description(temperatures(new.sensors.values()), heard(new.sensors))
-        watcher.update_description(all_watched(new.sensors), newest(new.sensors))
+        unresponsive.update_description(temperature_periods(new.sensors.values()), heard(new.sensors))
+        watcher.update_description(watched_sensors(new.sensors), newest(new.sensors))
 
-    base.description.on_update(update_description)
-    services = Services(
+    shared.description.on_update(update_description)
+    services = TaskServices(
         rollups=rollups,
         store=store,
-        state=base.state,
+        state=shared.state,
         clock=clock,
-        keep=keep_of(settings),
+        keep=retention_of(settings),
         unresponsive=unresponsive,
         watcher=watcher,
-        jobs=JobRunner(base.jobs, rollups, clock),
-        history=History(base.jobs, base.events, settings.job_retention_days, settings.event_retention_days),
-        postman=base.accounts.postman,
+        jobs=JobRunner(shared.jobs, rollups, clock),
+        history=History(
+            shared.jobs, shared.events, settings.job_retention_days, settings.event_retention_days
+        ),
+        postman=shared.accounts.postman,
     )
-    return TaskRuns(bind(services), base.task_log, clock, base.leases, queue)
+    return TaskExecutor(bind_tasks(services), shared.task_log, clock, shared.leases, queue)
 
 
-def build_work(base: Base, queue: TaskQueue, schedule: Mapping[str, float] = SCHEDULE) -> Work:
-    inventory = base.inventory
+def build_work(shared: SharedServices, queue: TaskQueue, schedule: Mapping[str, float] = SCHEDULE) -> Work:
+    """Return the services by which the API shows tasks and manages recomputation jobs."""
+    inventory = shared.inventory
     return Work.build(
-        jobs=base.jobs,
-        store=base.store,
-        state=base.state,
+        jobs=shared.jobs,
+        store=shared.store,
+        state=shared.state,
         definitions=definitions_of(inventory),
         trees=(inventory.consumption, inventory.production),
-        clock=base.clock,
-        delay_s=base.settings.rollup_delay_s,
-        log=base.task_log,
+        clock=shared.clock,
+        delay_s=shared.settings.rollup_delay_s,
+        log=shared.task_log,
         queue=queue,
         schedule=schedule,
     )
 
 
-def watched(sensor: Sensor, live_max_age_s: float) -> Watched:
+def retention_of(settings: Settings) -> Keep:
+    """Return the retention of raw readings and of each roll-up window, as the settings give them."""
+    return Keep(
+        settings.retention_raw_days,
+        {
+            Window.S30: settings.retention_30s_days,
+            Window.M1: settings.retention_1m_days,
+            Window.H1: settings.retention_1h_days,
+            Window.D1: settings.retention_1d_days,
+        },
+    )
+
+
+def temperature_periods(sensors: Iterable[Sensor]) -> dict[str, float]:
+    """Return the periods of the temperature sensors in seconds, by name. Their silence is counted."""
+    return {s.name: s.poll_s for s in sensors if s.sensor_type == "temperature"}
+
+
+def watched_sensor(sensor: Sensor, live_max_age_s: float) -> Watched:
+    """Return what the watcher needs of a sensor."""
     unit = symbol(sensor.unit)
     silent_after = silent_after_ns(sensor, live_max_age_s)
     return Watched(sensor.name, silent_after, unit, PLAUSIBLE.get(unit), sensor.steady)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from http.cookies import CookieError, SimpleCookie
 from typing import Final
 from urllib.parse import parse_qsl, urlsplit
@@ -29,6 +29,7 @@ ByToken = Callable[[str, str], Awaitable[Principal]]
 
 _BEARER: Final = "bearer "
 _SAFE: Final = ("GET", "HEAD", "OPTIONS")
+_BROWSER_HEADERS: Final = (b"origin", b"sec-fetch-site")
 _PORTS: Final = {"http": 80, "https": 443}
 
 
@@ -51,7 +52,7 @@ class Authenticate:
             return
         headers = {name: value.decode("latin-1") for name, value in scope["headers"]}
         changes = scope["type"] == "websocket" or scope["method"] not in _SAFE
-        if changes and self._is_foreign(headers):
+        if changes and is_foreign(headers, self._origin):
             await _refuse_foreign(scope, send)
             return
         scope[SCOPE_KEY] = self._caller(scope, headers)
@@ -88,12 +89,36 @@ class Authenticate:
         secret = _cookie(headers.get(b"cookie", ""), SESSION_COOKIES[secure])
         return await self._by_cookie(secret) if secret else ANONYMOUS
 
-    def _is_foreign(self, headers: dict[bytes, str]) -> bool:
-        origin = headers.get(b"origin")
-        if origin is None:
-            # Every browser of the last years says one of the two; who says neither is no browser, and has no page's visitors.
-            return headers.get(b"sec-fetch-site", "none") not in ("same-origin", "none")
-        return not (_is_same(origin, headers.get(b"host", "")) or _origin(origin) == self._origin != "")
+
+class SameOrigin:
+    """ASGI application: refuses a request that a browser sends for a page of another origin.
+
+    The push endpoints use it: a foreign page must not push readings through a browser on a trusted machine.
+    Devices send none of the headers it checks.
+    """
+
+    def __init__(self, app: App, public_url: str = "") -> None:
+        self._app = app
+        self._origin = _origin(public_url)
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        for name, _ in scope["headers"]:
+            if name in _BROWSER_HEADERS:
+                headers = {name: value.decode("latin-1") for name, value in scope["headers"]}
+                if is_foreign(headers, self._origin):
+                    await _refuse_foreign(scope, send)
+                    return
+                break
+        await self._app(scope, receive, send)
+
+
+def is_foreign(headers: Mapping[bytes, str], own_origin: str) -> bool:
+    """Return whether a browser sends the request for a page of another origin than its host and `own_origin`."""
+    origin = headers.get(b"origin")
+    if origin is None:
+        # All current browsers send one of the two headers. A client that sends neither is no browser.
+        return headers.get(b"sec-fetch-site", "none") not in ("same-origin", "none")
+    return not (_is_same(origin, headers.get(b"host", "")) or _origin(origin) == own_origin != "")
 
 
 class Gate:

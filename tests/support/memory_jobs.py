@@ -163,7 +163,7 @@ class MemoryQueue:
         self.asked: list[str] = []
         self.down = False
 
-    async def ask(self, name: str) -> None:
+    async def request_run(self, name: str) -> None:
         if self.down:
             raise TransientError("the broker is down")
         self.asked.append(name)
