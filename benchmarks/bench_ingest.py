@@ -28,7 +28,7 @@ import uvicorn
 import uvloop
 
 from backend.bus.memory import MemoryBus
-from backend.core.ports import SensorTags, Written
+from backend.core.ports import SensorTags, WriteResult
 from backend.core.reading import Readings
 from backend.ingest.endpoints.readings import IngestDoor
 from backend.ingest.service import Ingest
@@ -48,8 +48,8 @@ class Server(uvicorn.Server):
 class NoStore:
     """Takes everything and keeps nothing: shows what the door and the spool cost by themselves."""
 
-    async def write(self, readings: Readings, tags: object = None) -> Written:
-        return Written(len(readings), Readings.empty())
+    async def write(self, readings: Readings, tags: object = None) -> WriteResult:
+        return WriteResult(len(readings), Readings.empty())
 
 
 async def make_store(kind: str, folder: Path):

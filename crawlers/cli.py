@@ -20,9 +20,10 @@ from typing import Final
 
 from pydantic import ValidationError
 
+from backend.core.background import background_task
 from backend.core.clock import SystemClock
 from backend.core.errors import SeduceError
-from backend.core.logs import set_up
+from backend.core.logs import configure_logging
 from backend.core.ports import Sink
 from backend.ingest.spool import SqliteSpool
 from backend.inventory.loader import load
@@ -125,7 +126,7 @@ def main(methods: Sequence[str] = (), argv: Sequence[str] | None = None, prog: s
     if not sensors:
         sys.stderr.write("no sensor matches; --list without other options shows what there is\n")
         return 2
-    set_up(settings.log_level, settings.log_format)
+    configure_logging(settings.log_level, settings.log_format)
     try:
         asyncio.run(_run(sensors, options, key))
     except SeduceError as error:
@@ -141,19 +142,16 @@ async def _run(sensors: Sequence[Sensor], options: argparse.Namespace, key: str)
         async with _sink(door, options) as sink:
             crawler = build_crawler(sensors, sink, SystemClock(), tuning=tuning)
             kept = sink if isinstance(sink, SpooledSink) else None
-            telling = asyncio.create_task(
-                report_for_ever(crawler, _called(options), board, SystemClock(), kept), name="health"
-            )
-            task = asyncio.create_task(crawler.run())
-            loop = asyncio.get_running_loop()
-            for number in (signal.SIGINT, signal.SIGTERM):
-                loop.add_signal_handler(number, task.cancel)
-            reloading = _Reloading(crawler, sensors, options, tuning)
-            loop.add_signal_handler(signal.SIGHUP, reloading.begin)
-            with contextlib.suppress(asyncio.CancelledError):
-                await task
-            telling.cancel()
-            await asyncio.gather(telling, return_exceptions=True)
+            reports = report_for_ever(crawler, _called(options), board, SystemClock(), kept)
+            async with background_task(reports, "health of devices"):
+                task = asyncio.create_task(crawler.run())
+                loop = asyncio.get_running_loop()
+                for number in (signal.SIGINT, signal.SIGTERM):
+                    loop.add_signal_handler(number, task.cancel)
+                reloading = _Reloading(crawler, sensors, options, tuning)
+                loop.add_signal_handler(signal.SIGHUP, reloading.begin)
+                with contextlib.suppress(asyncio.CancelledError):
+                    await task
     finally:
         await board.close()
         await door.close()
@@ -204,21 +202,14 @@ async def _sink(door: HttpSink, options: argparse.Namespace) -> AsyncIterator[Si
     spool = SqliteSpool(options.spool / "readings.sqlite", round(options.spool_max_mb * 1024 * 1024))
     await spool.open()
     sink = SpooledSink(door, spool, options.spool_policy, rows_a_second=options.replay_rate)
-    forwarding = asyncio.create_task(sink.run(), name="forwarding")
-    forwarding.add_done_callback(_tell)
     try:
-        yield sink
-        with contextlib.suppress(TimeoutError):
-            await asyncio.wait_for(sink.settled(), LAST_PUSH_S)
-        if sink.depth:
-            log.warning("%d readings wait in the spool for the next start", sink.depth)
+        async with background_task(sink.run(), "forwarding of the spool"):
+            yield sink
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(sink.settled(), LAST_PUSH_S)
+            if sink.depth:
+                log.warning(
+                    "spool not empty readings=%d; they are forwarded after the next start", sink.depth
+                )
     finally:
-        forwarding.cancel()
-        await asyncio.gather(forwarding, return_exceptions=True)
         await spool.close()
-
-
-def _tell(task: asyncio.Task[None]) -> None:
-    error = None if task.cancelled() else task.exception()
-    if error is not None:
-        log.critical("%s has stopped", task.get_name(), exc_info=error)

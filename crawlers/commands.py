@@ -15,13 +15,13 @@ from typing import Any, Final
 from pymodbus.client import AsyncModbusTcpClient
 from pymodbus.exceptions import ModbusException
 
-from backend.core.commands import Acted, PropertyValue
+from backend.core.commands import ActionResult, PropertyValue
 from backend.core.errors import PermanentError, TransientError, UserError
 from backend.inventory.model import CommandAction, CommandProperty, CommandTarget
 from crawlers import modbus_link, registers
 from crawlers.modbus import EXCEPTIONS
 
-__all__ = ["Acted", "Commands", "PropertyValue"]
+__all__ = ["ActionResult", "Commands", "PropertyValue"]
 
 log = logging.getLogger(__name__)
 
@@ -62,7 +62,7 @@ class Commands:
         async with self._line(described) as line:
             return [await _property(line, shown) for shown in described.properties]
 
-    async def act(self, target: str, action: str) -> Acted:
+    async def run_action(self, target: str, action: str) -> ActionResult:
         """Write, then read back until the properties that show the register agree, for `settle_s` at most."""
         described = self._target(target)
         chosen = next((a for a in described.actions if a.name == action), None)
@@ -78,7 +78,7 @@ class Commands:
             shown, agree = await self._read_back(line, shows, chosen)
         if agree is False:
             log.warning("%s: %s was acknowledged, but is not shown: %s", target, action, shown)
-        return Acted(target, action, agree, tuple(shown))
+        return ActionResult(target, action, agree, tuple(shown))
 
     async def _read_back(
         self, line: _Line, shows: Sequence[CommandProperty], action: CommandAction

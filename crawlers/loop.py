@@ -13,11 +13,14 @@ import random
 from collections import deque
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import Final
 
+from backend.core.backoff import Backoff
 from backend.core.cancelling import raise_if_cancelled
 from backend.core.clock import Clock
 from backend.core.errors import PermanentError, TransientError
 from backend.core.health import DeviceState as State
+from backend.core.outage import Outage
 from backend.core.windows import NS_PER_SECOND
 from crawlers.device import Device, Sample
 from crawlers.sink import BatchingSink
@@ -56,18 +59,8 @@ class PollerHealth:
         return self.recent.count(False) / len(self.recent) if self.recent else 0.0
 
 
-@dataclass(frozen=True, slots=True)
-class Backoff:
-    """How long to leave a silent device alone, in seconds."""
-
-    first_s: float = 1.0
-    limit_s: float = 60.0
-
-    def delay(self, failures_in_a_row: int, chance: float) -> float:
-        """Doubles with each failure up to the limit; `chance` in [0, 1) takes away up to half of it, so that devices
-        lost together do not come back together."""
-        full = min(self.limit_s, self.first_s * 2.0 ** min(failures_in_a_row - 1, 30))
-        return full * (1.0 - 0.5 * chance)
+DEVICE_BACKOFF: Final = Backoff(first_s=1.0, limit_s=60.0)
+"""The pause before a device that does not answer is polled again."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,15 +91,21 @@ class Poller:
     """Polls one device for ever."""
 
     def __init__(
-        self, device: Device, sink: BatchingSink, clock: Clock, backoff: Backoff, chance: random.Random
+        self,
+        name: str,
+        device: Device,
+        sink: BatchingSink,
+        clock: Clock,
+        backoff: Backoff,
+        chance: random.Random,
     ) -> None:
         self.device = device
-        self.health = PollerHealth(device.name, device.method, len(device.sensors), device.period_s)
+        self.health = PollerHealth(name, device.method, len(device.sensors), device.period_s)
         self._sink = sink
         self._clock = clock
         self._backoff = backoff
         self._chance = chance
-        self._lost_since_ns = 0
+        self._outage = Outage(log, "device", level=logging.WARNING, device=name)
 
     def serves(self, device: Device) -> bool:
         """Whether that is the same device, with the same sensors as often."""
@@ -135,7 +134,7 @@ class Poller:
     def _after(self, tick: int, period: int) -> int:
         now = self._clock.now_ns()
         if self.health.failures_in_a_row:
-            wait = self._backoff.delay(self.health.failures_in_a_row, self._chance.random())
+            wait = self._backoff.delay_s(self.health.failures_in_a_row, self._chance.random())
             return max(tick + period, first_tick(now + round(wait * NS_PER_SECOND), period))
         following = next_tick(tick, now, period)
         self.health.ticks_skipped += following.skipped
@@ -164,31 +163,23 @@ class Poller:
             self.health.last_error = str(error)
             log.error("%s: given up: %s", self.health.device, error)
         except Exception as error:  # a driver's fault must not end the polling of its device
-            if self.health.state is not State.LOST:
-                log.exception("%s: unexpected", self.health.device)
-            self._failed(f"{type(error).__name__}: {error}")
+            self._failed(f"{type(error).__name__}: {error}", error)
         else:
             self.health.last_latency_s = asyncio.get_running_loop().time() - started
             self._succeeded(sample)
 
-    def _failed(self, why: str) -> None:
+    def _failed(self, why: str, defect: Exception | None = None) -> None:
         health = self.health
         health.failures += 1
         health.failures_in_a_row += 1
         health.recent.append(False)
         health.last_error = why
-        if health.state is not State.LOST:
-            health.state = State.LOST
-            self._lost_since_ns = self._clock.now_ns()
-            log.warning("%s: lost (%d sensors): %s", health.device, health.sensors, why)
+        health.state = State.LOST
+        self._outage.failed(defect or why, sensors=health.sensors)
 
     def _succeeded(self, sample: Sample) -> None:
         health, now = self.health, self._clock.now_ns()
-        if health.state is State.LOST:
-            away = (now - self._lost_since_ns) / NS_PER_SECOND
-            log.warning(
-                "%s: back after %.0f s and %d failed polls", health.device, away, health.failures_in_a_row
-            )
+        self._outage.recovered()
         missing = tuple(sorted(sample.missing))
         if missing != health.missing:
             self._report_missing(missing, sample.missing)
@@ -218,7 +209,7 @@ class Crawler:
         backoff: Backoff | None = None,
         chance: random.Random | None = None,
     ) -> None:
-        policy, dice = backoff or Backoff(), chance or random.Random()
+        policy, dice = backoff or DEVICE_BACKOFF, chance or random.Random()
         self.sink = sink
         self._clock, self._policy, self._dice = clock, policy, dice
         self._pollers: list[Poller] = []
@@ -275,12 +266,12 @@ class Crawler:
             self._begin(self._add(device))
 
     def _add(self, device: Device) -> Poller:
-        poller = Poller(device, self.sink, self._clock, self._policy, self._dice)
         taken = {p.health.device for p in self._pollers}
-        number = 1
-        while poller.health.device in taken:  # an agent read at two periods is two devices at one address
+        name, number = device.name, 1
+        while name in taken:  # an agent read at two periods is two devices at one address
             number += 1
-            poller.health.device = f"{device.name} #{number}"
+            name = f"{device.name} #{number}"
+        poller = Poller(name, device, self.sink, self._clock, self._policy, self._dice)
         self._pollers.append(poller)
         return poller
 

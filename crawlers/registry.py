@@ -13,12 +13,13 @@ from functools import cache
 from typing import Any
 
 import crawlers
+from backend.core.backoff import Backoff
 from backend.core.clock import Clock
 from backend.core.errors import PermanentError
 from backend.core.ports import Sink
 from backend.inventory.model import Inventory, PushSource, Sensor
 from crawlers.device import Device
-from crawlers.loop import Backoff, Crawler
+from crawlers.loop import Crawler
 from crawlers.sink import BatchingSink
 
 log = logging.getLogger(__name__)

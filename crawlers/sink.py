@@ -11,7 +11,9 @@ import httpx
 import numpy as np
 import orjson
 
+from backend.core.backoff import Backoff
 from backend.core.errors import PermanentError, SpoolFull, TransientError
+from backend.core.outage import Outage
 from backend.core.ports import Sink, Spool
 from backend.core.reading import Readings
 
@@ -39,12 +41,11 @@ class BatchingSink:
         self._max_rows = max_rows
         self._push_rows = push_rows
         self._most = push_rows  # less after a sink was too full for so many
-        self._retry_s = retry_s
-        self._retry_limit_s = retry_limit_s
+        self._backoff = Backoff(retry_s, retry_limit_s)
         self._kept: deque[Readings] = deque()
         self._first = 0  # running number of the oldest batch kept
         self._filled = asyncio.Event()
-        self._failures = 0
+        self._outage = Outage(log, "pushes", level=logging.WARNING)
         self.waiting = 0
         self.pushed = 0
         self.dropped = 0
@@ -70,7 +71,7 @@ class BatchingSink:
                 await asyncio.sleep(self._window_s)
                 while self._kept:
                     if not await self.deliver():
-                        await asyncio.sleep(self._retry_delay())
+                        await asyncio.sleep(self._backoff.delay_s(self._outage.failures))
                 self._filled.clear()
         except asyncio.CancelledError:
             while self._kept and await self.deliver():
@@ -90,9 +91,7 @@ class BatchingSink:
         try:
             await self._sink.push(Readings.concat(batches))
         except TransientError as error:
-            self._failures += 1
-            if self._failures == 1:
-                log.warning("readings are not taken and wait in memory: %s", error)
+            self._outage.failed(error, waiting=self.waiting)
             if isinstance(error, SpoolFull):  # what piled up may be more than fits at once
                 self._most = max(1, rows // 2)
             return False
@@ -101,9 +100,7 @@ class BatchingSink:
             self.dropped += rows
         else:
             self.pushed += rows
-        if self._failures:
-            log.warning("readings are taken again after %d tries", self._failures)
-        self._failures = 0
+        self._outage.recovered()
         self._most = min(self._push_rows, 2 * self._most)
         while self._kept and self._first < mark:  # some may have been dropped meanwhile
             self._forget_oldest()
@@ -114,9 +111,6 @@ class BatchingSink:
         self._first += 1
         self.waiting -= rows
         return rows
-
-    def _retry_delay(self) -> float:
-        return min(self._retry_limit_s, self._retry_s * 2.0 ** min(self._failures - 1, 20))
 
 
 class HttpSink:
@@ -209,9 +203,8 @@ class SpooledSink:
         self._policy = policy
         self._push_rows = push_rows
         self._rows_a_second = rows_a_second
-        self._retry_s = retry_s
-        self._retry_limit_s = retry_limit_s
-        self._failures = 0
+        self._backoff = Backoff(retry_s, retry_limit_s)
+        self._outage = Outage(log, "ingest_endpoint", level=logging.WARNING)
         self._settled = asyncio.Condition()
         self.dropped = 0
 
@@ -236,9 +229,7 @@ class SpooledSink:
         while True:
             mark, readings = await self._spool.peek(self._push_rows)
             while not await self._forwarded(readings):  # noqa: ASYNC110  nobody could set an event
-                await asyncio.sleep(
-                    min(self._retry_limit_s, self._retry_s * 2.0 ** min(self._failures - 1, 20))
-                )
+                await asyncio.sleep(self._backoff.delay_s(self._outage.failures))
             await self._spool.forget(mark)
             async with self._settled:
                 self._settled.notify_all()
@@ -266,14 +257,10 @@ class SpooledSink:
         try:
             await self._sink.push(readings)
         except TransientError as error:
-            self._failures += 1
-            if self._failures == 1:
-                log.warning("the ingest door is lost, readings stay in the spool: %s", error)
+            self._outage.failed(error, waiting=self._spool.depth)
             return False
         except PermanentError as error:
             log.error("the ingest door refused %d readings, they are dropped: %s", len(readings), error)
             self.dropped += len(readings)
-        if self._failures:
-            log.warning("the ingest door is back, %d readings wait in the spool", self._spool.depth)
-        self._failures = 0
+        self._outage.recovered(waiting=self._spool.depth)
         return True

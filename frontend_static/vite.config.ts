@@ -13,7 +13,10 @@ export default defineConfig({
     assetsInlineLimit: 0,
     modulePreload: { polyfill: false },
     // Pages by themselves: who opens the dashboard loads nothing of those to try the API on.
-    rolldownOptions: { input: ['index.html', 'reference.html', 'explorer.html'], checks: { moduleLevelDirective: false } },
+    rolldownOptions: {
+      input: ['index.html', 'reference.html', 'explorer.html'],
+      checks: { moduleLevelDirective: false },
+    },
     chunkSizeWarningLimit: 5_000,
   },
   server: { proxy: { '/graphql': { target: api, ws: true } } },

@@ -70,7 +70,7 @@ class Caller:
 
     name: str
     may: frozenset[Right] = field(default_factory=frozenset)
-    is_known: bool = True
+    is_authenticated: bool = True
     refused_outright: bool = False
     """Not even what is for anyone: the request is not looked at."""
 
@@ -167,19 +167,19 @@ async def _cross_site(site: Site, users: Mapping[str, str]) -> dict[str, str]:
 
 _PERSON = frozenset({Right.READ, Right.EXPORT, Right.ACCOUNT})
 CALLERS = (
-    Caller("anonymous", is_known=False),
+    Caller("anonymous", is_authenticated=False),
     Caller("authorized", _PERSON),
     Caller("administrator", _PERSON | {Right.ADMIN}),
-    Caller("deauthorized", is_known=False),
+    Caller("deauthorized", is_authenticated=False),
     Caller("demoted", _PERSON),
-    Caller("deleted", is_known=False),
-    Caller("stolen", is_known=False),
-    Caller("idle", is_known=False),
+    Caller("deleted", is_authenticated=False),
+    Caller("stolen", is_authenticated=False),
+    Caller("idle", is_authenticated=False),
     Caller("read_token", frozenset({Right.READ})),
     Caller("export_token", frozenset({Right.EXPORT})),
     Caller("admin_token", frozenset({Right.ADMIN})),
-    Caller("expired_token", is_known=False),
-    Caller("bad_token_with_a_good_cookie", is_known=False),
+    Caller("expired_token", is_authenticated=False),
+    Caller("bad_token_with_a_good_cookie", is_authenticated=False),
     Caller("forged_origin", refused_outright=True),
     Caller("forged_host", refused_outright=True),
     Caller("null_origin", refused_outright=True),
@@ -218,7 +218,7 @@ def _judge(caller: Caller, one: entry_points.Field, answer: Any) -> None:
     if caller.refused_outright:
         assert answer == 403, what
         return
-    if one.operation == "subscription" and not caller.is_known:
+    if one.operation == "subscription" and not caller.is_authenticated:
         assert answer == 4401, what
         return
     assert isinstance(answer, dict), what
@@ -226,7 +226,7 @@ def _judge(caller: Caller, one: entry_points.Field, answer: Any) -> None:
     if right is Right.ANYONE or right in caller.may:
         assert not codes & REFUSED, what
     else:
-        assert codes == {"FORBIDDEN" if caller.is_known else "UNAUTHENTICATED"}, what
+        assert codes == {"FORBIDDEN" if caller.is_authenticated else "UNAUTHENTICATED"}, what
         assert answer.get("data") is None, what
 
 
@@ -246,7 +246,7 @@ async def _judge_route(
     assert "access-control-allow-origin" not in answer.headers, what
     # The browser of somebody logged in may load a file for its owner, whoever made the link.
     if right in (Right.READ, Right.EXPORT) and right not in caller.may and not caller.refused_outright:
-        assert answer.status_code == (403 if caller.is_known else 401), f"{what}: {answer.text}"
+        assert answer.status_code == (403 if caller.is_authenticated else 401), f"{what}: {answer.text}"
         assert set(answer.json()) == {"error"}, what
     else:
         assert answer.status_code not in (401, 403), f"{what}: {answer.text}"

@@ -98,14 +98,14 @@ class WorkerProcess:
         from backend.processes.rollup_engine import build_rollup_engine
         from backend.processes.shared import build_shared_services
         from backend.processes.tasks import build_task_executor
-        from workers.runs import FailureLog
+        from workers.runs import task_outages
 
         self._loop = asyncio.Runner()
         self._shared = build_shared_services(settings)
         self._executor = build_task_executor(
             self._shared, build_rollup_engine(self._shared), CeleryQueue(settings.broker)
         )
-        self._failure_log = FailureLog()
+        self._outages = task_outages()
         self._is_open = False
 
     def run(self, name: str) -> None:
@@ -113,9 +113,9 @@ class WorkerProcess:
         try:
             self._loop.run(self._run(name))
         except Exception as error:
-            self._failure_log.failed(name, error)
+            self._outages.failed(name, error)
         else:
-            self._failure_log.succeeded(name)
+            self._outages.recovered(name)
 
     async def _run(self, name: str) -> None:
         if not self._is_open:

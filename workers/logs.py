@@ -7,7 +7,7 @@ from typing import Final
 
 from celery.beat import SchedulingError
 
-from backend.core.logs import set_up
+from backend.core.logs import configure_logging
 
 _VERBOSE: Final = ("celery.beat", "celery.worker.strategy", "celery.app.trace")
 """Loggers that report every message and every finished task."""
@@ -15,7 +15,7 @@ _VERBOSE: Final = ("celery.beat", "celery.worker.strategy", "celery.app.trace")
 
 def configure_worker_logging(level: str, log_format: str) -> None:
     """Log to the standard error; `log_format` is one of `backend.core.logs.FORMATS`."""
-    set_up(level, log_format)
+    configure_logging(level, log_format)
     for handler in logging.getLogger().handlers:
         handler.addFilter(_BrokerErrorFilter())
     for name in _VERBOSE:

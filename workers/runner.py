@@ -7,9 +7,10 @@ from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 from types import TracebackType
 
+from backend.core.background import start_background_task
 from backend.core.cancelling import end, raise_if_cancelled
 from backend.core.measure import Timing
-from workers.runs import FailureLog
+from workers.runs import task_outages
 from workers.tasks import Task
 
 
@@ -61,13 +62,13 @@ class InProcessRunner:
         self._sleep = sleep
         self._queue = queue or InProcessTaskQueue()
         self._running: list[asyncio.Task[None]] = []
-        self._failure_log = FailureLog()
+        self._outages = task_outages()
         self.stats: Mapping[str, RunStats] = {name: RunStats() for name in tasks}
 
     def start(self) -> None:
         if not self._running:
             self._running = [
-                asyncio.create_task(self._repeat(name), name=f"periodic {name}") for name in self._tasks
+                start_background_task(self._repeat(name), f"periodic {name}") for name in self._tasks
             ]
 
     async def stop(self) -> None:
@@ -111,11 +112,11 @@ class InProcessRunner:
                 await self._tasks[name]()
         except Exception as error:
             self.stats[name].failures += 1
-            self._failure_log.failed(name, error)
+            self._outages.failed(name, error)
         else:
-            self._failure_log.succeeded(name)
+            self._outages.recovered(name)
 
     @property
     def failures(self) -> Mapping[str, int]:
         """Failures of each task since it last succeeded."""
-        return {name: self._failure_log.in_a_row[name] for name in self._tasks}
+        return {name: self._outages.failures(name) for name in self._tasks}

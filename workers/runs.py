@@ -5,12 +5,12 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
-from collections import Counter
 from collections.abc import Mapping
 from contextlib import nullcontext, suppress
 
 from backend.core.clock import Clock
-from backend.core.errors import SeduceError, TransientError
+from backend.core.errors import TransientError
+from backend.core.outage import Outages
 from backend.core.tasks import Leases, TaskLog, TaskQueue
 from workers.schedule import FOLLOW_UPS, limit_of
 from workers.tasks import Task
@@ -18,23 +18,9 @@ from workers.tasks import Task
 log = logging.getLogger(__name__)
 
 
-class FailureLog:
-    """Logs the first failure of a task and its recovery; failures in between are counted."""
-
-    def __init__(self) -> None:
-        self.in_a_row: Counter[str] = Counter()
-
-    def failed(self, name: str, error: Exception) -> None:
-        self.in_a_row[name] += 1
-        if self.in_a_row[name] == 1:
-            # The text of a SeduceError explains it. Any other error is a bug, and needs its traceback.
-            trace = None if isinstance(error, SeduceError) else error
-            log.error("task %s fails: %s", name, error or type(error).__name__, exc_info=trace)
-
-    def succeeded(self, name: str) -> None:
-        if self.in_a_row[name]:
-            log.info("task %s works again after %d failures", name, self.in_a_row[name])
-        self.in_a_row[name] = 0
+def task_outages() -> Outages:
+    """Return the log of failing tasks, by the task's name."""
+    return Outages(log, "task", "task")
 
 
 class TaskExecutor:

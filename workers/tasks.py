@@ -36,9 +36,9 @@ class History:
     async def forget(self, now_ns: int) -> None:
         """Delete what is older than its retention."""
         if self.jobs_days:
-            await self.jobs.forget(now_ns - self.jobs_days * Window.D1.ns)
+            await self.jobs.delete_ended_before(now_ns - self.jobs_days * Window.D1.ns)
         if self.events_days:
-            await self.events.forget(now_ns - self.events_days * Window.D1.ns)
+            await self.events.delete_ended_before(now_ns - self.events_days * Window.D1.ns)
 
 
 @dataclass(frozen=True, slots=True)

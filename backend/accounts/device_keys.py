@@ -14,6 +14,7 @@ from backend.accounts.repository import AccountStore
 from backend.accounts.rules import TOUCH_NS
 from backend.core.clock import Clock
 from backend.core.errors import TransientError
+from backend.core.outage import Outage
 
 log = logging.getLogger(__name__)
 
@@ -46,16 +47,14 @@ class KnownKeys:
         return found[0].name
 
     async def run(self) -> None:
-        away = False
+        outage = Outage(log, "device_keys", level=logging.WARNING)
         while True:
             try:
                 await self.look()
             except TransientError as error:
-                if not away:
-                    log.warning("device keys cannot be looked up, those known last hold: %s", error)
-                away = True
+                outage.failed(error)
             else:
-                away = False
+                outage.recovered()
             await asyncio.sleep(LOOK_S)
 
     async def look(self) -> None:

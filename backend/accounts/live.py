@@ -14,6 +14,7 @@ from backend.accounts.repository import AccountStore
 from backend.accounts.sign_in import SignIns
 from backend.core.clock import Clock
 from backend.core.errors import TransientError
+from backend.core.outage import Outage
 from backend.core.rights import Credential, Principal
 
 log = logging.getLogger(__name__)
@@ -49,7 +50,7 @@ class LiveRights:
         self._sign_ins = sign_ins
         self._clock = clock
         self._watched: dict[Principal, set[Watched]] = defaultdict(set)
-        self._failed = 0
+        self._outage = Outage(log, "rights_check", level=logging.WARNING)
 
     @contextmanager
     def watch(self, who: Principal) -> Iterator[Watched]:
@@ -68,14 +69,12 @@ class LiveRights:
             try:
                 await self.look()
             except TransientError as error:
-                self._failed += 1
-                if self._failed == 1:
-                    log.warning("the rights of open connections cannot be checked: %s", error)
-                if self._failed >= UNKNOWN_LOOKS:
+                self._outage.failed(error)
+                if self._outage.failures >= UNKNOWN_LOOKS:
                     for who in self._known():
                         self._end(who, Ending.GONE)
             else:
-                self._failed = 0
+                self._outage.recovered()
 
     async def look(self) -> None:
         """Once. An open connection counts as use of its session."""
@@ -103,7 +102,7 @@ class LiveRights:
                 self._end(who, Ending.CHANGED)
 
     def _known(self) -> list[Principal]:
-        return [who for who in self._watched if who.is_known]
+        return [who for who in self._watched if who.is_authenticated]
 
     def _end(self, who: Principal, how: Ending) -> None:
         for watched in self._watched.get(who, ()):

@@ -26,9 +26,11 @@ from backend.accounts.model import (
 from backend.accounts.repository import AccountStore, Repository
 from backend.accounts.rules import CONFIRM_NS, DECIDE_NS, FORGET_UNCONFIRMED_NS, RESET_NS, Rules
 from backend.accounts.steps import post, transit
+from backend.core.backoff import Backoff
 from backend.core.clock import Clock
 from backend.core.errors import PermanentError, TransientError
 from backend.core.mail import Mail, Mailer, Templates
+from backend.core.outage import Outage
 from backend.core.windows import NS_PER_SECOND
 
 log = logging.getLogger(__name__)
@@ -36,8 +38,7 @@ log = logging.getLogger(__name__)
 CLAIM_NS: Final = 300 * NS_PER_SECOND
 """How long a sender may take for what it has claimed; longer than all its mails' time-outs together."""
 MOST: Final = 10
-FIRST_DELAY_S: Final = 10
-LONGEST_DELAY_S: Final = 3600
+_BACKOFF: Final = Backoff(first_s=10, limit_s=3600)
 
 TO_USERS: Final = (
     MailKind.CONFIRMATION,
@@ -72,7 +73,7 @@ class Postman:
         self._templates = templates
         self._audit = audit
         self._rules = rules
-        self._failing = 0
+        self._outage = Outage(log, "mail")
 
     async def send_confirmations(self) -> int:
         """Mails to those who sign up or forgot a password. How many were sent; forgets what has expired."""
@@ -123,9 +124,7 @@ class Postman:
         async with self._store.begin(alone=True) as within:
             await within.outbox.sent(waiting)
             await self._note(within, waiting)
-        if self._failing:
-            log.info("mail is sent again, after %d failures", self._failing)
-            self._failing = 0
+        self._outage.recovered()
         return True
 
     async def _written(self, within: Repository, waiting: Waiting, user: User, to: User) -> Mail:
@@ -159,10 +158,8 @@ class Postman:
             await transit(within, self._audit, user.id, *event, Actor())
 
     async def _put_off(self, waiting: Waiting, error: TransientError) -> None:
-        self._failing += 1
-        if self._failing == 1:
-            log.error("mail cannot be sent now, and waits: %s", error)
-        delay_s = min(FIRST_DELAY_S * 2 ** (waiting.attempts - 1), LONGEST_DELAY_S)
+        self._outage.failed(error)
+        delay_s = round(_BACKOFF.delay_s(waiting.attempts))
         async with self._store.begin() as within:
             due = self._clock.now_ns() + delay_s * NS_PER_SECOND
             await within.outbox.put_off(waiting, due, str(error))

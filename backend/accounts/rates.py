@@ -12,6 +12,7 @@ from typing import Final
 
 from backend.accounts.errors import too_many
 from backend.core.errors import TransientError
+from backend.core.outage import Outage
 from backend.core.rates import RateLimits
 
 log = logging.getLogger(__name__)
@@ -46,6 +47,7 @@ class Rates:
         self._shared = shared
         self._fallback = fallback
         self._sleep = sleep
+        self._outage = Outage(log, "shared_rate_limits", level=logging.WARNING)
 
     async def take(self, what: str, who: str, limit: Limit) -> None:
         """Counts one attempt. Raises `TooManyAttempts`."""
@@ -53,8 +55,10 @@ class Rates:
         try:
             wait_s = await self._shared.take(key, limit.count, limit.window_s)
         except TransientError as error:
-            log.warning("%s; attempts are counted in this process alone", error)
+            self._outage.failed(error)
             wait_s = await self._fallback.take(key, limit.count, limit.window_s)
+        else:
+            self._outage.recovered()
         if wait_s:
             raise too_many(wait_s)
 
@@ -66,7 +70,7 @@ class Rates:
                 log.debug("a counter of attempts stays")
 
     @asynccontextmanager
-    async def even(self) -> AsyncIterator[None]:
+    async def minimum_duration(self) -> AsyncIterator[None]:
         """The block takes no less than `ANSWER_S`, also where it raises."""
         clock = asyncio.get_running_loop().time
         end = clock() + ANSWER_S

@@ -52,7 +52,7 @@ class SignIns:
         Whether there is such a user is not told, and does not show in the time either.
         """
         key = key_of(email)
-        async with self._rates.even():
+        async with self._rates.minimum_duration():
             await self._rates.take("log-in", address, LOG_IN_ADDRESS)
             await self._rates.take("log-in", key, LOG_IN_ACCOUNT)
             async with self._store.begin() as within:

@@ -57,7 +57,7 @@ class SignUps:
             raise InvalidInput("lastName", "The administrators need a name to decide on.")
         check_password(wish.password, [email, *email.split("@"), first, last])
         await self._rates.take("sign-up", address, SIGN_UP_ADDRESS)
-        async with self._rates.even():
+        async with self._rates.minimum_duration():
             await self._rates.take("mail", key_of(email), MAIL_ACCOUNT)
             user = User(
                 id=new_id(),
@@ -147,7 +147,7 @@ class SignUps:
         """A mail with a link, if the address is a user's. Raises `InvalidInput`, `TooManyAttempts`."""
         key = key_of(email_of(email))
         await self._rates.take("sign-up", address, SIGN_UP_ADDRESS)
-        async with self._rates.even():
+        async with self._rates.minimum_duration():
             await self._rates.take("mail", key, MAIL_ACCOUNT)
             async with self._store.begin(alone=True) as within:
                 user = await within.users.with_email(key)

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import Final
 
 from backend.core.clock import Clock, SystemClock
-from backend.core.health import DeviceHealth, SensorErrors, count_errors
+from backend.core.health import DeviceHealth, SensorErrors, add_error
 from backend.core.windows import NS_PER_SECOND
 
 FORGET_NS: Final = 3600 * NS_PER_SECOND
@@ -39,7 +39,7 @@ class MemoryCounters:
 
     async def count(self, sensors: Sequence[str], at_ns: int) -> None:
         for sensor in sensors:
-            self._errors[sensor] = count_errors(self._errors, sensor, at_ns)
+            self._errors[sensor] = add_error(self._errors, sensor, at_ns)
 
     async def errors(self) -> Sequence[SensorErrors]:
         return [errors for _, errors in sorted(self._errors.items())]

@@ -10,6 +10,7 @@ from typing import Final, TypeAlias
 import numpy as np
 
 from backend.core.errors import TransientError
+from backend.core.outage import Outage
 from backend.core.ports import Bus, LastValuesView
 from backend.core.reading import Float64, Int64, Reading, Readings
 
@@ -44,15 +45,13 @@ class LastValues:
 
         What was missed while the bus was away is taken from the seed again.
         """
-        down = False
+        outage = Outage(log, "last_values")
         while True:
             try:
                 async with self._bus.subscribe() as batches:
                     await self._sow()
                     self.ready.set()
-                    if down:
-                        log.info("the live bus is back")
-                        down = False
+                    outage.recovered()
                     gaps = batches.gaps
                     async for batch in batches:
                         self.take(batch)
@@ -60,9 +59,7 @@ class LastValues:
                             gaps = batches.gaps
                             await self._sow()
             except TransientError as error:
-                if not down:
-                    log.error("the live bus is down, last values stand still: %s", error)
-                down = True
+                outage.failed(error)
             await asyncio.sleep(_RETRY_S)
 
     def take(self, readings: Readings) -> None:

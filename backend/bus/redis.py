@@ -22,7 +22,11 @@ from redis.exceptions import RedisError
 
 from backend.bus.memory import MemoryBus, MemorySubscription
 from backend.bus.wire import Decoder, encode
+from backend.core.background import start_background_task
+from backend.core.backoff import Backoff
+from backend.core.cancelling import end
 from backend.core.errors import PermanentError, TransientError
+from backend.core.outage import Outage
 from backend.core.reading import Readings
 
 log = logging.getLogger(__name__)
@@ -35,7 +39,7 @@ _PAUSE_S = 0.5
 """After a failed publish none is tried for so long: pushes come by the hundred a second."""
 _FIRST_S = 2.0
 """How long a subscriber waits for the first connection before it goes on without."""
-_RETRY_S = (0.1, 5.0)
+_BACKOFF: Final = Backoff(first_s=0.1, limit_s=5.0)
 _QUIET_S = 5.0
 """After which a listener asks whether the connection still is one, and for how long it waits for the answer."""
 
@@ -68,7 +72,7 @@ class RedisBus:
         self._heard: dict[int, int] = {}  # publisher -> number of its newest message
         self._listening: asyncio.Task[None] | None = None
         self._connected = asyncio.Event()
-        self._lost = False
+        self._outage = Outage(log, "live_bus", server=self._where)
         self._garbage = False
 
     @property
@@ -99,8 +103,8 @@ class RedisBus:
     @asynccontextmanager
     async def subscribe(self, sensors: frozenset[str] | None = None) -> AsyncIterator[MemorySubscription]:
         if self._listening is None:
-            self._listening = asyncio.create_task(self._listen(), name="live bus")
-        if not self._connected.is_set() and not self._lost:
+            self._listening = start_background_task(self._listen(), "live bus")
+        if not self._connected.is_set() and not self._outage.is_open:
             with suppress(TimeoutError):
                 await asyncio.wait_for(self._connected.wait(), _FIRST_S)
         async with self._local.subscribe(sensors) as subscription:
@@ -110,26 +114,19 @@ class RedisBus:
         """Ends both connections."""
         task, self._listening = self._listening, None
         if task is not None:
-            task.cancel()
-            await asyncio.gather(task, return_exceptions=True)
+            await end([task])
         self._connected.clear()
         await self._listener.aclose()
         await self._publisher.aclose()
 
     async def _listen(self) -> None:
-        delay, longest = _RETRY_S
         while True:
             try:
                 await self._follow()
             except (RedisError, OSError, TimeoutError) as error:
-                if self._connected.is_set():
-                    delay = _RETRY_S[0]
                 self._connected.clear()
-                if not self._lost:
-                    log.error("the live bus is lost: %s: %s", self._where, error or type(error).__name__)
-                self._lost = True
-            await asyncio.sleep(delay)
-            delay = min(2 * delay, longest)
+                self._outage.failed(str(error) or type(error).__name__)
+            await asyncio.sleep(_BACKOFF.delay_s(self._outage.failures))
 
     async def _follow(self) -> None:
         """Hand on what is published, until the connection fails."""
@@ -152,9 +149,8 @@ class RedisBus:
 
     def _back(self) -> None:
         self._connected.set()
-        if self._lost:
-            self._lost = False
-            log.info("the live bus is back: %s", self._where)
+        if self._outage.is_open:
+            self._outage.recovered()
             self._heard.clear()
             self._local.tell_gap()
 

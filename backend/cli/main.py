@@ -14,7 +14,7 @@ from pydantic import ValidationError
 from backend import packaged
 from backend.accounts.model import UserState
 from backend.core.errors import SeduceError
-from backend.core.logs import set_up
+from backend.core.logs import configure_logging
 from backend.settings import Settings
 
 if TYPE_CHECKING:
@@ -376,7 +376,7 @@ def _placed(args: argparse.Namespace) -> Settings:
 
 
 def _log(settings: Settings) -> None:
-    set_up(settings.log_level, settings.log_format)
+    configure_logging(settings.log_level, settings.log_format)
 
 
 if __name__ == "__main__":

@@ -23,12 +23,12 @@ class BodyRefused(Exception):
         self.status = status
 
 
-class HungUp(Exception):
+class ClientDisconnected(Exception):
     """The client left before its request was whole."""
 
 
 async def read_body(receive: Receive, max_bytes: int, timeout_s: float) -> bytes:
-    """The whole body. Raises BodyRefused (413 too large, 408 too slow) and HungUp."""
+    """The whole body. Raises BodyRefused (413 too large, 408 too slow) and ClientDisconnected."""
     try:
         async with asyncio.timeout(timeout_s):
             chunks: list[bytes] = []
@@ -36,7 +36,7 @@ async def read_body(receive: Receive, max_bytes: int, timeout_s: float) -> bytes
             while True:
                 message = await receive()
                 if message["type"] == "http.disconnect":
-                    raise HungUp
+                    raise ClientDisconnected
                 chunk: bytes = message.get("body", b"")
                 room -= len(chunk)
                 if room < 0:
@@ -71,7 +71,7 @@ def etag_of(body: bytes) -> str:
     return f'W/"{hashlib.blake2b(body, digest_size=12).hexdigest()}"'
 
 
-def has_tag(if_none_match: str, tag: str) -> bool:
+def matches_etag(if_none_match: str, tag: str) -> bool:
     """Whether the client that sends this `If-None-Match` has what the tag is of."""
     known = {part.strip() for part in if_none_match.split(",")}
     return tag in known or "*" in known

@@ -34,7 +34,7 @@ def measurement(kind: SeriesKind, name: str, window: Window) -> str:
     return f"cq_{name}_{window}"
 
 
-def node_of(name: str, window: Window) -> str | None:
+def node_from_measurement(name: str, window: Window) -> str | None:
     """The node whose roll-ups of the window have this name; None where the name is not of that form."""
     node = name.removeprefix("cq_").removesuffix(f"_{window}")
     return node if node and name == measurement(SeriesKind.NODE, node, window) else None

@@ -21,7 +21,7 @@ class PropertyValue:
 
 
 @dataclass(frozen=True, slots=True)
-class Acted:
+class ActionResult:
     """A write that the device has acknowledged, and what was read back.
 
     `confirmed`: whether a property shows what was written; None where none shows this register. `shown` are the properties
@@ -46,6 +46,6 @@ class Equipment(Protocol):
         """All properties in the order of the description."""
         ...
 
-    async def act(self, target: str, action: str) -> Acted:
+    async def run_action(self, target: str, action: str) -> ActionResult:
         """Write, and read back."""
         ...

@@ -15,7 +15,7 @@ class EventKind(StrEnum):
     STUCK = "stuck"  # the same value for hours
 
 
-LASTING: Final = (EventKind.SILENT, EventKind.OUT_OF_RANGE, EventKind.STUCK)
+ONGOING_KINDS: Final = (EventKind.SILENT, EventKind.OUT_OF_RANGE, EventKind.STUCK)
 """Kinds that have a beginning and an end; a sensor has at most one of each that has not ended."""
 
 
@@ -57,7 +57,7 @@ class EventLog(Protocol):
         """Those that last, by id."""
         ...
 
-    async def note(self, begun: Sequence[SensorEvent], ended: Sequence[SensorEvent]) -> None:
+    async def record(self, begun: Sequence[SensorEvent], ended: Sequence[SensorEvent]) -> None:
         """Keep new events (their ids are ignored) and ends of kept ones, all or none.
 
         An event that begins while one of its sensor and kind lasts is left out, so that noting twice does no harm.
@@ -74,6 +74,6 @@ class EventLog(Protocol):
         """Events that were noticed, or whose end was, at or after a time; by id."""
         ...
 
-    async def forget(self, before_ns: int) -> int:
+    async def delete_ended_before(self, before_ns: int) -> int:
         """Drop events that ended before a time; answers how many."""
         ...

@@ -118,7 +118,7 @@ def _value(name: str, value: object) -> Any:
     raise ValueError(f"{name} cannot be {value!r:.60}")
 
 
-def count_errors(kept: Mapping[str, SensorErrors], sensor: str, at_ns: int) -> SensorErrors:
+def add_error(kept: Mapping[str, SensorErrors], sensor: str, at_ns: int) -> SensorErrors:
     """What is kept of a sensor after one more error."""
     before = kept.get(sensor)
     if before is None:

@@ -99,13 +99,13 @@ class Job:
         return self.windows_done / self.run_s if self.run_s and self.windows_done else None
 
     @property
-    def left_s(self) -> float | None:
+    def remaining_s(self) -> float | None:
         """Seconds of computing that are left at the speed so far; None before the first slice."""
         speed = self.windows_per_s
         return None if speed is None else (self.windows - self.windows_done) / speed
 
 
-def moved(job: Job, step: str) -> Job:
+def apply_step(job: Job, step: str) -> Job:
     """The job after a step of the state machine. Raises `Conflict`, which says what the step wants."""
     to = TRANSITIONS[step].get(job.state)
     if to is None:
@@ -152,6 +152,6 @@ class JobRepository(Protocol):
         """Windows a second of the jobs that ran, by kind and window."""
         ...
 
-    async def forget(self, before_ns: int) -> int:
+    async def delete_ended_before(self, before_ns: int) -> int:
         """Drop jobs that ended before a time; answers how many."""
         ...

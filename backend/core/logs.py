@@ -53,7 +53,7 @@ class Text(logging.Formatter):
         return f"{text} [request {request}]" if request else text
 
 
-def set_up(level: str, kind: str) -> None:
+def configure_logging(level: str, kind: str) -> None:
     """Everything to the standard error, as `kind`, one of `FORMATS`, says."""
     handler = logging.StreamHandler()
     handler.setFormatter(JsonLines() if kind == "json" else Text())

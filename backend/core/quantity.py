@@ -26,19 +26,19 @@ _WATTS: Final = {"W": 1.0, "kW": 1e3, "MW": 1e6, "mW": 1e-3}
 _ENERGY: Final = frozenset({"Wh", "kWh", "MWh"})
 
 
-def symbol(unit: str) -> str:
+def unit_symbol(unit: str) -> str:
     """The SI symbol of a unit, or the unit itself where none is known."""
     return _SYMBOLS.get(unit.strip().lower(), unit.strip())
 
 
 def watts_per(unit: str) -> float | None:
     """How many watts one of the unit is; None where the unit is not one of power."""
-    return _WATTS.get(symbol(unit))
+    return _WATTS.get(unit_symbol(unit))
 
 
 def is_energy(unit: str) -> bool:
     """Whether it is one of energy, as counters have: they stand still while nothing is drawn or made."""
-    return symbol(unit) in _ENERGY
+    return unit_symbol(unit) in _ENERGY
 
 
 @dataclass(frozen=True, slots=True)

@@ -52,7 +52,7 @@ class Principal:
     scopes: frozenset[Scope] = frozenset()
 
     @property
-    def is_known(self) -> bool:
+    def is_authenticated(self) -> bool:
         return bool(self.user_id)
 
     def has(self, right: Right, *, public_read: bool) -> bool:
@@ -61,7 +61,7 @@ class Principal:
             return True
         if public_read and right in (Right.READ, Right.EXPORT):
             return True
-        if not self.is_known:
+        if not self.is_authenticated:
             return False
         if right is Right.ACCOUNT:
             return self.credential is Credential.SESSION
@@ -72,7 +72,7 @@ class Principal:
 
 ANONYMOUS: Final = Principal()
 
-WhoAsks: TypeAlias = Callable[[], Awaitable[Principal]]
+PrincipalLookup: TypeAlias = Callable[[], Awaitable[Principal]]
 """Looks up who asks, once a request. Raises `TransientError` where that cannot be known now."""
 
 SESSION_COOKIES: Final = {False: "seduce", True: "__Host-seduce"}
@@ -86,7 +86,7 @@ SCOPE_KEY: Final = "seduce.caller"
 class Caller:
     """One request's or connection's other end."""
 
-    who: WhoAsks
+    principal: PrincipalLookup
     address: str = ""
     """Internet address, of the client itself where a trusted proxy says it."""
     agent: str = ""
@@ -98,4 +98,4 @@ async def _nobody() -> Principal:
     return ANONYMOUS
 
 
-NOBODY: Final = Caller(_nobody)
+ANONYMOUS_CALLER: Final = Caller(_nobody)

@@ -26,7 +26,7 @@ class SqlEvents:
     async def open(self) -> Sequence[SensorEvent]:
         return await self._select(select(EventRow).where(EventRow.ended_ns.is_(None)).order_by(EventRow.id))
 
-    async def note(self, begun: Sequence[SensorEvent], ended: Sequence[SensorEvent]) -> None:
+    async def record(self, begun: Sequence[SensorEvent], ended: Sequence[SensorEvent]) -> None:
         if not begun and not ended:
             return
         now = self._clock.now_ns()
@@ -55,7 +55,7 @@ class SqlEvents:
             select(EventRow).where(EventRow.changed_ns >= since_ns).order_by(EventRow.id)
         )
 
-    async def forget(self, before_ns: int) -> int:
+    async def delete_ended_before(self, before_ns: int) -> int:
         async with self._db.unit_of_work() as session:
             result: Any = await session.execute(delete(EventRow).where(EventRow.ended_ns < before_ns))
             return int(result.rowcount)

@@ -111,7 +111,7 @@ class SqlJobs:
                 if done
             }
 
-    async def forget(self, before_ns: int) -> int:
+    async def delete_ended_before(self, before_ns: int) -> int:
         ended = delete(JobRow).where(JobRow.state.in_(ENDED), JobRow.changed_ns < before_ns)
         async with self._db.unit_of_work() as session:
             result: Any = await session.execute(ended)

@@ -17,6 +17,8 @@ from typing import Any, Final
 from sqlalchemy import BigInteger, ColumnElement, cast, delete, extract, func, literal, update
 from sqlalchemy.dialects import postgresql, sqlite
 
+from backend.core.background import start_background_task
+from backend.core.cancelling import end
 from backend.core.errors import TransientError
 from backend.core.tasks import Lock
 from backend.core.windows import NS_PER_SECOND
@@ -103,13 +105,12 @@ class _Holding:
             raise
         if taken:
             self._sure_until = asked + self._ttl_s
-            self._beat = asyncio.create_task(self._renew(), name=f"lease {self._name}")
+            self._beat = start_background_task(self._renew(), f"lease {self._name}")
         return taken
 
     async def end(self) -> None:
         if self._beat is not None:
-            self._beat.cancel()
-            await asyncio.gather(self._beat, return_exceptions=True)
+            await end([self._beat])
         await self._let_go()
 
     def check(self) -> None:

@@ -12,7 +12,7 @@ from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.orm import InstrumentedAttribute
 
 from backend.core.bucket import SeriesKind
-from backend.core.ports import DirtyWindow, KeptSeries, LearnedPeriod
+from backend.core.ports import DirtyWindow, LearnedPeriod, SeriesRecord
 from backend.core.windows import Window
 from backend.db.engine import Database
 from backend.db.models import LearnedPeriodRow, RollupDirty, RollupMark, RollupSeries
@@ -39,10 +39,10 @@ class SqlRollupState:
     async def set_horizon(self, end_ns: int) -> None:
         await self._set_mark(_HORIZON, end_ns)
 
-    async def kept_from(self, window: Window | None) -> int | None:
+    async def retained_from(self, window: Window | None) -> int | None:
         return await self._mark(_kept(window))
 
-    async def set_kept_from(self, window: Window | None, start_ns: int) -> None:
+    async def set_retained_from(self, window: Window | None, start_ns: int) -> None:
         await self._set_mark(_kept(window), start_ns)
 
     async def mark_dirty(self, windows: Sequence[DirtyWindow]) -> None:
@@ -81,18 +81,18 @@ class SqlRollupState:
             connection = await session.connection()
             await connection.execute(chosen, rows)
 
-    async def series(self) -> Sequence[KeptSeries]:
+    async def series(self) -> Sequence[SeriesRecord]:
         table = RollupSeries
         columns = (table.kind, table.name, table.shape, table.expects, table.stale_ns, table.recompute)
         async with self._db.unit_of_work() as session:
             rows = await session.execute(select(*columns))
             return [
-                KeptSeries(SeriesKind(kind), name, shape, expects, stale_ns, recompute)
+                SeriesRecord(SeriesKind(kind), name, shape, expects, stale_ns, recompute)
                 for kind, name, shape, expects, stale_ns, recompute in rows
             ]
 
     async def set_series(
-        self, changed: Sequence[KeptSeries], removed: Sequence[tuple[SeriesKind, str]] = ()
+        self, changed: Sequence[SeriesRecord], removed: Sequence[tuple[SeriesKind, str]] = ()
     ) -> None:
         rows = [
             asdict(one) | {"kind": one.kind.value} for one in sorted(changed, key=lambda s: (s.kind, s.name))

@@ -13,7 +13,7 @@ from backend.accounts.model import AuditKind
 from backend.accounts.services import Accounts
 from backend.core.commands import Equipment
 from backend.core.errors import Conflict
-from backend.core.rights import ANONYMOUS, NOBODY, Caller, Principal, Right
+from backend.core.rights import ANONYMOUS, ANONYMOUS_CALLER, Caller, Principal, Right
 from backend.graphql.loaders import Loaders
 from backend.queries.services import Queries
 
@@ -25,7 +25,7 @@ class Context:
     queries: Queries
     connection_params: dict[str, Any] = field(default_factory=dict)
     who: Principal = ANONYMOUS
-    caller: Caller = NOBODY
+    caller: Caller = ANONYMOUS_CALLER
     public_read: bool = False
     cookie: str = ""
     """The session's secret that came along."""

@@ -9,9 +9,11 @@ from typing import Final, Protocol
 
 import numpy as np
 
-from backend.core.errors import PermanentError, SpoolFull, TransientError
+from backend.core.backoff import Backoff
+from backend.core.errors import PermanentError, SeduceError, SpoolFull, TransientError
 from backend.core.measure import Timing
-from backend.core.ports import SensorTags, Spool, Written
+from backend.core.outage import Outage
+from backend.core.ports import SensorTags, Spool, WriteResult
 from backend.core.reading import Readings
 
 log = logging.getLogger(__name__)
@@ -20,14 +22,13 @@ BATCH_ROWS: Final = 20_000
 PAUSE_S: Final = 0.2
 """Pause after a batch that was not full: stores like few large writes better than many small ones."""
 
-_FIRST_DELAY_S: Final = 0.1
-_LONGEST_DELAY_S: Final = 10.0
+_BACKOFF: Final = Backoff(first_s=0.1, limit_s=10.0)
 
 
 class Destination(Protocol):
     """Where the spool is emptied to: a store, or the door of another process."""
 
-    async def write(self, readings: Readings, tags: Mapping[str, SensorTags] | None = None) -> Written:
+    async def write(self, readings: Readings, tags: Mapping[str, SensorTags] | None = None) -> WriteResult:
         """As `TimeSeriesStore.write`."""
         ...
 
@@ -41,7 +42,7 @@ class Tally(Protocol):
     store_writes: Timing
 
 
-class StoreRefusesAll(Exception):
+class StoreRefusesAll(SeduceError):
     """Not a single row of many goes in: it is the store that is wrong, not the rows."""
 
 
@@ -58,7 +59,7 @@ class Drain:
         store: Destination,
         tags_of: Callable[[Sequence[str]], Mapping[str, SensorTags]],
         tally: Tally,
-        on_written: Sequence[Callable[[Readings, Written], Awaitable[None]]] = (),
+        on_written: Sequence[Callable[[Readings, WriteResult], Awaitable[None]]] = (),
         set_aside: Callable[[Readings, str], Awaitable[None]] | None = None,
     ) -> None:
         self._spool = spool
@@ -67,22 +68,19 @@ class Drain:
         self._tally = tally
         self._hooks = tuple(on_written)
         self._set_aside = set_aside
-        self._down = False
+        self._outage = Outage(log, "store_writes")
         self._progress = asyncio.Condition()
 
     async def run(self) -> None:
         """Until cancelled. Whatever fails is tried again, with growing delays up to ten seconds."""
-        delay = _FIRST_DELAY_S
         while True:
             try:
                 rows = await self._one_batch()
             except Exception as error:
-                self._lost(error)
-                await asyncio.sleep(delay)
-                delay = min(2 * delay, _LONGEST_DELAY_S)
+                self._outage.failed(error, waiting=self._spool.depth)
+                await asyncio.sleep(_BACKOFF.delay_s(self._outage.failures))
                 continue
-            self._recovered()
-            delay = _FIRST_DELAY_S
+            self._outage.recovered()
             if rows < BATCH_ROWS:
                 await asyncio.sleep(PAUSE_S)
 
@@ -90,7 +88,7 @@ class Drain:
         async with self._progress:
             await self._progress.wait_for(lambda: self._spool.depth == 0)
 
-    async def write(self, readings: Readings, tags: Mapping[str, SensorTags]) -> Written:
+    async def write(self, readings: Readings, tags: Mapping[str, SensorTags]) -> WriteResult:
         """To the store and the hooks. Errors of the store and `TransientError` of a hook pass through."""
         with self._tally.store_writes.measured():
             written = await self._store.write(readings, tags)
@@ -176,17 +174,3 @@ class Drain:
         except SpoolFull:
             # Only draining makes room again, so that it must go on; the log is the last place to keep them.
             log.error("no room to set them aside, the first are: %s", list(readings)[:20])
-
-    def _lost(self, error: Exception) -> None:
-        if self._down:
-            return
-        self._down = True
-        detail = None if isinstance(error, TransientError | StoreRefusesAll) else error
-        log.error(
-            "the store takes no readings, %d wait in the spool: %s", self._spool.depth, error, exc_info=detail
-        )
-
-    def _recovered(self) -> None:
-        if self._down:
-            log.info("the store takes readings again")
-        self._down = False

@@ -11,18 +11,20 @@ from typing import Final, TypeAlias
 
 import orjson
 
+from backend.core.background import start_background_task
 from backend.core.clock import Clock, SystemClock
 from backend.core.errors import TransientError, UserError
 from backend.core.measure import Timing
-from backend.core.ports import Bus, Outcome, Rejection, SensorTags, Spool, Written
+from backend.core.outage import Outage, Outages
+from backend.core.ports import Bus, PushResult, Rejection, SensorTags, Spool, WriteResult
 from backend.core.reading import Readings
 from backend.ingest import lenient_json as tolerant
 from backend.ingest.drain import Destination, Drain
-from backend.ingest.validate import Directory, Verdict, judge_cards, judge_columns, judge_readings
+from backend.ingest.validate import SensorIndex, Verdict, judge_cards, judge_columns, judge_readings
 
 log = logging.getLogger(__name__)
 
-OnWritten: TypeAlias = Callable[[Readings, Written], Awaitable[None]]
+OnWritten: TypeAlias = Callable[[Readings, WriteResult], Awaitable[None]]
 """Told of all rows of a write and of the late ones among them, before they leave the spool."""
 
 SetAside: TypeAlias = Callable[[Readings, str], Awaitable[None]]
@@ -70,14 +72,14 @@ class Ingest:
         self._spool = spool
         self._bus = bus
         self._clock = clock or SystemClock()
-        self._directory = Directory(known)
+        self._sensor_index = SensorIndex(known)
         self._known = dict(known)
         self._tags = dict(known)
         self._strangers: set[str] = set()
-        self._refusing: dict[str, str] = {}
+        self._refused = Outages(log, "validation", "sensor", level=logging.WARNING, max_open=MAX_STRANGERS)
         self._to_announce: list[Readings] = []
         self._announcing: asyncio.Task[None] | None = None
-        self._bus_down = False
+        self._bus_outage = Outage(log, "live_bus")
         self._drain = Drain(spool, store, self._tags_of, self.counters, on_written, set_aside)
 
     def update_description(self, known: Mapping[str, SensorTags]) -> None:
@@ -85,7 +87,7 @@ class Ingest:
 
         Those of the description before are let in once more until the next change: what was read of them is on its way.
         """
-        self._directory = Directory([*known, *self._known])
+        self._sensor_index = SensorIndex([*known, *self._known])
         self._tags = {**self._tags, **known}
         self._known = dict(known)
         self._strangers.difference_update(known)
@@ -103,29 +105,29 @@ class Ingest:
         self.counters.accepted += len(readings)
         self._to_announce.append(readings)
         if self._announcing is None:
-            self._announcing = asyncio.create_task(self._announce())
+            self._announcing = start_background_task(self._announce(), "live readings")
         elif len(self._to_announce) > _ANNOUNCE_PARTS:  # the bus is slow
             self._to_announce = [Readings.concat(self._to_announce).newest()]
 
     async def push(self, readings: Readings) -> None:
         """The port `Sink`: what can never be taken is logged and dropped, the rest is durable on return."""
-        await self._take(judge_readings(self._directory, readings, self._clock.now_ns()))
+        await self._take(judge_readings(self._sensor_index, readings, self._clock.now_ns()))
 
-    async def accept_columns(self, body: bytes) -> Outcome:
+    async def accept_columns(self, body: bytes) -> PushResult:
         """A crawler's push as JSON columns. Raises UserError where the body is no such thing."""
-        return await self._take(judge_columns(self._directory, _columns_of(body), self._clock.now_ns()))
+        return await self._take(judge_columns(self._sensor_index, _columns_of(body), self._clock.now_ns()))
 
-    async def accept_relayed(self, body: bytes) -> Outcome:
+    async def accept_relayed(self, body: bytes) -> PushResult:
         """As `accept_columns`, of another process that received cards: probes the description does not know are let in."""
         push = _columns_of(body)
-        return await self._take(judge_columns(self._directory, push, self._clock.now_ns(), self._admit))
+        return await self._take(judge_columns(self._sensor_index, push, self._clock.now_ns(), self._admit))
 
-    async def accept_cards(self, body: bytes) -> Outcome:
+    async def accept_cards(self, body: bytes) -> PushResult:
         """A temperature card's push. Raises UserError where the body holds no element at all."""
         elements = tolerant.elements(body)
         if elements is None:
             raise UserError('expected an array of {"sensor": "28:b8:...", "v": 21.4}')
-        return await self._take(judge_cards(self._directory, elements, self._clock.now_ns(), self._admit))
+        return await self._take(judge_cards(self._sensor_index, elements, self._clock.now_ns(), self._admit))
 
     async def run_drain(self) -> None:
         """Carries readings from the spool to the store until cancelled."""
@@ -137,21 +139,21 @@ class Ingest:
 
     async def import_history(
         self, readings: Readings, tags: Mapping[str, SensorTags] | None = None
-    ) -> Written:
+    ) -> WriteResult:
         """Write old readings straight to the store, without spool and bus. Errors are the store's.
 
         `tags` are kept beside sensors that the description does not know.
         """
         return await self._drain.write(readings, {**(tags or {}), **self._known})
 
-    async def _take(self, verdict: Verdict) -> Outcome:
+    async def _take(self, verdict: Verdict) -> PushResult:
         readings, rejected = verdict.readings, verdict.rejected
         if rejected:
             self._note_rejected(rejected)
         await self.accept(readings)
-        if self._refusing:
+        if self._refused.is_any_open:
             self._note_recovered(readings)
-        return Outcome(len(readings), rejected)
+        return PushResult(len(readings), rejected)
 
     def _admit(self, name: str) -> bool:
         """Bounds how many series the cards can bring into being."""
@@ -172,14 +174,11 @@ class Ingest:
     def _note_rejected(self, rejected: Sequence[Rejection]) -> None:
         for r in rejected:
             self.counters.rejected[str(r.reason)] += 1
-            if r.sensor not in self._refusing and len(self._refusing) < MAX_STRANGERS:
-                self._refusing[r.sensor] = r.reason
-                log.warning("readings of %r are refused: %s", r.sensor, r.reason)
+            self._refused.failed(r.sensor, r.reason)
 
     def _note_recovered(self, readings: Readings) -> None:
         for code in set(readings.codes.tolist()):
-            if self._refusing.pop(readings.names[code], None):
-                log.info("readings of %r are taken again", readings.names[code])
+            self._refused.recovered(readings.names[code])
 
     async def _announce(self) -> None:
         """One message to the bus for all that became durable together; whoever accepts does not wait for it."""
@@ -194,13 +193,9 @@ class Ingest:
         try:
             await self._bus.publish(batch)
         except TransientError as error:
-            if not self._bus_down:
-                log.error("the live bus is down, readings are kept but not shown live: %s", error)
-            self._bus_down = True
-            return
-        if self._bus_down:
-            log.info("the live bus is back")
-        self._bus_down = False
+            self._bus_outage.failed(error)
+        else:
+            self._bus_outage.recovered()
 
 
 def _columns_of(body: bytes) -> object:

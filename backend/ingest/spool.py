@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from backend.core.errors import SeduceError, TransientError
+from backend.core.outage import Outage
 from backend.core.reading import Readings
 from backend.ingest.spoolfile import SpoolFile
 
@@ -50,7 +51,7 @@ class SqliteSpool:
         self._wake = threading.Event()
         self._thread: threading.Thread | None = None
         self._closing = False
-        self._failing = False
+        self._outage = Outage(log, "spool_writes")
         self._depth = 0
 
     async def open(self) -> None:
@@ -159,7 +160,10 @@ class SqliteSpool:
             self._file.write([a.readings for a in group])
         except Exception as caught:
             error = caught
-        self._log_change(error)
+        if error is None:
+            self._outage.recovered()
+        else:
+            self._outage.failed(error)
         self._tell(self._settle, group, rows, error)
 
     def _do(self, call: _Call) -> None:
@@ -176,13 +180,6 @@ class SqliteSpool:
                 pass
         except SeduceError as error:
             log.debug("the spool keeps its free pages for now: %s", error)
-
-    def _log_change(self, error: Exception | None) -> None:
-        if error is not None and not self._failing:
-            log.error("the spool takes no readings, pushers are told to come back: %s", error)
-        elif error is None and self._failing:
-            log.info("the spool takes readings again")
-        self._failing = error is not None
 
     def _tell(self, callback: Callable[..., None], *args: Any) -> None:
         try:

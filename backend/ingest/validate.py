@@ -53,7 +53,7 @@ class Verdict:
     rejected: Sequence[Rejection] = ()
 
 
-class Directory:
+class SensorIndex:
     """The sensors that are known, as one shared table of names."""
 
     def __init__(self, names: Iterable[str]) -> None:
@@ -66,7 +66,7 @@ _INTEGERS: Final = frozenset({int})
 
 
 def judge_columns(
-    directory: Directory, push: object, now_ns: int, admit: Callable[[str], bool] | None = None
+    sensor_index: SensorIndex, push: object, now_ns: int, admit: Callable[[str], bool] | None = None
 ) -> Verdict:
     """Judge `{"sensors": [...], "values": [...], "times": [ns or null, ...]}`; `times` may be absent.
 
@@ -76,12 +76,12 @@ def judge_columns(
     sensors, values, times = _columns(push)
     # The path of a push with nothing wrong costs a few microseconds; any doubt leads to the careful one.
     try:
-        codes = [directory.codes[name] for name in sensors]
+        codes = [sensor_index.codes[name] for name in sensors]
         clean = _NUMBERS.issuperset(map(type, values)) and math.isfinite(sum(values))
     except (KeyError, TypeError, OverflowError):
         clean = False
     if not clean:
-        return _judge_each(directory, sensors, values, times, now_ns, admit)
+        return _judge_each(sensor_index, sensors, values, times, now_ns, admit)
     stamps: Any
     if times is None:
         stamps = [now_ns] * len(codes)
@@ -93,9 +93,12 @@ def judge_columns(
     ):
         stamps = times
     else:
-        return _judge_each(directory, sensors, values, times, now_ns, admit)
+        return _judge_each(sensor_index, sensors, values, times, now_ns, admit)
     readings = Readings(
-        directory.names, np.array(codes, np.int32), np.array(stamps, np.int64), np.array(values, np.float64)
+        sensor_index.names,
+        np.array(codes, np.int32),
+        np.array(stamps, np.int64),
+        np.array(values, np.float64),
     )
     return Verdict(readings)
 
@@ -116,7 +119,7 @@ def _columns(push: object) -> tuple[list[Any], list[Any], list[Any] | None]:
 
 
 def _judge_each(
-    directory: Directory,
+    sensor_index: SensorIndex,
     sensors: Sequence[object],
     values: Sequence[object],
     times: Sequence[object] | None,
@@ -127,7 +130,9 @@ def _judge_each(
     for index, (sensor, value) in enumerate(zip(sensors, values, strict=True)):
         time = times[index] if times is not None and times[index] is not None else now_ns
         reason = (
-            _fault_of_name(directory, sensor, admit) or _fault_of_value(value) or _fault_of_time(time, now_ns)
+            _fault_of_name(sensor_index, sensor, admit)
+            or _fault_of_value(value)
+            or _fault_of_time(time, now_ns)
         )
         if reason is not None:
             rejected.append(Rejection(index, str(sensor)[:64], reason))
@@ -135,18 +140,18 @@ def _judge_each(
         names.append(sensor)
         stamps.append(time)
         kept.append(value)
-    if any(name not in directory.codes for name in names):
+    if any(name not in sensor_index.codes for name in names):
         return Verdict(Readings.from_rows(names, stamps, kept), rejected)  # type: ignore[arg-type]
-    codes = np.array([directory.codes[name] for name in names], np.int32)  # type: ignore[index]
-    readings = Readings(directory.names, codes, np.array(stamps, np.int64), np.array(kept, np.float64))
+    codes = np.array([sensor_index.codes[name] for name in names], np.int32)  # type: ignore[index]
+    readings = Readings(sensor_index.names, codes, np.array(stamps, np.int64), np.array(kept, np.float64))
     return Verdict(readings, rejected)
 
 
 def _fault_of_name(
-    directory: Directory, sensor: object, admit: Callable[[str], bool] | None
+    sensor_index: SensorIndex, sensor: object, admit: Callable[[str], bool] | None
 ) -> Reason | None:
     if isinstance(sensor, str):
-        if sensor in directory.codes:
+        if sensor in sensor_index.codes:
             return None
         if admit is not None and CARD_NAME.fullmatch(sensor):
             return None if admit(sensor) else Reason.TOO_MANY
@@ -174,9 +179,9 @@ def _fault_of_time(time: Any, now_ns: int) -> Reason | None:
     return Reason.FUTURE if time > now_ns + AHEAD_NS else None
 
 
-def judge_readings(directory: Directory, readings: Readings, now_ns: int) -> Verdict:
+def judge_readings(sensor_index: SensorIndex, readings: Readings, now_ns: int) -> Verdict:
     """Judge readings made in this process, under the rules of `judge_columns`."""
-    known = np.array([name in directory.codes for name in readings.names], bool)
+    known = np.array([name in sensor_index.codes for name in readings.names], bool)
     faults: list[tuple[Reason, Any]] = [
         (Reason.UNKNOWN, ~known[readings.codes]),
         (Reason.NOT_FINITE, ~np.isfinite(readings.values)),
@@ -195,7 +200,7 @@ def judge_readings(directory: Directory, readings: Readings, now_ns: int) -> Ver
 
 
 def judge_cards(
-    directory: Directory, elements: Sequence[object], now_ns: int, admit: Callable[[str], bool]
+    sensor_index: SensorIndex, elements: Sequence[object], now_ns: int, admit: Callable[[str], bool]
 ) -> Verdict:
     """Judge a card's elements `{"sensor": "28:b8:...", "v": 21.4}`; all are stamped `now_ns`.
 
@@ -206,8 +211,8 @@ def judge_cards(
     values: list[float] = []
     rejected = []
     for index, element in enumerate(elements):
-        name, value, reason = _card_element(directory, element)
-        if reason is None and name not in directory.codes and not admit(name):
+        name, value, reason = _card_element(sensor_index, element)
+        if reason is None and name not in sensor_index.codes and not admit(name):
             reason = Reason.TOO_MANY
         if reason is None and value is not None:
             names.append(name)
@@ -217,14 +222,14 @@ def judge_cards(
     return Verdict(Readings.from_rows(names, [now_ns] * len(names), values), rejected)
 
 
-def _card_element(directory: Directory, element: object) -> tuple[str, float | None, Reason | None]:
+def _card_element(sensor_index: SensorIndex, element: object) -> tuple[str, float | None, Reason | None]:
     if not isinstance(element, dict):
         return "", None, Reason.ELEMENT
     sensor = element.get("sensor")
     if not isinstance(sensor, str):
         return "", None, Reason.ELEMENT if sensor is None else Reason.NAME
     name = sensor.replace(":", "").strip()
-    if name not in directory.codes and not CARD_NAME.fullmatch(name):
+    if name not in sensor_index.codes and not CARD_NAME.fullmatch(name):
         return name, None, Reason.NAME
     value = _card_value(element.get("v"))
     if value is None:

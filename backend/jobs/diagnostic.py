@@ -155,7 +155,7 @@ class Diagnostic:
         }
         for kind, described in named.items():
             for window in WINDOWS_OF[kind]:
-                kept = await self._store.kept_series(kind, window)
+                kept = await self._store.rollup_series(kind, window)
                 found.unknown[kind, window] = kept - described
                 mark = marks[window]
                 if mark is not None:
@@ -172,7 +172,7 @@ class Diagnostic:
         """Those of the series that had something to be rolled up."""
         below = {name: self._members(kind, name) for name in names}
         sensors = sorted({sensor for members in below.values() for sensor in members})
-        kept = max(await self._state.kept_from(None) or 0, await self._state.kept_from(window) or 0)
+        kept = max(await self._state.retained_from(None) or 0, await self._state.retained_from(window) or 0)
         read = await self._store.count(sensors, max(kept, mark - LOOK_BACK_NS), mark) if sensors else {}
         return frozenset(name for name, members in below.items() if any(read.get(s) for s in members))
 

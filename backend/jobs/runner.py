@@ -17,7 +17,7 @@ from typing import Final
 from backend.core.bucket import SeriesKind
 from backend.core.clock import Clock
 from backend.core.errors import TransientError
-from backend.core.jobs import Job, JobRepository, JobState, moved
+from backend.core.jobs import Job, JobRepository, JobState, apply_step
 from backend.core.windows import Window
 from backend.jobs.slicing import narrower, next_slice, windows_in
 from backend.rollups.engine import Portion, RollupEngine
@@ -65,7 +65,7 @@ class JobRunner:
         """End the jobs that have come to the beginning of their interval. Returns how many."""
         waiting = await self._jobs.in_states((JobState.WAITING,))
         now = self._clock.now_ns()
-        done = [replace(moved(job, "finish"), ended_ns=now) for job in waiting if _is_done(job)]
+        done = [replace(apply_step(job, "finish"), ended_ns=now) for job in waiting if _is_done(job)]
         kept = await self._jobs.save(done)
         for job in kept:
             log.info("job %d: %s is computed again", job.id, job.cq_name)
@@ -76,7 +76,7 @@ class JobRunner:
         hopeless = [job for job in group if job.attempts >= MAX_ATTEMPTS]
         if hopeless:
             now = self._clock.now_ns()
-            failed = [moved(job, "fail") for job in hopeless]
+            failed = [apply_step(job, "fail") for job in hopeless]
             await self._jobs.save(
                 [replace(job, ended_ns=now, last_error=job.last_error or UNSURVIVED) for job in failed]
             )
@@ -111,7 +111,7 @@ class JobRunner:
         return await self._jobs.save(
             [
                 replace(
-                    moved(job, "wait"),
+                    apply_step(job, "wait"),
                     done_from_ns=start,
                     windows_done=min(job.windows, job.windows_done + many[job.id]),
                     last_execution_s=took,
@@ -151,7 +151,7 @@ def _alike(jobs: Iterable[Job]) -> Iterable[Sequence[Job]]:
 def _sliced(group: Sequence[Job]) -> Iterable[Job]:
     start, end = next_slice(group)
     for job in group:
-        yield replace(moved(job, "run"), last_run_start_ns=start, last_run_end_ns=end)
+        yield replace(apply_step(job, "run"), last_run_start_ns=start, last_run_end_ns=end)
 
 
 def _portions(group: Sequence[Job], start: int, end: int) -> Iterable[Portion]:

@@ -11,7 +11,7 @@ from typing import Final
 from backend.core.bucket import SeriesKind
 from backend.core.clock import Clock
 from backend.core.errors import Conflict, NotFound, TransientError, UserError
-from backend.core.jobs import ACTIVE, ENDED, TRANSITIONS, Job, JobRepository, JobState, moved
+from backend.core.jobs import ACTIVE, ENDED, TRANSITIONS, Job, JobRepository, JobState, apply_step
 from backend.core.ports import RollupState, TimeSeriesStore
 from backend.core.tasks import TaskQueue
 from backend.core.tree import Tree
@@ -112,7 +112,7 @@ class JobService:
             if missing:
                 raise NotFound(f"There is no job {missing[0]}.", path=("id",))
             now = self._clock.now_ns()
-            after = [moved(found[one], step) for one in ids]
+            after = [apply_step(found[one], step) for one in ids]
             after = [replace(job, ended_ns=now) if job.state in ENDED else job for job in after]
             kept = await self._jobs.save(after)
             if len(kept) == len(after):
@@ -174,7 +174,7 @@ class JobService:
     async def _spans(self, request: JobRequest) -> Mapping[Window, tuple[int, int]]:
         """Which part of the interval can be computed again, by window; an empty one is (0, 0)."""
         first = await self._store.first_time() if request.start_ns is None else request.start_ns
-        kept = {length: await self._state.kept_from(length) or 0 for length in (None, *WINDOWS)}
+        kept = {length: await self._state.retained_from(length) or 0 for length in (None, *WINDOWS)}
         found = {}
         for window in WINDOWS:
             top = await self._state.watermark(window) or 0

@@ -8,7 +8,7 @@ from contextlib import AsyncExitStack, asynccontextmanager
 from starlette.applications import Starlette
 
 from backend.bus.memory import MemoryBus
-from backend.core.ports import SensorTags, Sink, Written
+from backend.core.ports import SensorTags, Sink, WriteResult
 from backend.core.reading import Readings
 from backend.ingest.endpoints.cards import PATH as CARDS_PATH
 from backend.ingest.endpoints.cards import CardDoor
@@ -55,6 +55,6 @@ class _Relay:
     def __init__(self, sink: Sink) -> None:
         self._sink = sink
 
-    async def write(self, readings: Readings, tags: Mapping[str, SensorTags] | None = None) -> Written:
+    async def write(self, readings: Readings, tags: Mapping[str, SensorTags] | None = None) -> WriteResult:
         await self._sink.push(readings)
-        return Written(len(readings), Readings.empty())
+        return WriteResult(len(readings), Readings.empty())

@@ -9,6 +9,7 @@ from typing import Final, TypeAlias
 
 from starlette.applications import Starlette
 
+from backend.core.background import background_task
 from backend.ingest.service import Ingest
 from backend.inventory.model import Inventory
 from backend.metrics import readings
@@ -16,7 +17,7 @@ from backend.processes.application import Application
 from backend.processes.backup import backup_command
 from backend.processes.endpoints import build_push_endpoints
 from backend.processes.ingest import SPOOL, build_store_pipeline
-from backend.processes.receiver import IngestPipeline, drain_spool, running, spool_check
+from backend.processes.receiver import IngestPipeline, drain_spool, spool_check
 from backend.processes.rollup_engine import build_rollup_engine
 from backend.processes.shared import (
     Overrides,
@@ -93,7 +94,7 @@ async def run_crawlers(services: Services) -> AsyncIterator[None]:
 
     services.description.on_update(update_description)
     reports = report_for_ever(crawler, IN_PROCESS, services.board, services.clock)
-    async with running(crawler.run(), "crawlers"), running(reports, "health of devices"):
+    async with background_task(crawler.run(), "crawlers"), background_task(reports, "health of devices"):
         yield
 
 

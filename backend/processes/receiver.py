@@ -5,17 +5,15 @@ These parts are separate from `shared.py`, so that the receiver of temperature c
 
 from __future__ import annotations
 
-import asyncio
-import logging
-from collections.abc import AsyncIterator, Coroutine, Mapping, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
 
 from backend.core.asgi import App
-from backend.core.cancelling import end
+from backend.core.background import background_task
 from backend.core.clock import Clock
 from backend.core.ports import Bus, SensorTags
 from backend.ingest.drain import Destination
@@ -30,8 +28,6 @@ from backend.processes.application import Application, Lifespan
 from backend.rest.health import Check, health_routes
 from backend.rest.metrics import metrics_route
 from backend.settings import Settings
-
-log = logging.getLogger("seduce.app")
 
 RELAY_PATH: Final = "/ingest/cards"
 """Where the receiver of temperature cards pushes validated readings: as `/ingest`, but unknown probes are accepted."""
@@ -96,27 +92,10 @@ async def drain_spool(pipeline: IngestPipeline) -> AsyncIterator[None]:
     """Open the spool and write its readings to the store while the block runs."""
     await pipeline.spool.open()
     try:
-        async with running(pipeline.ingest.run_drain(), "drain of the spool"):
+        async with background_task(pipeline.ingest.run_drain(), "drain of the spool"):
             yield
     finally:
         await pipeline.spool.close()
-
-
-@asynccontextmanager
-async def running(work: Coroutine[Any, Any, None], name: str) -> AsyncIterator[None]:
-    """Run `work` in the background while the block runs, and log an unexpected end at once."""
-    task = asyncio.create_task(work, name=name)
-    task.add_done_callback(_log_failure)
-    try:
-        yield
-    finally:
-        await end([task])
-
-
-def _log_failure(task: asyncio.Task[None]) -> None:
-    error = None if task.cancelled() else task.exception()
-    if error is not None:
-        log.critical("background task ended unexpectedly name=%s", task.get_name(), exc_info=error)
 
 
 def build_receiver_app(

@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Awaitable, Callable, Iterable
 
 from backend.core.errors import TransientError
-from backend.core.ports import Written
+from backend.core.ports import WriteResult
 from backend.core.reading import Readings
 from backend.inventory.model import Inventory
 from backend.processes.shared import SharedServices
@@ -49,10 +49,10 @@ def definitions_of(inventory: Inventory) -> Definitions:
     return Definitions.of(inventory.sensors, (inventory.consumption, inventory.production))
 
 
-def late_marker(engine: RollupEngine) -> Callable[[Readings, Written], Awaitable[None]]:
+def late_marker(engine: RollupEngine) -> Callable[[Readings, WriteResult], Awaitable[None]]:
     """Return the ingest hook that marks windows dirty for late readings. The engine need not run in this process."""
 
-    async def mark_late(readings: Readings, _: Written) -> None:
+    async def mark_late(readings: Readings, _: WriteResult) -> None:
         await engine.on_late(readings)
 
     return mark_late

@@ -13,9 +13,11 @@ from typing import Final
 from backend.accounts.device_keys import KnownKeys
 from backend.accounts.passwords import Passwords
 from backend.accounts.services import Accounts
+from backend.core.background import background_task
 from backend.core.clock import Clock, SystemClock
 from backend.core.errors import SeduceError, TransientError
 from backend.core.mail import Mailer
+from backend.core.outage import Outage
 from backend.core.ports import Bus, Counters, HealthBoard, TimeSeriesStore
 from backend.core.rates import RateLimits
 from backend.db.engine import Database
@@ -29,7 +31,7 @@ from backend.inventory.model import Inventory
 from backend.packaged import page
 from backend.processes import control
 from backend.processes.accounts import build_accounts
-from backend.processes.receiver import load_description, running
+from backend.processes.receiver import load_description
 from backend.processes.stores import (
     create_board,
     create_bus,
@@ -136,7 +138,7 @@ async def open_shared(shared: SharedServices) -> AsyncIterator[None]:
         async with database, retry_until_open("store", shared.store.open):
             with suppress(TransientError):
                 await shared.device_keys.look()
-            async with running(shared.device_keys.run(), "device keys"):
+            async with background_task(shared.device_keys.run(), "device keys"):
                 yield
     finally:
         await close_shared(shared)
@@ -173,10 +175,11 @@ async def _migrate(url: str) -> None:
 @asynccontextmanager
 async def retry_until_open(name: str, open_once: Callable[[], Awaitable[None]]) -> AsyncIterator[None]:
     """Call `open_once`; if it raises `TransientError`, repeat it in the background while the block runs."""
+    outage = Outage(log, "open", service=name)
     try:
         await open_once()
     except TransientError as error:
-        log.error("cannot open the %s, retrying every %g s: %s", name, RETRY_S, error)
+        outage.failed(error)
     else:
         yield
         return
@@ -186,12 +189,13 @@ async def retry_until_open(name: str, open_once: Callable[[], Awaitable[None]]) 
             await asyncio.sleep(RETRY_S)
             try:
                 await open_once()
-            except TransientError:
+            except TransientError as error:
+                outage.failed(error)
                 continue
-            log.info("the %s is open", name)
+            outage.recovered()
             return
 
-    async with running(retry(), f"opening the {name}"):
+    async with background_task(retry(), f"opening the {name}"):
         yield
 
 

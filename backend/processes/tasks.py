@@ -7,7 +7,7 @@ from functools import partial
 from typing import TypeAlias
 
 from backend.core.ports import LastValuesView
-from backend.core.quantity import PLAUSIBLE, symbol
+from backend.core.quantity import PLAUSIBLE, unit_symbol
 from backend.core.tasks import TaskQueue
 from backend.core.windows import Window
 from backend.inventory.model import Inventory, Sensor
@@ -134,6 +134,6 @@ def temperature_periods(sensors: Iterable[Sensor]) -> dict[str, float]:
 
 def watched_sensor(sensor: Sensor, live_max_age_s: float) -> Watched:
     """Return what the watcher needs of a sensor."""
-    unit = symbol(sensor.unit)
+    unit = unit_symbol(sensor.unit)
     silent_after = silent_after_ns(sensor, live_max_age_s)
     return Watched(sensor.name, silent_after, unit, PLAUSIBLE.get(unit), sensor.steady)

@@ -10,12 +10,12 @@ from typing import Final
 
 from backend.accounts.services import Accounts
 from backend.bus.last_values import LastValues
+from backend.core.background import background_task
 from backend.core.clock import Clock
 from backend.core.ports import Bus, Counters, HealthBoard, RollupState, TimeSeriesStore
 from backend.core.tasks import TaskQueue
 from backend.inventory.active import ActiveDescription
 from backend.inventory.model import Inventory
-from backend.processes.receiver import running
 from backend.processes.shared import SharedServices
 from backend.processes.tasks import build_work
 from backend.queries.services import Queries
@@ -94,8 +94,8 @@ async def run_live(services: WebServices) -> AsyncIterator[None]:
 
     The block starts when the last values are known, or after `READY_TIMEOUT_S` if the bus is down.
     """
-    rights = running(services.accounts.live.run(), "rights of open connections")
-    async with rights, running(services.last_values.run(), "last values"):
+    rights = background_task(services.accounts.live.run(), "rights of open connections")
+    async with rights, background_task(services.last_values.run(), "last values"):
         with suppress(TimeoutError):  # without the bus there are no live values; everything else works
             await asyncio.wait_for(services.last_values.ready.wait(), READY_TIMEOUT_S)
         yield

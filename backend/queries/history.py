@@ -12,6 +12,7 @@ import numpy as np
 from backend.core.bucket import SeriesKind
 from backend.core.clock import Clock
 from backend.core.errors import TransientError
+from backend.core.outage import Outage
 from backend.core.ports import TimeSeriesStore
 from backend.core.reading import Float64, Int64
 from backend.core.windows import NS_PER_SECOND, Window
@@ -99,7 +100,7 @@ class History:
         self._store = store
         self._marks = marks
         self._clock = clock
-        self._lost = False
+        self._outage = Outage(log, "history_reads", level=logging.WARNING)
         self._kept: dict[tuple[SeriesKind, tuple[str, ...], Span], _Kept] = {}
 
     async def nodes(self, names: tuple[str, ...], span: Span) -> Past:
@@ -117,9 +118,7 @@ class History:
         try:
             return await self._fresh(kind, distinct, span)
         except TransientError as error:
-            if not self._lost:
-                log.warning("The recent past cannot be read: %s", error)
-            self._lost = True
+            self._outage.failed(error)
             end = span.window.floor(self._clock.now_ns())
             starts, none = _grid(span, end), np.full((len(distinct), span.size), np.nan)
             return Past(distinct, starts, none, none, none, reachable=False)
@@ -134,9 +133,7 @@ class History:
         if kept is not None and kept.end == end and kept.mark == mark and now_ns - kept.read_ns < _FRESH_NS:
             return kept.past
         past = await self._read(kind, distinct, span, end)
-        if self._lost:
-            log.info("The recent past can be read again")
-        self._lost = False
+        self._outage.recovered()
         self._kept[kind, distinct, span] = _Kept(end, mark, now_ns, past)
         return past
 

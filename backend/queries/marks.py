@@ -34,6 +34,6 @@ class Marks:
         kept = self._oldest.get(window)
         if kept is not None and 0 <= now_ns - kept[0] < _FRESH_NS:
             return kept[1]
-        begin = await self._state.kept_from(window) or 0
+        begin = await self._state.retained_from(window) or 0
         self._oldest[window] = (now_ns, begin)
         return begin

@@ -34,7 +34,7 @@ class MeasurementService:
             raise UnknownSensor(name)
         if end_ns < start_ns:
             return Points.empty()
-        found = await self._store.raw_within([name], start_ns, end_ns + 1, MOST_ROWS)
+        found = await self._store.raw_up_to([name], start_ns, end_ns + 1, MOST_ROWS)
         if found is None:
             raise TooMany(f"more than {MOST_ROWS:,} readings lie in the interval")
         return found.get(name, Points.empty())

@@ -8,7 +8,7 @@ from enum import StrEnum
 
 import numpy as np
 
-from backend.core.quantity import PLAUSIBLE, symbol
+from backend.core.quantity import PLAUSIBLE, unit_symbol
 from backend.core.windows import NS_PER_SECOND
 from backend.inventory.model import Sensor
 from backend.queries.energy import EnergyService
@@ -59,11 +59,11 @@ class Problems:
         return [_silence(source, heard, group, now_ns) for (source, heard), group in sorted(groups.items())]
 
     def _out_of_range(self, now_ns: int) -> list[Problem]:
-        sensors = [s for s in self._sensors.all() if symbol(s.unit) in PLAUSIBLE]
+        sensors = [s for s in self._sensors.all() if unit_symbol(s.unit) in PLAUSIBLE]
         values = self._live.of(tuple(s.name for s in sensors), now_ns).tolist()
         found = []
         for sensor, value in zip(sensors, values, strict=True):
-            unit = symbol(sensor.unit)
+            unit = unit_symbol(sensor.unit)
             if value == value and value not in PLAUSIBLE[unit]:
                 bounds = PLAUSIBLE[unit]
                 message = (

@@ -6,6 +6,7 @@ import asyncio
 from collections.abc import AsyncGenerator, AsyncIterator, Sequence
 from contextlib import asynccontextmanager, suppress
 
+from backend.core.background import background_task
 from backend.core.errors import UserError
 from backend.core.ports import Bus
 from backend.core.reading import Readings
@@ -91,9 +92,5 @@ async def _news(bus: Bus, sensors: frozenset[str]) -> AsyncIterator[asyncio.Even
             async for _ in batches:
                 event.set()
 
-    task = asyncio.create_task(listen())
-    try:
+    async with background_task(listen(), "news of live readings"):
         yield event
-    finally:
-        task.cancel()
-        await asyncio.gather(task, return_exceptions=True)

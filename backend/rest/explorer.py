@@ -11,7 +11,7 @@ from starlette.requests import Request
 from starlette.responses import FileResponse, PlainTextResponse, RedirectResponse, Response
 from starlette.routing import BaseRoute, Route
 
-from backend.core.asgi import etag_of, has_tag
+from backend.core.asgi import etag_of, matches_etag
 from backend.rest.headers import POLICY
 
 Endpoint: TypeAlias = Callable[[Request], Awaitable[Response]]
@@ -43,7 +43,7 @@ def _schema(sdl: str) -> Endpoint:
     headers = {"etag": etag_of(sdl.encode()), "cache-control": "no-cache"}
 
     async def schema(request: Request) -> Response:
-        if has_tag(request.headers.get("if-none-match", ""), headers["etag"]):
+        if matches_etag(request.headers.get("if-none-match", ""), headers["etag"]):
             return Response(status_code=304, headers=headers)
         return PlainTextResponse(sdl, headers=headers)
 

@@ -15,13 +15,13 @@ from backend.core.asgi import App, Header, Receive, Scope, Send, send_json
 from backend.core.errors import TransientError
 from backend.core.rights import (
     ANONYMOUS,
-    NOBODY,
+    ANONYMOUS_CALLER,
     SCOPE_KEY,
     SESSION_COOKIES,
     Caller,
     Principal,
+    PrincipalLookup,
     Right,
-    WhoAsks,
 )
 
 BySecret = Callable[[str], Awaitable[Principal]]
@@ -66,7 +66,9 @@ class Authenticate:
         agent = headers.get(b"user-agent", "")
         return Caller(self._looked_up(scope, headers, address, secure), address, agent, secure)
 
-    def _looked_up(self, scope: Scope, headers: dict[bytes, str], address: str, secure: bool) -> WhoAsks:
+    def _looked_up(
+        self, scope: Scope, headers: dict[bytes, str], address: str, secure: bool
+    ) -> PrincipalLookup:
         in_address = _token_in(scope["query_string"]) if scope["path"] in TOKEN_IN_ADDRESS else ""
         found: list[Principal] = []
 
@@ -133,16 +135,16 @@ class Gate:
         if ANONYMOUS.has(self._right, public_read=self._public_read):
             await self._app(scope, receive, send)
             return
-        caller: Caller = scope.get(SCOPE_KEY, NOBODY)
+        caller: Caller = scope.get(SCOPE_KEY, ANONYMOUS_CALLER)
         try:
-            who = await caller.who()
+            who = await caller.principal()
         except TransientError:
             away = "rights cannot be looked up now"
             await _refuse(send, 503, away, "ask again later", [(b"retry-after", b"5")])
             return
         if who.has(self._right, public_read=self._public_read):
             await self._app(scope, receive, send)
-        elif who.is_known:
+        elif who.is_authenticated:
             await _refuse(send, 403, f"this needs the right {self._right}", "use a token with this scope")
         else:
             mend = "log in, or send a personal token: Authorization: Bearer …"

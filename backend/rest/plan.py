@@ -8,7 +8,7 @@ from starlette.requests import Request
 from starlette.responses import PlainTextResponse, Response
 from starlette.routing import Route
 
-from backend.core.asgi import has_tag
+from backend.core.asgi import matches_etag
 from backend.inventory.model import RoomPlan
 
 PATH: Final = "/room/plan"
@@ -30,7 +30,7 @@ def plan_route(plan: RoomPlan | None) -> Route:
             "Content-Security-Policy": _POLICY,
             "Content-Disposition": "inline",
         }
-        if has_tag(request.headers.get("if-none-match", ""), tag):
+        if matches_etag(request.headers.get("if-none-match", ""), tag):
             return Response(status_code=304, headers=headers)
         return Response(plan.content, headers=headers, media_type=plan.media_type)
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from typing import TypeAlias
 
 from backend.core.bucket import SeriesKind
-from backend.core.ports import KeptSeries
+from backend.core.ports import SeriesRecord
 from backend.rollups.definitions import Definitions
 
 Key: TypeAlias = tuple[SeriesKind, str]
@@ -21,25 +21,25 @@ UNKNOWN = "unknown"
 class Changes:
     """Series to keep anew, and those that are described no longer."""
 
-    changed: Sequence[KeptSeries]
+    changed: Sequence[SeriesRecord]
     removed: Sequence[Key]
 
 
-def described(definitions: Definitions) -> Mapping[Key, KeptSeries]:
+def described(definitions: Definitions) -> Mapping[Key, SeriesRecord]:
     """Every series with its fingerprints, as if all its history fitted."""
     expects = {name: _expects(definitions, name) for name in definitions.sensors}
-    found = [KeptSeries(SeriesKind.SENSOR, name, "", expects[name]) for name in definitions.sensors]
+    found = [SeriesRecord(SeriesKind.SENSOR, name, "", expects[name]) for name in definitions.sensors]
     for name, members in definitions.types.items():
         every = _digest(f"{member}={expects.get(member, '')}" for member in members)
-        found.append(KeptSeries(SeriesKind.TYPE, name, _digest(members), every))
+        found.append(SeriesRecord(SeriesKind.TYPE, name, _digest(members), every))
     found += [
-        KeptSeries(SeriesKind.NODE, name, _digest(_weighted(definitions, below)), "")
+        SeriesRecord(SeriesKind.NODE, name, _digest(_weighted(definitions, below)), "")
         for name, below in definitions.nodes.items()
     ]
     return {(series.kind, series.name): series for series in found}
 
 
-def compare(kept: Iterable[KeptSeries], now: Mapping[Key, KeptSeries], rolled_ns: int | None) -> Changes:
+def compare(kept: Iterable[SeriesRecord], now: Mapping[Key, SeriesRecord], rolled_ns: int | None) -> Changes:
     """What differs between the kept series and the described ones.
 
     `rolled_ns` is the end of the newest window that is rolled up, None before the first. A series that is new there has
@@ -59,7 +59,7 @@ def compare(kept: Iterable[KeptSeries], now: Mapping[Key, KeptSeries], rolled_ns
     return Changes(changed, [key for key in before if key not in now])
 
 
-def _rewrites(old: KeptSeries, new: KeptSeries) -> bool:
+def _rewrites(old: SeriesRecord, new: SeriesRecord) -> bool:
     """Whether kept expectations change too. A period that is no longer described was right for the time it was."""
     return new.expects != UNKNOWN and not (new.expects == LEARNED and old.expects != UNKNOWN)
 

@@ -214,9 +214,9 @@ class RollupEngine:
             for length in LENGTHS:
                 dirty = await self._state.oldest_dirty()
                 due = edge(keep.of(length), self._clock.now_ns(), min(rolled), dirty)
-                kept = await self._state.kept_from(length)
+                kept = await self._state.retained_from(length)
                 if due is not None and (kept is None or due > kept):
-                    await self._state.set_kept_from(length, due)
+                    await self._state.set_retained_from(length, due)
                     kept = due
                 if kept is None or due is None:
                     continue
@@ -308,7 +308,7 @@ class RollupEngine:
         What ends after its watermark is left out: the step will read it, late readings and all. So is what can no longer be
         computed: without the raw readings, or without the nodes' 30 s values, it would come out empty.
         """
-        kept = {length: await self._state.kept_from(length) or BEGINNING for length in LENGTHS}
+        kept = {length: await self._state.retained_from(length) or BEGINNING for length in LENGTHS}
         tops = {w: min(await self._state.watermark(w) or 0, day + DAY_NS) for w in WINDOWS}
         rollers: dict[int, Roller] = {}
         plan = []

@@ -12,7 +12,7 @@ from typing import Final, TypeAlias
 import numpy as np
 
 from backend.core.bucket import Buckets, SeriesKind
-from backend.core.ports import KeptSeries, RollupState, TimeSeriesStore
+from backend.core.ports import RollupState, SeriesRecord, TimeSeriesStore
 from backend.core.windows import Window
 from backend.rollups.changes import LEARNED
 from backend.rollups.definitions import WINDOWS_OF, Definitions
@@ -49,7 +49,7 @@ class History:
         await self._state.set_series([replace(series, stale_ns=before) for series in chosen])
         return rows
 
-    async def _recompute(self, series: Sequence[KeptSeries], day: int, top: int) -> int:
+    async def _recompute(self, series: Sequence[SeriesRecord], day: int, top: int) -> int:
         """Sensors and types from raw readings, then nodes from the 30 s means.
 
         What a series was computed from may have been deleted since: what is kept of it then stays as it is.
@@ -70,7 +70,7 @@ class History:
         coarse = await self._kept(Window.D1, day, day + DAY_NS)
         return bool(coarse.count.any()) and not len(await self._kept(Window.S30, day, day + DAY_NS))
 
-    async def _expect(self, series: Sequence[KeptSeries], day: int, top: int) -> int:
+    async def _expect(self, series: Sequence[SeriesRecord], day: int, top: int) -> int:
         """Another `expected` in the kept buckets of sensors and types; only those where it differs are written."""
         rows = 0
         for kind in (SeriesKind.SENSOR, SeriesKind.TYPE):
@@ -87,7 +87,7 @@ class History:
                     rows += len(found)
         return rows
 
-    async def _before(self, day: int, series: Sequence[KeptSeries]) -> int | None:
+    async def _before(self, day: int, series: Sequence[SeriesRecord]) -> int | None:
         """Where to go on: the end of the next older day with anything in it, or of the silent day after it; None if none is."""
         fresh = sorted(s.name for s in series if s.recompute and s.kind is SeriesKind.SENSOR)
         end, span = day, LOOK_BACK_NS

@@ -56,7 +56,7 @@ class Watcher:
         lasting = await self._events.open()
         newest, stuck = await self._newest(), await self._stuck()
         found = judge(self._watched, newest, stuck, lasting, self._since_ns, self._clock.now_ns())
-        await self._events.note(found.begun, found.ended)
+        await self._events.record(found.begun, found.ended)
         for event in found.begun:
             level = logging.INFO if event.kind is EventKind.BACK else logging.WARNING
             log.log(level, "%s", event.message.removesuffix("."))

@@ -14,7 +14,7 @@ from typing import Final, TypeAlias
 
 import numpy as np
 
-from backend.core.quantity import symbol
+from backend.core.quantity import unit_symbol
 from backend.core.reading import Float64
 from backend.inventory.model import PushSource, Sensor
 from crawlers.simulators.day import BATTERY_WH, PANEL_W, Day
@@ -62,7 +62,9 @@ def _own(sensor: Sensor, context: Context, what: str) -> float:
 
 
 def _outside(sensor: Sensor, words: str, context: Context) -> Shape | None:
-    if symbol(sensor.unit) != "°C" or not _has(f"{words} {sensor.location}", "outside", "outdoor", "weather"):
+    if unit_symbol(sensor.unit) != "°C" or not _has(
+        f"{words} {sensor.location}", "outside", "outdoor", "weather"
+    ):
         return None
     apart = 0.4 * _own(sensor, context, "outside")
     return Shape(lambda day: day.outside + apart, 0.05)
@@ -70,7 +72,7 @@ def _outside(sensor: Sensor, words: str, context: Context) -> Shape | None:
 
 def _probe(sensor: Sensor, words: str, context: Context) -> Shape | None:
     """Front: what the cooler supplies, warmer near the top. Back: warmer with the load of the servers it stands behind."""
-    if symbol(sensor.unit) != "°C" or not isinstance(sensor.source, PushSource):
+    if unit_symbol(sensor.unit) != "°C" or not isinstance(sensor.source, PushSource):
         return None
     apart = _own(sensor, context, "probe")
     height = (sensor.source.position or 20) / 42.0
@@ -91,7 +93,7 @@ def _probe(sensor: Sensor, words: str, context: Context) -> Shape | None:
 def _battery(sensor: Sensor, words: str, context: Context) -> Shape | None:
     if not _has(words, "batter", "bat[0-9_]"):
         return None
-    unit = symbol(sensor.unit)
+    unit = unit_symbol(sensor.unit)
     volts: Curve = lambda day: 46.5 + 7.0 * day.charge  # noqa: E731
     curves: dict[str, Shape] = {
         "W": Shape(lambda day: day.battery, 4.0),
@@ -109,7 +111,7 @@ def _panels(sensor: Sensor, words: str, context: Context) -> Shape | None:
     """A network of panels has two strings; each has a current and a voltage of its own."""
     if not _has(words, "net(work)?[0-9]", "sol[0-9]", "solar", "panel", "string", "pv"):
         return None
-    unit = symbol(sensor.unit)
+    unit = unit_symbol(sensor.unit)
     network = re.match(r"[a-z]+[0-9]+", sensor.name)
     good = 0.92 + 0.08 * fraction(context.seed, f"panel/{network[0] if network else sensor.name}")
     part = 0.5 if _has(words, "string", "sol[0-9]") else 1.0
@@ -127,7 +129,7 @@ def _panels(sensor: Sensor, words: str, context: Context) -> Shape | None:
 
 
 def _sky(sensor: Sensor, words: str, context: Context) -> Shape | None:
-    unit, sky = symbol(sensor.unit).lower(), context.weather
+    unit, sky = unit_symbol(sensor.unit).lower(), context.weather
     if not _has(words, "weather", "wind", "rain", "lux", "irradiance"):
         return None
     curves: dict[str, Shape] = {
@@ -151,7 +153,7 @@ def _cooler(sensor: Sensor, words: str, context: Context) -> Shape | None:
     """The in-row cooler: it moves the servers' heat from the air into chilled water."""
     if not _has(words, "inrow", "in-row"):
         return None
-    unit = symbol(sensor.unit)
+    unit = unit_symbol(sensor.unit)
     if unit == "°C":
         return _cooler_temperature(words)
     if unit == "W":
@@ -191,9 +193,9 @@ def _cooler_temperature(words: str) -> Shape:
 
 def _meter(sensor: Sensor, words: str, context: Context) -> Shape | None:
     """Meters of what is not a server's plug."""
-    if symbol(sensor.unit) not in ("W", "kW"):
+    if unit_symbol(sensor.unit) not in ("W", "kW"):
         return None
-    scale = 0.001 if symbol(sensor.unit) == "kW" else 1.0
+    scale = 0.001 if unit_symbol(sensor.unit) == "kW" else 1.0
     own = 1.0 + 0.15 * _own(sensor, context, "meter")
     start = phases(context.seed, sensor.name)
     if _has(words, "server", "racks", "feed"):
@@ -242,7 +244,7 @@ _TYPICAL: Final = {
 
 
 def _wandering(sensor: Sensor, context: Context) -> Shape:
-    middle, width = _TYPICAL.get(symbol(sensor.unit), (50.0, 20.0))
+    middle, width = _TYPICAL.get(unit_symbol(sensor.unit), (50.0, 20.0))
     seed = seed_of(context.seed, f"wander/{sensor.name}")
     moved = middle + 0.3 * width * _own(sensor, context, "typical")
     return Shape(lambda day: moved + 0.7 * width * smooth(seed, day.t_s, 2_400.0), 0.02 * width)

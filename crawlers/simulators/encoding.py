@@ -7,7 +7,7 @@ from typing import Final
 
 import numpy as np
 
-from backend.core.quantity import symbol
+from backend.core.quantity import unit_symbol
 from backend.core.reading import Float64
 from backend.inventory.model import FluksoSource, ModbusSource, PushSource, Sensor, SnmpSource, SocomecSource
 
@@ -73,7 +73,7 @@ def encoding_of(sensor: Sensor) -> Encoding:
         case FluksoSource():
             return WHOLE
         case PushSource():
-            return PROBE if symbol(sensor.unit) == "°C" else Encoding(steps=(100.0,))
+            return PROBE if unit_symbol(sensor.unit) == "°C" else Encoding(steps=(100.0,))
         case ModbusSource(type="float32", multiply_by=multiply, divide_by=divide):
             return Encoding(single=True, multiply_by=multiply, divide_by=divide)
         case ModbusSource(type=kind, multiply_by=multiply, divide_by=divide):
@@ -83,4 +83,4 @@ def encoding_of(sensor: Sensor) -> Encoding:
 
 def prints_text(sensor: Sensor) -> bool:
     """SNMP agents of coolers print numbers that are not whole as strings; power strips answer with integers."""
-    return isinstance(sensor.source, SnmpSource) and symbol(sensor.unit) != "W"
+    return isinstance(sensor.source, SnmpSource) and unit_symbol(sensor.unit) != "W"

@@ -16,6 +16,7 @@ import httpx
 import numpy as np
 from pymodbus.server import ModbusTcpServer
 
+from backend.core.background import background_task
 from backend.core.clock import Clock, SystemClock
 from backend.core.errors import PermanentError
 from backend.core.windows import NS_PER_SECOND
@@ -186,9 +187,7 @@ class SimulatedFleet:
         client = httpx.AsyncClient(timeout=5.0, trust_env=False)
         self._open.push_async_callback(client.aclose)
         for card in self.cards:
-            task = asyncio.create_task(card.run(client, self._url), name=card.name)
-            task.add_done_callback(_say_why)
-            self._open.push_async_callback(_cancelled, task)
+            await self._open.enter_async_context(background_task(card.run(client, self._url), card.name))
 
     async def run(self) -> None:
         """Serve until cancelled."""
@@ -311,17 +310,6 @@ def _modbus_units(inventory: Inventory) -> Mapping[tuple[str, int], list[modbus_
 
 async def _shutdown(server: ModbusTcpServer) -> None:
     await server.shutdown()  # type: ignore[no-untyped-call]
-
-
-def _say_why(task: asyncio.Task[None]) -> None:
-    if not task.cancelled() and (error := task.exception()) is not None:
-        log.error("simulated card %s ended", task.get_name(), exc_info=error)
-
-
-async def _cancelled(task: asyncio.Task[None]) -> None:
-    task.cancel()
-    with contextlib.suppress(asyncio.CancelledError):
-        await task
 
 
 def _refuse_all_but_loopback(inventory: Inventory) -> None:

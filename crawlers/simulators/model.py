@@ -8,7 +8,7 @@ from functools import lru_cache
 import numpy as np
 import numpy.typing as npt
 
-from backend.core.quantity import symbol
+from backend.core.quantity import unit_symbol
 from backend.core.reading import Float64, Int64
 from backend.core.windows import NS_PER_SECOND
 from backend.inventory.model import Inventory, PushSource, Sensor, SnmpSource
@@ -171,7 +171,7 @@ def _plugs(inventory: Inventory) -> dict[str, str]:
     equipment = {e.name for rack in inventory.site.racks for e in rack.equipment}
 
     def place(sensor: Sensor) -> str | None:
-        if not isinstance(sensor.source, SnmpSource) or symbol(sensor.unit) != "W":
+        if not isinstance(sensor.source, SnmpSource) or unit_symbol(sensor.unit) != "W":
             return None
         head, found, _ = sensor.name.partition("_pdu-")
         if found:

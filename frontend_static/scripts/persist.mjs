@@ -26,7 +26,8 @@ const withoutClient = {
   name: 'without-client',
   enforce: 'pre',
   resolveId: (id) => (id.endsWith('/client') ? '\0client' : undefined),
-  load: (id) => (id === '\0client' ? 'export const ask = undefined, watch = undefined, ApiError = undefined;' : undefined),
+  load: (id) =>
+    id === '\0client' ? 'export const ask = undefined, watch = undefined, ApiError = undefined;' : undefined,
 };
 
 /** Every operation that a module of src/api exports, by its name. */
@@ -41,7 +42,9 @@ async function operations() {
   });
   try {
     const found = new Map();
-    const files = (await readdir(new URL('src/api', root))).filter((name) => name.endsWith('.ts') && !/\.(test|d)\.ts$|^client\.ts$/.test(name));
+    const files = (await readdir(new URL('src/api', root))).filter(
+      (name) => name.endsWith('.ts') && !/\.(test|d)\.ts$|^client\.ts$/.test(name),
+    );
     for (const file of files.sort()) {
       for (const value of Object.values(await server.ssrLoadModule(`/src/api/${file}`))) {
         const operation = value?.kind === 'Document' && value.definitions.find((d) => d.kind === 'OperationDefinition');

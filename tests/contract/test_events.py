@@ -34,34 +34,34 @@ async def log(request: pytest.FixtureRequest, tmp_path: Path, clock: ManualClock
 
 
 async def test_an_event_is_kept_whole_and_ends_once(log: EventLog, clock: ManualClock) -> None:
-    await log.note([SILENT], [])
+    await log.record([SILENT], [])
     (kept,) = await log.open()
     assert replace(kept, id=0) == replace(SILENT, noticed_ns=NOW)
     clock.advance(1)
-    await log.note([], [replace(kept, ended_ns=NOW + 5)])
-    await log.note([], [replace(kept, ended_ns=NOW + 9)])
+    await log.record([], [replace(kept, ended_ns=NOW + 5)])
+    await log.record([], [replace(kept, ended_ns=NOW + 9)])
     assert list(await log.open()) == []
     assert list(await log.page(EventFilter(), 9)) == [replace(kept, ended_ns=NOW + 5)]
 
 
 async def test_what_lasts_does_not_begin_again(log: EventLog) -> None:
     stuck = replace(SILENT, kind=EventKind.STUCK)
-    await log.note([SILENT, SILENT], [])
-    await log.note([SILENT, stuck, replace(SILENT, sensor="other")], [])
+    await log.record([SILENT, SILENT], [])
+    await log.record([SILENT, stuck, replace(SILENT, sensor="other")], [])
     assert sorted((e.sensor, e.kind) for e in await log.open()) == sorted(
         [(SILENT.sensor, EventKind.SILENT), (SILENT.sensor, EventKind.STUCK), ("other", EventKind.SILENT)]
     )
     (first, *_) = await log.open()
     back = replace(SILENT, kind=EventKind.BACK, ended_ns=SILENT.at_ns)
-    await log.note([back, back, SILENT], [replace(first, ended_ns=NOW)])
+    await log.record([back, back, SILENT], [replace(first, ended_ns=NOW)])
     assert await log.count(EventFilter(kinds=(EventKind.BACK,))) == 2, "moments may be many"
     assert await log.count(EventFilter(sensors=(SILENT.sensor,), kinds=(EventKind.SILENT,))) == 2
-    await log.note([], [])
+    await log.record([], [])
 
 
 async def test_events_are_found_by_what_is_asked(log: EventLog) -> None:
     ended = replace(SILENT, sensor="b", kind=EventKind.OUT_OF_RANGE, at_ns=NOW - 500, ended_ns=NOW - 400)
-    await log.note([replace(SILENT, sensor="a"), ended, replace(SILENT, sensor="c")], [])
+    await log.record([replace(SILENT, sensor="a"), ended, replace(SILENT, sensor="c")], [])
 
     async def names(**chosen: object) -> list[str]:
         asked = EventFilter(**chosen)  # type: ignore[arg-type]
@@ -84,17 +84,17 @@ async def test_events_are_found_by_what_is_asked(log: EventLog) -> None:
 
 
 async def test_what_changed_since(log: EventLog, clock: ManualClock) -> None:
-    await log.note([replace(SILENT, sensor=name) for name in "abc"], [])
+    await log.record([replace(SILENT, sensor=name) for name in "abc"], [])
     clock.advance(10)
     assert list(await log.changed(clock.now_ns())) == []
     (first, *_) = await log.open()
-    await log.note([replace(SILENT, sensor="d")], [replace(first, ended_ns=NOW)])
+    await log.record([replace(SILENT, sensor="d")], [replace(first, ended_ns=NOW)])
     assert [event.sensor for event in await log.changed(clock.now_ns())] == [first.sensor, "d"]
     assert len(await log.changed(0)) == 4
 
 
 async def test_only_what_ended_long_ago_is_forgotten(log: EventLog) -> None:
-    await log.note([SILENT, replace(SILENT, kind=EventKind.BACK, ended_ns=NOW - 9)], [])
-    assert await log.forget(NOW - 9) == 0
-    assert await log.forget(NOW) == 1
+    await log.record([SILENT, replace(SILENT, kind=EventKind.BACK, ended_ns=NOW - 9)], [])
+    assert await log.delete_ended_before(NOW - 9) == 0
+    assert await log.delete_ended_before(NOW) == 1
     assert [event.kind for event in await log.page(EventFilter(), 9)] == [EventKind.SILENT]

@@ -11,7 +11,7 @@ import pytest
 
 from backend.core.bucket import SeriesKind
 from backend.core.clock import ManualClock
-from backend.core.jobs import ACTIVE, Job, JobRepository, JobState, Priority, moved
+from backend.core.jobs import ACTIVE, Job, JobRepository, JobState, Priority, apply_step
 from backend.core.windows import NS_PER_SECOND, Window
 from backend.db.engine import Database
 from backend.db.jobs import SqlJobs
@@ -98,7 +98,7 @@ async def test_pages_are_newest_first(jobs: JobRepository) -> None:
 async def test_who_saw_an_older_version_changes_nothing(jobs: JobRepository, clock: ManualClock) -> None:
     one, two = await jobs.add([JOB, JOB])
     clock.advance(5)
-    (kept,) = await jobs.save([moved(one, "pause")])
+    (kept,) = await jobs.save([apply_step(one, "pause")])
     assert (kept.state, kept.changed_ns) == (JobState.PAUSED, clock.now_ns())
     assert kept.version != one.version
     other = await jobs.save(
@@ -119,7 +119,7 @@ async def test_of_many_who_change_a_job_at_once_one_does(jobs: JobRepository) ->
 async def test_what_changed_since(jobs: JobRepository, clock: ManualClock) -> None:
     one, two, three = await jobs.add([JOB] * 3)
     clock.advance(1)
-    await jobs.save([moved(two, "cancel")])
+    await jobs.save([apply_step(two, "cancel")])
     assert [job.id for job in await jobs.changed(clock.now_ns(), 9)] == [two.id]
     assert [job.id for job in await jobs.changed(0, 2)] == [two.id, three.id]
     assert one.id
@@ -137,7 +137,7 @@ async def test_only_what_ended_long_ago_is_forgotten(jobs: JobRepository, clock:
     old, _ = await jobs.add([replace(JOB, state=JobState.FINISHED), JOB])
     clock.advance(60)
     await jobs.add([replace(JOB, state=JobState.CANCELLED)])
-    assert await jobs.forget(NOW + 1) == 1
+    assert await jobs.delete_ended_before(NOW + 1) == 1
     assert await jobs.find([old.id]) == []
     assert await jobs.count(None) == 2
 

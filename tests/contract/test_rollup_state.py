@@ -9,7 +9,7 @@ import pytest
 from sqlalchemy import text
 
 from backend.core.bucket import SeriesKind
-from backend.core.ports import DirtyWindow, KeptSeries, LearnedPeriod, RollupState
+from backend.core.ports import DirtyWindow, LearnedPeriod, RollupState, SeriesRecord
 from backend.core.windows import NS_PER_SECOND, WINDOWS, Window
 from backend.db.engine import Database
 from backend.db.migrate import migrate
@@ -71,11 +71,11 @@ async def test_the_horizon_goes_both_ways_and_is_no_watermark(state: RollupState
 
 async def test_what_is_kept_is_noted_a_length(state: RollupState) -> None:
     lengths = (None, *WINDOWS)
-    assert [await state.kept_from(length) for length in lengths] == [None] * 5
+    assert [await state.retained_from(length) for length in lengths] == [None] * 5
     for at, length in enumerate(lengths):
-        await state.set_kept_from(length, T + at)
-    await state.set_kept_from(None, T - 1)
-    assert [await state.kept_from(length) for length in lengths] == [T - 1, T + 1, T + 2, T + 3, T + 4]
+        await state.set_retained_from(length, T + at)
+    await state.set_retained_from(None, T - 1)
+    assert [await state.retained_from(length) for length in lengths] == [T - 1, T + 1, T + 2, T + 3, T + 4]
     assert [await state.watermark(w) for w in WINDOWS] == [None] * 4
 
 
@@ -136,11 +136,11 @@ async def test_names_may_hold_anything(state: RollupState) -> None:
 
 async def test_series_are_kept_replaced_and_removed_together(state: RollupState) -> None:
     assert list(await state.series()) == []
-    node = KeptSeries(SeriesKind.NODE, "root", "a", "", None, False)
-    sensor = KeptSeries(SeriesKind.SENSOR, "root", "", "10.0", T, False)
+    node = SeriesRecord(SeriesKind.NODE, "root", "a", "", None, False)
+    sensor = SeriesRecord(SeriesKind.SENSOR, "root", "", "10.0", T, False)
     await state.set_series([node, sensor])
     assert set(await state.series()) == {node, sensor}, "a name may be of several kinds"
-    changed = KeptSeries(SeriesKind.NODE, "root", "b", "", T, True)
+    changed = SeriesRecord(SeriesKind.NODE, "root", "b", "", T, True)
     await state.set_series([changed], [(SeriesKind.SENSOR, "root"), (SeriesKind.TYPE, "never there")])
     assert list(await state.series()) == [changed]
     await state.set_series([])

@@ -246,15 +246,15 @@ async def test_raw_of_no_more_than_so_many(bench: Bench, maintained: bool) -> No
     await store.write(second_by_second("b", range(3)))
     if maintained:
         await store.maintain(T0 + 3 * DAY)
-    found = await store.raw_within(["a", "b", "c"], *ALWAYS, 13)
+    found = await store.raw_up_to(["a", "b", "c"], *ALWAYS, 13)
     assert found is not None
     whole = await store.raw(["a", "b"], *ALWAYS)
     assert {name: p.times.tolist() for name, p in found.items()} == {
         name: p.times.tolist() for name, p in whole.items()
     }
-    assert await store.raw_within(["a", "b", "c"], *ALWAYS, 12) is None
-    assert await store.raw_within(["c"], *ALWAYS, 0) == {}
-    assert await store.raw_within([], *ALWAYS, 0) == {}
+    assert await store.raw_up_to(["a", "b", "c"], *ALWAYS, 12) is None
+    assert await store.raw_up_to(["c"], *ALWAYS, 0) == {}
+    assert await store.raw_up_to([], *ALWAYS, 0) == {}
 
 
 # -- forgetting --------------------------------------------------------------------------------------------------

@@ -218,7 +218,7 @@ async def test_what_was_copied_outlives_what_it_was_copied_from(bench: Bench) ->
     await model.copied({"leaf": LEAF, "twin": TWIN}, T0, T0 + 20 * MINUTE)
     await model.summed("other", values(rng, T0, T0 + 10 * MINUTE))
     for window in FINE:
-        assert await bench.store.kept_series(SeriesKind.NODE, window) == set(NODES)
+        assert await bench.store.rollup_series(SeriesKind.NODE, window) == set(NODES)
     await bench.store.drop_series(SeriesKind.SENSOR, Window.S30, ["plug"])
     async for model.store in bench.now_and_reopened():
         await model.check()
@@ -227,8 +227,8 @@ async def test_what_was_copied_outlives_what_it_was_copied_from(bench: Bench) ->
         model.nodes[Window.S30][node].clear()
     async for model.store in bench.now_and_reopened():
         await model.check()
-        assert await model.store.kept_series(SeriesKind.NODE, Window.S30) == {"leaf"}
-        assert await model.store.kept_series(SeriesKind.NODE, Window.M1) == set(NODES)
+        assert await model.store.rollup_series(SeriesKind.NODE, Window.S30) == {"leaf"}
+        assert await model.store.rollup_series(SeriesKind.NODE, Window.M1) == set(NODES)
     await model.copied({"leaf": KILO}, T0, T0 + 20 * MINUTE)
     await model.store.drop_series(SeriesKind.NODE, Window.M1, ["leaf"])
     model.nodes[Window.M1]["leaf"].clear()

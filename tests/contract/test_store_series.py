@@ -12,7 +12,7 @@ ODD = ["plain", "with space", "épée", "it's", 'a "quoted" one', "cq_x_1h"]
 
 
 async def kept(store: TimeSeriesStore, kind: SeriesKind, window: Window = Window.H1) -> set[str]:
-    return set(await store.kept_series(kind, window))
+    return set(await store.rollup_series(kind, window))
 
 
 async def test_series_are_listed_by_kind_and_window(bench: Bench) -> None:

@@ -10,7 +10,7 @@ from pymodbus.constants import ExcCodes
 
 from backend.core.errors import PermanentError, TransientError, UserError
 from backend.inventory.model import CommandAction, CommandProperty, CommandTarget
-from crawlers.commands import Acted, Commands, PropertyValue
+from crawlers.commands import ActionResult, Commands, PropertyValue
 from crawlers.simulators.fleet import SimulatedFleet
 from crawlers.simulators.model import DataCentreModel
 from crawlers.simulators.relocate import free_port, relocate
@@ -60,18 +60,20 @@ async def test_properties_with_their_states_and_a_refused_one_alone() -> None:
 async def test_an_action_is_written_and_read_back() -> None:
     async with server(holding(3, REGISTERS)) as port:
         commands = Commands([cooler(port)])
-        started = await commands.act("inrow", "start")
-        assert started == Acted("inrow", "start", True, (PropertyValue("status", 1.0, "active"),))
-        assert (await commands.act("inrow", "start")).confirmed is True
-        assert (await commands.act("inrow", "colder")).shown == (PropertyValue("setpoint", -150.0),)
-        stopped = await commands.act("inrow", "stop")
+        started = await commands.run_action("inrow", "start")
+        assert started == ActionResult("inrow", "start", True, (PropertyValue("status", 1.0, "active"),))
+        assert (await commands.run_action("inrow", "start")).confirmed is True
+        assert (await commands.run_action("inrow", "colder")).shown == (PropertyValue("setpoint", -150.0),)
+        stopped = await commands.run_action("inrow", "stop")
         assert stopped.shown == (PropertyValue("status", 0.0, "inactive"),)
         assert (await commands.read_properties("inrow"))[1].value == -150.0
 
 
 async def test_an_action_that_no_property_shows_is_neither_confirmed_nor_denied() -> None:
     async with server(holding(3, REGISTERS)) as port:
-        assert await Commands([cooler(port)]).act("inrow", "reset") == Acted("inrow", "reset", None)
+        assert await Commands([cooler(port)]).run_action("inrow", "reset") == ActionResult(
+            "inrow", "reset", None
+        )
 
 
 async def test_a_device_that_acknowledges_and_does_nothing_is_found_out() -> None:
@@ -84,7 +86,7 @@ async def test_a_device_that_acknowledges_and_does_nothing_is_found_out() -> Non
     device = holding(3, REGISTERS)
     device.action = stubborn
     async with server(device) as port:
-        acted = await Commands([cooler(port)], settle_s=0.0).act("inrow", "start")
+        acted = await Commands([cooler(port)], settle_s=0.0).run_action("inrow", "start")
     assert acted.confirmed is False
     assert acted.shown == (PropertyValue("status", 0.0, "inactive"),)
 
@@ -104,7 +106,7 @@ async def test_what_takes_a_moment_is_waited_for() -> None:
     device = holding(3, REGISTERS)
     device.action = slow
     async with server(device) as port:
-        acted = await Commands([cooler(port)], settle_s=20.0).act("inrow", "start")
+        acted = await Commands([cooler(port)], settle_s=20.0).run_action("inrow", "start")
     assert (acted.confirmed, looks) == (True, 3)
 
 
@@ -114,11 +116,11 @@ async def test_refusals_are_told_in_words() -> None:
         with pytest.raises(
             PermanentError, match="register 4000 cannot be written: exception 2: illegal data"
         ):
-            await commands.act("inrow", "nowhere")
+            await commands.run_action("inrow", "nowhere")
         with pytest.raises(UserError, match="no register holds 70000"):
-            await commands.act("inrow", "impossible")
+            await commands.run_action("inrow", "impossible")
         with pytest.raises(UserError, match="no action 'explode': there are start, stop"):
-            await commands.act("inrow", "explode")
+            await commands.run_action("inrow", "explode")
         with pytest.raises(UserError, match="no equipment 'reactor'"):
             await commands.read_properties("reactor")
 
@@ -131,7 +133,7 @@ async def test_a_busy_device_may_be_asked_again() -> None:
     device.action = busy
     async with server(device) as port:
         with pytest.raises(TransientError, match="exception 6: device busy"):
-            await Commands([cooler(port)]).act("inrow", "start")
+            await Commands([cooler(port)]).run_action("inrow", "start")
 
 
 async def test_a_device_that_is_away_or_silent_does_not_hold_anybody() -> None:
@@ -146,14 +148,14 @@ async def test_a_device_that_is_away_or_silent_does_not_hold_anybody() -> None:
     device.action = silent
     async with server(device) as port:
         with pytest.raises(TransientError, match="cannot be written"):
-            await Commands([cooler(port)], timeout_s=0.1).act("inrow", "start")
+            await Commands([cooler(port)], timeout_s=0.1).run_action("inrow", "start")
         over.set()
 
 
 async def test_commands_to_one_device_go_one_after_another() -> None:
     async with server(holding(3, REGISTERS)) as port:
         commands = Commands([cooler(port)])
-        acted = await asyncio.gather(*(commands.act("inrow", a) for a in ["start", "stop"] * 5))
+        acted = await asyncio.gather(*(commands.run_action("inrow", a) for a in ["start", "stop"] * 5))
     assert all(one.confirmed for one in acted)
 
 
@@ -165,4 +167,4 @@ async def test_every_command_of_the_example_works_on_the_simulated_fleet() -> No
         for target in described.commands:
             assert all(p.error == "" for p in await commands.read_properties(target.id))
             for action in target.actions:
-                assert (await commands.act(target.id, action.name)).confirmed is not False
+                assert (await commands.run_action(target.id, action.name)).confirmed is not False

@@ -12,13 +12,14 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from backend.bus.board import MemoryHealthBoard
+from backend.core.backoff import Backoff
 from backend.core.clock import ManualClock, SystemClock
 from backend.core.errors import TransientError
 from backend.core.health import DeviceHealth, DeviceState, decode, encode
 from backend.ingest.endpoints.health import PATH, HealthDoor
 from crawlers.device import Sample, sample_at
 from crawlers.health import HttpBoard, health_of, report_for_ever
-from crawlers.loop import Backoff, Crawler
+from crawlers.loop import Crawler
 from crawlers.sink import BatchingSink
 from tests.devices.support import MemorySink
 from tests.support.rawhttp import exchange, post

@@ -34,7 +34,7 @@ from tests.support.small_disk import fill, small_disk
 
 FIRST_NS = (time.time_ns() // 10**9 - 3600) * 10**9
 PUSHED = "ecotype-99_pdu-A"
-LOST, BACK = "the ingest door is lost", "the ingest door is back"
+LOST, BACK = "failed ingest_endpoint", "recovered ingest_endpoint"
 
 Kept = dict[tuple[str, int], float]
 

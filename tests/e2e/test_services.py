@@ -67,8 +67,8 @@ TROUBLES = [
     )
 ]
 """What befalls the devices meanwhile."""
-DOOR_LOST, DOOR_BACK = "the ingest door is lost", "the ingest door is back"
-SPOOL_FULL, SPOOL_ROOM = "the spool takes no readings", "the spool takes readings again"
+DOOR_LOST, DOOR_BACK = "failed ingest_endpoint", "recovered ingest_endpoint"
+SPOOL_FULL, SPOOL_ROOM = "failed spool_writes", "recovered spool_writes"
 
 
 @dataclass

@@ -75,7 +75,7 @@ class MemoryJobs:
                 totals[job.kind, job.window] = (done + job.windows_done, seconds + job.run_s)
         return {key: done / seconds for key, (done, seconds) in totals.items() if done}
 
-    async def forget(self, before_ns: int) -> int:
+    async def delete_ended_before(self, before_ns: int) -> int:
         gone = [j.id for j in self._jobs.values() if j.state in ENDED and j.changed_ns < before_ns]
         for one in gone:
             del self._jobs[one]
@@ -92,7 +92,7 @@ class MemoryEvents:
     async def open(self) -> Sequence[SensorEvent]:
         return [event for event in self._events.values() if event.ended_ns is None]
 
-    async def note(self, begun: Sequence[SensorEvent], ended: Sequence[SensorEvent]) -> None:
+    async def record(self, begun: Sequence[SensorEvent], ended: Sequence[SensorEvent]) -> None:
         now = self._clock.now_ns()
         for event in ended:
             kept = self._events.get(event.id)
@@ -117,7 +117,7 @@ class MemoryEvents:
     async def changed(self, since_ns: int) -> Sequence[SensorEvent]:
         return [event for event in self._events.values() if self._changed[event.id] >= since_ns]
 
-    async def forget(self, before_ns: int) -> int:
+    async def delete_ended_before(self, before_ns: int) -> int:
         gone = [e.id for e in self._events.values() if e.ended_ns is not None and e.ended_ns < before_ns]
         for one in gone:
             del self._events[one]

@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 
 from backend.core.bucket import SeriesKind
 from backend.core.errors import TransientError
-from backend.core.ports import DirtyWindow, KeptSeries, LearnedPeriod
+from backend.core.ports import DirtyWindow, LearnedPeriod, SeriesRecord
 from backend.core.windows import Window
 
 
@@ -18,7 +18,7 @@ class MemoryRollupState:
         self._marks: dict[str, int] = {}
         self._dirty: dict[DirtyWindow, int] = {}
         self._versions = itertools.count(1)
-        self._series: dict[tuple[SeriesKind, str], KeptSeries] = {}
+        self._series: dict[tuple[SeriesKind, str], SeriesRecord] = {}
         self._periods: dict[str, LearnedPeriod] = {}
         self.down = False
 
@@ -42,11 +42,11 @@ class MemoryRollupState:
         self._reach()
         self._marks["horizon"] = end_ns
 
-    async def kept_from(self, window: Window | None) -> int | None:
+    async def retained_from(self, window: Window | None) -> int | None:
         self._reach()
         return self._marks.get(f"kept_{window}")
 
-    async def set_kept_from(self, window: Window | None, start_ns: int) -> None:
+    async def set_retained_from(self, window: Window | None, start_ns: int) -> None:
         self._reach()
         self._marks[f"kept_{window}"] = start_ns
 
@@ -70,12 +70,12 @@ class MemoryRollupState:
             if self._dirty.get(window) == window.version:
                 del self._dirty[window]
 
-    async def series(self) -> Sequence[KeptSeries]:
+    async def series(self) -> Sequence[SeriesRecord]:
         self._reach()
         return list(self._series.values())
 
     async def set_series(
-        self, changed: Sequence[KeptSeries], removed: Sequence[tuple[SeriesKind, str]] = ()
+        self, changed: Sequence[SeriesRecord], removed: Sequence[tuple[SeriesKind, str]] = ()
     ) -> None:
         self._reach()
         self._series.update({(one.kind, one.name): one for one in changed})

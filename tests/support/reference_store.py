@@ -8,7 +8,7 @@ import numpy as np
 
 from backend.core.bucket import Buckets, SeriesKind
 from backend.core.errors import TransientError
-from backend.core.ports import Copy, SensorTags, Written
+from backend.core.ports import Copy, SensorTags, WriteResult
 from backend.core.reading import Points, Reading, Readings
 from backend.core.windows import Window
 
@@ -57,7 +57,7 @@ class ReferenceStore:
 
     async def close(self) -> None: ...
 
-    async def write(self, readings: Readings, tags: Mapping[str, SensorTags] | None = None) -> Written:
+    async def write(self, readings: Readings, tags: Mapping[str, SensorTags] | None = None) -> WriteResult:
         self._reach()
         if not np.isfinite(readings.values).all():
             raise ValueError("a value is not finite")
@@ -70,7 +70,7 @@ class ReferenceStore:
             newest[r.sensor] = max(r.time_ns, newest.get(r.sensor, r.time_ns))
             self._raw.setdefault(r.sensor, {})[r.time_ns] = r.value
             self._sorted.pop(r.sensor, None)
-        return Written(len(readings), readings.take(np.array(late, np.intp)))
+        return WriteResult(len(readings), readings.take(np.array(late, np.intp)))
 
     def _points(self, sensor: str, start_ns: int, end_ns: int) -> Points:
         if sensor not in self._sorted:
@@ -87,7 +87,7 @@ class ReferenceStore:
         found = {name: self._points(name, start_ns, end_ns) for name in sensors}
         return {name: points for name, points in found.items() if len(points)}
 
-    async def raw_within(
+    async def raw_up_to(
         self, sensors: Sequence[str], start_ns: int, end_ns: int, most: int
     ) -> Mapping[str, Points] | None:
         rows = sum((await self.count(sensors, start_ns, end_ns)).values())
@@ -171,7 +171,7 @@ class ReferenceStore:
                 for key in [key for key in kept if key[1] < end_ns]:
                     del kept[key]
 
-    async def kept_series(self, kind: SeriesKind, window: Window) -> frozenset[str]:
+    async def rollup_series(self, kind: SeriesKind, window: Window) -> frozenset[str]:
         self._reach()
         return frozenset(name for name, _ in self._kept.get((kind, window), {}))
 

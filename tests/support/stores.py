@@ -7,7 +7,7 @@ from collections.abc import Mapping
 
 import numpy as np
 
-from backend.core.ports import SensorTags, Written
+from backend.core.ports import SensorTags, WriteResult
 from backend.core.reading import Reading, Readings
 
 
@@ -22,7 +22,7 @@ class FailingStore:
         self.writes = 0
         self.tried = asyncio.Event()
 
-    async def write(self, readings: Readings, tags: Mapping[str, SensorTags] | None = None) -> Written:
+    async def write(self, readings: Readings, tags: Mapping[str, SensorTags] | None = None) -> WriteResult:
         self.writes += 1
         self.tried.set()
         await asyncio.sleep(0)
@@ -39,7 +39,7 @@ class FailingStore:
         for r in rows:
             self.kept[(r.sensor, r.time_ns)] = r.value
             self.tags[r.sensor] = (tags or {})[r.sensor]
-        return Written(len(rows), readings.take(late))
+        return WriteResult(len(rows), readings.take(late))
 
     def readings(self) -> list[Reading]:
         return [Reading(s, t, v) for (s, t), v in self.kept.items()]

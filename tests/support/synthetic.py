@@ -10,7 +10,7 @@ import numpy as np
 
 from backend.core.bucket import Buckets, SeriesKind
 from backend.core.clock import Clock
-from backend.core.quantity import symbol
+from backend.core.quantity import unit_symbol
 from backend.core.reading import Points, Readings
 from backend.core.windows import NS_PER_SECOND, WINDOWS, Window
 from backend.inventory.model import Inventory, Sensor
@@ -41,7 +41,7 @@ class Curves:
         noise = np.sin(t_s * 12.9898 + s) * 43_758.5453
         noise = noise - np.floor(noise) - 0.5
         slow = np.sin(t_s / (300 + 200 * share)) * np.sin(t_s / 47)
-        unit, kind = symbol(sensor.unit), f"{sensor.sensor_type} {sensor.name}".lower()
+        unit, kind = unit_symbol(sensor.unit), f"{sensor.sensor_type} {sensor.name}".lower()
         if unit == "°C":
             base = 12 if "outside" in kind or "exterior" in sensor.location else 22 + 6 * share
             return base + 2.5 * day + 0.3 * slow + 0.1 * noise

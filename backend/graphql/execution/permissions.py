@@ -51,7 +51,7 @@ class Rights(SchemaExtension):
 def _check(context: Context, needs: Mapping[str, Right]) -> None:
     for name, right in needs.items():
         if not context.may(right):
-            code = FORBIDDEN if context.who.is_known else UNAUTHENTICATED
+            code = FORBIDDEN if context.who.is_authenticated else UNAUTHENTICATED
             raise GraphQLError(f"{name} needs {_WANTED[right]}.", extensions={"code": code, "field": name})
 
 

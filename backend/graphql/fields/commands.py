@@ -110,7 +110,7 @@ async def _act(context: Context, target: str, action: str) -> CommandRun | Comma
         raise UserError(f"There is no command {target[:100]}.{action[:100]}.", path=("target",))
     await audit.write(AuditKind.COMMAND, actor, {**told, "outcome": "begun"})
     try:
-        acted = await context.equipment.act(target, action)
+        acted = await context.equipment.run_action(target, action)
     except (TransientError, PermanentError) as error:
         certain = isinstance(error, PermanentError)
         outcome = "refused" if certain else "unknown"

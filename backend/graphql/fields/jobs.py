@@ -226,7 +226,7 @@ def to_job(job: jobs.Job) -> Job:
         windows=min(job.windows, _MOST),
         windows_done=min(job.windows_done, _MOST),
         windows_per_second=job.windows_per_s,
-        seconds_left=job.left_s,
+        seconds_left=job.remaining_s,
         attempts=job.attempts,
         last_error=job.last_error,
         created=TimeNs(job.created_ns),

@@ -105,7 +105,7 @@ class PeopleQuery:
     @query("Who asks; null for those who are not logged in.")
     async def me(self, info: Info) -> User | None:
         context = info.context
-        if not context.who.is_known:
+        if not context.who.is_authenticated:
             return None
         user = await context.accounts.users.find(context.who.user_id)
         return None if user is None else to_user(user)

@@ -34,7 +34,7 @@ async def who_asks(context: Context, token: object = None) -> Principal:
     try:
         if context.known_accounts is not None and isinstance(token, str) and len(token) <= _MOST_TOKEN:
             return await context.accounts.sign_ins.by_token(token, context.caller.address)
-        return await context.caller.who()
+        return await context.caller.principal()
     except TransientError:
         if context.public_read:
             return ANONYMOUS
@@ -50,9 +50,9 @@ async def admit(context: Context) -> None:
         context.who = await who_asks(context, context.connection_params.get("token"))
     except HTTPException:
         await _close(context.socket, TRY_LATER, "the rights cannot be looked up now")
-    if not (context.who.is_known or context.public_read):
+    if not (context.who.is_authenticated or context.public_read):
         await _close(context.socket, LOG_IN_AGAIN, "log in, or send a token")
-    if context.known_accounts is not None and context.who.is_known:
+    if context.known_accounts is not None and context.who.is_authenticated:
         watching = _end_with_rights(context.accounts, context.who, context.socket)
         context.socket.scope[_WATCH] = asyncio.create_task(watching, name="rights of a connection")
 

@@ -12,7 +12,7 @@ from starlette.datastructures import Headers
 from starlette.requests import Request
 from starlette.responses import Response
 
-from backend.core.asgi import etag_of, has_tag
+from backend.core.asgi import etag_of, matches_etag
 
 if sys.version_info >= (3, 14):
     from compression import zstd
@@ -92,7 +92,7 @@ def validated(response: Response, request: Request) -> Response:
     """The response with its tag, or 304 where the client has it already."""
     tag = etag_of(bytes(response.body))
     headers = {"etag": tag, "cache-control": "private, no-cache", "vary": "Cookie, Authorization"}
-    if has_tag(request.headers.get("if-none-match", ""), tag):
+    if matches_etag(request.headers.get("if-none-match", ""), tag):
         return Response(status_code=304, headers=headers)
     response.headers.update(headers)
     return response

@@ -18,7 +18,7 @@ from strawberry.types.unset import UNSET
 
 from backend.accounts.services import Accounts
 from backend.core.commands import Equipment
-from backend.core.rights import NOBODY, SCOPE_KEY, Caller
+from backend.core.rights import ANONYMOUS_CALLER, SCOPE_KEY, Caller
 from backend.graphql.context import Context
 from backend.graphql.execution.errors import BAD_INPUT, UNAVAILABLE
 from backend.graphql.execution.schema_class import Schema
@@ -131,7 +131,7 @@ class GraphQLServer(GraphQL[Context, None]):
     async def get_context(
         self, request: Request | WebSocket, response: Response | WebSocket | None = None
     ) -> Context:
-        caller: Caller = request.scope.get(SCOPE_KEY, NOBODY)
+        caller: Caller = request.scope.get(SCOPE_KEY, ANONYMOUS_CALLER)
         context = Context(
             self._queries,
             caller=caller,

@@ -12,7 +12,7 @@ from typing import Final
 
 import orjson
 
-from backend.core.asgi import BodyRefused, HungUp, Receive, Scope, Send, read_body, send_json
+from backend.core.asgi import BodyRefused, ClientDisconnected, Receive, Scope, Send, read_body, send_json
 from backend.core.errors import TransientError, UserError
 from backend.core.ports import CardReceiver
 
@@ -45,7 +45,7 @@ class CardDoor:
             await send_json(send, 503, _failure(str(error)), [(b"retry-after", b"2")])
         except BodyRefused as refused:
             await send_json(send, refused.status, _failure(str(refused)), [(b"connection", b"close")])
-        except HungUp:
+        except ClientDisconnected:
             return
         else:
             answer = {"status": "success", "update_count": outcome.accepted}

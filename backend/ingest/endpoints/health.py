@@ -13,7 +13,7 @@ from typing import Final
 
 import orjson
 
-from backend.core.asgi import BodyRefused, HungUp, Receive, Scope, Send, read_body, send_json
+from backend.core.asgi import BodyRefused, ClientDisconnected, Receive, Scope, Send, read_body, send_json
 from backend.core.clock import Clock
 from backend.core.errors import TransientError
 from backend.core.health import decode
@@ -45,7 +45,7 @@ class HealthDoor:
             await send_json(send, 503, _failure(str(error)), [(b"retry-after", b"2")])
         except BodyRefused as refused:
             await send_json(send, refused.status, _failure(str(refused)), [(b"connection", b"close")])
-        except HungUp:
+        except ClientDisconnected:
             return
         else:
             await send({"type": "http.response.start", "status": 204, "headers": []})

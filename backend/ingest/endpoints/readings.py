@@ -22,7 +22,7 @@ import orjson
 from backend.core.asgi import (
     App,
     BodyRefused,
-    HungUp,
+    ClientDisconnected,
     Message,
     Receive,
     Scope,
@@ -32,7 +32,7 @@ from backend.core.asgi import (
     send_json,
 )
 from backend.core.errors import TransientError, UserError
-from backend.core.ports import Outcome
+from backend.core.ports import PushResult
 
 MAX_BODY: Final = 2 * 1024 * 1024
 BODY_TIMEOUT_S: Final = 10.0
@@ -47,7 +47,7 @@ class IngestDoor:
 
     def __init__(
         self,
-        take: Callable[[bytes], Awaitable[Outcome]],
+        take: Callable[[bytes], Awaitable[PushResult]],
         max_body: int = MAX_BODY,
         body_timeout_s: float = BODY_TIMEOUT_S,
     ) -> None:
@@ -69,13 +69,13 @@ class IngestDoor:
             await send_json(send, 503, _failure(str(error)), [retry])
         except BodyRefused as refused:
             await send_json(send, refused.status, _failure(str(refused)), [(b"connection", b"close")])
-        except HungUp:
+        except ClientDisconnected:
             return
         else:
             for message in self._success(outcome):
                 await send(message)
 
-    def _success(self, outcome: Outcome) -> tuple[Message, Message]:
+    def _success(self, outcome: PushResult) -> tuple[Message, Message]:
         if outcome.rejected:
             return json_messages(200, _success_body(outcome))
         clean = self._clean.get(outcome.accepted)
@@ -98,7 +98,7 @@ class Doors:
         await (app or self._app)(scope, receive, send)
 
 
-def _success_body(outcome: Outcome) -> bytes:
+def _success_body(outcome: PushResult) -> bytes:
     return orjson.dumps(
         {
             "status": "success",

@@ -13,7 +13,7 @@ from typing import Literal, TypeVar
 import numpy as np
 
 from backend.core.bucket import Buckets, SeriesKind
-from backend.core.ports import Copy, SensorTags, Written
+from backend.core.ports import Copy, SensorTags, WriteResult
 from backend.core.reading import Float64, Int64, Points, Reading, Readings
 from backend.core.windows import Window
 from backend.store.duckdb import names
@@ -72,14 +72,14 @@ class DuckDBStore:
 
     # -- readings --------------------------------------------------------------------------------------------------
 
-    async def write(self, readings: Readings, tags: Mapping[str, SensorTags] | None = None) -> Written:
+    async def write(self, readings: Readings, tags: Mapping[str, SensorTags] | None = None) -> WriteResult:
         if not np.isfinite(readings.values).all():
             bad = readings.names[int(readings.codes[np.flatnonzero(~np.isfinite(readings.values))[0]])]
             raise ValueError(f"a value of sensor {bad!r} is not a finite number")
         if not len(readings):
-            return Written(0, Readings.empty())
+            return WriteResult(0, Readings.empty())
 
-        def work(transaction: Transaction) -> Written:
+        def work(transaction: Transaction) -> WriteResult:
             codes = self._names.codes(transaction, SENSOR, readings.names, readings.codes)
             if tags:
                 here = (n for n, code in zip(readings.names, codes.tolist(), strict=True) if code >= 0)
@@ -90,7 +90,7 @@ class DuckDBStore:
             transaction.on_commit(lambda: self._newest.renew(newest))
             order = np.argsort(codes, kind="stable").astype(np.int32)
             back = order[np.searchsorted(codes[order], late.sid)] if len(late) else late.sid
-            return Written(len(rows), Readings(readings.names, back, late.ts, late.values[0]))
+            return WriteResult(len(rows), Readings(readings.names, back, late.ts, late.values[0]))
 
         bulk = len(readings) >= clustered.BULK_ROWS
         return await self._access.put(self._raw, readings.times, bulk, work)
@@ -99,7 +99,7 @@ class DuckDBStore:
         known = self._names.known(SENSOR, sensors)
         return _points(await self._access.select(self._raw, "sid, ts, value", known, start_ns, end_ns), known)
 
-    async def raw_within(
+    async def raw_up_to(
         self, sensors: Sequence[str], start_ns: int, end_ns: int, most: int
     ) -> Mapping[str, Points] | None:
         known = self._names.known(SENSOR, sensors)
@@ -191,7 +191,7 @@ class DuckDBStore:
     async def delete_buckets(self, window: Window, end_ns: int) -> None:
         await self._rollups.delete(window, end_ns)
 
-    async def kept_series(self, kind: SeriesKind, window: Window) -> frozenset[str]:
+    async def rollup_series(self, kind: SeriesKind, window: Window) -> frozenset[str]:
         return self._rollups.series(kind, window)
 
     async def drop_series(self, kind: SeriesKind, window: Window, names: Sequence[str]) -> None:

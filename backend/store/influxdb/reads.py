@@ -8,7 +8,7 @@ from typing import Final, TypeVar
 
 import numpy as np
 
-from backend.core.bucket import Buckets, SeriesKind, measurement, node_of
+from backend.core.bucket import Buckets, SeriesKind, measurement, node_from_measurement
 from backend.core.reading import Float64, Int64, Points, Reading
 from backend.core.windows import NS_PER_SECOND, Window, slices
 from backend.store.influxdb import influxql as ql
@@ -127,14 +127,14 @@ class Reads:
             **_statistics(dict(zip(FIELDS, columns, strict=True))),
         )
 
-    def kept_series(self, kind: SeriesKind, window: Window) -> frozenset[str]:
+    def rollup_series(self, kind: SeriesKind, window: Window) -> frozenset[str]:
         """From the index, which forgets a series with its last point."""
         tag = TAG_OF.get(kind)
         if tag is not None:
             rows = words(self._server.read(ql.tag_values(measurement(kind, "", window), tag)))
             return frozenset(value for *_, value in rows)
         names = (row[-1] for row in words(self._server.read((ql.MEASUREMENTS, {}))))
-        found = (node_of(name, window) for name in names)
+        found = (node_from_measurement(name, window) for name in names)
         return frozenset(node for node in found if node is not None)
 
     # -- inside ----------------------------------------------------------------------------------------------------

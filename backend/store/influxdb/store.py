@@ -16,7 +16,7 @@ import numpy as np
 
 from backend.core.bucket import Buckets, SeriesKind
 from backend.core.clock import Clock, SystemClock
-from backend.core.ports import Copy, SensorTags, Written
+from backend.core.ports import Copy, SensorTags, WriteResult
 from backend.core.reading import Points, Reading, Readings
 from backend.core.windows import NS_PER_SECOND, Window
 from backend.store.influxdb import influxql as ql
@@ -66,18 +66,18 @@ class InfluxDBStore:
             await asyncio.to_thread(pool.shutdown, cancel_futures=True)
         await asyncio.to_thread(self._server.close)
 
-    async def write(self, readings: Readings, tags: Mapping[str, SensorTags] | None = None) -> Written:
+    async def write(self, readings: Readings, tags: Mapping[str, SensorTags] | None = None) -> WriteResult:
         if not np.isfinite(readings.values).all():
             bad = readings.names[int(readings.codes[np.flatnonzero(~np.isfinite(readings.values))[0]])]
             raise ValueError(f"a value of sensor {bad!r} is not a finite number")
         if not len(readings):
-            return Written(0, Readings.empty())
+            return WriteResult(0, Readings.empty())
         return await self._in(self._writer, lambda: self._write(readings, tags or {}))
 
     async def raw(self, sensors: Sequence[str], start_ns: int, end_ns: int) -> Mapping[str, Points]:
         return await self._in(self._readers, lambda: self._reads.raw(sensors, start_ns, end_ns))
 
-    async def raw_within(
+    async def raw_up_to(
         self, sensors: Sequence[str], start_ns: int, end_ns: int, most: int
     ) -> Mapping[str, Points] | None:
         rows = await self.count(sensors, start_ns, end_ns)  # its LIMIT is one of each series
@@ -140,8 +140,8 @@ class InfluxDBStore:
         tables = f"^(measurement_downsample(_all)?|cq_.*)_{window}$"
         await self._in(self._writer, lambda: self._server.run(ql.delete_before(tables, end_ns)))
 
-    async def kept_series(self, kind: SeriesKind, window: Window) -> frozenset[str]:
-        return await self._in(self._readers, lambda: self._reads.kept_series(kind, window))
+    async def rollup_series(self, kind: SeriesKind, window: Window) -> frozenset[str]:
+        return await self._in(self._readers, lambda: self._reads.rollup_series(kind, window))
 
     async def drop_series(self, kind: SeriesKind, window: Window, names: Sequence[str]) -> None:
         statements = ql.drop_series(kind, window, names)
@@ -163,7 +163,7 @@ class InfluxDBStore:
             self._reads.known_sensors = heads.known()
         return self._heads
 
-    def _write(self, readings: Readings, tags: Mapping[str, SensorTags]) -> Written:
+    def _write(self, readings: Readings, tags: Mapping[str, SensorTags]) -> WriteResult:
         heads = self._known_heads()
         elsewhere = self._clock.now_ns() - ELSEWHERE_NS
         unit_ns, precision = (NS_PER_SECOND, "s") if lines.seconds_are_enough(readings.times) else (1, "ns")
@@ -186,7 +186,7 @@ class InfluxDBStore:
         for end in ends:
             heads.advance(*end)
         self._reads.known_sensors = heads.known()
-        return Written(rows, Readings.concat(late))
+        return WriteResult(rows, Readings.concat(late))
 
     def _placed(
         self, heads: Heads, name: str, points: Points, late: int, tags: SensorTags | None

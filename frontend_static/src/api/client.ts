@@ -100,7 +100,10 @@ const client = new Client({
       forwardSubscription: (request) => ({
         subscribe: (sink) => ({
           // The two libraries write one type in two ways.
-          unsubscribe: socket.subscribe({ ...request, query: request.query ?? '' }, sink as Sink<FormattedExecutionResult>),
+          unsubscribe: socket.subscribe(
+            { ...request, query: request.query ?? '' },
+            sink as Sink<FormattedExecutionResult>,
+          ),
         }),
       }),
     }),

@@ -37,7 +37,11 @@ export class LiveList<T> {
     this.#items = new Map([...this.#items].filter(([k]) => k !== key));
   }
 
-  watch<Data>(document: TypedDocumentNode<Data, {}>, of: (data: Data) => { snapshot: boolean; items: readonly T[] }, whole = true): () => void {
+  watch<Data>(
+    document: TypedDocumentNode<Data, Record<string, never>>,
+    of: (data: Data) => { snapshot: boolean; items: readonly T[] },
+    whole = true,
+  ): () => void {
     const frame = oncePerFrame(() => {
       connection.fresh(clock.read());
       if (this.#coming.size === 0) return;

@@ -1,9 +1,10 @@
 import { ApiError, ask } from '../api/client';
-import { MeasurementsPage, sensorsNamed } from '../api/places';
+import type { TreeKind } from '../api/energy';
+import { type SensorData, sensorsNamed } from '../api/sensors';
+import { MeasurementsPage } from '../api/series';
 import type { ResultOf } from '../api/graphql';
-import type { SensorData, TreeKind } from '../api/types';
-import type { Measured } from '../lib/measured';
-import { placeOf } from '../lib/sensors';
+import type { Measured } from '../lib/chart/chartable';
+import { placeOf } from '../lib/sensor/sensorState';
 import { LiveReadings } from './readings.svelte';
 import { LiveTree } from './tree.svelte';
 
@@ -19,7 +20,10 @@ export interface QuickPick {
 /** What the chosen sensors and nodes are, and what each is now. */
 export class MeasuredSeries {
   readonly readings = new LiveReadings(450);
-  readonly trees: Record<TreeKind, LiveTree> = { CONSUMPTION: new LiveTree('CONSUMPTION'), PRODUCTION: new LiveTree('PRODUCTION') };
+  readonly trees: Record<TreeKind, LiveTree> = {
+    CONSUMPTION: new LiveTree('CONSUMPTION'),
+    PRODUCTION: new LiveTree('PRODUCTION'),
+  };
   #places = $state.raw<ResultOf<typeof MeasurementsPage> | null>(null);
   #sensors = $state.raw<ReadonlyMap<string, SensorData | null>>(new Map());
   #error = $state.raw<ApiError | null>(null);
@@ -35,10 +39,12 @@ export class MeasuredSeries {
   });
 
   readonly picks = $derived.by((): readonly QuickPick[] =>
-    (this.#places?.racks ?? []).flatMap((rack): QuickPick[] => [
-      { rack: rack.id, what: 'wattmeters', sensors: rack.equipment.flatMap((e) => e.wattmeters) },
-      { rack: rack.id, what: 'thermometers', sensors: rack.probes.map((p) => p.sensor) },
-    ]).filter((pick) => pick.sensors.length > 0),
+    (this.#places?.racks ?? [])
+      .flatMap((rack): QuickPick[] => [
+        { rack: rack.id, what: 'wattmeters', sensors: rack.equipment.flatMap((e) => e.wattmeters) },
+        { rack: rack.id, what: 'thermometers', sensors: rack.probes.map((p) => p.sensor) },
+      ])
+      .filter((pick) => pick.sensors.length > 0),
   );
 
   get ready(): boolean {
@@ -69,7 +75,14 @@ export class MeasuredSeries {
     }
     const sensor = this.#sensors.get(id);
     if (!sensor) return sensor;
-    return { kind, id, label: id, unit: sensor.unit, about: `${sensor.type}, ${placeOf(sensor)}`, periodMs: sensor.periodSeconds * 1_000 };
+    return {
+      kind,
+      id,
+      label: id,
+      unit: sensor.unit,
+      about: `${sensor.type}, ${placeOf(sensor)}`,
+      periodMs: sensor.periodSeconds * 1_000,
+    };
   }
 
   want(names: readonly string[]): void {

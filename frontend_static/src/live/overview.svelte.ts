@@ -1,8 +1,8 @@
 import { ask } from '../api/client';
-import { DayAgain, OverviewAgain, OverviewPage } from '../api/documents';
-import type { DayData, OverviewData, SeriesData } from '../api/types';
-import { sameHours } from '../lib/compare';
-import { isLive, type Range, spanOf, stamp } from '../lib/time';
+import { DayAgain, type DayData, OverviewAgain, type OverviewData, OverviewPage } from '../api/overview';
+import type { SeriesData } from '../api/series';
+import { sameHours } from '../lib/tree/dayComparison';
+import { isLive, type Range, spanOf, stamp } from '../lib/format/time';
 import { clock } from './clock.svelte';
 import { session } from './session.svelte';
 import { LiveTree } from './tree.svelte';
@@ -62,7 +62,11 @@ export class LiveOverview {
   #hours() {
     const { today, yesterday, week } = sameHours(clock.read());
     return {
-      today: stamp(today.from), yesterday: stamp(yesterday.from), yesterdayTo: stamp(yesterday.to), week: stamp(week.from), weekTo: stamp(week.to),
+      today: stamp(today.from),
+      yesterday: stamp(yesterday.from),
+      yesterdayTo: stamp(yesterday.to),
+      week: stamp(week.from),
+      weekTo: stamp(week.to),
     };
   }
 }

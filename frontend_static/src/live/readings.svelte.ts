@@ -1,5 +1,5 @@
 import { type ApiError, watch } from '../api/client';
-import { ReadingsLive } from '../api/documents';
+import { ReadingsLive } from '../api/sensors';
 import { connection } from './connection.svelte';
 import { oncePerFrame } from './frames';
 

@@ -1,7 +1,6 @@
 import { ApiError, ask } from '../api/client';
-import { SensorPage } from '../api/documents';
-import type { SensorData } from '../api/types';
-import { searchText } from '../lib/sensors';
+import { type SensorData, SensorPage } from '../api/sensors';
+import { searchText } from '../lib/sensor/sensorState';
 import { LiveReadings } from './readings.svelte';
 
 const PAGE = 1_000;
@@ -36,7 +35,7 @@ export class LiveSensors {
     this.#error = null;
     const rows: SensorRow[] = [];
     try {
-      for (let after: string | null = null, more = true; more; ) {
+      for (let after: string | null = null, more = true; more;) {
         const { sensors }: Awaited<ReturnType<typeof page>> = await page(after);
         for (const { node } of sensors.edges) {
           rows.push({ sensor: node, text: searchText(node) });

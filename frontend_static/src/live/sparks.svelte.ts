@@ -1,6 +1,6 @@
 import { ask } from '../api/client';
-import { SparksOf } from '../api/documents';
-import { stamp } from '../lib/time';
+import { SparksOf } from '../api/series';
+import { stamp } from '../lib/format/time';
 import { clock } from './clock.svelte';
 
 const HOUR = 3_600_000;

@@ -1,11 +1,10 @@
 import { untrack } from 'svelte';
 import { type ApiError, ask, watch } from '../api/client';
-import { TreeAt, TreeLive, TreeOver } from '../api/documents';
-import type { EnergyTreeData, TreeKind } from '../api/types';
+import { type EnergyTreeData, TreeAt, type TreeKind, TreeLive, TreeOver } from '../api/energy';
 import { connection } from './connection.svelte';
-import type { Span } from '../lib/time';
-import { stamp } from '../lib/time';
-import { shapeKey, type TreeNode, TreeShape } from '../lib/tree';
+import type { Span } from '../lib/format/time';
+import { stamp } from '../lib/format/time';
+import { shapeKey, type TreeNode, TreeShape } from '../lib/tree/tree';
 import { oncePerFrame } from './frames';
 
 /** A still picture of a tree: order and grouping follow it, so that live values do not shuffle what is being read. */
@@ -105,11 +104,16 @@ export async function treeAt(tree: TreeKind, at: number): Promise<PastTree> {
 /** kWh of the server, as Wh: prefixes are chosen where they are shown. */
 export async function treeOver(tree: TreeKind, span: Span): Promise<PastTree> {
   const { energyTreeOver: over } = await ask(TreeOver, { tree, from: stamp(span.from), to: stamp(span.to) });
-  const nodes = over.nodes.map((n): TreeNode => ({ ...n, amount: n.kwh === null ? null : n.kwh * 1_000, sensorsReporting: null }));
+  const nodes = over.nodes.map((n): TreeNode => ({
+    ...n,
+    amount: n.kwh === null ? null : n.kwh * 1_000,
+    sensorsReporting: null,
+  }));
   return past(nodes, { from: Date.parse(over.from), to: Date.parse(over.until) });
 }
 
-const momentOf = (tree: EnergyTreeData): readonly TreeNode[] => tree.nodes.map((n): TreeNode => ({ ...n, amount: n.watts }));
+const momentOf = (tree: EnergyTreeData): readonly TreeNode[] =>
+  tree.nodes.map((n): TreeNode => ({ ...n, amount: n.watts }));
 
 const past = (nodes: readonly TreeNode[], span: Span): PastTree => ({ nodes, picture: pictureOf(nodes), span });
 

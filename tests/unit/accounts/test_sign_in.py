@@ -38,7 +38,7 @@ async def test_a_log_in_rotates_the_session(bench: AccountBench) -> None:
     new = (await bench.accounts.sign_ins.log_in(user.email, PASSWORD, HERE, "test", old)).secret
     assert new != old
     assert await bench.accounts.sign_ins.by_cookie(old) == ANONYMOUS
-    assert (await bench.accounts.sign_ins.by_cookie(new)).is_known
+    assert (await bench.accounts.sign_ins.by_cookie(new)).is_authenticated
 
 
 async def test_wrong_address_and_wrong_password_look_the_same(bench: AccountBench) -> None:
@@ -113,13 +113,13 @@ async def test_sessions_end_by_idleness_and_by_age(bench: AccountBench) -> None:
     user = await bench.user()
     cookie = await bench.log_in(user.email)
     bench.clock.advance(29 * 60)
-    assert (await bench.accounts.sign_ins.by_cookie(cookie)).is_known
+    assert (await bench.accounts.sign_ins.by_cookie(cookie)).is_authenticated
     bench.clock.advance(30 * 60)
     assert await bench.accounts.sign_ins.by_cookie(cookie) == ANONYMOUS
     cookie = await bench.log_in(user.email)
     for _ in range(12 * 3 - 1):
         bench.clock.advance(20 * 60)
-        assert (await bench.accounts.sign_ins.by_cookie(cookie)).is_known
+        assert (await bench.accounts.sign_ins.by_cookie(cookie)).is_authenticated
     bench.clock.advance(20 * 60)
     assert await bench.accounts.sign_ins.by_cookie(cookie) == ANONYMOUS
 
@@ -134,7 +134,7 @@ async def test_a_user_sees_and_ends_its_sessions_and_no_others(bench: AccountBen
     who = await sign_ins.by_cookie(mine)
     assert await sign_ins.end_others(who, HERE) == 1
     assert await sign_ins.by_cookie(also_mine) == ANONYMOUS
-    assert (await sign_ins.by_cookie(others)).is_known
+    assert (await sign_ins.by_cookie(others)).is_authenticated
     await sign_ins.log_out(who, HERE)
     assert await sign_ins.by_cookie(mine) == ANONYMOUS
 
@@ -188,7 +188,7 @@ async def test_an_open_connection_counts_as_use(bench: AccountBench) -> None:
             bench.clock.advance(20 * 60)
             await bench.accounts.live.look()
         assert not watched.changed.is_set()
-    assert (await bench.accounts.sign_ins.by_cookie(cookie)).is_known
+    assert (await bench.accounts.sign_ins.by_cookie(cookie)).is_authenticated
 
 
 async def test_who_cannot_be_checked_for_long_is_out(

@@ -38,13 +38,13 @@ async def test_a_token_ends_by_expiry_deletion_and_its_users_rights(bench: Accou
     _, short = await bench.accounts.tokens.make("short", {Scope.READ}, 1, actor)
     long, secret = await bench.accounts.tokens.make("long", {Scope.READ}, 366, actor)
     bench.clock.advance(DAY - 1)
-    assert (await sign_ins.by_token(short, HERE)).is_known
+    assert (await sign_ins.by_token(short, HERE)).is_authenticated
     bench.clock.advance(1)
     assert await sign_ins.by_token(short, HERE) == ANONYMOUS
     await bench.accounts.users.deauthorize(user.id, OPERATOR)
     assert await sign_ins.by_token(secret, HERE) == ANONYMOUS
     await bench.accounts.users.reauthorize(user.id, OPERATOR)
-    assert (await sign_ins.by_token(secret, HERE)).is_known
+    assert (await sign_ins.by_token(secret, HERE)).is_authenticated
     with pytest.raises(NotFound):
         await bench.accounts.tokens.delete(long.id, Actor((await bench.admin()).id))
     await bench.accounts.tokens.delete(long.id, actor)

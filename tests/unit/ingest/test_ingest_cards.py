@@ -7,10 +7,10 @@ from hypothesis import strategies as st
 
 from backend.core.reading import Reading
 from backend.ingest import lenient_json as tolerant
-from backend.ingest.validate import Directory, Reason, judge_cards
+from backend.ingest.validate import Reason, SensorIndex, judge_cards
 
 NOW = 1_700_000_000 * 10**9
-KNOWN = Directory(["28b8fb2909000003", "rack probe 7"])
+KNOWN = SensorIndex(["28b8fb2909000003", "rack probe 7"])
 
 
 def judge(body: bytes):

@@ -13,7 +13,7 @@ import pytest
 from backend.bus.memory import MemoryBus
 from backend.core.clock import ManualClock
 from backend.core.errors import PermanentError, SpoolFull, TransientError, UserError
-from backend.core.ports import SensorTags, Written
+from backend.core.ports import SensorTags, WriteResult
 from backend.core.reading import Reading, Readings
 from backend.ingest.service import MAX_STRANGERS, STRANGER, Ingest
 from backend.ingest.spool import SqliteSpool
@@ -54,7 +54,7 @@ async def s(tmp_path: Path) -> AsyncIterator[Setup]:
     told: list[tuple[list[Reading], list[Reading]]] = []
     aside: list[tuple[str, str]] = []
 
-    async def hook(readings: Readings, written: Written) -> None:
+    async def hook(readings: Readings, written: WriteResult) -> None:
         told.append((list(readings), list(written.late)))
 
     async def set_aside(readings: Readings, reason: str) -> None:
@@ -103,10 +103,11 @@ async def test_a_refusal_is_logged_once_and_its_end_once(s: Setup, caplog) -> No
     caplog.set_level(logging.INFO)
     for value in (None, None, None, 1.0, 1.0):
         await s.ingest.accept_columns(orjson.dumps({"sensors": ["s0"], "values": [value]}))
-    assert [r.message for r in caplog.records] == [
-        "readings of 's0' are refused: value is not a number",
-        "readings of 's0' are taken again",
-    ]
+    failed, recovered = [r.message for r in caplog.records]
+    assert failed == 'failed validation sensor=s0 error="value is not a number"'
+    assert recovered.startswith("recovered validation sensor=s0 after_s=") and recovered.endswith(
+        " failures=3"
+    )
 
 
 @pytest.mark.parametrize("body", [b"", b"{", b"[]", b'{"sensors": []}', b"\xff"])
@@ -144,11 +145,9 @@ async def test_a_store_that_is_down_loses_nothing(s: Setup, caplog) -> None:
         s.store.error = None
         await s.settle()
     assert s.store.readings() == [Reading("s0", NOW + i, float(i)) for i in range(3)]
-    said = [r.message for r in caplog.records if "store" in r.message]
-    assert said == [
-        "the store takes no readings, 1 wait in the spool: no answer",
-        "the store takes readings again",
-    ]
+    failed, recovered = [r.message for r in caplog.records if "store_writes" in r.message]
+    assert failed == 'failed store_writes error="no answer" waiting=1'
+    assert recovered.startswith("recovered store_writes after_s=")
 
 
 async def test_a_store_with_a_fault_of_its_own_is_tried_again(s: Setup) -> None:
@@ -211,7 +210,7 @@ async def test_hooks_hear_of_late_rows_before_they_leave_the_spool(s: Setup) -> 
 async def test_a_hook_that_cannot_now_is_asked_again_and_one_that_breaks_is_not(tmp_path: Path) -> None:
     spool, calls = SqliteSpool(tmp_path / "spool.db", 1 << 20), []
 
-    async def hook(readings: Readings, written: Written) -> None:
+    async def hook(readings: Readings, written: WriteResult) -> None:
         calls.append(len(readings))
         if len(calls) == 1:
             raise TransientError("the database is locked")
@@ -286,5 +285,5 @@ async def test_a_bus_that_is_down_stops_no_push(tmp_path: Path, caplog) -> None:
         batch = await asyncio.wait_for(anext(live), SOON)
         assert list(batch)[-1] == Reading("s0", NOW + 9, 2.0)
     await spool.close()
-    assert sum("live bus is down" in r.message for r in caplog.records) == 1
-    assert sum("live bus is back" in r.message for r in caplog.records) == 1
+    assert sum("failed live_bus" in r.message for r in caplog.records) == 1
+    assert sum("recovered live_bus" in r.message for r in caplog.records) == 1

@@ -8,14 +8,14 @@ from backend.core.reading import Reading, Readings
 from backend.ingest.validate import (
     AHEAD_NS,
     EARLIEST_NS,
-    Directory,
     Reason,
+    SensorIndex,
     judge_columns,
     judge_readings,
 )
 
 NOW = 1_700_000_000 * 10**9
-KNOWN = Directory(["a", "b", "c"])
+KNOWN = SensorIndex(["a", "b", "c"])
 
 
 def judge(sensors, values, times=None):

@@ -83,7 +83,7 @@ async def test_sensors_and_types_that_are_missing(site: JobSite) -> None:
 
 
 async def test_a_sensor_that_never_reported_is_not_missing(site: JobSite) -> None:
-    kept = await site.store.kept_series(SeriesKind.SENSOR, Window.H1)
+    kept = await site.store.rollup_series(SeriesKind.SENSOR, Window.H1)
     assert "plug_silent" not in kept
     assert await faults(site) == {}
 
@@ -105,7 +105,7 @@ async def test_what_nobody_describes_is_unknown(site: JobSite) -> None:
     assert (only.faults, only.actions) == ((), ()), "of what was not asked for nothing is done"
     await mend(site)
     assert await faults(site) == {}
-    assert "gone" not in await site.store.kept_series(SeriesKind.NODE, Window.H1)
+    assert "gone" not in await site.store.rollup_series(SeriesKind.NODE, Window.H1)
     assert await site.compare() == before
 
 

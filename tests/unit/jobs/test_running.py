@@ -110,7 +110,7 @@ async def test_a_dry_run_tells_how_much_and_keeps_nothing(site: JobSite) -> None
 
 async def test_what_cannot_be_computed_is_left_out(site: JobSite) -> None:
     midnight = Window.D1.floor(START) + Window.D1.ns
-    await site.state.set_kept_from(Window.M1, midnight)
+    await site.state.set_retained_from(Window.M1, midnight)
     plan = await site.service.plan(JobRequest(queries=["cq_datacenter_1m", "cq_datacenter_1h"]))
     starts = {job.window: job.interval_start_ns for job in plan.jobs}
     assert starts == {Window.M1: midnight, Window.H1: Window.H1.floor(START)}
@@ -318,6 +318,6 @@ def test_figures_of_a_job() -> None:
     job = Job(
         1, "b", "cq", SeriesKind.SENSOR, Window.H1, ("a",), True, Priority.LOW, JobState.WAITING, 0, 1, 1, 100, 0, 0
     )  # fmt: skip
-    assert (job.progress, job.windows_per_s, job.left_s) == (0.0, None, None)
+    assert (job.progress, job.windows_per_s, job.remaining_s) == (0.0, None, None)
     job = replace(job, windows_done=25, run_s=5.0)
-    assert (job.progress, job.windows_per_s, job.left_s) == (0.25, 5.0, 15.0)
+    assert (job.progress, job.windows_per_s, job.remaining_s) == (0.25, 5.0, 15.0)

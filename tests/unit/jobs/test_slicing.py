@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from backend.core.bucket import SeriesKind
 from backend.core.errors import Conflict
-from backend.core.jobs import TRANSITIONS, Job, JobState, Priority, moved
+from backend.core.jobs import TRANSITIONS, Job, JobState, Priority, apply_step
 from backend.core.windows import WINDOWS, Window
 from backend.jobs.slicing import FIRST_NS, LONGEST_NS, narrower, next_slice, windows_in
 
@@ -97,12 +97,12 @@ def test_windows_are_counted_of_each_series() -> None:
 def test_the_state_machine() -> None:
     way = job(state=JobState.CREATED)
     for step in ("run", "wait", "run", "pause", "resume", "run", "fail", "retry", "run", "wait", "finish"):
-        way = moved(way, step)
+        way = apply_step(way, step)
     assert way.state is JobState.FINISHED
     for step in TRANSITIONS:
         with pytest.raises(Conflict, match="Job 1 is finished: only a job that is"):
-            moved(way, step)
+            apply_step(way, step)
     with pytest.raises(Conflict):
-        moved(job(state=JobState.CANCELLED), "pause")
+        apply_step(job(state=JobState.CANCELLED), "pause")
     failed = job(state=JobState.FAILED, attempts=5, ended_ns=3)
-    assert (moved(failed, "retry").attempts, moved(failed, "retry").ended_ns) == (0, None)
+    assert (apply_step(failed, "retry").attempts, apply_step(failed, "retry").ended_ns) == (0, None)

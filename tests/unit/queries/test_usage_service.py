@@ -231,7 +231,7 @@ async def test_hours_fill_the_edges_where_the_30_s_windows_were_deleted() -> Non
     site = await steady(fan=100.0, a_1=50.0)
     site.clock.advance(2 * DAY)
     midnight = (NOON // DAY + 1) * DAY * S
-    await site.state.set_kept_from(Window.S30, midnight)
+    await site.state.set_retained_from(Window.S30, midnight)
     await site.store.delete_buckets(Window.S30, midnight)
     await site.write("fan", [NOON + 2 * DAY - 60], [1.0])
     await site.roll_up()

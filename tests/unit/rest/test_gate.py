@@ -123,7 +123,7 @@ async def test_who_asks(path: str, query: str, headers: dict[str, str], known: b
     wall = Wall()
     await through(door(wall), "GET", path, query, **headers)
     [scope] = wall.scopes
-    assert (await scope[SCOPE_KEY].who()).is_known == known
+    assert (await scope[SCOPE_KEY].principal()).is_authenticated == known
     if path == "/export":
         assert b"token" not in scope["query_string"], "what comes after sees no secret"
 
@@ -142,7 +142,7 @@ async def test_it_is_looked_up_once_and_only_where_it_is_asked() -> None:
     await through(Authenticate(wall, by_cookie, by_token), "GET", cookie="seduce=s")
     assert asked == []
     caller = wall.scopes[0][SCOPE_KEY]
-    assert [await caller.who() for _ in range(3)] == [USER] * 3
+    assert [await caller.principal() for _ in range(3)] == [USER] * 3
     assert asked == ["s"]
 
 

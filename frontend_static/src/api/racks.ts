@@ -1,0 +1,24 @@
+import { graphql } from './graphql';
+
+export const RacksPage = graphql(`
+  query RacksPage {
+    racks {
+      id
+      units
+      equipment {
+        name
+        type
+        position
+        wattmeters
+      }
+      probes {
+        sensor
+        side
+        position
+        servers
+        celsius
+        ageSeconds
+      }
+    }
+  }
+`);

@@ -1,0 +1,166 @@
+import { ask } from './client';
+import { graphql } from './graphql';
+import type { ResultOf } from './graphql';
+
+export const SENSOR = graphql(`
+  fragment SensorParts on Sensor @_unmask {
+    name
+    type
+    unit
+    location
+    method
+    parent
+    tags
+    info
+    periodSeconds
+    latest {
+      time
+      value
+      ageSeconds
+      stale
+    }
+    rack {
+      rack
+      side
+      position
+      servers
+    }
+  }
+`);
+
+export const ReadingsLive = graphql(`
+  subscription ReadingsLive($sensors: [ID!]) {
+    readings(sensors: $sensors) {
+      snapshot
+      sensors
+      timestamps
+      values
+    }
+  }
+`);
+
+export const SensorPage = graphql(
+  `
+    query SensorPage($first: Int!, $after: String) {
+      sensors(first: $first, after: $after) {
+        totalCount
+        edges {
+          node {
+            ...SensorParts
+          }
+        }
+        pageInfo {
+          hasNextPage
+          endCursor
+        }
+      }
+    }
+  `,
+  [SENSOR],
+);
+
+export const SensorOne = graphql(
+  `
+    query SensorOne($name: ID!) {
+      sensor(name: $name) {
+        ...SensorParts
+      }
+    }
+  `,
+  [SENSOR],
+);
+
+/** What is known of a sensor besides its readings. */
+export const SensorBackground = graphql(`
+  query SensorBackground($sensors: [ID!]!) {
+    devices {
+      name
+      state
+      sensors
+      lastError
+    }
+    sensorErrors {
+      sensor
+      count
+      first
+      last
+    }
+    events(sensors: $sensors, first: 20) {
+      totalCount
+      edges {
+        node {
+          id
+          kind
+          at
+          ended
+          message
+        }
+      }
+    }
+    racks {
+      equipment {
+        name
+        wattmeters
+      }
+    }
+    consumption: energyTree(tree: CONSUMPTION) {
+      nodes {
+        id
+        name
+        parent
+        target
+      }
+    }
+    production: energyTree(tree: PRODUCTION) {
+      nodes {
+        id
+        name
+        parent
+        target
+      }
+    }
+  }
+`);
+
+export type BackgroundData = ResultOf<typeof SensorBackground>;
+
+export const SensorSearch = graphql(
+  `
+    query SensorSearch($search: String!, $first: Int!) {
+      sensors(search: $search, first: $first) {
+        totalCount
+        edges {
+          node {
+            ...SensorParts
+          }
+        }
+      }
+    }
+  `,
+  [SENSOR],
+);
+
+export const SensorsNamed = graphql(
+  `
+    query SensorsNamed($names: [ID!]!, $first: Int!) {
+      sensors(names: $names, first: $first) {
+        edges {
+          node {
+            ...SensorParts
+          }
+        }
+      }
+    }
+  `,
+  [SENSOR],
+);
+
+/** Sensors by name, in one question; null for a name that there is not. */
+export async function sensorsNamed(names: readonly string[]): Promise<ReadonlyMap<string, SensorData | null>> {
+  const { sensors } = await ask(SensorsNamed, { names: [...names], first: Math.max(1, names.length) });
+  const found = new Map<string, SensorData | null>(names.map((name) => [name, null]));
+  for (const { node } of sensors.edges) found.set(node.name, node);
+  return found;
+}
+
+export type SensorData = NonNullable<ResultOf<typeof SensorOne>['sensor']>;

@@ -1,0 +1,98 @@
+import { graphql } from './graphql';
+import type { ResultOf } from './graphql';
+
+export const SeriesOf = graphql(`
+  query SeriesOf($sensors: [ID!], $nodes: [ID!], $from: DateTime!, $to: DateTime, $points: Int!) {
+    series(sensors: $sensors, nodes: $nodes, from: $from, to: $to, maxPoints: $points, statistics: [MEAN, MIN, MAX]) {
+      sensor
+      node
+      unit
+      window
+      stepSeconds
+      timestamps
+      values
+      min
+      max
+      coverage
+    }
+  }
+`);
+
+export const StatisticsOf = graphql(`
+  query StatisticsOf($sensor: ID!, $from: DateTime!, $to: DateTime, $window: Window!, $points: Int!) {
+    series(
+      sensors: [$sensor]
+      from: $from
+      to: $to
+      window: $window
+      maxPoints: $points
+      statistics: [MEAN, MIN, MAX, SUM, COUNT, STDDEV]
+    ) {
+      window
+      timestamps
+      values
+      mean
+      min
+      max
+      sum
+      count
+      stddev
+      coverage
+    }
+  }
+`);
+
+export const SparksOf = graphql(`
+  query SparksOf($sensors: [ID!]!, $from: DateTime!) {
+    series(sensors: $sensors, from: $from, window: M1, maxPoints: 61, statistics: []) {
+      sensor
+      values
+    }
+  }
+`);
+
+/** What a chart can be made of, apart from the sensors, which are searched for: racks and tree nodes. */
+export const MeasurementsPage = graphql(`
+  query MeasurementsPage {
+    racks {
+      id
+      equipment {
+        name
+        wattmeters
+      }
+      probes {
+        sensor
+      }
+    }
+    consumption: energyTree(tree: CONSUMPTION) {
+      nodes {
+        id
+        name
+      }
+    }
+    production: energyTree(tree: PRODUCTION) {
+      nodes {
+        id
+        name
+      }
+    }
+  }
+`);
+
+/** Where the past of some series begins: by days for years, by hours for what is newer than a day. */
+export const BeginningOf = graphql(`
+  query BeginningOf($sensors: [ID!], $nodes: [ID!], $years: DateTime!, $weeks: DateTime!, $points: Int!) {
+    days: series(sensors: $sensors, nodes: $nodes, from: $years, window: D1, maxPoints: $points, statistics: []) {
+      timestamps
+      values
+    }
+    hours: series(sensors: $sensors, nodes: $nodes, from: $weeks, window: H1, maxPoints: $points, statistics: []) {
+      timestamps
+      values
+    }
+  }
+`);
+
+export type SeriesData = ResultOf<typeof SeriesOf>['series'][number];
+
+export type StatisticsData = ResultOf<typeof StatisticsOf>['series'][number];

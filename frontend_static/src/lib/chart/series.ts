@@ -1,0 +1,202 @@
+import type { SeriesData, StatisticsData } from '../../api/series';
+
+/** One line of a chart. `times` are epoch milliseconds, ascending; a null value is a gap. */
+export interface Line {
+  readonly id: string;
+  readonly label: string;
+  readonly unit: string;
+  /** CSS colour, or the name of a token such as `--consumption`. */
+  readonly colour: string;
+  readonly dash?: readonly number[];
+  readonly times: readonly number[];
+  readonly values: readonly (number | null)[];
+  readonly min?: readonly (number | null)[];
+  readonly max?: readonly (number | null)[];
+  readonly coverage?: readonly (number | null)[];
+  /** Readings as they came, not windows of them. */
+  readonly raw?: boolean;
+}
+
+/** Raw readings come without marks for what is missing; a silence of this many periods is a gap. */
+const SILENCE_PERIODS = 5;
+
+type Column = readonly (number | null)[];
+
+/** Put a gap wherever two neighbours stand further apart than `silence` ms. */
+export function markGaps(
+  times: readonly number[],
+  values: Column,
+  silence: number,
+): { times: number[]; values: Column } {
+  const outTimes: number[] = [];
+  const outValues: (number | null)[] = [];
+  times.forEach((time, i) => {
+    const before = times[i - 1];
+    if (before !== undefined && time - before > silence) {
+      outTimes.push(before + 1);
+      outValues.push(null);
+    }
+    outTimes.push(time);
+    outValues.push(values[i] ?? null);
+  });
+  return { times: outTimes, values: outValues };
+}
+
+/** How far apart points of a series may stand: thinned ones stand further apart than the sensor reports. */
+export function silenceOf(times: readonly number[], periodMs: number): number {
+  const steps = times.slice(1).map((t, i) => t - (times[i] ?? t));
+  steps.sort((a, b) => a - b);
+  const usual = steps[Math.floor(steps.length * 0.5)] ?? periodMs;
+  return Math.max(periodMs, usual) * SILENCE_PERIODS;
+}
+
+export function toLine(
+  series: SeriesData,
+  look: { label: string; colour: string; dash?: readonly number[] },
+  periodMs = 1_000,
+): Line {
+  const base = { id: series.sensor ?? series.node ?? '', unit: series.unit, ...look };
+  if (series.window === 'RAW') {
+    return {
+      ...base,
+      raw: true,
+      ...markGaps(series.timestamps, series.values, silenceOf(series.timestamps, periodMs)),
+    };
+  }
+  return {
+    ...base,
+    times: series.timestamps,
+    values: series.values,
+    ...(series.min ? { min: series.min } : {}),
+    ...(series.max ? { max: series.max } : {}),
+    ...(series.coverage ? { coverage: series.coverage } : {}),
+  };
+}
+
+/** Lines on one common time axis. Where a line has no point at a time it is `undefined` (drawn through), a gap is null. */
+export interface Aligned {
+  readonly times: number[];
+  readonly columns: (number | null | undefined)[][];
+}
+
+export function align(columns: readonly { times: readonly number[]; values: Column }[]): Aligned {
+  const first = columns[0];
+  if (first === undefined) return { times: [], columns: [] };
+  if (columns.every((c) => c.times === first.times)) {
+    return { times: [...first.times], columns: columns.map((c) => [...c.values]) };
+  }
+  const times = [...new Set(columns.map((c) => c.times))].reduce<Float64Array>(union, new Float64Array());
+  return { times: [...times], columns: columns.map((c) => spread(c, times)) };
+}
+
+/** All times of both, ascending as they are. */
+function union(some: ArrayLike<number>, others: ArrayLike<number>): Float64Array {
+  const out = new Float64Array(some.length + others.length);
+  let [i, j, size] = [0, 0, 0];
+  while (i < some.length || j < others.length) {
+    const time = Math.min(some[i] ?? Infinity, others[j] ?? Infinity);
+    if (some[i] === time) i += 1;
+    if (others[j] === time) j += 1;
+    if (out[size - 1] !== time) out[size++] = time;
+  }
+  return out.subarray(0, size);
+}
+
+/** A column's values at its own of these times. */
+function spread(
+  column: { times: readonly number[]; values: Column },
+  times: ArrayLike<number>,
+): (number | null | undefined)[] {
+  const out = new Array<number | null | undefined>(times.length).fill(undefined);
+  let at = 0;
+  column.times.forEach((time, i) => {
+    while ((times[at] ?? time) < time) at += 1;
+    out[at] = column.values[i] ?? null;
+  });
+  return out;
+}
+
+/** The value a line has at a time: that of the nearest point, if one is near enough. */
+export function valueAt(
+  line: Line,
+  time: number,
+  reach: number,
+): { time: number; value: number | null; coverage: number | null } | null {
+  let low = 0;
+  let high = line.times.length - 1;
+  while (low < high) {
+    const middle = (low + high) >> 1;
+    if ((line.times[middle] ?? 0) < time) low = middle + 1;
+    else high = middle;
+  }
+  const before = line.times[low - 1];
+  const here = line.times[low];
+  const nearest = before !== undefined && (here === undefined || time - before < here - time) ? low - 1 : low;
+  const found = line.times[nearest];
+  if (found === undefined || Math.abs(found - time) > reach) return null;
+  return { time: found, value: line.values[nearest] ?? null, coverage: line.coverage?.[nearest] ?? null };
+}
+
+export interface Statistics {
+  readonly count: number;
+  readonly mean: number;
+  readonly min: number;
+  readonly max: number;
+  readonly stddev: number | null;
+  readonly coverage: number | null;
+}
+
+/** Statistics of a whole span from those of its windows: weighted by count, so they equal those of the readings. */
+export function merge(
+  series: Pick<StatisticsData, 'values' | 'min' | 'max' | 'mean' | 'count' | 'stddev' | 'coverage'>,
+): Statistics | null {
+  const rows = series.values.map((value, i) => ({
+    value: series.mean?.[i] ?? value,
+    count: series.count?.[i] ?? (value === null ? 0 : 1),
+    min: series.min?.[i] ?? value,
+    max: series.max?.[i] ?? value,
+    stddev: series.stddev?.[i] ?? 0,
+  }));
+  const full = rows.filter(
+    (r): r is typeof r & { value: number; min: number; max: number } => r.value !== null && r.count > 0,
+  );
+  if (full.length === 0) return null;
+  const count = full.reduce((n, r) => n + r.count, 0);
+  const mean = full.reduce((sum, r) => sum + r.value * r.count, 0) / count;
+  const m2 = full.reduce((sum, r) => sum + (r.count - 1) * r.stddev ** 2 + r.count * (r.value - mean) ** 2, 0);
+  const covered = series.coverage?.filter((c) => c !== null);
+  return {
+    count,
+    mean,
+    min: full.reduce((low, r) => Math.min(low, r.min), Infinity),
+    max: full.reduce((high, r) => Math.max(high, r.max), -Infinity),
+    stddev: count > 1 ? Math.sqrt(m2 / (count - 1)) : null,
+    coverage: covered && covered.length > 0 ? covered.reduce((a, b) => a + b, 0) / series.values.length : null,
+  };
+}
+
+/** Spans in which a line's windows lack some of what they should sum up. */
+export function partialSpans(line: Line): { from: number; to: number }[] {
+  const spans: { from: number; to: number }[] = [];
+  line.times.forEach((time, i) => {
+    const coverage = line.coverage?.[i];
+    if (line.values[i] === null || coverage === null || coverage === undefined || coverage > 0.995) return;
+    const to = line.times[i + 1] ?? time + (time - (line.times[i - 1] ?? time));
+    const last = spans.at(-1);
+    if (last && last.to >= time) last.to = to;
+    else spans.push({ from: time, to });
+  });
+  return spans;
+}
+
+/** A line of raw readings with those that came since; other lines stay as they are. */
+export function withTail(line: Line, tail: readonly { time: number; value: number }[]): Line {
+  const last = line.times.at(-1) ?? -Infinity;
+  const newer = tail.filter((r) => r.time > last);
+  if (!line.raw || newer.length === 0) return line;
+  return {
+    ...line,
+    times: [...line.times, ...newer.map((r) => r.time)],
+    values: [...line.values, ...newer.map((r) => r.value)],
+  };
+}

@@ -1,0 +1,74 @@
+import type { Component } from 'svelte';
+import Overview from '../../views/Overview.svelte';
+import { paths } from './router.svelte';
+
+// Pages take `name` or no property. No single component type covers both.
+// eslint-disable-next-line @typescript-eslint/no-explicit-any
+export type View = Component<any>;
+type Loader = () => Promise<{ default: View }>;
+
+/** Pages other than the overview come when they are asked for. */
+const PAGES: readonly { match: RegExp; load: Loader }[] = [
+  { match: new RegExp(`^${paths.energy}$`), load: () => import('../../views/EnergyTree.svelte') },
+  { match: new RegExp(`^${paths.measurements}$`), load: () => import('../../views/Measurements.svelte') },
+  { match: new RegExp(`^${paths.racks}$`), load: () => import('../../views/Racks.svelte') },
+  { match: new RegExp(`^${paths.room}$`), load: () => import('../../views/Room.svelte') },
+  { match: new RegExp(`^${paths.devices}$`), load: () => import('../../views/Devices.svelte') },
+  { match: new RegExp(`^${paths.events}$`), load: () => import('../../views/Events.svelte') },
+  { match: new RegExp(`^${paths.queries}$`), load: () => import('../../views/admin/Queries.svelte') },
+  { match: new RegExp(`^${paths.jobs}$`), load: () => import('../../views/admin/Jobs.svelte') },
+  { match: new RegExp(`^${paths.jobNew}$`), load: () => import('../../views/admin/JobNew.svelte') },
+  { match: new RegExp(`^${paths.tasks}$`), load: () => import('../../views/admin/Tasks.svelte') },
+  { match: new RegExp(`^${paths.commands}$`), load: () => import('../../views/admin/Commands.svelte') },
+  { match: new RegExp(`^${paths.users}$`), load: () => import('../../views/admin/Users.svelte') },
+  { match: new RegExp(`^${paths.keys}$`), load: () => import('../../views/admin/Keys.svelte') },
+  { match: new RegExp(`^${paths.audit}$`), load: () => import('../../views/admin/Audit.svelte') },
+  { match: new RegExp(`^${paths.account}$`), load: () => import('../../views/Account.svelte') },
+  { match: new RegExp(`^${paths.sensors}$`), load: () => import('../../views/Sensors.svelte') },
+  { match: new RegExp(`^${paths.sensors}/(.+)$`), load: () => import('../../views/Sensor.svelte') },
+];
+
+/** Pages for those who are not in yet: one card each, without the rail. */
+const ENTRY: Readonly<Record<string, Loader>> = {
+  [paths.logIn]: () => import('../../views/entry/LogIn.svelte'),
+  [paths.logOut]: () => import('../../views/entry/LogOut.svelte'),
+  [paths.signUp]: () => import('../../views/entry/SignUp.svelte'),
+  [paths.confirm]: () => import('../../views/entry/Confirm.svelte'),
+  [paths.forgotten]: () => import('../../views/entry/Forgotten.svelte'),
+  [paths.reset]: () => import('../../views/entry/Reset.svelte'),
+  [paths.approve]: () => import('../../views/entry/Decide.svelte'),
+  [paths.disapprove]: () => import('../../views/entry/Decide.svelte'),
+};
+
+const plain = (path: string): string => (path.length > 1 ? path.replace(/\/$/, '') : path);
+
+export const isEntry = (path: string): boolean => plain(path) in ENTRY;
+
+export interface Found {
+  readonly view: View;
+  /** What the address names: a sensor, for one. */
+  readonly name: string;
+  /** Equal keys are one page; another key mounts it anew. */
+  readonly key: string;
+}
+
+/** The page of a path, at once if it is the overview. */
+export function find(path: string): Found | Promise<Found> {
+  const clean = plain(path);
+  if (clean === paths.overview) return { view: Overview, name: '', key: clean };
+  const entry = ENTRY[clean];
+  if (entry) return entry().then((m) => ({ view: m.default, name: clean, key: clean }));
+  for (const page of PAGES) {
+    const match = page.match.exec(clean);
+    if (match) return page.load().then((m) => ({ view: m.default, name: decode(match[1] ?? ''), key: clean }));
+  }
+  return import('../../views/NotFound.svelte').then((m) => ({ view: m.default, name: clean, key: clean }));
+}
+
+function decode(text: string): string {
+  try {
+    return decodeURIComponent(text);
+  } catch {
+    return text;
+  }
+}

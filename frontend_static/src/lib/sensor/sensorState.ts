@@ -1,0 +1,53 @@
+import type { SensorData } from '../../api/sensors';
+import type { LiveReading } from '../../live/readings.svelte';
+import type { IconName } from '../ui/icons';
+
+export type SensorState = 'live' | 'silent' | 'never';
+
+export const STATES: Record<SensorState, { word: string; icon: IconName; explains: string }> = {
+  live: { word: 'live', icon: 'check', explains: 'It reports as often as it should.' },
+  silent: { word: 'silent', icon: 'silent', explains: 'It has missed several reports in a row.' },
+  never: { word: 'never', icon: 'warn', explains: 'It has never reported.' },
+};
+
+const MISSED_PERIODS = 5;
+const LEAST_SILENCE_MS = 60_000;
+
+/** Whether a sensor reports as it should at `now` (epoch ms), by the server's own rule for `stale`. */
+export function stateOf(sensor: SensorData, reading: LiveReading | undefined, now: number): SensorState {
+  if (reading === undefined) return 'never';
+  const allowed = Math.max(LEAST_SILENCE_MS, sensor.periodSeconds * 1_000 * MISSED_PERIODS);
+  return now - reading.time > allowed ? 'silent' : 'live';
+}
+
+/** Where it stands, in words: the rack where it has a place in one. */
+export function placeOf(sensor: SensorData): string {
+  if (!sensor.rack) return sensor.location;
+  return `${sensor.rack.rack}, U${sensor.rack.position} ${sensor.rack.side.toLowerCase()}`;
+}
+
+/** What a search looks through. */
+export function searchText(sensor: SensorData): string {
+  return [
+    sensor.name,
+    sensor.type,
+    sensor.location,
+    sensor.parent ?? '',
+    sensor.info,
+    ...sensor.tags,
+    ...(sensor.rack?.servers ?? []),
+    placeOf(sensor),
+  ]
+    .join('\n')
+    .toLowerCase();
+}
+
+/** A window whose buckets give exact statistics of a span without asking for too many: at most 2,000. */
+export function statisticsWindow(spanMs: number): 'RAW' | 'S30' | 'M1' | 'H1' | 'D1' {
+  const hours = spanMs / 3_600_000;
+  // Windows at the edges are left out; in a short span they would be missed.
+  if (hours <= 0.5) return 'RAW';
+  if (hours <= 12) return 'S30';
+  if (hours <= 32) return 'M1';
+  return hours <= 24 * 80 ? 'H1' : 'D1';
+}

@@ -1,0 +1,38 @@
+import { significant } from '../format/format';
+
+/** Energy of one stretch of time: kWh are null where nothing was measured. */
+export interface Part {
+  readonly kwh: number | null;
+  /** Measured share of the stretch, 0 to 1. */
+  readonly coverage: number;
+}
+
+/** Stretches of time that can be compared: the day until now, the same hours yesterday, and a week ago. Epoch milliseconds. */
+export interface SameHours {
+  readonly today: { readonly from: number; readonly to: number };
+  readonly yesterday: { readonly from: number; readonly to: number };
+  readonly week: { readonly from: number; readonly to: number };
+}
+
+/** By the calendar of the reader: where a clock was moved in between, the same hours are further apart than 24 h. */
+export function sameHours(now: number): SameHours {
+  const back = (days: number): { from: number; to: number } => {
+    const [from, to] = [new Date(now), new Date(now)];
+    from.setHours(0, 0, 0, 0);
+    for (const t of [from, to]) t.setDate(t.getDate() - days);
+    return { from: from.getTime(), to: to.getTime() };
+  };
+  return { today: back(0), yesterday: back(1), week: back(7) };
+}
+
+/** Coverages further apart than this make two sums unlike. */
+const ALIKE = 0.05;
+
+/** "+4.2 %" against another stretch; null where the two cannot be compared. */
+export function against(now: Part | undefined, then: Part | undefined): string | null {
+  if (now?.kwh == null || then?.kwh == null || then.kwh === 0 || Math.abs(now.coverage - then.coverage) > ALIKE)
+    return null;
+  const percent = (100 * (now.kwh - then.kwh)) / Math.abs(then.kwh);
+  const text = significant(percent, 1);
+  return `${percent > 0 && text !== '0' ? '+' : ''}${text} %`;
+}

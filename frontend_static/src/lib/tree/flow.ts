@@ -1,0 +1,231 @@
+import { sankey, sankeyLeft } from 'd3-sankey';
+import { plural } from '../format/format';
+import { byAmount, isPartial, partialText, together, type TreeNode, TreeShape } from './tree';
+
+export type Hue = 'consumption' | 'production' | 'other';
+
+/** A block of the flow. `amount` is null where nothing below it reports. */
+export interface FlowNode {
+  readonly id: string;
+  readonly label: string;
+  readonly amount: number | null;
+  readonly hue: Hue;
+  /** Why the figure is not whole, if it is not: "14 of 16 meters". */
+  readonly partial: string | null;
+  /** It has children: open or closed. Null: it has none. */
+  readonly open: boolean | null;
+  /** May be chosen for the chart. */
+  readonly choosable: boolean;
+}
+
+export interface FlowLink {
+  readonly source: string;
+  readonly target: string;
+  readonly amount: number;
+}
+
+export interface FlowGraph {
+  readonly nodes: readonly FlowNode[];
+  readonly links: readonly FlowLink[];
+}
+
+export interface PlacedNode extends FlowNode {
+  readonly x: number;
+  readonly y: number;
+  readonly width: number;
+  readonly height: number;
+}
+
+export interface PlacedLink extends FlowLink {
+  readonly path: string;
+  readonly hue: Hue;
+  readonly partial: boolean;
+}
+
+export interface FlowLayout {
+  readonly nodes: readonly PlacedNode[];
+  readonly links: readonly PlacedLink[];
+}
+
+/** What stands below each other, decided once from a picture of the amounts, so that live values do not reorder it. */
+export interface FlowPlan {
+  /** Parents first. `members` are the nodes a block sums up: itself, or the small ones of a group. */
+  readonly blocks: readonly { id: string; parent: string | null; members: readonly string[]; group: boolean }[];
+}
+
+export const GROUP = 'other:';
+
+/** Which blocks to show: children of open nodes, those under `smallest` in one group unless it is opened too. */
+export function planFlow(
+  shape: TreeShape,
+  open: ReadonlySet<string>,
+  amount: (id: string) => number | null,
+  smallest: number,
+): FlowPlan {
+  const blocks: { id: string; parent: string | null; members: string[]; group: boolean }[] = [];
+  const visit = (id: string, parent: string | null): void => {
+    blocks.push({ id, parent, members: [id], group: false });
+    if (!open.has(id)) return;
+    const children = byAmount(shape.children(id), amount);
+    const small = open.has(GROUP + id) ? [] : children.filter((c) => (amount(c) ?? 0) < smallest && !open.has(c));
+    const grouped = new Set(small.length > 1 ? small : []);
+    for (const child of children) if (!grouped.has(child)) visit(child, id);
+    if (grouped.size > 0) blocks.push({ id: GROUP + id, parent: id, members: [...grouped], group: true });
+  };
+  if (shape.root !== undefined) visit(shape.root, null);
+  return { blocks };
+}
+
+/** The planned blocks with the amounts of now. */
+export function treeFlow(
+  plan: FlowPlan,
+  shape: TreeShape,
+  open: ReadonlySet<string>,
+  nodes: ReadonlyMap<string, TreeNode>,
+  hue: Hue,
+): FlowGraph {
+  const made: FlowNode[] = [];
+  const links: FlowLink[] = [];
+  for (const block of plan.blocks) {
+    const members = block.members.map((id) => nodes.get(id)).filter((n) => n !== undefined);
+    const first = members[0];
+    if (first === undefined) continue;
+    const sum = together(members);
+    made.push({
+      id: block.id,
+      label: block.group ? plural(members.length, 'other') : first.name,
+      amount: sum.amount,
+      hue,
+      partial: isPartial(sum) ? partialText(sum, shape.meterWord(block.members[0] ?? '')) : null,
+      open: block.group ? false : shape.children(block.id).length > 0 ? open.has(block.id) : null,
+      choosable: !block.group,
+    });
+    if (block.parent !== null)
+      links.push({ source: block.parent, target: block.id, amount: Math.max(0, sum.amount ?? 0) });
+  }
+  return { nodes: made, links };
+}
+
+/** From where the energy comes to where it goes: what own production does not cover comes from outside. */
+export function sourcesToUses(uses: FlowGraph, production: readonly TreeNode[]): FlowGraph {
+  const centre = uses.nodes[0];
+  if (centre === undefined) return uses;
+  const shape = new TreeShape(production);
+  const whole = production.find((n) => n.id === shape.root)?.amount ?? 0;
+  const drawn = centre.amount ?? 0;
+  // More made than drawn: the surplus leaves elsewhere, and what is drawn is shared out among the sources.
+  const used = whole > drawn && whole > 0 ? drawn / whole : 1;
+  const sources = production.filter((n) => n.parent === shape.root);
+  const made = sources.map((n): FlowNode => ({
+    id: `production/${n.id}`,
+    label: n.name,
+    amount: n.amount,
+    hue: 'production',
+    partial: isPartial(n) ? partialText(n, shape.meterWord(n.id)) : null,
+    open: null,
+    choosable: false,
+  }));
+  const grid: FlowNode = {
+    id: 'grid',
+    label: 'Grid',
+    amount: Math.max(0, drawn - whole),
+    hue: 'other',
+    partial: null,
+    open: null,
+    choosable: false,
+  };
+  return {
+    nodes: [...made, grid, ...uses.nodes],
+    links: [
+      ...made.map((n) => ({ source: n.id, target: centre.id, amount: Math.max(0, n.amount ?? 0) * used })),
+      { source: grid.id, target: centre.id, amount: grid.amount ?? 0 },
+      ...uses.links,
+    ],
+  };
+}
+
+export interface Box {
+  readonly width: number;
+  readonly height: number;
+  /** Kept free on the right for the last column's labels. */
+  readonly labels: number;
+  /** Between blocks of a column: at least a line of text. */
+  readonly padding: number;
+  readonly bar: number;
+}
+
+/** Pixels that are still seen. */
+const LEAST_BAR = 1.5;
+const LEAST_HALF = 0.5;
+
+/** Where everything stands; widths are amounts. The order given is the order kept. */
+export function placeFlow(graph: FlowGraph, box: Box): FlowLayout {
+  if (graph.nodes.length === 0 || box.width < 80) return { nodes: [], links: [] };
+  if (graph.links.length === 0) {
+    // The library knows no place for a column that leads nowhere.
+    const alone = { x: 0, y: box.padding / 2, width: box.bar, height: box.height - box.padding };
+    return { nodes: graph.nodes.slice(0, 1).map((n) => ({ ...n, ...alone })), links: [] };
+  }
+  interface N {
+    id: string;
+    index: number;
+  }
+  const byId = new Map(graph.nodes.map((n) => [n.id, n]));
+  const total = Math.max(1e-9, ...graph.nodes.map((n) => n.amount ?? 0));
+  const layout = sankey<N, object>()
+    .nodeId((n) => n.id)
+    .nodeAlign(sankeyLeft)
+    .nodeWidth(box.bar)
+    .nodePadding(box.padding)
+    .nodeSort((a, b) => a.index - b.index)
+    .linkSort(null)
+    .iterations(24)
+    .extent([
+      [0, box.padding / 2],
+      [Math.max(box.bar + 1, box.width - box.labels), box.height - box.padding / 2],
+    ]);
+  const placed = layout({
+    nodes: graph.nodes.map((n, index) => ({ id: n.id, index })),
+    // A link of nothing still has a place: a sliver that the layout can hold on to.
+    links: graph.links.map((l) => ({ source: l.source, target: l.target, value: Math.max(l.amount, total * 1e-4) })),
+  });
+  // Where nothing flows the layout shares out the height all the same: the bars and bands are then lines in the middle of their places.
+  const flows = graph.nodes.some((n) => (n.amount ?? 0) > 0);
+  const middle = (n: { y0?: number | undefined; y1?: number | undefined }): number => ((n.y0 ?? 0) + (n.y1 ?? 0)) / 2;
+  const nodes = placed.nodes.map((n): PlacedNode => {
+    const { x0 = 0, x1 = 0, y0 = 0, y1 = 0 } = n;
+    const height = flows ? Math.max(LEAST_BAR, y1 - y0) : LEAST_BAR;
+    return { ...(byId.get(n.id) as FlowNode), x: x0, y: flows ? y0 : middle(n) - height / 2, width: x1 - x0, height };
+  });
+  const links = placed.links.map((l, i): PlacedLink => {
+    const source = l.source as typeof l.source & { x1?: number; y0?: number; y1?: number; id: string };
+    const target = l.target as typeof l.target & { x0?: number; y0?: number; y1?: number; id: string };
+    const half = flows ? Math.max(LEAST_HALF, (l.width ?? 0) / 2) : LEAST_HALF;
+    const [begins, ends] = flows ? [l.y0 ?? 0, l.y1 ?? 0] : [middle(source), middle(target)];
+    const from = byId.get(source.id) as FlowNode;
+    const to = byId.get(target.id) as FlowNode;
+    return {
+      ...(graph.links[i] as FlowLink),
+      path: ribbon(source.x1 ?? 0, begins, target.x0 ?? 0, ends, half),
+      hue: from.hue === 'consumption' ? to.hue : from.hue,
+      partial: to.partial !== null && (from.hue === 'consumption') === (to.hue === 'consumption'),
+    };
+  });
+  return { nodes, links };
+}
+
+/** A band between two heights, as wide as its amount all along. */
+function ribbon(x0: number, y0: number, x1: number, y1: number, half: number): string {
+  const m = (x0 + x1) / 2;
+  const f = (v: number) => v.toFixed(1);
+  return (
+    `M${f(x0)},${f(y0 - half)}C${f(m)},${f(y0 - half)} ${f(m)},${f(y1 - half)} ${f(x1)},${f(y1 - half)}` +
+    `V${f(y1 + half)}C${f(m)},${f(y1 + half)} ${f(m)},${f(y0 + half)} ${f(x0)},${f(y0 + half)}Z`
+  );
+}
+
+/** Rows in the busiest place: blocks with nothing to their right. */
+export function rowsOf(plan: FlowPlan): number {
+  const parents = new Set(plan.blocks.map((b) => b.parent));
+  return plan.blocks.filter((b) => !parents.has(b.id)).length;
+}

@@ -1,0 +1,80 @@
+import { hierarchy, treemap, treemapSquarify } from 'd3-hierarchy';
+import type { FlowPlan } from './flow';
+import { isPartial, partialText, together, type TreeNode, type TreeShape } from './tree';
+import { plural } from '../format/format';
+
+/** A rectangle whose area is its amount. An open one holds its children below a line with its name. */
+export interface Tile {
+  readonly id: string;
+  readonly label: string;
+  readonly amount: number | null;
+  readonly partial: string | null;
+  readonly depth: number;
+  /** It has children: open or closed. Null: it has none. */
+  readonly open: boolean | null;
+  readonly choosable: boolean;
+  readonly x: number;
+  readonly y: number;
+  readonly width: number;
+  readonly height: number;
+}
+
+/** Pixels of the line with an open tile's name. */
+export const HEAD = 25;
+
+interface Block {
+  readonly id: string;
+  readonly group: boolean;
+  readonly members: readonly TreeNode[];
+  readonly children: readonly Block[];
+}
+
+/** The planned blocks as tiles in a box, parents first. Blocks of nothing have no area and are left out. */
+export function placeTiles(
+  plan: FlowPlan,
+  shape: TreeShape,
+  open: ReadonlySet<string>,
+  nodes: ReadonlyMap<string, TreeNode>,
+  box: { width: number; height: number },
+): Tile[] {
+  const below = new Map<string | null, FlowPlan['blocks'][number][]>();
+  for (const block of plan.blocks) below.set(block.parent, [...(below.get(block.parent) ?? []), block]);
+  const made = (block: FlowPlan['blocks'][number]): Block => ({
+    id: block.id,
+    group: block.group,
+    members: block.members.flatMap((id) => nodes.get(id) ?? []),
+    children: block.group ? [] : (below.get(block.id) ?? []).map(made),
+  });
+  const top = below.get(null)?.[0];
+  if (top === undefined || box.width < 40 || box.height < 40) return [];
+  const root = hierarchy<Block>(made(top), (b) => b.children);
+  root.sum((b) => (b.children.length > 0 ? 0 : Math.max(0, together(b.members).amount ?? 0)));
+  const placed = treemap<Block>()
+    .tile(treemapSquarify.ratio(1.4))
+    .size([box.width, box.height])
+    .paddingInner(2)
+    .paddingOuter(2)
+    .paddingTop((n) => (n.children ? HEAD : 0))(root);
+  return placed.descendants().flatMap((n): Tile[] => {
+    const [width, height] = [n.x1 - n.x0, n.y1 - n.y0];
+    const first = n.data.members[0];
+    if (first === undefined || !(width >= 1 && height >= 1)) return [];
+    const sum = together(n.data.members);
+    const inner = shape.children(n.data.id).length > 0;
+    return [
+      {
+        id: n.data.id,
+        label: n.data.group ? plural(n.data.members.length, 'other') : first.name,
+        amount: sum.amount,
+        partial: isPartial(sum) ? partialText(sum, shape.meterWord(first.id)) : null,
+        depth: n.depth,
+        open: n.data.group ? false : inner ? open.has(n.data.id) : null,
+        choosable: !n.data.group,
+        x: n.x0,
+        y: n.y0,
+        width,
+        height,
+      },
+    ];
+  });
+}
