@@ -133,7 +133,7 @@ async def test_a_hangup_reloads_and_a_change_of_history_is_foretold(tmp_path: Pa
             await services.rollups.step()
             pdus.describe(("A", 1))
             said = await reload(tmp_path, dry_run=True)
-            assert any(x.startswith("history computed again") and "node" in x for x in said), said
+            assert any(x.startswith("history to recompute") and "node" in x for x in said), said
             os.kill(os.getpid(), signal.SIGHUP)
 
             async def gone() -> bool:
@@ -143,5 +143,5 @@ async def test_a_hangup_reloads_and_a_change_of_history_is_foretold(tmp_path: Pa
 
 
 async def test_nobody_there_is_said(tmp_path: Path) -> None:
-    with pytest.raises(control.NobodyThere, match="no running dashboard"):
+    with pytest.raises(control.NotRunning, match="no running dashboard"):
         control.send_command(tmp_path, {"command": "reload"}, print)
