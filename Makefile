@@ -7,6 +7,9 @@ PYTHON ?= $(shell for p in python3.11 python3.12 python3.13 python3; do \
 BIN := .venv/bin
 FRONTEND_SOURCES := $(shell find frontend_static -path '*/node_modules' -prune -o -path '*/dist' -prune -o -type f -print 2>/dev/null)
 
+# Tests wait for processes and browsers, so there are more workers than cores.
+TEST_WORKERS ?= $(shell echo $$(( $$(nproc) * 2 )))
+
 # command:package
 TEST_PACKAGES := chromium:chromium pg_createcluster:postgresql influxd:influxdb redis-server:redis-server snmpd:snmpd curl:curl \
 	nginx:nginx supervisord:supervisor systemd-analyze:systemd
@@ -27,7 +30,7 @@ test-frontend: frontend_static/node_modules/.installed
 	@scripts/npm.sh test --silent
 
 test-python: .venv/.dev frontend_static/dist/index.html
-	@$(BIN)/python -m pytest -q -n 2 --dist loadfile $(ARGS)
+	@$(BIN)/python -m pytest -q -n $(TEST_WORKERS) --dist loadgroup --no-loadscope-reorder --durations=15 $(ARGS)
 
 fuzz: .venv/.dev ## Decoders and doors with 100,000 inputs each (SEDUCE_FUZZ for another number, SEDUCE_FUZZ_SEED for others)
 	@SEDUCE_FUZZ=$${SEDUCE_FUZZ:-100000} $(BIN)/python -m pytest -q tests/fuzz $(ARGS)

@@ -30,7 +30,7 @@ import uvloop
 from backend.bus.memory import MemoryBus
 from backend.core.ports import SensorTags, WriteResult
 from backend.core.reading import Readings
-from backend.ingest.endpoints.readings import IngestDoor
+from backend.ingest.endpoints.readings import readings_endpoint
 from backend.ingest.service import Ingest
 from backend.ingest.spool import SqliteSpool
 from backend.inventory.loader import load
@@ -70,7 +70,7 @@ async def serve(folder: Path, fd: int, kind: str) -> None:
     ingest = Ingest(spool, store, MemoryBus(), tags)
     drain = asyncio.create_task(ingest.run_drain())
     config = uvicorn.Config(
-        IngestDoor(ingest.accept_columns),
+        readings_endpoint(ingest.accept_columns),
         log_level="warning",
         access_log=False,
         lifespan="off",

@@ -9,6 +9,7 @@ import importlib
 import logging
 import pkgutil
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import replace
 from functools import cache
 from typing import Any
 
@@ -75,6 +76,11 @@ def build_crawler(
     return Crawler(build_devices(sensors, tuning), BatchingSink(sink), clock, backoff)
 
 
+def _without_label(sensor: Sensor | None) -> Sensor | None:
+    """Return the sensor without its label, which may change where nothing about its reading does."""
+    return None if sensor is None else replace(sensor, label="")
+
+
 async def update_crawler(
     crawler: Crawler,
     old: Mapping[str, Sensor],
@@ -84,6 +90,6 @@ async def update_crawler(
     """The crawler polls what the new sensors say. A device whose sensors are as they were goes on undisturbed."""
 
     def same(names: Sequence[str]) -> bool:
-        return all(old.get(name) == new.get(name) for name in names)
+        return all(_without_label(old.get(name)) == _without_label(new.get(name)) for name in names)
 
     await crawler.update_devices(build_devices(new.values(), tuning), same)

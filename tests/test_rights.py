@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 import websockets
 
-from backend.accounts.live import LOOK_S
+from backend.accounts.live import CHECK_INTERVAL_S
 from backend.accounts.log import OPERATOR
 from backend.bus.memory import MemoryBus
 from backend.core.access_rules import FIELDS, ROUTES
@@ -207,7 +207,7 @@ async def test_each_caller_against_every_entry_point(site: Site, caller: Caller)
 
 async def _close_the_doors(site: Site) -> None:
     """A key, so that this machine is not trusted any more; the doors hear of it within seconds."""
-    await site.accounts.keys.make("a-key", "", OPERATOR)
+    await site.accounts.keys.create("a-key", "", OPERATOR)
     async with asyncio.timeout(60):
         while (await site.client.post("/ingest", json=[])).status_code != 401:
             await asyncio.sleep(0.05)
@@ -273,8 +273,8 @@ async def test_a_mailed_link_that_was_used_opens_nothing(site: Site) -> None:
     admin = await site.user(admin=True)
     user = await site.accounts.users.find(admin)
     assert user is not None
-    await site.accounts.sign_ups.ask_reset(user.email, HERE)
-    await site.accounts.postman.send_confirmations()
+    await site.accounts.sign_ups.request_password_reset(user.email, HERE)
+    await site.accounts.outbox_sender.send_confirmations()
     secret = links(site.mailbox.take())["reset"]
     reset = (
         f'mutation {{ resetPassword(token: "{secret}", password: "violet.tractor.moth.4") {{ __typename }} }}'
@@ -321,7 +321,7 @@ async def test_of_several_operations_the_one_that_runs_counts(site: Site) -> Non
 
 
 async def test_a_subscription_ends_when_its_user_loses_the_right(site: Site) -> None:
-    assert 2 * LOOK_S <= 5, "a look and the closing within 5 s"
+    assert 2 * CHECK_INTERVAL_S <= 5, "a look and the closing within 5 s"
     user = await site.user()
     headers = await site.cookie(user)
     async with connected(site.address, additional_headers=headers) as socket:

@@ -6,7 +6,7 @@ from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from typing import TypeAlias
 
-from backend.accounts.postman import Postman
+from backend.accounts.outbox_sender import OutboxSender
 from backend.core.clock import Clock
 from backend.core.events import EventLog
 from backend.core.jobs import JobRepository
@@ -54,7 +54,7 @@ class TaskServices:
     watcher: Watcher
     jobs: JobRunner
     history: History
-    postman: Postman
+    outbox_sender: OutboxSender
 
 
 def bind_tasks(services: TaskServices) -> Mapping[str, Task]:
@@ -79,6 +79,6 @@ def bind_tasks(services: TaskServices) -> Mapping[str, Task]:
         "wait_job": services.jobs.run,
         "finish_job": services.jobs.finish,
         "check_health": check_health,
-        "send_confirmation_email": services.postman.send_confirmations,
-        "send_authorization_email": services.postman.send_authorizations,
+        "send_confirmation_email": services.outbox_sender.send_confirmations,
+        "send_authorization_email": services.outbox_sender.send_authorizations,
     }

@@ -151,12 +151,12 @@ class _LogIn:
     async def ensure(self, accounts: Accounts) -> None:
         password = self._kept() or secrets.token_urlsafe(12)
         try:
-            user = await accounts.users.with_email(ADMIN)
+            user = await accounts.users.find_by_email(ADMIN)
         except NotFound:
             self._keep(password)
             await accounts.users.add(ADMIN, password, admin=True, actor=OPERATOR, name="Demo")
         else:
-            if not await accounts.users.has_password(user.id, password):
+            if not await accounts.users.is_password_correct(user.id, password):
                 self.text = f"Log in as {ADMIN} with the password that you gave it"
                 return
         self.text = f"Log in as {ADMIN} with the password {password}"

@@ -84,7 +84,7 @@ def _must_be_free(settings: Settings, manifest: Manifest) -> None:
     taken += [path] if path is not None and path.exists() else []
     if taken:
         raise UserError(
-            f"{', '.join(map(str, taken))} is there already: move it away, or restore into another folder (--data)"
+            f"{', '.join(map(str, taken))} exists already: move it away, or restore into another folder (--data)"
         )
 
 

@@ -29,7 +29,7 @@ async def migrate(url: str, revision: str = "head") -> None:
     await _run(url, _upgrade, revision)
 
 
-async def step_back(url: str, revision: str) -> None:
+async def downgrade(url: str, revision: str) -> None:
     """Downgrade to `revision` (`base` for none), all or nothing: what newer tables held is lost."""
     await _run(url, _downgrade, revision)
 
@@ -75,7 +75,7 @@ def _revisions(connection: Connection) -> tuple[str | None, str]:
     return there, wanted
 
 
-def newest() -> str:
+def newest_revision() -> str:
     """The last revision, by the names of the migrations' files."""
     return max(path.stem.partition("_")[0] for path in (MIGRATIONS / "versions").glob("r*.py"))
 
@@ -96,7 +96,7 @@ def _locked(connection: Connection, move: Callable[[Config, str], None], revisio
     else:
         # SQLite's driver opens a transaction only before a change of rows; this one holds the tables too.
         connection.exec_driver_sql("BEGIN IMMEDIATE")
-    if move is _upgrade and revision == "head" and _current(connection) == newest():
+    if move is _upgrade and revision == "head" and _current(connection) == newest_revision():
         return  # nearly every start: without a migration there is no need to load what migrates
     move(config(connection), revision)
 

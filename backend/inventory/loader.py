@@ -8,7 +8,7 @@ from types import MappingProxyType
 from typing import Final
 
 from backend.core.errors import DescriptionError, Fault
-from backend.inventory import commands, document, places, plan, sensors, trees
+from backend.inventory import commands, document, labels, places, plan, sensors, trees
 from backend.inventory.model import Inventory
 
 REQUIRED: Final = (sensors.FILE, trees.CONSUMPTION)
@@ -51,7 +51,10 @@ def load(folder: Path) -> Inventory:
     targets = commands.commands(tops[commands.FILE], faults)
     if faults or consumption is None:
         raise DescriptionError(_in_order(faults))
-    return Inventory(MappingProxyType(found), consumption, production, site, probes, room, targets, drawn)
+    explicit = {name: s.label for name, s in found.items() if s.label != name}
+    texts = labels.derive_labels(found, explicit, (consumption, production), site, probes)
+    labelled = {name: replace(s, label=texts[name]) for name, s in found.items()}
+    return Inventory(MappingProxyType(labelled), consumption, production, site, probes, room, targets, drawn)
 
 
 def _in_order(faults: list[Fault]) -> list[Fault]:

@@ -104,7 +104,7 @@ Source: TypeAlias = SnmpSource | ModbusSource | SocomecSource | FluksoSource | P
 
 @dataclass(frozen=True, slots=True)
 class Sensor:
-    """One sensor. `group` is the map of sensors.yaml it stands in.
+    """One sensor. `group` is the map of sensors.yaml it stands in. `label` is its name for people, the id where there is none.
 
     `period_s` is how often a reading is expected, in seconds; None where the description does not say. A `steady` one may say the
     same for as long as it likes: a state, a counter of energy, a setpoint.
@@ -123,6 +123,11 @@ class Sensor:
     exclude_from_aggregation: bool = False
     period_s: float | None = None
     steady: bool = False
+    label: str = ""
+
+    def __post_init__(self) -> None:
+        if not self.label:
+            object.__setattr__(self, "label", self.name)
 
     @property
     def poll_s(self) -> float:

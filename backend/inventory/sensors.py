@@ -194,6 +194,7 @@ def _sensor(key: str, group: str, item: Item, units: int) -> Sensor:
         exclude_from_aggregation=item["exclude_from_aggregation"].get(FLAG, False),
         period_s=item["period"].get(POSITIVE, None),
         steady=item["steady"].get(FLAG, sensor_type == "state" or is_energy(unit)),
+        label=item["label"].get(NAME, ""),
     )
 
 

@@ -87,7 +87,7 @@ class SmtpMailer:
         return message
 
     def _send(self, message: EmailMessage) -> None:
-        with _told_apart(), self._connected() as server:
+        with translate_smtp_errors(), self._connected() as server:
             if self._address.user:
                 server.login(self._address.user, self._address.password)
             server.send_message(message)
@@ -107,7 +107,7 @@ class SmtpMailer:
 
 
 @contextmanager
-def _told_apart() -> Iterator[None]:
+def translate_smtp_errors() -> Iterator[None]:
     """Only a refused address is for good: all else is the server's or the settings' to mend, and the mail waits."""
     try:
         yield

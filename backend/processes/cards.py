@@ -11,7 +11,7 @@ from backend.bus.memory import MemoryBus
 from backend.core.ports import SensorTags, Sink, WriteResult
 from backend.core.reading import Readings
 from backend.ingest.endpoints.cards import PATH as CARDS_PATH
-from backend.ingest.endpoints.cards import CardDoor
+from backend.ingest.endpoints.cards import cards_endpoint
 from backend.ingest.keys import Guard, Keys, Networks
 from backend.inventory.model import Inventory
 from backend.processes.application import Application
@@ -45,7 +45,7 @@ def create_registerer(settings: Settings, inventory: Inventory | None = None) ->
             yield
 
     keys = Keys.load(settings.device_keys, settings.device_keys_file)
-    endpoint = Guard(CardDoor(pipeline.ingest), keys, Networks.parse(settings.card_networks))
+    endpoint = Guard(cards_endpoint(pipeline.ingest), keys, Networks.parse(settings.card_networks))
     return build_receiver_app({CARDS_PATH: endpoint}, pipeline.ingest, lifespan, settings.data_dir)
 
 

@@ -7,10 +7,10 @@ from typing import Final
 
 from backend.core.asgi import App
 from backend.ingest.endpoints.cards import PATH as CARDS_PATH
-from backend.ingest.endpoints.cards import CardDoor
+from backend.ingest.endpoints.cards import cards_endpoint
 from backend.ingest.endpoints.health import PATH as HEALTH_PATH
-from backend.ingest.endpoints.health import HealthDoor
-from backend.ingest.endpoints.readings import IngestDoor
+from backend.ingest.endpoints.health import health_endpoint
+from backend.ingest.endpoints.readings import readings_endpoint
 from backend.ingest.keys import Guard, KeyRing, Keys, Networks
 from backend.ingest.service import Ingest
 from backend.processes.receiver import RELAY_PATH
@@ -31,9 +31,9 @@ def build_push_endpoints(shared: SharedServices, ingest: Ingest) -> Mapping[str,
     crawlers = {"networks": Networks.none(), "without_keys": Networks.loopback()}
     cards = Networks.parse(settings.card_networks)
     endpoints = {
-        INGEST_PATH: Guard(IngestDoor(ingest.accept_columns), keys, **crawlers),
-        RELAY_PATH: Guard(IngestDoor(ingest.accept_relayed), keys, **crawlers),
-        CARDS_PATH: Guard(CardDoor(ingest), keys, cards),
-        HEALTH_PATH: Guard(HealthDoor(shared.board, shared.clock), keys, **crawlers),
+        INGEST_PATH: Guard(readings_endpoint(ingest.accept_columns), keys, **crawlers),
+        RELAY_PATH: Guard(readings_endpoint(ingest.accept_relayed), keys, **crawlers),
+        CARDS_PATH: Guard(cards_endpoint(ingest), keys, cards),
+        HEALTH_PATH: Guard(health_endpoint(shared.board, shared.clock), keys, **crawlers),
     }
     return {path: SameOrigin(endpoint, settings.address) for path, endpoint in endpoints.items()}

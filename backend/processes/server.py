@@ -15,8 +15,8 @@ from uvicorn.loops.auto import auto_loop_factory
 from backend.core.errors import PermanentError
 from backend.processes.application import Application
 from backend.processes.tracing import traced
-from backend.rest.connection import BoundedHttp
-from backend.rest.requests import Requests
+from backend.rest.connection import LimitedHttpProtocol
+from backend.rest.requests import RequestLog
 from backend.settings import Settings
 
 T = TypeVar("T")
@@ -70,14 +70,14 @@ def serve(
     The greeting is printed when the application is up; a function is called then.
     """
     with traced(app.handle, settings) as handle:
-        app.front = Requests(handle, settings.access_log)
+        app.front = RequestLog(handle, settings.access_log)
         return _serve(app, listener, greeting)
 
 
 def _serve(app: Application, listener: socket.socket, greeting: str | Callable[[], str]) -> int:
     config = uvicorn.Config(
         app,
-        http=BoundedHttp,
+        http=LimitedHttpProtocol,
         log_level="warning",
         access_log=False,
         proxy_headers=False,

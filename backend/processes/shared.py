@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
 
-from backend.accounts.device_keys import KnownKeys
+from backend.accounts.device_keys import DeviceKeyCache
 from backend.accounts.passwords import Passwords
 from backend.accounts.services import Accounts
 from backend.core.background import background_task
@@ -76,7 +76,7 @@ class SharedServices:
     counters: Counters
     accounts: Accounts
     rates: RateLimits
-    device_keys: KnownKeys
+    device_keys: DeviceKeyCache
     """Device keys of the database, cached for the push endpoints."""
     jobs: SqlJobs
     events: SqlEvents
@@ -118,7 +118,7 @@ def build_shared_services(settings: Settings, overrides: Overrides | None = None
         counters=counters,
         accounts=accounts,
         rates=rates,
-        device_keys=KnownKeys(accounts.store, clock),
+        device_keys=DeviceKeyCache(accounts.store, clock),
         jobs=SqlJobs(database, clock),
         events=SqlEvents(database, clock),
         task_log=SqlTaskLog(database),
@@ -137,7 +137,7 @@ async def open_shared(shared: SharedServices) -> AsyncIterator[None]:
     try:
         async with database, retry_until_open("store", shared.store.open):
             with suppress(TransientError):
-                await shared.device_keys.look()
+                await shared.device_keys.refresh()
             async with background_task(shared.device_keys.run(), "device keys"):
                 yield
     finally:

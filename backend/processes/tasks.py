@@ -92,7 +92,7 @@ def build_task_executor(
         history=History(
             shared.jobs, shared.events, settings.job_retention_days, settings.event_retention_days
         ),
-        postman=shared.accounts.postman,
+        outbox_sender=shared.accounts.outbox_sender,
     )
     return TaskExecutor(bind_tasks(services), shared.task_log, clock, shared.leases, queue)
 

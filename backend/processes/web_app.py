@@ -28,14 +28,14 @@ from backend.queries.measurements import MeasurementService
 from backend.queries.rolled import RolledExportService
 from backend.rest.explorer import explorer_routes
 from backend.rest.export import PATH as EXPORT_PATH
-from backend.rest.export import ExportDoor
-from backend.rest.gate import Authenticate, Bounded, Gate
+from backend.rest.export import ExportEndpoint
+from backend.rest.gate import Authenticate, Gate, RequestLimits
 from backend.rest.headers import SecurityHeaders
 from backend.rest.health import Check, health_routes
 from backend.rest.metrics import metrics_route
 from backend.rest.openapi import openapi_routes
 from backend.rest.plan import plan_route
-from backend.rest.reads import Reads
+from backend.rest.reads import ReadRoutes
 from backend.rest.spa import SinglePage
 from backend.settings import Settings
 from crawlers.commands import Commands
@@ -110,9 +110,9 @@ def _description_routes(services: WebServices) -> list[BaseRoute]:
     """Return the routes that hold parts of the site description. They are built again when it changes."""
     inventory, queries, clock = services.inventory, services.queries, services.clock
     rolled = RolledExportService(inventory, queries.sensors, queries.series, clock)
-    export = ExportDoor(ExportService(inventory.sensors, services.store), rolled)
+    export = ExportEndpoint(ExportService(inventory.sensors, services.store), rolled)
     measurements = MeasurementService(queries.sensors, services.store)
-    reads = Reads(inventory, queries.sensors, measurements, clock)
+    reads = ReadRoutes(inventory, queries.sensors, measurements, clock)
     return [Route(EXPORT_PATH, export), plan_route(inventory.plan), *reads.routes()]
 
 
@@ -138,12 +138,12 @@ def _middleware(settings: Settings, accounts: Accounts) -> list[Middleware]:
         # First: all others use the client address that a trusted proxy reports.
         Middleware(ProxyHeadersMiddleware, trusted_hosts=_split(settings.trusted_proxies)),
         Middleware(SecurityHeaders),
-        Middleware(Bounded),
+        Middleware(RequestLimits),
     ]
     authenticate = Middleware(
         Authenticate,
-        by_cookie=accounts.sign_ins.by_cookie,
-        by_token=accounts.sign_ins.by_token,
+        authenticate_cookie=accounts.sign_ins.authenticate_cookie,
+        authenticate_token=accounts.sign_ins.authenticate_token,
         public_url=settings.address,
     )
     hosts = _split(settings.allowed_hosts)

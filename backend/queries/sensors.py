@@ -105,7 +105,7 @@ class SensorService:
         search: str | None = None,
         names: Collection[str] | None = None,
     ) -> list[Sensor]:
-        """Sensors that match all that is given; every word of `search` must be in name, type, location, parent or a tag."""
+        """Return the sensors that match all filters. Each word of `search` is in label, name, type, location, parent or a tag."""
         words = (search or "").lower().split()
         named = None if names is None else frozenset(names)
         return [
@@ -153,6 +153,6 @@ class SensorService:
 
 def _matches(sensor: Sensor, words: Sequence[str]) -> bool:
     text = "\n".join(
-        (sensor.name, sensor.sensor_type, sensor.location, sensor.parent or "", *sensor.tags)
+        (sensor.label, sensor.name, sensor.sensor_type, sensor.location, sensor.parent or "", *sensor.tags)
     ).lower()
     return all(word in text for word in words)

@@ -13,6 +13,7 @@ from backend.queries.balance import BalanceService
 from backend.queries.devices import DeviceService
 from backend.queries.energy import EnergyService
 from backend.queries.history import History
+from backend.queries.labels import Labels
 from backend.queries.live import Live
 from backend.queries.marks import Marks
 from backend.queries.overview import OverviewService
@@ -32,6 +33,7 @@ class Queries:
     clock: Clock
     live: Live
     bus: Bus
+    labels: Labels
     sensors: SensorService
     series: SeriesService
     energy: EnergyService
@@ -74,6 +76,7 @@ class Queries:
             clock=clock,
             live=live,
             bus=bus,
+            labels=Labels(inventory),
             sensors=sensors,
             series=SeriesService(inventory, sensors, store, marks, clock),
             energy=energy,

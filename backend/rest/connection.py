@@ -7,12 +7,12 @@ from typing import Any, Final
 
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
-MOST_HEAD: Final = 128 * 1024
+MAX_HEAD_BYTES: Final = 128 * 1024
 """Bytes that are taken of a head that does not end. What is over 32 KiB and does end is answered 431 (`gate.py`)."""
-HEAD_S: Final = 20.0
+HEAD_TIMEOUT_S: Final = 20.0
 
 
-class BoundedHttp(HttpToolsProtocol):
+class LimitedHttpProtocol(HttpToolsProtocol):
     """uvicorn's protocol over httptools, which by itself keeps as much of a head as it is sent, for as long as it takes."""
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
@@ -36,7 +36,7 @@ class BoundedHttp(HttpToolsProtocol):
         self._head += len(data)
         super().data_received(data)
         # What came together with the end of the head is body, however much that is.
-        if self._in_head and self._head > MOST_HEAD:
+        if self._in_head and self._head > MAX_HEAD_BYTES:
             self._hang_up()
 
     def on_message_begin(self) -> None:
@@ -52,7 +52,7 @@ class BoundedHttp(HttpToolsProtocol):
         super().on_headers_complete()
 
     def _expect_head(self) -> None:
-        self._timer = self.loop.call_later(HEAD_S, self._hang_up)
+        self._timer = self.loop.call_later(HEAD_TIMEOUT_S, self._hang_up)
 
     def _stop_timer(self) -> None:
         if self._timer is not None:

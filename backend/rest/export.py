@@ -25,30 +25,30 @@ from backend.rest.export_files import File, ReadingsFile, WindowsFile
 log = logging.getLogger(__name__)
 
 PATH: Final = "/export"
-MOST_AT_ONCE: Final = 4
-STALLED_S: Final = 60.0
+MAX_CONCURRENT: Final = 4
+STALL_TIMEOUT_S: Final = 60.0
 """A client that takes nothing for so long is given up: it holds a place that others wait for."""
 
 
-class ExportDoor:
-    """ASGI application. `most_at_once` and `stalled_s` bound what exports may hold together."""
+class ExportEndpoint:
+    """ASGI application. `max_concurrent` and `stall_timeout_s` bound what exports may hold together."""
 
     def __init__(
         self,
         readings: ExportService,
         rolled: RolledExportService,
-        most_at_once: int = MOST_AT_ONCE,
-        stalled_s: float = STALLED_S,
+        max_concurrent: int = MAX_CONCURRENT,
+        stall_timeout_s: float = STALL_TIMEOUT_S,
     ) -> None:
         self._readings = readings
         self._rolled = rolled
-        self._places = most_at_once
-        self._stalled_s = stalled_s
+        self._free_slots = max_concurrent
+        self._stall_timeout_s = stall_timeout_s
 
     @property
-    def places(self) -> int:
+    def free_slots(self) -> int:
         """How many more exports may begin now."""
-        return self._places
+        return self._free_slots
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["method"] not in ("GET", "HEAD"):
@@ -76,15 +76,15 @@ class ExportDoor:
             await _begin(send, kind, file)
             await send({"type": "http.response.body", "body": b""})
             return
-        if not self._places:
+        if not self._free_slots:
             many = "as many exports as may run at once are running"
             await _refuse(send, 503, "server", many, "ask again later", [(b"retry-after", b"10")])
             return
-        self._places -= 1
+        self._free_slots -= 1
         try:
             await self._stream(receive, send, kind, file)
         finally:
-            self._places += 1
+            self._free_slots += 1
 
     async def _stream(self, receive: Receive, send: Send, kind: Format, file: File) -> None:
         """Until the end, or until the client has gone."""
@@ -107,7 +107,7 @@ class ExportDoor:
                     if not begun:
                         await _begin(send, kind, file)
                         begun = True
-                    async with asyncio.timeout(self._stalled_s):
+                    async with asyncio.timeout(self._stall_timeout_s):
                         await send({"type": "http.response.body", "body": piece, "more_body": True})
             except TransientError as error:
                 if not begun:
@@ -116,7 +116,7 @@ class ExportDoor:
                     log.error("an export ended early: %s", error)
                 return
             except TimeoutError:
-                log.info("an export was given up: its client took nothing for %g s", self._stalled_s)
+                log.info("an export was given up: its client took nothing for %g s", self._stall_timeout_s)
                 return
         await send({"type": "http.response.body", "body": b""})
 

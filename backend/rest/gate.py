@@ -24,8 +24,8 @@ from backend.core.rights import (
     Right,
 )
 
-BySecret = Callable[[str], Awaitable[Principal]]
-ByToken = Callable[[str, str], Awaitable[Principal]]
+CookieAuthenticator = Callable[[str], Awaitable[Principal]]
+TokenAuthenticator = Callable[[str, str], Awaitable[Principal]]
 
 _BEARER: Final = "bearer "
 _SAFE: Final = ("GET", "HEAD", "OPTIONS")
@@ -40,10 +40,16 @@ class Authenticate:
     otherwise act by the cookie of whoever looks at it.
     """
 
-    def __init__(self, app: App, by_cookie: BySecret, by_token: ByToken, public_url: str = "") -> None:
+    def __init__(
+        self,
+        app: App,
+        authenticate_cookie: CookieAuthenticator,
+        authenticate_token: TokenAuthenticator,
+        public_url: str = "",
+    ) -> None:
         self._app = app
-        self._by_cookie = by_cookie
-        self._by_token = by_token
+        self._authenticate_cookie = authenticate_cookie
+        self._authenticate_token = authenticate_token
         self._origin = _origin(public_url)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -85,11 +91,11 @@ class Authenticate:
         """A token that is sent counts alone: who sends one does not mean the cookie."""
         authorization = headers.get(b"authorization", "")
         if authorization[: len(_BEARER)].lower() == _BEARER:
-            return await self._by_token(authorization[len(_BEARER) :].strip(), address)
+            return await self._authenticate_token(authorization[len(_BEARER) :].strip(), address)
         if in_address:
-            return await self._by_token(in_address, address)
+            return await self._authenticate_token(in_address, address)
         secret = _cookie(headers.get(b"cookie", ""), SESSION_COOKIES[secure])
-        return await self._by_cookie(secret) if secret else ANONYMOUS
+        return await self._authenticate_cookie(secret) if secret else ANONYMOUS
 
 
 class SameOrigin:
@@ -210,20 +216,20 @@ def _origin(url: str) -> str:
         return ""
 
 
-class Bounded:
+class RequestLimits:
     """ASGI middleware: heads are small, and bodies come within a time, so that nobody holds a place by being slow."""
 
-    def __init__(self, app: App, most_head: int = 32 * 1024, body_s: float = 30.0) -> None:
+    def __init__(self, app: App, max_head_bytes: int = 32 * 1024, body_timeout_s: float = 30.0) -> None:
         self._app = app
-        self._most_head = most_head
-        self._body_s = body_s
+        self._max_head_bytes = max_head_bytes
+        self._body_timeout_s = body_timeout_s
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] not in ("http", "websocket"):
             await self._app(scope, receive, send)
             return
         head = sum(len(name) + len(value) for name, value in scope["headers"])
-        if head + len(scope.get("query_string", b"")) > self._most_head:
+        if head + len(scope.get("query_string", b"")) > self._max_head_bytes:
             await self._refuse(scope, send)
         elif scope["type"] == "http":
             await self._app(scope, self._timed(receive), send)
@@ -232,7 +238,7 @@ class Bounded:
 
     def _timed(self, receive: Receive) -> Receive:
         """As a client that left: whoever reads the body stops."""
-        end = asyncio.get_running_loop().time() + self._body_s
+        end = asyncio.get_running_loop().time() + self._body_timeout_s
         whole = False
 
         async def timed() -> Scope:
@@ -254,5 +260,5 @@ class Bounded:
         if scope["type"] == "websocket":
             await send({"type": "websocket.close", "code": 1009})
         else:
-            much = f"the head of the request is over {self._most_head} bytes"
+            much = f"the head of the request is over {self._max_head_bytes} bytes"
             await _refuse(send, 431, much, "send less", [(b"connection", b"close")])

@@ -62,7 +62,7 @@ class _Refused(Exception):
         self.body = {"error": {"where": where, "what": what, "mend": mend}}
 
 
-class Reads:
+class ReadRoutes:
     """The answers. What does not change with time is put together once."""
 
     def __init__(

@@ -14,7 +14,7 @@ log = logging.getLogger("seduce.request")
 HEADER: Final = b"x-request-id"
 
 
-class Requests:
+class RequestLog:
     """ASGI middleware. `logged`: one line a request, with its path but not its query, which may hold what is private."""
 
     def __init__(self, app: App, logged: bool = False) -> None:

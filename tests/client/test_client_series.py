@@ -187,6 +187,7 @@ async def test_sensors_and_their_last_values(site: Served) -> None:
     assert (found["sun"].value, found["sun"].unit) == (7.5, "W")
     frame = pd.DataFrame(list(found.values()))
     assert list(frame.columns)[:3] == ["name", "type", "unit"]
+    assert found["sun"].label == "sun"
 
 
 async def test_all_pages_of_sensors(site: Served) -> None:

@@ -16,7 +16,7 @@ from backend.core.backoff import Backoff
 from backend.core.clock import ManualClock, SystemClock
 from backend.core.errors import TransientError
 from backend.core.health import DeviceHealth, DeviceState, decode, encode
-from backend.ingest.endpoints.health import PATH, HealthDoor
+from backend.ingest.endpoints.health import PATH, health_endpoint
 from crawlers.device import Sample, sample_at
 from crawlers.health import HttpBoard, health_of, report_for_ever
 from crawlers.loop import Crawler
@@ -110,7 +110,7 @@ async def test_a_crawler_reports_through_the_door_and_the_door_stamps() -> None:
     clock = ManualClock(NOW)
     board = MemoryHealthBoard(clock)
     made = crawler(Switched("pdu"))
-    async with serving(HealthDoor(board, clock)) as port:
+    async with serving(health_endpoint(board, clock)) as port:
         remote = HttpBoard(f"http://127.0.0.1:{port}/ingest")
         await remote.report(health_of(made, "far away", 7, Behind()))
         [device] = await board.devices()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import queue
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -18,6 +19,21 @@ expect.set_options(timeout=20_000)
 DIST = Path(__file__).resolve().parents[2] / "frontend_static" / "dist"
 
 
+STARTS = 3
+
+
+def start_demo(folders: pytest.TempPathFactory) -> Demo:
+    """Return a running demo. A start that fails is repeated, because one failure would fail every test of the session."""
+    for attempt in range(1, STARTS + 1):
+        try:
+            return Demo(folders.mktemp("demo"))
+        except (AssertionError, queue.Empty) as failure:
+            if attempt == STARTS:
+                raise
+            print(f"start {attempt} of the demo failed, trying again: {failure}")
+    raise AssertionError("unreachable")
+
+
 @pytest.fixture(scope="session")
 def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[str, LogIn]]:
     """Where the dashboard runs, without a slash at the end, and who can log in: a demo of our own, or the one that
@@ -27,7 +43,7 @@ def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[str, Log
         return
     if not (DIST / "index.html").exists():
         pytest.fail("the page is not built: make frontend_static/dist/index.html")
-    demo = Demo(tmp_path_factory.mktemp("demo"))
+    demo = start_demo(tmp_path_factory)
     yield demo.url, demo.login
     assert demo.interrupt() == 0, "".join(demo.log)
 

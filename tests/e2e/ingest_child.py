@@ -14,7 +14,8 @@ import uvicorn
 from backend.bus.memory import MemoryBus
 from backend.core.asgi import App, send_json
 from backend.core.ports import SensorTags
-from backend.ingest.endpoints.readings import Doors, IngestDoor
+from backend.ingest.endpoints.dispatch import PathDispatcher
+from backend.ingest.endpoints.readings import readings_endpoint
 from backend.ingest.service import Ingest
 from backend.ingest.spool import SqliteSpool
 from backend.store.duckdb.store import DuckDBStore
@@ -37,7 +38,7 @@ async def main(folder: Path, fd: int) -> None:
     known = {name: SensorTags("room", "wattmeter", "W") for name in SENSORS}
     ingest = Ingest(spool, store, MemoryBus(), known)
     drain = asyncio.create_task(ingest.run_drain())
-    app = Doors({"/ingest": IngestDoor(ingest.accept_columns)}, depth_page(ingest))
+    app = PathDispatcher({"/ingest": readings_endpoint(ingest.accept_columns)}, depth_page(ingest))
     config = uvicorn.Config(app, log_level="warning", access_log=False, lifespan="off")
     assert not drain.done()
     # Nothing is closed on purpose: whatever ends this process, the files must be fit to be opened again.

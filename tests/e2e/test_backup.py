@@ -156,7 +156,7 @@ async def test_a_damaged_backup_is_refused_and_nothing_written(tmp_path: Path) -
         await with_a_past(services)
     backup = tmp_path / "backup"
     await asyncio.to_thread(run_backup, here, backup)
-    with pytest.raises(UserError, match="is there already"):
+    with pytest.raises(UserError, match="exists already"):
         await asyncio.to_thread(run_backup, here, backup)
     whole = (backup / "series.duckdb").read_bytes()
     (backup / "series.duckdb").write_bytes(whole[:5000] + bytes([whole[5000] ^ 1]) + whole[5001:])
@@ -183,7 +183,7 @@ async def test_restore_replaces_nothing(tmp_path: Path) -> None:
         await asyncio.to_thread(run_backup, here, tmp_path / "backup")
         with pytest.raises(UserError, match="a dashboard runs"):
             await restore(here, tmp_path / "backup")
-    with pytest.raises(UserError, match="is there already"):
+    with pytest.raises(UserError, match="exists already"):
         await restore(here, tmp_path / "backup")
     (here.data_dir / "series.duckdb").unlink()
     (here.data_dir / "spool.sqlite").unlink()

@@ -51,10 +51,10 @@ class InfluxServer:
             self._process = subprocess.Popen(
                 [self._program, "-config", str(self._config)], stdout=log, stderr=log, cwd=self._folder
             )
-        until = time.monotonic() + 60
+        until = time.monotonic() + 300
         while not self._answers():
             assert self._process.poll() is None, (self._folder / "log").read_text()[-2000:]
-            assert time.monotonic() < until, "the server did not come up within a minute"
+            assert time.monotonic() < until, "the server did not come up within five minutes"
             time.sleep(0.05)
 
     def stop(self) -> None:

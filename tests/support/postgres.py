@@ -63,7 +63,7 @@ def stoppable() -> Iterator[Postgres]:
 
         def run(*command: str | Path) -> None:
             done = subprocess.run(
-                list(map(str, command)), cwd=folder, capture_output=True, text=True, timeout=60, **other
+                list(map(str, command)), cwd=folder, capture_output=True, text=True, timeout=300, **other
             )
             assert done.returncode == 0, done.stdout + done.stderr
 
@@ -73,10 +73,10 @@ def stoppable() -> Iterator[Postgres]:
 
         # -l keeps the server from holding the pipe open
         def start() -> None:
-            run(pg_ctl, "-D", data, "-w", "-l", Path(folder) / "log", "-o", options, "start")
+            run(pg_ctl, "-D", data, "-w", "-l", Path(folder) / "log", "-o", options, "-t", "300", "start")
 
         def kill() -> None:
-            run(pg_ctl, "-D", data, "-w", "-m", "immediate", "stop")
+            run(pg_ctl, "-D", data, "-w", "-m", "immediate", "-t", "300", "stop")
 
         start()
         try:

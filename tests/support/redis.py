@@ -28,7 +28,7 @@ class RedisServer:
             self._process = subprocess.Popen(
                 [self._program, *options, "--dir", str(self._folder)], stdout=log, stderr=log
             )
-        until = time.monotonic() + 20
+        until = time.monotonic() + 120
         while not self._answers():
             assert self._process.poll() is None, (self._folder / "redis.log").read_text()[-2000:]
             assert time.monotonic() < until, "Redis did not come up"

@@ -127,7 +127,7 @@ class AdministrationQuery:
 
     @query("Keys by which devices push, by name. Keys of the settings are not among them.")
     async def device_keys(self, info: Info) -> list[DeviceKey]:
-        return [to_key(key) for key in await info.context.accounts.keys.all()]
+        return [to_key(key) for key in await info.context.accounts.keys.list_all()]
 
 
 @strawberry.type
@@ -177,7 +177,7 @@ class AdministrationMutation:
             ),
         ] = "",
     ) -> CreateDeviceKeyResult:
-        key, secret = await info.context.accounts.keys.make(name, network, info.context.actor)
+        key, secret = await info.context.accounts.keys.create(name, network, info.context.actor)
         return NewDeviceKey(key=to_key(key), secret=secret)
 
     @mutation("Deletes a device key; the door forgets it within seconds.")

@@ -125,7 +125,7 @@ class AuditQuery:
         events = await accounts.audit.page(which, size + 1)
         shown = events[:size]
         ids = {i for event in shown for i in (event.actor_id, event.subject_id) if i}
-        users = {i: to_user(found) for i, found in (await accounts.users.named(sorted(ids))).items()}
+        users = {i: to_user(found) for i, found in (await accounts.users.find_many(sorted(ids))).items()}
         entries = [_entry(event, users) for event in shown]
         return AuditPage(
             entries=entries,

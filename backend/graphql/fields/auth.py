@@ -7,7 +7,7 @@ from typing import Annotated
 
 import strawberry
 
-from backend.accounts.sign_up import Wish
+from backend.accounts.sign_up import SignUpRequest
 from backend.graphql.context import Info
 from backend.graphql.execution.failures import Conflict, InvalidInput, NotAllowed, NotFound, TooManyAttempts
 from backend.graphql.field import member, mutation, query
@@ -75,7 +75,7 @@ class EntryQuery:
     @query("What a mailed link would do, for the page that asks before it acts. Uses nothing up.")
     async def mailed_link(self, info: Info, token: LinkToken) -> LinkResult:
         context = info.context
-        link = await context.accounts.sign_ups.link(token, context.caller.address)
+        link = await context.accounts.sign_ups.find_link(token, context.caller.address)
         name = f"{link.user.first_name} {link.user.last_name}".strip()
         return MailedLink(purpose=LinkPurpose(link.purpose.value), email=link.user.email, name=name)
 
@@ -94,7 +94,7 @@ class EntryMutation:
         last_name: Annotated[str, strawberry.argument(description="Last name.")] = "",
     ) -> MailResult:
         context = info.context
-        wish = Wish(email, password, first_name, last_name)
+        wish = SignUpRequest(email, password, first_name, last_name)
         await context.accounts.sign_ups.sign_up(wish, context.caller.address)
         return Done(message=_MAILED)
 
@@ -125,13 +125,13 @@ class EntryMutation:
     )
     async def request_password_reset(self, info: Info, email: Email) -> MailResult:
         context = info.context
-        await context.accounts.sign_ups.ask_reset(email, context.caller.address)
+        await context.accounts.sign_ups.request_password_reset(email, context.caller.address)
         return Done(message="If there is an account with this address, a mail is on its way.")
 
     @mutation("Sets a new password by mailed link, and ends all sessions of the user.")
     async def reset_password(self, info: Info, token: LinkToken, password: Password) -> ResetPasswordResult:
         context = info.context
-        await context.accounts.sign_ups.reset(token, password, context.caller.address)
+        await context.accounts.sign_ups.reset_password(token, password, context.caller.address)
         return Done(message="The password is changed. Log in with the new one.")
 
     @mutation("Begins a session, whose cookie comes with the answer.")

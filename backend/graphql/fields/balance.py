@@ -12,6 +12,7 @@ from backend.graphql.enums import Tree
 from backend.graphql.field import NOT_GIVEN, given, query, selects
 from backend.graphql.scalars import TimeNs
 from backend.queries import balance
+from backend.queries.labels import Labels
 
 At: TypeAlias = Annotated[
     TimeNs | None,
@@ -67,9 +68,12 @@ class Balance:
         description="The sensors of the meters and below the node that do not report, over a range those of which nothing was "
         "read. Of a range, asking for it costs as much again as the energy of each of them."
     )
+    missing_labels: list[str] = strawberry.field(
+        description="Labels of the sensors in `missing`, in the same order."
+    )
 
 
-def to_balance(found: balance.Balance) -> Balance:
+def to_balance(found: balance.Balance, labels: Labels) -> Balance:
     return Balance(
         tree=Tree(found.tree),
         node=strawberry.ID(found.node),
@@ -86,6 +90,7 @@ def to_balance(found: balance.Balance) -> Balance:
         meter_coverage=found.meter_coverage,
         children_coverage=found.children_coverage,
         missing=[strawberry.ID(name) for name in found.missing],
+        missing_labels=labels.sensors(found.missing),
     )
 
 
@@ -104,9 +109,9 @@ class BalanceQuery:
         to: OptionalTo = NOT_GIVEN,
     ) -> Balance:
         service = info.context.queries.balance
-        wanted = selects(info, "missing")
+        wanted = selects(info, "missing") or selects(info, "missingLabels")
         (found,) = await service.read([node], given(at), given(from_), given(to), wanted)
-        return to_balance(found)
+        return to_balance(found, info.context.queries.labels)
 
     @query("The balance of every node of a tree that has a meter of its own, at a moment or over [from, to).")
     async def balances(
@@ -118,6 +123,7 @@ class BalanceQuery:
         to: OptionalTo = NOT_GIVEN,
     ) -> list[Balance]:
         service = info.context.queries.balance
-        nodes, wanted = service.nodes(tree.value), selects(info, "missing")
+        nodes = service.nodes(tree.value)
+        wanted = selects(info, "missing") or selects(info, "missingLabels")
         found = await service.read(nodes, given(at), given(from_), given(to), wanted)
-        return [to_balance(one) for one in found]
+        return [to_balance(one, info.context.queries.labels) for one in found]

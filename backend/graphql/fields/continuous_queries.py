@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from enum import Enum
 from typing import Annotated
 
 import strawberry
 
+from backend.core import bucket
 from backend.graphql.context import Info
 from backend.graphql.enums import Window
 from backend.graphql.execution.failures import InvalidInput, NotAllowed, NotFound
@@ -59,6 +61,18 @@ class ContinuousQuery:
         description="How long the last run took of the task that rolls up; null before the first."
     )
     last_error: str = strawberry.field(description="Why that run failed; empty if it did not.")
+
+    @query("Labels of the series in `missing`, in the same order.")
+    def missing_labels(self, info: Info) -> list[str]:
+        return _labels(info, self.kind, self.missing)
+
+    @query("Labels of the series in `wrong`, in the same order.")
+    def wrong_labels(self, info: Info) -> list[str]:
+        return _labels(info, self.kind, self.wrong)
+
+
+def _labels(info: Info, kind: SeriesKind, names: Sequence[str]) -> list[str]:
+    return info.context.queries.labels.series(bucket.SeriesKind(kind.value), names)
 
 
 @strawberry.type(description="What was done about a continuous query.")

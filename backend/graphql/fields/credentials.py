@@ -92,12 +92,12 @@ class CredentialQuery:
                 agent=s.agent,
                 current=s.id == who.credential_id,
             )
-            for s in await info.context.accounts.sign_ins.sessions(who.user_id)
+            for s in await info.context.accounts.sign_ins.list_sessions(who.user_id)
         ]
 
     @query("Personal tokens of whoever asks, oldest first.")
     async def my_tokens(self, info: Info) -> list[AccessToken]:
-        tokens = await info.context.accounts.tokens.of(info.context.who.user_id)
+        tokens = await info.context.accounts.tokens.list_for_user(info.context.who.user_id)
         return [to_token(token) for token in tokens]
 
 
@@ -112,7 +112,7 @@ class CredentialMutation:
         days: Annotated[int, strawberry.argument(description="How long it lasts, 1 to 366.")] = _DEFAULT_DAYS,
     ) -> CreateTokenResult:
         chosen = {rights.Scope(scope.value) for scope in scopes}
-        token, secret = await info.context.accounts.tokens.make(name, chosen, days, info.context.actor)
+        token, secret = await info.context.accounts.tokens.create(name, chosen, days, info.context.actor)
         return NewToken(token=to_token(token), secret=secret)
 
     @mutation("Deletes a personal token of whoever asks; it is good for nothing at once.")
@@ -127,11 +127,13 @@ class CredentialMutation:
         self, info: Info, id: Annotated[strawberry.ID, strawberry.argument(description="The session's id.")]
     ) -> EndResult:
         context = info.context
-        await context.accounts.sign_ins.end(id, context.who.user_id, context.caller.address)
+        await context.accounts.sign_ins.end_session(id, context.who.user_id, context.caller.address)
         if id == context.who.credential_id:
             forget_session(context)
         return Done(message="The session has ended.")
 
     @mutation("Ends all sessions of whoever asks but this one; how many there were.")
     async def end_other_sessions(self, info: Info) -> int:
-        return await info.context.accounts.sign_ins.end_others(info.context.who, info.context.caller.address)
+        return await info.context.accounts.sign_ins.end_other_sessions(
+            info.context.who, info.context.caller.address
+        )

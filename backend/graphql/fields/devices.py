@@ -13,6 +13,7 @@ from backend.core import health
 from backend.graphql.context import Info
 from backend.graphql.field import member, query, subscription
 from backend.graphql.scalars import TimeNs
+from backend.queries.labels import Labels
 
 _MOST = 2**31 - 1
 
@@ -35,8 +36,12 @@ class Device:
     crawler: str = strawberry.field(description="The crawler that reads it.")
     state: DeviceState = strawberry.field(description="How it fares.")
     sensors: list[strawberry.ID] = strawberry.field(description="Names of its sensors.")
+    sensor_labels: list[str] = strawberry.field(description="Labels of its sensors, in the same order.")
     missing: list[strawberry.ID] = strawberry.field(
         description="Sensors that gave no value in the last poll that was answered."
+    )
+    missing_labels: list[str] = strawberry.field(
+        description="Labels of the sensors in `missing`, in the same order."
     )
     period_seconds: float = strawberry.field(description="Seconds between two polls.")
     last_attempt: TimeNs | None = strawberry.field(description="When it was polled last; null before that.")
@@ -70,6 +75,7 @@ class DeviceBatch:
 @strawberry.type(description="How often a sensor was found at fault.")
 class SensorErrors:
     sensor: strawberry.ID = strawberry.field(description="Name of the sensor.")
+    sensor_label: str = strawberry.field(description="Label of the sensor.")
     count: int = strawberry.field(
         description="Looks, one every 20 s, that found the temperature sensor silent over 40 s."
     )
@@ -81,14 +87,16 @@ def _time(time_ns: int | None) -> TimeNs | None:
     return None if time_ns is None else TimeNs(time_ns)
 
 
-def to_device(device: health.DeviceHealth) -> Device:
+def to_device(device: health.DeviceHealth, labels: Labels) -> Device:
     return Device(
         name=strawberry.ID(device.name),
         method=device.method,
         crawler=device.crawler,
         state=DeviceState(device.state.value),
         sensors=[strawberry.ID(s) for s in device.sensors],
+        sensor_labels=labels.sensors(device.sensors),
         missing=[strawberry.ID(s) for s in device.missing],
+        missing_labels=labels.sensors(device.missing),
         period_seconds=device.period_s,
         last_attempt=_time(device.last_attempt_ns),
         last_success=_time(device.last_success_ns),
@@ -105,9 +113,10 @@ def to_device(device: health.DeviceHealth) -> Device:
     )
 
 
-def to_errors(errors: health.SensorErrors) -> SensorErrors:
+def to_errors(errors: health.SensorErrors, labels: Labels) -> SensorErrors:
     return SensorErrors(
         sensor=strawberry.ID(errors.sensor),
+        sensor_label=labels.sensor(errors.sensor),
         count=min(errors.count, _MOST),
         first=TimeNs(errors.first_ns),
         last=TimeNs(errors.last_ns),
@@ -118,24 +127,28 @@ def to_errors(errors: health.SensorErrors) -> SensorErrors:
 class DeviceQuery:
     @query("The devices that crawlers read, by name.")
     async def devices(self, info: Info) -> list[Device]:
-        return [to_device(device) for device in await info.context.queries.devices.all()]
+        queries = info.context.queries
+        return [to_device(device, queries.labels) for device in await queries.devices.all()]
 
     @query("One device by its name; null if no crawler reports it.")
     async def device(
         self, info: Info, name: Annotated[strawberry.ID, strawberry.argument(description="Its unique name.")]
     ) -> Device | None:
-        found = await info.context.queries.devices.find(name)
-        return None if found is None else to_device(found)
+        queries = info.context.queries
+        found = await queries.devices.find(name)
+        return None if found is None else to_device(found, queries.labels)
 
     @query("Sensors that were found at fault since their counters were reset, most errors first.")
     async def sensor_errors(self, info: Info) -> list[SensorErrors]:
-        return [to_errors(errors) for errors in await info.context.queries.devices.sensor_errors()]
+        queries = info.context.queries
+        return [to_errors(errors, queries.labels) for errors in await queries.devices.sensor_errors()]
 
 
 @strawberry.type
 class DeviceSubscription:
     @subscription("All devices at once, then those that changed, at most once a second.")
     async def device_health(self, info: Info) -> AsyncGenerator[DeviceBatch, None]:
-        async with aclosing(info.context.queries.devices.watch()) as batches:
+        queries = info.context.queries
+        async with aclosing(queries.devices.watch()) as batches:
             async for snapshot, devices in batches:
-                yield DeviceBatch(snapshot=snapshot, devices=[to_device(d) for d in devices])
+                yield DeviceBatch(snapshot=snapshot, devices=[to_device(d, queries.labels) for d in devices])

@@ -26,6 +26,7 @@ from backend.graphql.fields.usage import Energy, to_energy
 from backend.graphql.loaders import BalanceKey, EnergyKey, One
 from backend.graphql.scalars import TimeNs
 from backend.queries.energy import TreeState
+from backend.queries.labels import Labels
 from backend.queries.watch import watch_tree
 
 
@@ -39,6 +40,7 @@ class EnergyNode:
     target: strawberry.ID | None = strawberry.field(
         description="The sensor of a leaf; null for an inner node."
     )
+    target_label: str | None = strawberry.field(description="Label of that sensor; null for an inner node.")
     watts: float | None = strawberry.field(
         description="Sum in W over the sensors that report: a lower bound where coverage is under 1; null if none does."
     )
@@ -46,6 +48,9 @@ class EnergyNode:
     sensors_expected: int = strawberry.field(description="How many sensors are at or below the node.")
     sensors_reporting: int = strawberry.field(description="How many of them report.")
     missing: list[strawberry.ID] = strawberry.field(description="Names of the sensors that do not report.")
+    missing_labels: list[str] = strawberry.field(
+        description="Labels of the sensors in `missing`, in the same order."
+    )
     missing_children: list[strawberry.ID] = strawberry.field(
         description="Ids of its children of which no sensor reports: they are not in its sum at all."
     )
@@ -70,8 +75,10 @@ class EnergyNode:
         "Its energy in kWh over [from, to), as the query `energy` answers it; of many nodes it is read at once."
     )
     async def energy(self, info: Info, from_: From, to: To = NOT_GIVEN) -> Energy:
-        key = EnergyKey(One(self.id, True), from_, given(to), selects(info, "missing"))
-        return to_energy(await info.context.loaders.energy.load(key))
+        key = EnergyKey(
+            One(self.id, True), from_, given(to), selects(info, "missing") or selects(info, "missingLabels")
+        )
+        return to_energy(await info.context.loaders.energy.load(key), info.context.queries.labels)
 
     @query(
         "Its own meters against the sum of its children at the moment of the tree; null where it has none of its own."
@@ -79,9 +86,8 @@ class EnergyNode:
     async def balance(self, info: Info) -> Balance | None:
         if not self.has_meter:
             return None
-        return to_balance(
-            await info.context.loaders.balance.load(BalanceKey(One(self.id, True), self.moment))
-        )
+        found = await info.context.loaders.balance.load(BalanceKey(One(self.id, True), self.moment))
+        return to_balance(found, info.context.queries.labels)
 
 
 @strawberry.type(description="An energy tree at a moment, as a flat list: link nodes by `parent`.")
@@ -90,7 +96,9 @@ class EnergyTree:
     nodes: list[EnergyNode] = strawberry.field(description="Nodes, parents before children.")
 
 
-def to_tree(state: TreeState, metered: Collection[str], moment: int | None = None) -> EnergyTree:
+def to_tree(
+    state: TreeState, labels: Labels, metered: Collection[str], moment: int | None = None
+) -> EnergyTree:
     """`metered`: nodes with a meter of their own; `moment`: the one that was asked for, None for now."""
     return EnergyTree(
         at=TimeNs(state.at_ns),
@@ -100,11 +108,13 @@ def to_tree(state: TreeState, metered: Collection[str], moment: int | None = Non
                 name=n.name,
                 parent=n.parent,  # type: ignore[arg-type]
                 target=n.target,  # type: ignore[arg-type]
+                target_label=labels.optional_sensor(n.target),
                 watts=n.watts,
                 coverage=n.coverage,
                 sensors_expected=n.sensors_expected,
                 sensors_reporting=n.sensors_reporting,
                 missing=list(n.missing),  # type: ignore[arg-type]
+                missing_labels=labels.sensors(n.missing),
                 missing_children=list(n.missing_children),  # type: ignore[arg-type]
                 moment=moment,
                 has_meter=n.id in metered,
@@ -132,8 +142,8 @@ class EnergyQuery:
         below, moment = given(root_id), given(at)
         metered = frozenset(queries.balance.nodes(tree.value))
         if moment is None:
-            return to_tree(queries.energy.now(tree.value, below), metered)
-        return to_tree(await queries.energy.at(tree.value, below, moment), metered, moment)
+            return to_tree(queries.energy.now(tree.value, below), queries.labels, metered)
+        return to_tree(await queries.energy.at(tree.value, below, moment), queries.labels, metered, moment)
 
 
 @strawberry.type
@@ -146,4 +156,4 @@ class EnergySubscription:
         async with aclosing(watch_tree(queries.energy, queries.bus, tree.value, given(root_id))) as states:
             metered = frozenset(queries.balance.nodes(tree.value))
             async for state in states:
-                yield to_tree(state, metered)
+                yield to_tree(state, queries.labels, metered)

@@ -17,6 +17,7 @@ from backend.graphql.field import NOT_GIVEN, given, member, mutation, query, sub
 from backend.graphql.fields.devices import SensorErrors, to_errors
 from backend.graphql.fields.sensors import PageInfo
 from backend.graphql.scalars import TimeNs
+from backend.queries.labels import Labels
 
 DEFAULT_PAGE = 100
 
@@ -33,6 +34,7 @@ class EventKind(Enum):
 class SensorEvent:
     id: strawberry.ID = strawberry.field(description="Unique id; what was noticed later has a greater one.")
     sensor: strawberry.ID = strawberry.field(description="Name of the sensor.")
+    sensor_label: str = strawberry.field(description="Label of the sensor.")
     kind: EventKind = strawberry.field(description="What befell it.")
     at: TimeNs = strawberry.field(
         description="When it began: by the sensor's readings, not when it was noticed."
@@ -82,10 +84,11 @@ ClearSensorErrorsResult = Annotated[
 ]
 
 
-def to_event(event: events.SensorEvent) -> SensorEvent:
+def to_event(event: events.SensorEvent, labels: Labels) -> SensorEvent:
     return SensorEvent(
         id=strawberry.ID(str(event.id)),
         sensor=strawberry.ID(event.sensor),
+        sensor_label=labels.sensor(event.sensor),
         kind=EventKind(event.kind.value),
         at=TimeNs(event.at_ns),
         ended=None if event.ended_ns is None else TimeNs(event.ended_ns),
@@ -137,8 +140,11 @@ class EventQuery:
             before_id=before,
         )
         size = DEFAULT_PAGE if first is None else first
-        total, found, more = await info.context.queries.events.page(chosen, size)
-        edges = [SensorEventEdge(cursor=str(event.id), node=to_event(event)) for event in found]
+        queries = info.context.queries
+        total, found, more = await queries.events.page(chosen, size)
+        edges = [
+            SensorEventEdge(cursor=str(event.id), node=to_event(event, queries.labels)) for event in found
+        ]
         return SensorEventConnection(
             total_count=total,
             edges=edges,
@@ -162,8 +168,9 @@ class EventMutation:
         ] = NOT_GIVEN,
     ) -> ClearSensorErrorsResult:
         await info.context.correcting("clearSensorErrors", ", ".join(given(sensors) or ("all",)))
-        cleared = await info.context.queries.events.clear_errors(given(sensors))
-        return ClearedSensorErrors(cleared=[to_errors(errors) for errors in cleared])
+        queries = info.context.queries
+        cleared = await queries.events.clear_errors(given(sensors))
+        return ClearedSensorErrors(cleared=[to_errors(errors, queries.labels) for errors in cleared])
 
 
 @strawberry.type
@@ -172,6 +179,8 @@ class EventSubscription:
         "Events of sensors: those that matter now at once, then what begins or ends, at most once a second."
     )
     async def events(self, info: Info) -> AsyncGenerator[SensorEventBatch, None]:
-        async with aclosing(info.context.queries.events.watch()) as batches:
+        queries = info.context.queries
+        async with aclosing(queries.events.watch()) as batches:
             async for snapshot, found in batches:
-                yield SensorEventBatch(snapshot=snapshot, events=[to_event(event) for event in found])
+                events = [to_event(event, queries.labels) for event in found]
+                yield SensorEventBatch(snapshot=snapshot, events=events)

@@ -111,6 +111,10 @@ class Job:
         description="When it finished, failed or was cancelled; null before that."
     )
 
+    @query("Labels of the sensors or names of the node in `series`, in the same order; of types, the types.")
+    def series_labels(self, info: Info) -> list[str]:
+        return info.context.queries.labels.series(bucket.SeriesKind(self.kind.value), self.series)
+
 
 @strawberry.type(description="A job in a list, with the cursor to continue behind it.")
 class JobEdge:

@@ -41,6 +41,7 @@ class Problem:
     kind: str = strawberry.field(description="SILENT, OUT_OF_RANGE or PARTIAL.")
     message: str = strawberry.field(description="What is wrong, as a sentence.")
     sensors: list[strawberry.ID] = strawberry.field(description="Names of the sensors concerned.")
+    sensor_labels: list[str] = strawberry.field(description="Their labels, in the same order.")
     since: TimeNs | None = strawberry.field(description="When it began; null where that is not known.")
 
 
@@ -85,7 +86,8 @@ def _figure(figure: figures.Figure) -> Figure:
 class OverviewQuery:
     @query("The state of the data centre in a few figures.")
     async def overview(self, info: Info) -> Overview:
-        state = await info.context.queries.overview.read()
+        queries = info.context.queries
+        state = await queries.overview.read()
         return Overview(
             at=TimeNs(state.at_ns),
             consumption=_figure(state.consumption),
@@ -101,6 +103,7 @@ class OverviewQuery:
                     kind=p.kind.value,
                     message=p.message,
                     sensors=[strawberry.ID(s) for s in p.sensors],
+                    sensor_labels=queries.labels.sensors(p.sensors),
                     since=None if p.since_ns is None else TimeNs(p.since_ns),
                 )
                 for p in state.problems

@@ -157,7 +157,7 @@ class PeopleMutation:
     ) -> DeleteAccountResult:
         context = info.context
         users = context.accounts.users
-        await users.prove(context.who.user_id, password, "password")
+        await users.verify_password(context.who.user_id, password, "password")
         await users.delete(context.who.user_id, context.actor)
         forget_session(context)
         return Done(message="The account is deleted.")

@@ -7,6 +7,7 @@ import strawberry
 from backend.graphql.context import Info
 from backend.graphql.enums import RackSide
 from backend.graphql.field import query
+from backend.queries.labels import Labels
 from backend.queries.racks import RackState
 
 
@@ -18,6 +19,7 @@ class RackEquipment:
     wattmeters: list[strawberry.ID] = strawberry.field(
         description="Names of the sensors that meter its plugs, in W."
     )
+    wattmeter_labels: list[str] = strawberry.field(description="Labels of its wattmeters, in the same order.")
     watts: float | None = strawberry.field(
         description="Sum in W over its wattmeters that report: a lower bound if not all do; null if none does."
     )
@@ -27,6 +29,7 @@ class RackEquipment:
 @strawberry.type(description="A temperature probe of a rack.")
 class RackProbe:
     sensor: strawberry.ID = strawberry.field(description="Name of the sensor.")
+    sensor_label: str = strawberry.field(description="Label of the sensor.")
     side: RackSide = strawberry.field(description="The side of the rack.")
     position: int = strawberry.field(description="Height in U, 1 at the bottom.")
     servers: list[str] = strawberry.field(description="Names of the servers it stands at.")
@@ -44,7 +47,7 @@ class Rack:
     probes: list[RackProbe] = strawberry.field(description="Its temperature probes.")
 
 
-def to_rack(rack: RackState) -> Rack:
+def to_rack(rack: RackState, labels: Labels) -> Rack:
     return Rack(
         id=strawberry.ID(rack.id),
         units=rack.units,
@@ -54,6 +57,7 @@ def to_rack(rack: RackState) -> Rack:
                 type=e.type,
                 position=e.position,
                 wattmeters=[strawberry.ID(m) for m in e.wattmeters],
+                wattmeter_labels=labels.sensors(e.wattmeters),
                 watts=e.watts,
                 wattmeters_reporting=e.reporting,
             )
@@ -62,6 +66,7 @@ def to_rack(rack: RackState) -> Rack:
         probes=[
             RackProbe(
                 sensor=strawberry.ID(p.sensor),
+                sensor_label=labels.sensor(p.sensor),
                 side=RackSide(p.side),
                 position=p.position,
                 servers=list(p.servers),
@@ -77,4 +82,5 @@ def to_rack(rack: RackState) -> Rack:
 class RackQuery:
     @query("All racks with their last values.")
     def racks(self, info: Info) -> list[Rack]:
-        return [to_rack(r) for r in info.context.queries.racks.racks()]
+        queries = info.context.queries
+        return [to_rack(rack, queries.labels) for rack in queries.racks.racks()]

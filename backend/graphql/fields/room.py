@@ -18,6 +18,7 @@ class RoomArray:
     x: str = strawberry.field(description="Distance from the left of the plan, such as 82.5%.")
     y: str = strawberry.field(description="Distance from the top of the plan, such as 25%.")
     sensors: list[strawberry.ID] = strawberry.field(description="Names of its sensors.")
+    sensor_labels: list[str] = strawberry.field(description="Labels of its sensors, in the same order.")
 
 
 @strawberry.type(description="A picture of the room from above, to lie below what stands on it.")
@@ -38,6 +39,7 @@ class RoomQuery:
 
     @query("The rows of equipment on the floor plan.")
     def room_map(self, info: Info) -> list[RoomArray]:
+        queries = info.context.queries
         return [
             RoomArray(
                 id=strawberry.ID(a.id),
@@ -48,6 +50,7 @@ class RoomQuery:
                 x=a.x,
                 y=a.y,
                 sensors=[strawberry.ID(s) for s in a.sensors],
+                sensor_labels=queries.labels.sensors(a.sensors),
             )
-            for a in info.context.queries.racks.room()
+            for a in queries.racks.room()
         ]

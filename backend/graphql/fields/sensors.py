@@ -46,6 +46,9 @@ class SensorPlace:
 @strawberry.type(description="A sensor of the description, or a probe that reports without being described.")
 class Sensor:
     name: strawberry.ID = strawberry.field(description="Unique name.")
+    label: str = strawberry.field(
+        description="What people call it, such as `Z1.1 U30 back, ecotype-38`; unique. The description may give it."
+    )
     type: str = strawberry.field(description="What it measures, such as wattmeter or temperature.")
     unit: str = strawberry.field(description="Unit of its values, as the description spells it.")
     location: str = strawberry.field(description="What it stands at: a server, a room, a device.")
@@ -77,7 +80,8 @@ class Sensor:
     async def energy(self, info: Info, from_: From, to: To = NOT_GIVEN) -> Energy | None:
         if watts_per(self.unit) is None:
             return None
-        return to_energy(await info.context.loaders.energy.load(EnergyKey(One(self.name), from_, given(to))))
+        found = await info.context.loaders.energy.load(EnergyKey(One(self.name), from_, given(to)))
+        return to_energy(found, info.context.queries.labels)
 
 
 @strawberry.type(description="A sensor in a list, with the cursor to continue behind it.")
@@ -145,6 +149,7 @@ def to_sensor(sensor: model.Sensor, service: SensorService) -> Sensor:
     probe = service.probes.get(sensor.name)
     return Sensor(
         name=strawberry.ID(sensor.name),
+        label=sensor.label,
         type=sensor.sensor_type,
         unit=sensor.unit,
         location=sensor.location,
@@ -187,7 +192,7 @@ class SensorQuery:
         search: Annotated[
             str | None,
             strawberry.argument(
-                description="Words that must all be in name, type, location, parent or a tag."
+                description="Words that must all be in label, name, type, location, parent or a tag."
             ),
         ] = NOT_GIVEN,
         names: Annotated[

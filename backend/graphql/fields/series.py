@@ -13,6 +13,7 @@ from backend.graphql.enums import Statistic, Window
 from backend.graphql.field import NOT_GIVEN, given, optional_id, query, selects
 from backend.graphql.loaders import One, SeriesKey
 from backend.graphql.scalars import Float64Array, Int64Array, TimeNs, floats, milliseconds
+from backend.queries.labels import Labels
 from backend.queries.series import SeriesColumns, SeriesRequest, WindowChoice
 
 DEFAULT_MAX_POINTS = 2000
@@ -29,6 +30,7 @@ class Series:
     node: strawberry.ID | None = strawberry.field(
         description="The tree node's id; null for a sensor's series."
     )
+    label: str = strawberry.field(description="Label of the sensor, or name of the node, for people.")
     unit: str = strawberry.field(description="Unit of the values, as the description spells it.")
     window: Window = strawberry.field(description="The window that was read; never AUTO.")
     step_seconds: float | None = strawberry.field(
@@ -59,7 +61,7 @@ class Series:
     )
 
 
-def to_series(columns: SeriesColumns, wanted: Collection[Statistic]) -> Series:
+def to_series(columns: SeriesColumns, wanted: Collection[Statistic], labels: Labels) -> Series:
     grid = columns.grid
 
     def column(statistic: Statistic) -> Float64Array | None:
@@ -69,6 +71,7 @@ def to_series(columns: SeriesColumns, wanted: Collection[Statistic]) -> Series:
     return Series(
         sensor=optional_id(columns.sensor),
         node=optional_id(columns.node),
+        label=labels.sensor_or_node(columns.sensor, columns.node),
         unit=columns.unit,
         window=Window(columns.window.value),
         step_seconds=None if grid is None else grid.step_ns / 1e9,
@@ -109,7 +112,7 @@ async def series_of(
         DEFAULT_MAX_POINTS if max_points is None else max_points,
         tuple(_columns(info, wanted)),
     )
-    return to_series(await info.context.loaders.series.load(key), wanted)
+    return to_series(await info.context.loaders.series.load(key), wanted, info.context.queries.labels)
 
 
 @strawberry.type
@@ -153,4 +156,5 @@ class SeriesQuery:
             statistics=_columns(info, wanted),
             aligned=bool(aligned),
         )
-        return [to_series(columns, wanted) for columns in await info.context.queries.series.read(request)]
+        queries = info.context.queries
+        return [to_series(columns, wanted, queries.labels) for columns in await queries.series.read(request)]

@@ -12,6 +12,7 @@ from backend.graphql.enums import GapPolicy, Tree, Window
 from backend.graphql.field import NOT_GIVEN, given, optional_id, query, selects
 from backend.graphql.scalars import Float64Array, Int64Array, TimeNs, floats, milliseconds
 from backend.queries import usage
+from backend.queries.labels import Labels
 
 DEFAULT_HOLD_SECONDS = 300.0
 
@@ -43,6 +44,7 @@ class Energy:
     node: strawberry.ID | None = strawberry.field(
         description="The tree node's id; null for a sensor's energy."
     )
+    label: str = strawberry.field(description="Label of the sensor, or name of the node, for people.")
     from_: TimeNs = strawberry.field(name="from", description="Start of the range.")
     until: TimeNs = strawberry.field(
         description="End of the range, or of the newest 30 s window that is rolled up where that is earlier: "
@@ -74,6 +76,9 @@ class Energy:
         description="The sensor, or the node's sensors, of which nothing was read in the whole range. Asking for it costs as "
         "much again as the energy of each of them."
     )
+    missing_labels: list[str] = strawberry.field(
+        description="Labels of the sensors in `missing`, in the same order."
+    )
 
 
 @strawberry.type(description="A node of an energy tree with its energy over a range.")
@@ -86,6 +91,7 @@ class NodeEnergy:
     target: strawberry.ID | None = strawberry.field(
         description="The sensor of a leaf; null for an inner node."
     )
+    target_label: str | None = strawberry.field(description="Label of that sensor; null for an inner node.")
     kwh: float | None = strawberry.field(
         description="Energy in kWh of the sensors that reported, a lower bound where coverage is under 1; "
         "null where none did."
@@ -103,6 +109,9 @@ class NodeEnergy:
     missing: list[strawberry.ID] = strawberry.field(
         description="Names of the sensors of which nothing was read in the whole range."
     )
+    missing_labels: list[str] = strawberry.field(
+        description="Labels of the sensors in `missing`, in the same order."
+    )
 
 
 @strawberry.type(
@@ -116,11 +125,12 @@ class EnergyTreeOver:
     nodes: list[NodeEnergy] = strawberry.field(description="Nodes, parents before children.")
 
 
-def to_energy(found: usage.Energy) -> Energy:
+def to_energy(found: usage.Energy, labels: Labels) -> Energy:
     bars = found.bars
     return Energy(
         sensor=optional_id(found.sensor),
         node=optional_id(found.node),
+        label=labels.sensor_or_node(found.sensor, found.node),
         from_=TimeNs(found.range.start_ns),
         until=TimeNs(found.range.until_ns),
         kwh=found.kwh,
@@ -130,6 +140,7 @@ def to_energy(found: usage.Energy) -> Energy:
         held_seconds=found.held_s,
         coverage=found.coverage,
         missing=[strawberry.ID(name) for name in found.missing],
+        missing_labels=labels.sensors(found.missing),
         gap_policy=GapPolicy(found.policy.value),
         hold_seconds=found.hold_s,
         bars=None
@@ -143,18 +154,20 @@ def to_energy(found: usage.Energy) -> Energy:
     )
 
 
-def _node(found: usage.NodeEnergy) -> NodeEnergy:
+def _node(found: usage.NodeEnergy, labels: Labels) -> NodeEnergy:
     return NodeEnergy(
         id=strawberry.ID(found.id),
         name=found.name,
         parent=optional_id(found.parent),
         target=optional_id(found.target),
+        target_label=labels.optional_sensor(found.target),
         kwh=found.energy.kwh,
         mean_watts=found.energy.mean_watts,
         coverage=found.energy.coverage,
         sensors_expected=found.sensors,
         sensors_reporting=found.reporting,
         missing=[strawberry.ID(name) for name in found.missing],
+        missing_labels=labels.sensors(found.missing),
     )
 
 
@@ -202,9 +215,10 @@ class UsageQuery:
             policy=usage.GapPolicy((gap_policy or GapPolicy.NONE).value),
             hold_s=DEFAULT_HOLD_SECONDS if hold_seconds is None else hold_seconds,
             window=None if chosen is None else chosen.value,
-            missing=selects(info, "missing"),
+            missing=selects(info, "missing") or selects(info, "missingLabels"),
         )
-        return [to_energy(found) for found in await info.context.queries.usage.read(request)]
+        queries = info.context.queries
+        return [to_energy(found, queries.labels) for found in await queries.usage.read(request)]
 
     @query("What every node of a tree drew or gave over [from, to), in kWh.")
     async def energy_tree_over(
@@ -215,10 +229,10 @@ class UsageQuery:
         root_id: RootArgument = NOT_GIVEN,
         to: To = NOT_GIVEN,
     ) -> EnergyTreeOver:
-        service = info.context.queries.usage
-        asked, nodes = await service.tree(tree.value, given(root_id), from_, given(to))
+        queries = info.context.queries
+        asked, nodes = await queries.usage.tree(tree.value, given(root_id), from_, given(to))
         return EnergyTreeOver(
             from_=TimeNs(asked.start_ns),
             until=TimeNs(asked.until_ns),
-            nodes=[_node(node) for node in nodes],
+            nodes=[_node(node, queries.labels) for node in nodes],
         )

@@ -10,7 +10,7 @@ from starlette.types import Scope
 from starlette.websockets import WebSocket
 from strawberry.http.exceptions import WebSocketDisconnected
 
-from backend.accounts.live import Ending
+from backend.accounts.live import EndReason
 from backend.accounts.services import Accounts
 from backend.core.errors import TransientError
 from backend.core.rights import ANONYMOUS, Principal
@@ -33,7 +33,7 @@ async def who_asks(context: Context, token: object = None) -> Principal:
     """
     try:
         if context.known_accounts is not None and isinstance(token, str) and len(token) <= _MOST_TOKEN:
-            return await context.accounts.sign_ins.by_token(token, context.caller.address)
+            return await context.accounts.sign_ins.authenticate_token(token, context.caller.address)
         return await context.caller.principal()
     except TransientError:
         if context.public_read:
@@ -72,7 +72,7 @@ async def _close(socket: WebSocket, code: int, reason: str) -> None:
 async def _end_with_rights(accounts: Accounts, who: Principal, socket: WebSocket) -> None:
     with accounts.live.watch(who) as watched:
         await watched.changed.wait()
-    if watched.how is Ending.GONE:
+    if watched.reason is EndReason.GONE:
         await socket.close(LOG_IN_AGAIN, "log in again")
     else:
         await socket.close(CONNECT_AGAIN, "rights have changed: connect again")

@@ -1,9 +1,9 @@
-"""The door of crawlers' health: `POST /ingest/health`, by crawlers in processes of their own.
+"""The push endpoint for the health of devices: `POST /ingest/health`, from crawlers in processes of their own.
 
     {"devices": [{"name", "method", "crawler", "sensors", "period_s", "state", "reported_ns", ...}, ...]}
 
-with the fields of `DeviceHealth`. 204: shown; 400: no such report; 503: come back later, or not at all: the next report of a
-crawler says all that this one did. Reports carry no readings, so that losing one loses nothing.
+with the fields of `DeviceHealth`. 204: the report is shown. Faults are answered as `backend/ingest/endpoints/push.py` says. A
+report need not be sent again, because the next one replaces it and no report carries readings.
 """
 
 from __future__ import annotations
@@ -11,46 +11,35 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Final
 
-import orjson
-
-from backend.core.asgi import BodyRefused, ClientDisconnected, Receive, Scope, Send, read_body, send_json
+from backend.core.asgi import Message
 from backend.core.clock import Clock
-from backend.core.errors import TransientError
+from backend.core.errors import UserError
 from backend.core.health import decode
 from backend.core.ports import HealthBoard
+from backend.ingest.endpoints.push import PushEndpoint
 
 PATH: Final = "/ingest/health"
 MAX_BODY: Final = 1024 * 1024
 BODY_TIMEOUT_S: Final = 10.0
 
 
-class HealthDoor:
-    """ASGI application. Reports are stamped here: a crawler's clock may be wrong, and the age of a report matters."""
+def health_endpoint(board: HealthBoard, clock: Clock) -> PushEndpoint:
+    """Return the endpoint. It stamps reports with `clock`, because their age matters and a crawler's clock may be wrong."""
 
-    def __init__(self, board: HealthBoard, clock: Clock) -> None:
-        self._board = board
-        self._clock = clock
-
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["method"] != "POST":
-            await send_json(send, 405, _failure("POST only"), [(b"allow", b"POST")])
-            return
+    async def handle(body: bytes) -> tuple[Message, Message]:
         try:
-            devices = decode(await read_body(receive, MAX_BODY, BODY_TIMEOUT_S))
-            now = self._clock.now_ns()
-            await self._board.report([replace(d, reported_ns=now) for d in devices])
+            devices = decode(body)
         except ValueError as error:
-            await send_json(send, 400, _failure(str(error)))
-        except TransientError as error:
-            await send_json(send, 503, _failure(str(error)), [(b"retry-after", b"2")])
-        except BodyRefused as refused:
-            await send_json(send, refused.status, _failure(str(refused)), [(b"connection", b"close")])
-        except ClientDisconnected:
-            return
-        else:
-            await send({"type": "http.response.start", "status": 204, "headers": []})
-            await send({"type": "http.response.body", "body": b""})
+            raise UserError(str(error)) from error
+        now_ns = clock.now_ns()
+        await board.report([replace(device, reported_ns=now_ns) for device in devices])
+        return _no_content()
+
+    return PushEndpoint(handle, MAX_BODY, BODY_TIMEOUT_S)
 
 
-def _failure(reason: str) -> bytes:
-    return orjson.dumps({"status": "failure", "reason": reason})
+def _no_content() -> tuple[Message, Message]:
+    return (
+        {"type": "http.response.start", "status": 204, "headers": []},
+        {"type": "http.response.body", "body": b""},
+    )

@@ -8,7 +8,7 @@ from typing import Final
 SENSORS: Final = """
 query Sensors($type: String, $method: String, $search: String, $after: String) {
   sensors(type: $type, method: $method, search: $search, first: 1000, after: $after) {
-    edges { node { name type unit location method parent tags periodSeconds latest { time value ageSeconds } } }
+    edges { node { name label type unit location method parent tags periodSeconds latest { time value ageSeconds } } }
     pageInfo { hasNextPage endCursor }
   }
 }"""

@@ -10,7 +10,10 @@ from typing import Any
 
 @dataclass(frozen=True, slots=True)
 class Sensor:
-    """A sensor with its newest reading: `value` in its `unit`, `age_s` in seconds; None if it never reported."""
+    """A sensor with its newest reading: `value` in its `unit`, `age_s` in seconds; None if it never reported.
+
+    `name` is the id, `label` the text for people.
+    """
 
     name: str
     type: str
@@ -23,6 +26,7 @@ class Sensor:
     time: datetime | None
     value: float | None
     age_s: float | None
+    label: str
 
 
 @dataclass(frozen=True, slots=True)

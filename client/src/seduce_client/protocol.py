@@ -157,6 +157,7 @@ def sensors_of(data: Mapping[str, Any]) -> tuple[list[Sensor], str | None]:
                 datetime.fromisoformat(latest["time"]) if latest else None,
                 latest.get("value"),
                 latest.get("ageSeconds"),
+                node["label"],
             )
         )
     more = page["pageInfo"]

@@ -202,7 +202,7 @@ def event(name: str, kind: EventKind = EventKind.SILENT) -> SensorEvent:
 
 async def test_events_and_their_pages() -> None:
     site = SmallSite()
-    await site.events.note([event("front1"), event("back1"), event("fan", EventKind.STUCK)], [])
+    await site.events.record([event("front1"), event("back1"), event("fan", EventKind.STUCK)], [])
     app = admin_app(site)
     asked = """{ events(%s) { totalCount edges { cursor node { sensor kind at ended noticed value message } }
         pageInfo { hasNextPage } } }"""
@@ -240,13 +240,13 @@ async def test_a_cursor_of_jobs_that_is_none_is_told(cursor: str) -> None:
 
 async def test_events_are_live() -> None:
     site = SmallSite()
-    await site.events.note([event("front1")], [])
+    await site.events.record([event("front1")], [])
     async with serving(admin_app(site)) as address, connected(address) as socket:
         await socket.subscribe("subscription { events { snapshot events { sensor kind ended } } }")
         first = (await socket.next())["events"]
         assert first == {"snapshot": True, "events": [{"sensor": "front1", "kind": "SILENT", "ended": None}]}
         (lasting,) = await site.events.open()
-        await site.events.note([], [replace(lasting, ended_ns=NOON * 10**9)])
+        await site.events.record([], [replace(lasting, ended_ns=NOON * 10**9)])
         second = (await socket.next())["events"]
         assert second["snapshot"] is False
         assert second["events"] == [

@@ -14,7 +14,7 @@ from backend.bus.memory import MemoryBus
 from backend.core.clock import ManualClock
 from backend.core.ports import SensorTags
 from backend.core.reading import Reading
-from backend.ingest.endpoints.cards import PATH, CardDoor
+from backend.ingest.endpoints.cards import PATH, cards_endpoint
 from backend.ingest.service import Ingest
 from backend.ingest.spool import SqliteSpool
 from tests.support.rawhttp import Answer, exchange, post, read_answer
@@ -39,7 +39,7 @@ async def cards(tmp_path: Path) -> AsyncIterator[Cards]:
     await spool.open()
     known = {"28b8fb2909000003": SensorTags("Z1.1", "temperature", "celsius")}
     ingest = Ingest(spool, FailingStore(), MemoryBus(), known, clock=ManualClock(NOW))
-    async with serving(CardDoor(ingest, max_body=100_000, body_timeout_s=0.2)) as port:
+    async with serving(cards_endpoint(ingest, max_body=100_000, body_timeout_s=0.2)) as port:
         yield Cards(port, spool)
     await spool.close()
 

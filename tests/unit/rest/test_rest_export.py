@@ -23,7 +23,7 @@ from backend.formats.read import Source, Wanted, read
 from backend.formats.report import Tally
 from backend.queries import export
 from backend.queries.export import ExportRequest, ExportService
-from backend.rest.export import ExportDoor
+from backend.rest.export import ExportEndpoint
 from tests.support.export import export_door
 from tests.support.reference_store import ReferenceStore
 from tests.support.serve import serving
@@ -34,7 +34,9 @@ LATEST = 2_000_000_000 * S
 
 
 @asynccontextmanager
-async def door(store: ReferenceStore, **more: float) -> AsyncIterator[tuple[httpx2.AsyncClient, ExportDoor]]:
+async def door(
+    store: ReferenceStore, **more: float
+) -> AsyncIterator[tuple[httpx2.AsyncClient, ExportEndpoint]]:
     made = export_door(SmallSite(store=store), **more)
     async with (
         serving(Starlette(routes=[Route("/export", made)])) as address,
@@ -199,8 +201,8 @@ async def test_a_client_that_leaves_ends_the_work() -> None:
         async with client.stream("GET", "/export") as found:
             async for _ in found.aiter_bytes():
                 break
-            assert made.places == 3
-        while made.places < 4:
+            assert made.free_slots == 3
+        while made.free_slots < 4:
             await asyncio.sleep(0.01)
         before = store.reads
         assert (await client.head("/export")).status_code == 200
@@ -209,19 +211,22 @@ async def test_a_client_that_leaves_ends_the_work() -> None:
 
 
 async def test_a_client_that_does_not_read_is_given_up() -> None:
-    async with door(Endless(), stalled_s=0.2) as (client, made), client.stream("GET", "/export") as found:
+    async with (
+        door(Endless(), stall_timeout_s=0.2) as (client, made),
+        client.stream("GET", "/export") as found,
+    ):
         assert found.status_code == 200
-        while made.places < 4:
+        while made.free_slots < 4:
             await asyncio.sleep(0.01)
 
 
 async def test_no_more_at_once_than_there_are_places() -> None:
-    async with door(Endless(), most_at_once=1) as (client, made):
+    async with door(Endless(), max_concurrent=1) as (client, made):
         async with client.stream("GET", "/export"):
             found = await client.get("/export?sensors=fan")
             assert found.status_code == 503
             assert found.headers["retry-after"]
-        while not made.places:
+        while not made.free_slots:
             await asyncio.sleep(0.01)
 
 

@@ -14,7 +14,7 @@ from starlette.applications import Starlette
 from backend.inventory.loader import load
 from backend.queries import measurements, plain
 from backend.queries.measurements import MeasurementService
-from backend.rest.reads import Reads
+from backend.rest.reads import ReadRoutes
 from tests.support.serve import serving
 from tests.support.small_site import NOON, SmallSite
 
@@ -26,7 +26,7 @@ DAY = "23-11-14"
 @asynccontextmanager
 async def api(site: SmallSite) -> AsyncIterator[httpx2.AsyncClient]:
     sensors = site.queries.sensors
-    reads = Reads(site.inventory, sensors, MeasurementService(sensors, site.store), site.clock)
+    reads = ReadRoutes(site.inventory, sensors, MeasurementService(sensors, site.store), site.clock)
     async with (
         serving(Starlette(routes=reads.routes())) as address,
         httpx2.AsyncClient(base_url=f"http://{address}/api") as client,

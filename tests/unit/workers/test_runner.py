@@ -174,7 +174,7 @@ async def test_the_schedule_has_a_task_for_every_name(tmp_path: Path) -> None:
             ),
             jobs=site.job_runner,
             history=History(site.jobs, site.events, 1, 1),
-            postman=bench.accounts.postman,
+            outbox_sender=bench.accounts.outbox_sender,
         )
         runs = TaskExecutor(bind_tasks(services), site.task_log, site.clock)
         async with InProcessRunner(SCHEDULE, {n: partial(runs.run, n) for n in runs.names}, ticks.sleep):

@@ -20,8 +20,8 @@ from backend.bus.memory import MemoryBus
 from backend.core.asgi import App, Message
 from backend.core.clock import ManualClock
 from backend.core.ports import SensorTags
-from backend.ingest.endpoints.cards import MAX_BODY, PATH, CardDoor
-from backend.ingest.endpoints.readings import IngestDoor
+from backend.ingest.endpoints.cards import MAX_BODY, PATH, cards_endpoint
+from backend.ingest.endpoints.readings import readings_endpoint
 from backend.ingest.service import Ingest
 from backend.ingest.spool import SqliteSpool
 from tests.support.fuzz import COUNT, anything, inputs, mutated
@@ -121,7 +121,7 @@ def _jsonable(value: Any) -> Any:
 
 async def test_cards_with_anything_among_their_elements_lose_no_good_one(tmp_path: Path) -> None:
     async with bench(tmp_path) as its:
-        door, expected = CardDoor(its.ingest), Counter[str]()
+        door, expected = cards_endpoint(its.ingest), Counter[str]()
 
         async def one(chance: random.Random) -> None:
             body, good = card(chance)
@@ -135,7 +135,7 @@ async def test_cards_with_anything_among_their_elements_lose_no_good_one(tmp_pat
 
 async def test_cards_torn_and_mixed_up_are_answered_and_what_is_said_is_kept(tmp_path: Path) -> None:
     async with bench(tmp_path) as its:
-        door, said_kept = CardDoor(its.ingest), 0
+        door, said_kept = cards_endpoint(its.ingest), 0
 
         async def one(chance: random.Random) -> None:
             nonlocal said_kept
@@ -149,7 +149,7 @@ async def test_cards_torn_and_mixed_up_are_answered_and_what_is_said_is_kept(tmp
 
 async def test_pushes_of_crawlers_torn_and_mixed_up(tmp_path: Path) -> None:
     async with bench(tmp_path) as its:
-        door, said_kept = IngestDoor(its.ingest.accept_columns), 0
+        door, said_kept = readings_endpoint(its.ingest.accept_columns), 0
 
         async def one(chance: random.Random) -> None:
             nonlocal said_kept
@@ -180,7 +180,7 @@ async def test_ten_thousand_elements_with_bad_ones_among_them(tmp_path: Path) ->
     rows = [element(NAMES[i % 200], "nan" if i % 100 == 7 else "21.44") for i in range(10_000)]
     body = f"[{', '.join(rows)}]".encode()
     assert len(body) < MAX_BODY
-    async with bench(tmp_path) as its, serving(CardDoor(its.ingest)) as port:
+    async with bench(tmp_path) as its, serving(cards_endpoint(its.ingest)) as port:
         answer = await exchange(port, post(PATH, body))
         assert (answer.status, answer.json) == (200, {"status": "success", "update_count": 9_900})
         assert (await its.kept()).total() == 9_900
@@ -193,6 +193,6 @@ async def test_encodings_that_are_not_what_json_asks_for(tmp_path: Path, encodin
     text = element(NAMES[0], "21.44").replace('"T"', '"°C"')
     for whole in (f"[{text}, {text}]", f"[{text}, {text.replace('21.44', 'nan')}, {text}", text):
         async with bench(tmp_path) as its:
-            status, said = await ask(CardDoor(its.ingest), whole.encode(encoding))
+            status, said = await ask(cards_endpoint(its.ingest), whole.encode(encoding))
             assert status == 200
             assert said["update_count"] == whole.count("21.44") == (await its.kept()).total()

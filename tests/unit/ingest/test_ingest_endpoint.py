@@ -14,7 +14,8 @@ from backend.bus.memory import MemoryBus
 from backend.core.clock import ManualClock
 from backend.core.ports import SensorTags
 from backend.core.reading import Reading
-from backend.ingest.endpoints.readings import Doors, IngestDoor
+from backend.ingest.endpoints.dispatch import PathDispatcher
+from backend.ingest.endpoints.readings import readings_endpoint
 from backend.ingest.service import Ingest
 from backend.ingest.spool import SqliteSpool
 from tests.support.rawhttp import Answer, exchange, post, read_answer
@@ -44,8 +45,8 @@ async def door(tmp_path: Path) -> AsyncIterator[Door]:
     await spool.open()
     known = {name: SensorTags("room", "wattmeter", "W") for name in ("a", "b")}
     ingest = Ingest(spool, FailingStore(), MemoryBus(), known, clock=ManualClock(NOW))
-    ingest_door = IngestDoor(ingest.accept_columns, max_body=200_000, body_timeout_s=0.2)
-    async with serving(Doors({"/ingest": ingest_door}, not_found)) as port:
+    ingest_door = readings_endpoint(ingest.accept_columns, max_body=200_000, body_timeout_s=0.2)
+    async with serving(PathDispatcher({"/ingest": ingest_door}, not_found)) as port:
         yield Door(port, spool)
     await spool.close()
 
