@@ -9,7 +9,7 @@ from backend.accounts.rates import Rates
 from backend.accounts.repository import AccountStore
 from backend.accounts.rules import HOUR_NS, Rules
 from backend.accounts.services import Accounts
-from backend.bus.rates import MemoryRates
+from backend.bus.rates import MemoryRateLimits
 from backend.core.clock import Clock
 from backend.core.mail import Mailer
 from backend.core.rates import RateLimits
@@ -43,7 +43,7 @@ def build_accounts(
     return Accounts.build(
         AccountStore(database),
         clock,
-        Rates(rates, MemoryRates(clock)),
+        Rates(rates, MemoryRateLimits(clock)),
         mailer or create_mailer(settings),
         MailTemplates(),
         rules,

@@ -12,7 +12,7 @@ from backend.core.ports import SensorTags, Sink, WriteResult
 from backend.core.reading import Readings
 from backend.ingest.endpoints.cards import PATH as CARDS_PATH
 from backend.ingest.endpoints.cards import cards_endpoint
-from backend.ingest.keys import Guard, Keys, Networks
+from backend.ingest.keys import ConfiguredKeys, DeviceAuth, Networks
 from backend.inventory.model import Inventory
 from backend.processes.application import Application
 from backend.processes.control import reload_on_sighup
@@ -44,8 +44,8 @@ def create_registerer(settings: Settings, inventory: Inventory | None = None) ->
             await stack.enter_async_context(drain_spool(pipeline))
             yield
 
-    keys = Keys.load(settings.device_keys, settings.device_keys_file)
-    endpoint = Guard(cards_endpoint(pipeline.ingest), keys, Networks.parse(settings.card_networks))
+    keys = ConfiguredKeys.load(settings.device_keys, settings.device_keys_file)
+    endpoint = DeviceAuth(cards_endpoint(pipeline.ingest), keys, Networks.parse(settings.card_networks))
     return build_receiver_app({CARDS_PATH: endpoint}, pipeline.ingest, lifespan, settings.data_dir)
 
 

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from backend.bus.board import MemoryCounters, MemoryHealthBoard
 from backend.bus.memory import MemoryBus
-from backend.bus.rates import MemoryRates
+from backend.bus.rates import MemoryRateLimits
 from backend.core.clock import Clock
 from backend.core.errors import PermanentError
 from backend.core.ports import Bus, Counters, HealthBoard, TimeSeriesStore
@@ -117,7 +117,7 @@ def create_board(settings: Settings, clock: Clock) -> tuple[HealthBoard, Counter
 def create_rates(settings: Settings, clock: Clock) -> RateLimits:
     """Return the counters of log-in attempts: in Redis if the live bus is, else in memory."""
     if has_memory_bus(settings):
-        return MemoryRates(clock)
-    from backend.bus.redis_rates import RedisRates
+        return MemoryRateLimits(clock)
+    from backend.bus.redis_rates import RedisRateLimits
 
-    return RedisRates(settings.bus_url)
+    return RedisRateLimits(settings.bus_url)

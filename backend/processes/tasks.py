@@ -15,13 +15,13 @@ from backend.jobs.runner import JobRunner
 from backend.jobs.work import Work
 from backend.processes.rollup_engine import definitions_of
 from backend.processes.shared import SharedServices
-from backend.queries.live import silent_after_ns
 from backend.rollups.engine import RollupEngine
 from backend.rollups.retention import Keep
 from backend.settings import Settings
-from backend.watch.error_counters import Heard, Unresponsive, heard_in, heard_live
-from backend.watch.judge import Watched
-from backend.watch.watcher import Newest, Watcher, newest_in, newest_live
+from backend.watch.error_counters import ReadTimes, SilenceCounter, times_from_memory, times_from_store
+from backend.watch.judge import WatchedSensor
+from backend.watch.silence import SilenceRule, live_rule
+from backend.watch.watcher import ReadNewest, Watcher, newest_from_memory, newest_from_store
 from workers.runner import InProcessRunner, InProcessTaskQueue
 from workers.runs import TaskExecutor
 from workers.schedule import SCHEDULE
@@ -53,21 +53,26 @@ def build_task_executor(
     """
     settings, clock, store = shared.settings, shared.clock, shared.store
 
-    def heard(sensors: Sensors) -> Heard:
-        periods = temperature_periods(sensors.values())
-        return heard_in(store, periods) if live is None else heard_live(live)
+    rule = live_rule(settings.live_max_age_s)
 
-    def newest(sensors: Sensors) -> Newest:
-        return newest_in(store, sensors) if live is None else newest_live(live, sensors)
+    def read_times(sensors: Sensors) -> ReadTimes:
+        if live is not None:
+            return times_from_memory(live)
+        return times_from_store(store, temperature_periods(sensors.values()))
 
-    def watched_sensors(sensors: Sensors) -> list[Watched]:
-        return [watched_sensor(sensor, settings.live_max_age_s) for sensor in sensors.values()]
+    def read_newest(sensors: Sensors) -> ReadNewest:
+        return newest_from_store(store, sensors) if live is None else newest_from_memory(live, sensors)
+
+    def watched_sensors(sensors: Sensors) -> list[WatchedSensor]:
+        return [watched_sensor(sensor, rule) for sensor in sensors.values()]
 
     sensors = shared.inventory.sensors
-    unresponsive = Unresponsive(temperature_periods(sensors.values()), heard(sensors), shared.counters, clock)
+    silence_counter = SilenceCounter(
+        temperature_periods(sensors.values()), read_times(sensors), shared.counters, clock
+    )
     watcher = Watcher(
         watched_sensors(sensors),
-        newest(sensors),
+        read_newest(sensors),
         store,
         shared.state,
         shared.events,
@@ -76,8 +81,9 @@ def build_task_executor(
     )
 
     async def update_description(_: Inventory, new: Inventory) -> None:
-        unresponsive.update_description(temperature_periods(new.sensors.values()), heard(new.sensors))
-        watcher.update_description(watched_sensors(new.sensors), newest(new.sensors))
+        periods = temperature_periods(new.sensors.values())
+        silence_counter.update_description(periods, read_times(new.sensors))
+        watcher.update_description(watched_sensors(new.sensors), read_newest(new.sensors))
 
     shared.description.on_update(update_description)
     services = TaskServices(
@@ -86,7 +92,7 @@ def build_task_executor(
         state=shared.state,
         clock=clock,
         keep=retention_of(settings),
-        unresponsive=unresponsive,
+        silence_counter=silence_counter,
         watcher=watcher,
         jobs=JobRunner(shared.jobs, rollups, clock),
         history=History(
@@ -132,8 +138,7 @@ def temperature_periods(sensors: Iterable[Sensor]) -> dict[str, float]:
     return {s.name: s.poll_s for s in sensors if s.sensor_type == "temperature"}
 
 
-def watched_sensor(sensor: Sensor, live_max_age_s: float) -> Watched:
-    """Return what the watcher needs of a sensor."""
+def watched_sensor(sensor: Sensor, rule: SilenceRule) -> WatchedSensor:
+    """Return the parts of a sensor that decide about its events."""
     unit = unit_symbol(sensor.unit)
-    silent_after = silent_after_ns(sensor, live_max_age_s)
-    return Watched(sensor.name, silent_after, unit, PLAUSIBLE.get(unit), sensor.steady)
+    return WatchedSensor(sensor.name, rule.limit_ns(sensor.poll_s), unit, PLAUSIBLE.get(unit), sensor.steady)

@@ -13,7 +13,6 @@ from starlette.routing import BaseRoute, Mount, Route, WebSocketRoute
 from uvicorn.middleware.proxy_headers import ProxyHeadersMiddleware
 
 from backend.accounts.services import Accounts
-from backend.core.access_rules import right_of_route
 from backend.core.asgi import App
 from backend.graphql.execution.schema_class import Schema
 from backend.graphql.schema import build_schema
@@ -25,7 +24,7 @@ from backend.processes.web_services import WebServices
 from backend.processes.web_status import metric_collectors, readiness_checks
 from backend.queries.export import ExportService
 from backend.queries.measurements import MeasurementService
-from backend.queries.rolled import RolledExportService
+from backend.queries.rollup_export import RollupExportService
 from backend.rest.explorer import explorer_routes
 from backend.rest.export import PATH as EXPORT_PATH
 from backend.rest.export import ExportEndpoint
@@ -34,6 +33,7 @@ from backend.rest.headers import SecurityHeaders
 from backend.rest.health import Check, health_routes
 from backend.rest.metrics import metrics_route
 from backend.rest.openapi import openapi_routes
+from backend.rest.permissions import right_of_route
 from backend.rest.plan import plan_route
 from backend.rest.reads import ReadRoutes
 from backend.rest.spa import SinglePage
@@ -109,7 +109,7 @@ def _graphql_server(services: WebServices, schema: Schema) -> GraphQLServer:
 def _description_routes(services: WebServices) -> list[BaseRoute]:
     """Return the routes that hold parts of the site description. They are built again when it changes."""
     inventory, queries, clock = services.inventory, services.queries, services.clock
-    rolled = RolledExportService(inventory, queries.sensors, queries.series, clock)
+    rolled = RollupExportService(inventory, queries.sensors, queries.series, clock)
     export = ExportEndpoint(ExportService(inventory.sensors, services.store), rolled)
     measurements = MeasurementService(queries.sensors, services.store)
     reads = ReadRoutes(inventory, queries.sensors, measurements, clock)

@@ -78,7 +78,7 @@ def _build_queries(
         shared.store,
         shared.state,
         shared.bus,
-        last_values.of(tuple(inventory.sensors)),
+        last_values.view(tuple(inventory.sensors)),
         shared.clock,
         shared.settings,
         shared.board,

@@ -59,7 +59,7 @@ def metric_collectors(services: WebServices, schema: Schema) -> list[Collector]:
         operations.devices(lambda: queries.devices.all(), lambda: queries.devices.sensor_errors()),
         operations.tasks(work.tasks.records, work.jobs.count),
         operations.graphql(
-            schema.operations, lambda: fan_out.runs, lambda: fan_out.watchers, schema.documents.lookups
+            schema.operations, lambda: fan_out.runs, lambda: fan_out.subscribers, schema.documents.lookups
         ),
         operations.process(services.settings.data_dir),
     ]

@@ -10,7 +10,6 @@ from urllib.parse import parse_qsl, urlsplit
 
 import orjson
 
-from backend.core.access_rules import TOKEN_IN_ADDRESS
 from backend.core.asgi import App, Header, Receive, Scope, Send, send_json
 from backend.core.errors import TransientError
 from backend.core.rights import (
@@ -23,6 +22,7 @@ from backend.core.rights import (
     PrincipalLookup,
     Right,
 )
+from backend.rest.permissions import TOKEN_IN_ADDRESS
 
 CookieAuthenticator = Callable[[str], Awaitable[Principal]]
 TokenAuthenticator = Callable[[str, str], Awaitable[Principal]]

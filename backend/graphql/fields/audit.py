@@ -9,6 +9,7 @@ import strawberry
 
 from backend.accounts import model
 from backend.accounts.repository.audit import AuditFilter
+from backend.core.rights import Right
 from backend.graphql.arguments import number_of
 from backend.graphql.context import Info
 from backend.graphql.field import NOT_GIVEN, given, member, query
@@ -93,7 +94,7 @@ def _said(value: object) -> str:
 
 @strawberry.type
 class AuditQuery:
-    @query("What was done, newest first.")
+    @query("What was done, newest first.", right=Right.ADMIN)
     async def audit_log(
         self,
         info: Info,

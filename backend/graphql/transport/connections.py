@@ -8,13 +8,13 @@ from typing import Final
 from cross_web import HTTPException
 from starlette.types import Scope
 from starlette.websockets import WebSocket
-from strawberry.http.exceptions import WebSocketDisconnected
 
 from backend.accounts.live import EndReason
 from backend.accounts.services import Accounts
 from backend.core.errors import TransientError
 from backend.core.rights import ANONYMOUS, Principal
 from backend.graphql.context import Context
+from backend.graphql.execution.strawberry_internals import WebSocketDisconnected
 
 LOG_IN_AGAIN: Final = 4401
 """Closes a connection of somebody who is not known, or not any more."""

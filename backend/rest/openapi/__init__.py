@@ -12,8 +12,8 @@ from starlette.requests import Request
 from starlette.responses import FileResponse, PlainTextResponse, Response
 from starlette.routing import BaseRoute, Route
 
-from backend.core.access_rules import ROUTES
 from backend.core.rights import Right
+from backend.rest.permissions import ROUTES
 from backend.rest.reads import DOCUMENT, PAGE
 
 _FILE = Path(__file__).with_name("document.yaml")

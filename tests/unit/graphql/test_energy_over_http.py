@@ -102,7 +102,7 @@ async def test_ratios_by_windows(site: SmallSite) -> None:
         "value": None,
         "totalCoverage": pytest.approx(2 / 3),
         "withheldWindows": 2,
-        "withheld": "Only 67% of the range is measured; at least 90% is needed.",
+        "withheld": "Not enough data: 67% of the range is covered; at least 90% is needed.",
     }
     assert answer["renewableShare"]["window"] == "M1"
     assert answer["renewableShare"]["withheldWindows"] == 120

@@ -20,7 +20,7 @@ from backend.processes.application import Application
 from backend.processes.one_process import create_app
 from backend.processes.shared import Overrides
 from backend.processes.web import create_web
-from backend.queries.rolled import STATISTICS
+from backend.queries.rollup_export import STATISTICS
 from backend.rest.export_address import PARAMETERS
 from backend.rest.openapi import document
 from backend.settings import Settings
