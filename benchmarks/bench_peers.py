@@ -33,7 +33,6 @@ import orjson
 import pyarrow as pa
 
 from backend.core.bucket import SeriesKind
-from backend.core.clock import ManualClock
 from backend.core.windows import NS_PER_SECOND, Window
 from backend.inventory.loader import load
 from backend.processes.one_process import create_app
@@ -41,6 +40,7 @@ from backend.processes.server import run, tune_gc
 from backend.processes.shared import Overrides
 from backend.settings import Settings
 from benchmarks.bench_graphql import DAY_S, NOW_S, RAW_SENSORS, ROOT, iso, questions, raw_day, week_of
+from tests.support.manual_clock import ManualClock
 from tests.support.serve import serving
 
 PROGRAM = "victoria-metrics"

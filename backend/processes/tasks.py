@@ -16,7 +16,7 @@ from backend.jobs.work import Work
 from backend.processes.rollup_engine import definitions_of
 from backend.processes.shared import SharedServices
 from backend.rollups.engine import RollupEngine
-from backend.rollups.retention import Keep
+from backend.rollups.retention import RetentionPeriods
 from backend.settings import Settings
 from backend.watch.error_counters import ReadTimes, SilenceCounter, times_from_memory, times_from_store
 from backend.watch.judge import WatchedSensor
@@ -120,9 +120,9 @@ def build_work(shared: SharedServices, queue: TaskQueue, schedule: Mapping[str, 
     )
 
 
-def retention_of(settings: Settings) -> Keep:
+def retention_of(settings: Settings) -> RetentionPeriods:
     """Return the retention of raw readings and of each roll-up window, as the settings give them."""
-    return Keep(
+    return RetentionPeriods(
         settings.retention_raw_days,
         {
             Window.S30: settings.retention_30s_days,

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from backend.bus.board import MemoryHealthBoard
 from backend.core.backoff import Backoff
-from backend.core.clock import ManualClock, SystemClock
+from backend.core.clock import SystemClock
 from backend.core.errors import TransientError
 from backend.core.health import DeviceHealth, DeviceState, decode, encode
 from backend.ingest.endpoints.health import PATH, health_endpoint
@@ -22,6 +22,7 @@ from crawlers.health import HttpBoard, health_of, report_for_ever
 from crawlers.loop import Crawler
 from crawlers.sink import BatchingSink
 from tests.devices.support import MemorySink
+from tests.support.manual_clock import ManualClock
 from tests.support.rawhttp import exchange, post
 from tests.support.serving import serving
 

@@ -12,6 +12,7 @@ from backend.core.health import DeviceHealth
 from backend.inventory.loader import load
 from backend.processes.one_process import create_app
 from backend.processes.shared import Overrides
+from backend.queries.devices import CRAWLER_LIMIT_NS
 from backend.settings import Settings
 from tests.devices.support import EXAMPLE
 from tests.support.graphql_client import data
