@@ -31,7 +31,7 @@ from backend.processes.web_app import build_web_app
 from backend.processes.web_services import WebServices, build_web_services, run_live
 from backend.rollups.engine import RollupEngine
 from backend.settings import Settings
-from crawlers.health import report_for_ever
+from crawlers.health import report_loop
 from crawlers.registry import build_crawler, update_crawler
 from workers.runner import InProcessRunner, InProcessTaskQueue
 
@@ -93,7 +93,7 @@ async def run_crawlers(services: Services) -> AsyncIterator[None]:
         await update_crawler(crawler, old.sensors, new.sensors)
 
     services.description.on_update(update_description)
-    reports = report_for_ever(crawler, IN_PROCESS, services.board, services.clock)
+    reports = report_loop(crawler, IN_PROCESS, services.board, services.clock)
     async with background_task(crawler.run(), "crawlers"), background_task(reports, "health of devices"):
         yield
 
