@@ -72,9 +72,11 @@ def build_web_app(
     routes = [
         *graphql.routes(),
         # Before the reads, whose last route takes every path below /api.
-        *openapi_routes(endpoints, page, shown=settings.explorer),
+        *openapi_routes(endpoints, page, is_enabled=settings.explorer),
         *_description_routes(services),
-        *explorer_routes(schema.as_str() if settings.introspection else None, page, shown=settings.explorer),
+        *explorer_routes(
+            schema.as_str() if settings.introspection else None, page, is_enabled=settings.explorer
+        ),
         *health_routes({**readiness_checks(services), **(checks or {})}),
         metrics_route(metrics.render, CONTENT_TYPE),
         Mount("/", SinglePage(page)),
