@@ -1,4 +1,4 @@
-"""Time, passed in so that tests can hold it."""
+"""The clock as a dependency, so that tests can set the time."""
 
 from __future__ import annotations
 

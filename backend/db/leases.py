@@ -18,7 +18,7 @@ from sqlalchemy import BigInteger, ColumnElement, cast, delete, extract, func, l
 from sqlalchemy.dialects import postgresql, sqlite
 
 from backend.core.background import start_background_task
-from backend.core.cancelling import end
+from backend.core.cancelling import cancel_all
 from backend.core.errors import TransientError
 from backend.core.tasks import Lock
 from backend.core.windows import NS_PER_SECOND
@@ -110,7 +110,7 @@ class _Holding:
 
     async def end(self) -> None:
         if self._beat is not None:
-            await end([self._beat])
+            await cancel_all([self._beat])
         await self._let_go()
 
     def check(self) -> None:
