@@ -8,7 +8,7 @@ from typing import Annotated, Any, ClassVar, Final, Literal, TypeAlias
 from pydantic import Field, RootModel, model_validator
 
 from backend.inventory.model import Equipment, Probe, Rack, RoomArray, Side, Site
-from backend.inventory.sensors import DEFAULT_RACK_UNITS, POSITION, SIDE, Position
+from backend.inventory.sensors import DEFAULT_RACK_UNITS, MAX_RACK_UNITS, POSITION, SIDE, Position
 from backend.inventory.validation import Entry, Names, SourceFile, map_of
 from backend.inventory.values import (
     PLACEHOLDER,
@@ -29,7 +29,7 @@ ROOM: Final = "room_map.yaml"
 
 _EQUIPMENT: Final[dict[str, Literal["compute", "switch"]]] = {"compute": "compute", "switch": "switch"}
 
-_Units: TypeAlias = Annotated[int, integer(1, 100, "a number of U")]
+_Units: TypeAlias = Annotated[int, integer(1, MAX_RACK_UNITS, "a number of U")]
 # Lengths and colours end up in a page's style, so nothing else may be in them.
 _Length: TypeAlias = Annotated[
     str, matching(r"-?[0-9]+(\.[0-9]+)?(%|px|em|rem|vw|vh)?", "a CSS length such as 82.5%")
@@ -39,7 +39,9 @@ _Color: TypeAlias = Annotated[
     matching(r"[A-Za-z]+|#[0-9A-Fa-f]{3,8}|(rgb|hsl)a?\([0-9., %]+\)", "a CSS colour such as blue"),
 ]
 _SideKey: TypeAlias = Annotated[str, as_key(Kind("a side: front, back or top", SIDE.read, SIDE.substitute))]
-_PositionKey: TypeAlias = Annotated[str, InContext(lambda context: as_key(POSITION.kind_of(context)))]
+_PositionKey: TypeAlias = Annotated[
+    str, InContext(lambda context: as_key(POSITION.kind_of(context)), POSITION.widest)
+]
 
 
 class EquipmentEntry(Entry):

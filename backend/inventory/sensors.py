@@ -55,6 +55,7 @@ FILE: Final = "sensors.yaml"
 IGNORED: Final = ("classes",)
 """The key that holds anchors for the rest of a file."""
 DEFAULT_RACK_UNITS: Final = 42
+MAX_RACK_UNITS: Final = 100
 METHODS: Final = ("snmp", "modbus", "socomec", "flukso", "temperature_push")
 
 _SIDES: Final[dict[str, Side]] = {"front": "front", "back": "back", "top": "top"}
@@ -71,7 +72,7 @@ def _position(context: Mapping[str, Any]) -> Kind[int]:
 
 
 SIDE: Final = one_of(_SIDES)
-POSITION: Final = InContext(_position)
+POSITION: Final = InContext(_position, {"units": MAX_RACK_UNITS})
 """A height in a rack. The validation context has the height of the racks as `units`."""
 
 Register: TypeAlias = Annotated[int, integer(0, 65535, "a register")]

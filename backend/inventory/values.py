@@ -86,9 +86,13 @@ class Kind(Generic[T]):
 
 @dataclass(frozen=True, slots=True)
 class InContext(Generic[T]):
-    """A kind whose limits stand elsewhere in the description: `kind_of` makes it from the validation context."""
+    """A kind whose limits stand elsewhere in the description: `kind_of` makes it from the validation context.
+
+    `widest` is the context with the widest limits, which the JSON Schema shows.
+    """
 
     kind_of: Callable[[Mapping[str, Any]], Kind[T]]
+    widest: Mapping[str, Any] = field(default_factory=dict, hash=False)
 
     def __get_pydantic_core_schema__(self, source: Any, handler: GetCoreSchemaHandler) -> CoreSchema:
         def validate(value: object, info: ValidationInfo) -> T:
@@ -97,7 +101,7 @@ class InContext(Generic[T]):
         return core_schema.with_info_plain_validator_function(validate)
 
     def __get_pydantic_json_schema__(self, schema: CoreSchema, handler: GetJsonSchemaHandler) -> JsonSchema:
-        return dict(self.kind_of({}).schema)
+        return dict(self.kind_of(self.widest).schema)
 
 
 def as_key(kind: Kind[Any]) -> Kind[str]:
@@ -160,7 +164,7 @@ def matching(pattern: str, expected: str, secret: bool = False) -> Kind[str]:
             raise ValueError
         return text
 
-    return Kind(expected, read, "", secret=secret)
+    return Kind(expected, read, "", {**SCALAR_SCHEMA, "pattern": f"^(?:{pattern})$"}, secret)
 
 
 def from_environment(kind: Kind[T]) -> Kind[T]:
@@ -170,9 +174,8 @@ def from_environment(kind: Kind[T]) -> Kind[T]:
         match = _VARIABLE.fullmatch(leaf.text.strip())
         return kind.read(leaf if match is None else Leaf(os.environ[match[1]], "str", leaf.line))
 
-    return replace(
-        kind, expected=f"{kind.expected}, or ${{NAME}} of an environment variable that holds it", read=read
-    )
+    expected = f"{kind.expected}, or ${{NAME}} of an environment variable that holds it"
+    return replace(kind, expected=expected, read=read, schema=SCALAR_SCHEMA)
 
 
 def _read_text(leaf: Leaf) -> str:
