@@ -25,7 +25,6 @@ import numpy as np
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 from backend.core.bucket import Buckets, SeriesKind
-from backend.core.clock import ManualClock
 from backend.core.reading import Readings
 from backend.core.windows import NS_PER_SECOND, Window
 from backend.inventory.loader import load
@@ -33,6 +32,7 @@ from backend.inventory.model import Inventory
 from backend.processes.one_process import Parts, create_app
 from backend.processes.server import run
 from backend.settings import Settings
+from tests.support.manual_clock import ManualClock
 from tests.support.serve import serving
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -90,7 +90,7 @@ async def fill(services: Any, inventory: Inventory) -> None:
     await services.store.write_buckets(SeriesKind.SENSOR, Window.S30, week_of(names[:CHARTED], Window.S30))
     await services.state.set_watermark(Window.S30, NOW_S * NS_PER_SECOND)
     last = Readings.from_rows(names, [services.clock.now_ns()] * len(names), [120.5] * len(names))
-    services.last_values.take(last)
+    services.last_values.merge(last)
 
 
 async def serve(folder: Path, port: Any, done: Any) -> None:

@@ -6,7 +6,7 @@ from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from typing import TypeAlias
 
-from backend.accounts.postman import Postman
+from backend.accounts.outbox_sender import OutboxSender
 from backend.core.clock import Clock
 from backend.core.events import EventLog
 from backend.core.jobs import JobRepository
@@ -14,8 +14,8 @@ from backend.core.ports import RollupState, TimeSeriesStore
 from backend.core.windows import Window
 from backend.jobs.runner import JobRunner
 from backend.rollups.engine import RollupEngine
-from backend.rollups.retention import Keep
-from backend.watch.error_counters import Unresponsive
+from backend.rollups.retention import RetentionPeriods
+from backend.watch.error_counters import SilenceCounter
 from backend.watch.watcher import Watcher
 
 Task: TypeAlias = Callable[[], Awaitable[object]]
@@ -48,12 +48,12 @@ class Services:
     store: TimeSeriesStore
     state: RollupState
     clock: Clock
-    keep: Keep
-    unresponsive: Unresponsive
+    keep: RetentionPeriods
+    silence_counter: SilenceCounter
     watcher: Watcher
     jobs: JobRunner
     history: History
-    postman: Postman
+    outbox_sender: OutboxSender
 
 
 def bind(services: Services) -> Mapping[str, Task]:
@@ -72,12 +72,12 @@ def bind(services: Services) -> Mapping[str, Task]:
         "retain": lambda: rollups.retain(services.keep),
         "maintain": lambda: services.store.maintain(clock.now_ns()),
         "forget": lambda: services.history.forget(clock.now_ns()),
-        "detect_unresponsive_temperature_sensors": services.unresponsive.detect,
-        "watch_sensors": services.watcher.look,
+        "detect_unresponsive_temperature_sensors": services.silence_counter.detect,
+        "watch_sensors": services.watcher.check,
         "run_job": services.jobs.prepare,
         "wait_job": services.jobs.run,
         "finish_job": services.jobs.finish,
         "check_health": check_health,
-        "send_confirmation_email": services.postman.send_confirmations,
-        "send_authorization_email": services.postman.send_authorizations,
+        "send_confirmation_email": services.outbox_sender.send_confirmations,
+        "send_authorization_email": services.outbox_sender.send_authorizations,
     }

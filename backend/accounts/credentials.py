@@ -1,7 +1,7 @@
-"""Secrets that are handed out once and kept as hashes.
+"""Random secrets that are shown once and stored as hashes.
 
-They are 256 bits of chance, so that a plain SHA-256 cannot be turned round; passwords, which people choose, are
-another matter (`passwords.py`).
+Each secret has 256 random bits, so a plain SHA-256 is enough. Passwords need a slow hash
+(`passwords.py`), because people choose them.
 """
 
 from __future__ import annotations
@@ -10,19 +10,19 @@ import hashlib
 import secrets
 from typing import Final
 
-TOKEN_PREFIX: Final = "seduce_pat_"  # noqa: S105  what a personal token begins with, so that scanners find lost ones
+TOKEN_PREFIX: Final = "seduce_pat_"  # noqa: S105  prefix of personal tokens: secret scanners search for it
 KEY_PREFIX: Final = "seduce_key_"
-_MOST: Final = 128
-"""Longer than any secret of ours: what is longer need not be hashed."""
+_MAX_LENGTH: Final = 128
+"""Characters. No secret of this program is longer, so a longer text is not hashed."""
 
 
 def new_secret(prefix: str = "") -> str:
     return prefix + secrets.token_urlsafe(32)
 
 
-def hash_of(secret: str) -> str:
-    """64 hexadecimal digits; empty for what cannot be one of ours."""
-    if not secret or len(secret) > _MOST:
+def hash_secret(secret: str) -> str:
+    """Return the SHA-256 as 64 hexadecimal digits, or an empty text if `secret` cannot be one of this program's secrets."""
+    if not secret or len(secret) > _MAX_LENGTH:
         return ""
     return hashlib.sha256(secret.encode("utf-8", "surrogatepass")).hexdigest()
 

@@ -1,32 +1,34 @@
-"""What can be wrong with a wish about accounts. Each is told to whoever wished, as it is."""
+"""Errors of account operations. Their messages are shown to the user as they are."""
 
 from __future__ import annotations
 
 from backend.core import errors
 from backend.core.errors import Conflict, NotAllowed, NotFound, UserError
 
-__all__ = ["Conflict", "InvalidInput", "LinkSpent", "LogInRefused", "NotFound", "too_many"]
+__all__ = ["Conflict", "InvalidInput", "InvalidLink", "LogInRefused", "NotFound", "too_many_attempts"]
 
 
 class InvalidInput(UserError):
-    """A value that cannot be taken."""
+    """An input value that is not acceptable; `field` is the name of the input field."""
 
-    def __init__(self, where: str, what: str) -> None:
-        super().__init__(what, path=(where,))
+    def __init__(self, field: str, message: str) -> None:
+        super().__init__(message, path=(field,))
 
 
 class LogInRefused(NotAllowed):
-    """Wrong address or password, which of them is not told; or an account that is not authorized."""
+    """Wrong e-mail address or password, without saying which of them; or an account that is not authorized."""
 
 
-class LinkSpent(NotFound):
-    """A mailed link that was used, has expired, or never was."""
+class InvalidLink(NotFound):
+    """A mailed link that has been used, has expired, or was never issued."""
 
     def __init__(self) -> None:
-        super().__init__("This link was used already or has expired. Ask for a new one.", path=("token",))
+        super().__init__(
+            "This link is invalid: it has been used or has expired. Request a new one.", path=("token",)
+        )
 
 
-def too_many(wait_s: float) -> errors.TooManyAttempts:
+def too_many_attempts(wait_s: float) -> errors.TooManyAttempts:
     seconds = max(1, round(wait_s))
-    spoken = f"{seconds} seconds" if seconds < 120 else f"{round(seconds / 60)} minutes"
-    return errors.TooManyAttempts(f"There were too many attempts. Try again in {spoken}.", seconds)
+    wait = f"{seconds} seconds" if seconds < 120 else f"{round(seconds / 60)} minutes"
+    return errors.TooManyAttempts(f"Too many attempts. Try again in {wait}.", seconds)

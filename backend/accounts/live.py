@@ -1,4 +1,4 @@
-"""Connections that last, and the rights of those behind them, which may end at any time."""
+"""Rights of long-lived connections, checked again and again because a session, a token or a user can lose them at any time."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from enum import Enum
 from typing import Final
 
 from backend.accounts.repository import AccountStore
-from backend.accounts.sign_in import SignIns
+from backend.accounts.sign_in import SignInService
 from backend.core.clock import Clock
 from backend.core.errors import TransientError
 from backend.core.outage import Outage
@@ -19,92 +19,93 @@ from backend.core.rights import Credential, Principal
 
 log = logging.getLogger(__name__)
 
-LOOK_S: Final = 2.0
-"""Seconds between two looks: all connections together cost two queries each."""
-UNKNOWN_LOOKS: Final = 15
-"""Looks that may fail one after another before everybody counts as gone: who cannot be checked has no rights."""
+CHECK_INTERVAL_S: Final = 2.0
+"""Seconds between two checks. A check costs two queries for all connections together."""
+MAX_FAILED_CHECKS: Final = 15
+"""Consecutive failed checks after which all connections end: rights that cannot be verified are not granted."""
 
 
-class Ending(Enum):
-    """Why a connection must end."""
+class EndReason(Enum):
+    """The reason why a connection must end."""
 
-    GONE = "gone"
-    """Nobody is known by that credential any more."""
+    INVALID = "invalid"
+    """The session or token is no longer valid."""
     CHANGED = "changed"
-    """Whoever it is has other rights now."""
+    """The user has other rights now."""
 
 
-class Watched:
-    """One connection; `changed` is set once its rights are not what they were."""
+class WatchedConnection:
+    """One connection. `changed` is set when its rights have changed; `reason` then says how."""
 
     def __init__(self) -> None:
         self.changed = asyncio.Event()
-        self.how = Ending.GONE
+        self.reason = EndReason.INVALID
 
 
 class LiveRights:
-    """Tells each watched connection when its rights are not those any more with which it began."""
+    """Compares the rights of each open connection with those at its start, and flags the connections that differ."""
 
-    def __init__(self, store: AccountStore, sign_ins: SignIns, clock: Clock) -> None:
+    def __init__(self, store: AccountStore, sign_ins: SignInService, clock: Clock) -> None:
         self._store = store
         self._sign_ins = sign_ins
         self._clock = clock
-        self._watched: dict[Principal, set[Watched]] = defaultdict(set)
+        self._connections: dict[Principal, set[WatchedConnection]] = defaultdict(set)
         self._outage = Outage(log, "rights_check", level=logging.WARNING)
 
     @contextmanager
-    def watch(self, who: Principal) -> Iterator[Watched]:
-        watched = Watched()
-        self._watched[who].add(watched)
+    def watch(self, principal: Principal) -> Iterator[WatchedConnection]:
+        """Watch a connection of `principal` during the block."""
+        connection = WatchedConnection()
+        self._connections[principal].add(connection)
         try:
-            yield watched
+            yield connection
         finally:
-            self._watched[who].discard(watched)
-            if not self._watched[who]:
-                del self._watched[who]
+            self._connections[principal].discard(connection)
+            if not self._connections[principal]:
+                del self._connections[principal]
 
     async def run(self) -> None:
+        """Check all connections until cancelled."""
         while True:
-            await asyncio.sleep(LOOK_S)
+            await asyncio.sleep(CHECK_INTERVAL_S)
             try:
-                await self.look()
+                await self.check_all()
             except TransientError as error:
                 self._outage.failed(error)
-                if self._outage.failures >= UNKNOWN_LOOKS:
-                    for who in self._known():
-                        self._end(who, Ending.GONE)
+                if self._outage.failures >= MAX_FAILED_CHECKS:
+                    for principal in self._identified():
+                        self._flag(principal, EndReason.INVALID)
             else:
                 self._outage.recovered()
 
-    async def look(self) -> None:
-        """Once. An open connection counts as use of its session."""
-        known = self._known()
-        if not known:
+    async def check_all(self) -> None:
+        """Check every connection once. An open connection counts as use of its session."""
+        principals = self._identified()
+        if not principals:
             return
-        ids = {kind: [who.credential_id for who in known if who.credential is kind] for kind in Credential}
-        standing: dict[str, bool] = {}
-        """Credential -> whether its user is an administrator."""
-        async with self._store.begin() as within:
-            for session, user in await within.sessions.living(ids[Credential.SESSION]):
-                if self._sign_ins.stands(session, user):
-                    standing[session.id] = user.is_admin
-            used = sorted(standing)
-            for token, user in await within.tokens.living(ids[Credential.TOKEN]):
-                if self._sign_ins.holds(token, user):
-                    standing[token.id] = user.is_admin
-            if used:
-                await within.sessions.touch_stale(used, self._clock.now_ns())
-        for who in known:
-            is_admin = standing.get(who.credential_id)
+        ids = {kind: [p.credential_id for p in principals if p.credential is kind] for kind in Credential}
+        is_admin_by_credential: dict[str, bool] = {}
+        async with self._store.begin() as repo:
+            for session, user in await repo.sessions.find_many(ids[Credential.SESSION]):
+                if self._sign_ins.is_session_valid(session, user):
+                    is_admin_by_credential[session.id] = user.is_admin
+            session_ids = sorted(is_admin_by_credential)
+            for token, user in await repo.tokens.find_many(ids[Credential.TOKEN]):
+                if self._sign_ins.is_token_valid(token, user):
+                    is_admin_by_credential[token.id] = user.is_admin
+            if session_ids:
+                await repo.sessions.record_stale_use(session_ids, self._clock.now_ns())
+        for principal in principals:
+            is_admin = is_admin_by_credential.get(principal.credential_id)
             if is_admin is None:
-                self._end(who, Ending.GONE)
-            elif is_admin != who.is_admin:
-                self._end(who, Ending.CHANGED)
+                self._flag(principal, EndReason.INVALID)
+            elif is_admin != principal.is_admin:
+                self._flag(principal, EndReason.CHANGED)
 
-    def _known(self) -> list[Principal]:
-        return [who for who in self._watched if who.is_authenticated]
+    def _identified(self) -> list[Principal]:
+        return [principal for principal in self._connections if principal.is_authenticated]
 
-    def _end(self, who: Principal, how: Ending) -> None:
-        for watched in self._watched.get(who, ()):
-            watched.how = how
-            watched.changed.set()
+    def _flag(self, principal: Principal, reason: EndReason) -> None:
+        for connection in self._connections.get(principal, ()):
+            connection.reason = reason
+            connection.changed.set()

@@ -1,4 +1,4 @@
-"""Entries of the audit log, written in the unit of work of what they tell about."""
+"""Audit entries, written in the same unit of work as the change that they record."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from backend.core.clock import Clock
 
 @dataclass(frozen=True, slots=True)
 class Actor:
-    """Who acts: a user by id, from an internet address. Empty for an operator at the command line."""
+    """The user that performs an action, and the network address. Both are empty for an operator at the command line."""
 
     user_id: str = ""
     address: str = ""
@@ -26,11 +26,12 @@ class AuditLog:
 
     async def write(
         self,
-        within: Repository,
+        repo: Repository,
         kind: AuditKind,
         actor: Actor,
         subject_id: str = "",
         **detail: str | int | float | bool | None,
     ) -> None:
+        """Add an entry about the user `subject_id`; empty for none."""
         event = AuditEvent(self.clock.now_ns(), kind, actor.user_id, subject_id, actor.address[:64], detail)
-        await within.audit.add(event)
+        await repo.audit.add(event)

@@ -1,4 +1,4 @@
-"""Users and what they are known by: plain values, and the one table of how a user's state may change."""
+"""Users and their credentials as plain values, and the transition table of a user's state."""
 
 from __future__ import annotations
 
@@ -40,30 +40,30 @@ TRANSITIONS: Final[Mapping[tuple[UserState, UserEvent], UserState]] = {
     (_S.AUTHORIZED, _E.DEAUTHORIZE): _S.UNAUTHORIZED,
     (_S.UNAUTHORIZED, _E.REAUTHORIZE): _S.AUTHORIZED,
 }
-"""All there are. What is not here is refused."""
+"""All permitted transitions. Every other transition is refused."""
 
 
-def after(state: UserState, event: UserEvent) -> UserState | None:
-    """The state that the event leads to; None where it cannot happen."""
+def next_state(state: UserState, event: UserEvent) -> UserState | None:
+    """Return the state after the event, or None if the event is not permitted in `state`."""
     return TRANSITIONS.get((state, event))
 
 
-def events_towards(state: UserState, target: UserState) -> tuple[UserEvent, ...] | None:
-    """The shortest way; None where there is none."""
-    ways: dict[UserState, tuple[UserEvent, ...]] = {state: ()}
+def events_leading_to(state: UserState, target: UserState) -> tuple[UserEvent, ...] | None:
+    """Return the shortest sequence of events from `state` to `target`, or None if there is none."""
+    paths: dict[UserState, tuple[UserEvent, ...]] = {state: ()}
     frontier = [state]
-    while frontier and target not in ways:
-        here = frontier.pop(0)
+    while frontier and target not in paths:
+        current = frontier.pop(0)
         for (start, event), end in TRANSITIONS.items():
-            if start is here and end not in ways:
-                ways[end] = (*ways[here], event)
+            if start is current and end not in paths:
+                paths[end] = (*paths[current], event)
                 frontier.append(end)
-    return ways.get(target)
+    return paths.get(target)
 
 
 @dataclass(frozen=True, slots=True)
 class User:
-    """Times are ns UTC. `email_key` is the address in the form in which two are compared."""
+    """A user. Times are ns UTC. `email_key` is the address in normalized form, for comparison."""
 
     id: str
     email: str
@@ -78,13 +78,13 @@ class User:
     login_ns: int | None
 
     @property
-    def may_enter(self) -> bool:
+    def can_log_in(self) -> bool:
         return self.state is UserState.AUTHORIZED
 
 
 @dataclass(frozen=True, slots=True)
 class Session:
-    """A log-in. Only the hash of its cookie is kept."""
+    """A log-in session. Only the hash of its cookie is stored."""
 
     id: str
     user_id: str
@@ -96,7 +96,7 @@ class Session:
 
 @dataclass(frozen=True, slots=True)
 class AccessToken:
-    """A personal token. Only its hash is kept."""
+    """A personal access token. Only its hash is stored."""
 
     id: str
     user_id: str
@@ -110,7 +110,7 @@ class AccessToken:
 
 @dataclass(frozen=True, slots=True)
 class DeviceKey:
-    """A key for pushes; `network` is the only one it is good from, empty for any."""
+    """A key with which a device pushes readings. It is valid only from `network`; empty means from anywhere."""
 
     id: str
     name: str
@@ -120,7 +120,7 @@ class DeviceKey:
 
 
 class Purpose(StrEnum):
-    """What a mailed link is for."""
+    """The action that a mailed link permits."""
 
     CONFIRM = "confirm"
     RESET = "reset"
@@ -129,7 +129,7 @@ class Purpose(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class MailToken:
-    """The secret of a mailed link, by its hash. `user_id` is whom it concerns, `holder_id` whose mailbox it went to."""
+    """A mailed link, stored by the hash of its secret. `user_id` is the user it concerns, `holder_id` the recipient."""
 
     secret_hash: str
     user_id: str
@@ -139,7 +139,7 @@ class MailToken:
 
 
 class MailKind(StrEnum):
-    """Mails that are sent, each with templates of this name."""
+    """Kinds of mail. Each has templates of this name."""
 
     CONFIRMATION = "confirmation"
     KNOWN_ADDRESS = "known_address"
@@ -151,8 +151,8 @@ class MailKind(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
-class Waiting:
-    """A mail that waits to be sent: about `user_id`, to `to_id`."""
+class OutboxMail:
+    """A mail in the outbox: about the user `user_id`, to the user `to_id`. Times are ns UTC."""
 
     id: str
     kind: MailKind
@@ -192,7 +192,10 @@ class AuditKind(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class AuditEvent:
-    """Who did what to whom. Users are named by id, empty for none; `detail` never holds a secret or an address of a person."""
+    """An audit entry: who did what to whom. Users are given by id, empty for none.
+
+    `detail` never contains a secret or a person's e-mail address.
+    """
 
     at_ns: int
     kind: AuditKind

@@ -1,35 +1,35 @@
-"""Log-in and sessions, and who it is that asks."""
+"""Log-in, sessions, and the look-up of the principal behind a cookie or a token."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from backend.accounts.credentials import TOKEN_PREFIX, hash_of, new_id, new_secret
+from backend.accounts.credentials import TOKEN_PREFIX, hash_secret, new_id, new_secret
 from backend.accounts.errors import LogInRefused, NotFound
-from backend.accounts.fields import key_of
+from backend.accounts.fields import normalize_email
 from backend.accounts.log import Actor, AuditLog
 from backend.accounts.model import AccessToken, AuditKind, Session, User
 from backend.accounts.passwords import Passwords
 from backend.accounts.rates import LOG_IN_ACCOUNT, LOG_IN_ADDRESS, Rates
 from backend.accounts.repository import AccountStore, Repository
-from backend.accounts.rules import TOKEN_AUDIT_NS, TOUCH_NS, Rules
-from backend.accounts.steps import spoken
+from backend.accounts.rules import TOKEN_AUDIT_NS, USE_RESOLUTION_NS, Rules
+from backend.accounts.steps import describe_state
 from backend.core.clock import Clock
 from backend.core.rights import ANONYMOUS, Credential, Principal, Scope
 
-_WRONG = "The address or the password is wrong."
+_WRONG_CREDENTIALS = "The e-mail address or the password is wrong."
 
 
 @dataclass(frozen=True, slots=True)
-class LoggedIn:
-    """`secret` is the cookie's value, handed out this once."""
+class NewSession:
+    """A session that has just started. `secret` is the value of its cookie; it is not available later."""
 
     user: User
     secret: str
 
 
-class SignIns:
+class SignInService:
     def __init__(
         self,
         store: AccountStore,
@@ -46,115 +46,121 @@ class SignIns:
         self._log = log
         self._rules = rules
 
-    async def log_in(self, email: str, password: str, address: str, agent: str, old: str = "") -> LoggedIn:
-        """A new session; `old` is the cookie that came along, whose session ends. Raises `LogInRefused`, `TooManyAttempts`.
+    async def log_in(self, email: str, password: str, address: str, agent: str, old: str = "") -> NewSession:
+        """Start a session. `old` is the cookie of the request; its session ends.
 
-        Whether there is such a user is not told, and does not show in the time either.
+        Neither the answer nor its timing reveals whether the user exists. Raises `LogInRefused`, `TooManyAttempts`.
         """
-        key = key_of(email)
+        key = normalize_email(email)
         async with self._rates.minimum_duration():
             await self._rates.take("log-in", address, LOG_IN_ADDRESS)
             await self._rates.take("log-in", key, LOG_IN_ACCOUNT)
-            async with self._store.begin() as within:
-                user = await within.users.with_email(key)
-            right = await self._passwords.matches(password, user.password_hash if user else None)
-            if user is None or not right:
-                await self._failed(user, address, "unknown" if user is None else "password")
-                raise LogInRefused(_WRONG)
-            if not user.may_enter:
-                await self._failed(user, address, user.state.value)
-                raise LogInRefused(f"This account is {spoken(user.state)}.")
-            secret = await self._begin(user, address, agent, old)
+            async with self._store.begin() as repo:
+                user = await repo.users.find_by_email(key)
+            is_match = await self._passwords.matches(password, user.password_hash if user else None)
+            if user is None or not is_match:
+                await self._record_failure(user, address, "unknown" if user is None else "password")
+                raise LogInRefused(_WRONG_CREDENTIALS)
+            if not user.can_log_in:
+                await self._record_failure(user, address, user.state.value)
+                raise LogInRefused(f"This account {describe_state(user.state)}.")
+            secret = await self._start_session(user, address, agent, old)
             await self._rates.forget("log-in", key)
-            return LoggedIn(user, secret)
+            return NewSession(user, secret)
 
-    async def _begin(self, user: User, address: str, agent: str, old: str) -> str:
+    async def _start_session(self, user: User, address: str, agent: str, old: str) -> str:
         secret, now = new_secret(), self._clock.now_ns()
         session = Session(new_id(), user.id, now, now, address[:64], agent[:200])
-        async with self._store.begin(alone=True) as within:
-            if old and (before := await within.sessions.with_secret(hash_of(old))):
-                await within.sessions.end(before[0].id, before[0].user_id)
-            oldest = now - self._rules.session_ns, now - self._rules.session_idle_ns
-            await within.sessions.end_stale(*oldest)
-            await within.sessions.add(session, hash_of(secret))
-            await within.users.change(user.id, login_ns=now)
-            await self._log.write(within, AuditKind.LOGGED_IN, Actor(user.id, address), user.id)
+        async with self._store.begin(exclusive=True) as repo:
+            if old and (previous := await repo.sessions.find_by_secret(hash_secret(old))):
+                await repo.sessions.delete(previous[0].id, previous[0].user_id)
+            await repo.sessions.delete_expired(
+                now - self._rules.session_ns, now - self._rules.session_idle_ns
+            )
+            await repo.sessions.add(session, hash_secret(secret))
+            await repo.users.update(user.id, login_ns=now)
+            await self._log.write(repo, AuditKind.LOGGED_IN, Actor(user.id, address), user.id)
         return secret
 
-    async def _failed(self, user: User | None, address: str, why: str) -> None:
-        async with self._store.begin() as within:
+    async def _record_failure(self, user: User | None, address: str, reason: str) -> None:
+        async with self._store.begin() as repo:
             subject = user.id if user else ""
-            await self._log.write(within, AuditKind.LOG_IN_FAILED, Actor(address=address), subject, why=why)
+            await self._log.write(repo, AuditKind.LOG_IN_FAILED, Actor(address=address), subject, why=reason)
 
-    async def log_out(self, who: Principal, address: str) -> None:
-        if who.credential is not Credential.SESSION:
+    async def log_out(self, principal: Principal, address: str) -> None:
+        """End the session of `principal`. Does nothing for another kind of credential."""
+        if principal.credential is not Credential.SESSION:
             return
-        async with self._store.begin() as within:
-            await within.sessions.end(who.credential_id, who.user_id)
-            await self._log.write(within, AuditKind.LOGGED_OUT, Actor(who.user_id, address), who.user_id)
+        async with self._store.begin() as repo:
+            await repo.sessions.delete(principal.credential_id, principal.user_id)
+            await self._log.write(
+                repo, AuditKind.LOGGED_OUT, Actor(principal.user_id, address), principal.user_id
+            )
 
-    async def sessions(self, user_id: str) -> Sequence[Session]:
-        async with self._store.begin() as within:
-            return [s for s in await within.sessions.of(user_id) if self._lasts(s)]
+    async def list_sessions(self, user_id: str) -> Sequence[Session]:
+        """Return the valid sessions of a user, the last used first."""
+        async with self._store.begin() as repo:
+            return [s for s in await repo.sessions.list_for_user(user_id) if self._is_within_lifetime(s)]
 
-    async def end(self, session_id: str, user_id: str, address: str) -> None:
-        """Raises `NotFound` for one that is not the user's."""
-        async with self._store.begin() as within:
-            if not await within.sessions.end(session_id, user_id):
-                raise NotFound("There is no such session.")
-            await self._log.write(within, AuditKind.SESSION_ENDED, Actor(user_id, address), user_id)
+    async def end_session(self, session_id: str, user_id: str, address: str) -> None:
+        """End a session of the user. Raises `NotFound` if the user has no such session."""
+        async with self._store.begin() as repo:
+            if not await repo.sessions.delete(session_id, user_id):
+                raise NotFound("Session not found. It may have ended already.")
+            await self._log.write(repo, AuditKind.SESSION_ENDED, Actor(user_id, address), user_id)
 
-    async def end_others(self, who: Principal, address: str) -> int:
-        async with self._store.begin() as within:
-            count = await within.sessions.end_all(who.user_id, but=who.credential_id)
-            actor = Actor(who.user_id, address)
-            await self._log.write(within, AuditKind.SESSION_ENDED, actor, who.user_id, count=count)
+    async def end_other_sessions(self, principal: Principal, address: str) -> int:
+        """End all sessions of the user except this one. Returns how many ended."""
+        async with self._store.begin() as repo:
+            count = await repo.sessions.delete_for_user(principal.user_id, except_id=principal.credential_id)
+            actor = Actor(principal.user_id, address)
+            await self._log.write(repo, AuditKind.SESSION_ENDED, actor, principal.user_id, count=count)
             return count
 
-    async def by_cookie(self, secret: str) -> Principal:
-        """Nobody for a cookie without a session. Raises `TransientError` where that cannot be known now."""
-        if not (hashed := hash_of(secret)):
+    async def authenticate_cookie(self, secret: str) -> Principal:
+        """Return the session's principal, or `ANONYMOUS` for a cookie without a valid session. Raises `TransientError`."""
+        if not (secret_hash := hash_secret(secret)):
             return ANONYMOUS
-        async with self._store.begin() as within:
-            known = await within.sessions.with_secret(hashed)
-            if known is None or not self.stands(*known):
+        async with self._store.begin() as repo:
+            match = await repo.sessions.find_by_secret(secret_hash)
+            if match is None or not self.is_session_valid(*match):
                 return ANONYMOUS
-            session, user = known
+            session, user = match
             now = self._clock.now_ns()
-            if now - session.used_ns >= TOUCH_NS:
-                await within.sessions.touch([session.id], now)
+            if now - session.used_ns >= USE_RESOLUTION_NS:
+                await repo.sessions.record_use([session.id], now)
             return Principal(user.id, user.is_admin, Credential.SESSION, session.id, frozenset(Scope))
 
-    async def by_token(self, secret: str, address: str) -> Principal:
-        """Nobody for what is no valid personal token. Raises `TransientError`."""
-        if not secret.startswith(TOKEN_PREFIX) or not (hashed := hash_of(secret)):
+    async def authenticate_token(self, secret: str, address: str) -> Principal:
+        """Return the token's principal, or `ANONYMOUS` for a text that is no valid personal token. Raises `TransientError`."""
+        if not secret.startswith(TOKEN_PREFIX) or not (secret_hash := hash_secret(secret)):
             return ANONYMOUS
-        async with self._store.begin() as within:
-            known = await within.tokens.with_secret(hashed)
-            if known is None or not self.holds(*known):
+        async with self._store.begin() as repo:
+            match = await repo.tokens.find_by_secret(secret_hash)
+            if match is None or not self.is_token_valid(*match):
                 return ANONYMOUS
-            token, user = known
-            await self._note_use(within, token, address)
+            token, user = match
+            await self._record_token_use(repo, token, address)
             return Principal(user.id, user.is_admin, Credential.TOKEN, token.id, token.scopes)
 
-    async def _note_use(self, within: Repository, token: AccessToken, address: str) -> None:
-        now, before = self._clock.now_ns(), token.used_ns
-        elsewhere = token.address != address[:64]
-        if before is None or elsewhere or now - before >= TOUCH_NS:
-            await within.tokens.used(token.id, now, address[:64])
-        if before is None or elsewhere or now - before >= TOKEN_AUDIT_NS:
+    async def _record_token_use(self, repo: Repository, token: AccessToken, address: str) -> None:
+        now, last_use = self._clock.now_ns(), token.used_ns
+        is_new_address = token.address != address[:64]
+        if last_use is None or is_new_address or now - last_use >= USE_RESOLUTION_NS:
+            await repo.tokens.record_use(token.id, now, address[:64])
+        if last_use is None or is_new_address or now - last_use >= TOKEN_AUDIT_NS:
             actor = Actor(token.user_id, address)
-            await self._log.write(within, AuditKind.TOKEN_USED, actor, token.user_id, token=token.name)
+            await self._log.write(repo, AuditKind.TOKEN_USED, actor, token.user_id, token=token.name)
 
-    def stands(self, session: Session, user: User) -> bool:
-        """Whether a session lets its user in now."""
-        return user.may_enter and self._lasts(session)
+    def is_session_valid(self, session: Session, user: User) -> bool:
+        """Return whether the session still gives its user access."""
+        return user.can_log_in and self._is_within_lifetime(session)
 
-    def holds(self, token: AccessToken, user: User) -> bool:
-        """Whether a token lets its user in now."""
-        return user.may_enter and self._clock.now_ns() < token.expires_ns
+    def is_token_valid(self, token: AccessToken, user: User) -> bool:
+        """Return whether the token still gives its user access."""
+        return user.can_log_in and self._clock.now_ns() < token.expires_ns
 
-    def _lasts(self, session: Session) -> bool:
+    def _is_within_lifetime(self, session: Session) -> bool:
         now = self._clock.now_ns()
         idle, age = now - session.used_ns, now - session.created_ns
         return idle < self._rules.session_idle_ns and age < self._rules.session_ns

@@ -1,29 +1,29 @@
-"""From a sign-up to an account, by mailed links; and a forgotten password.
+"""Sign-up, confirmation, approval and password reset, all by mailed links.
 
-No answer here tells whether an address is known: texts are the same, and so is the time that they take.
+No answer reveals whether an address is registered: the texts are the same, and so is the duration.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 
-from backend.accounts.credentials import hash_of, new_id
-from backend.accounts.errors import Conflict, InvalidInput, LinkSpent
-from backend.accounts.fields import email_of, key_of, name_of
+from backend.accounts.credentials import hash_secret, new_id
+from backend.accounts.errors import Conflict, InvalidInput, InvalidLink
+from backend.accounts.fields import normalize_email, parse_email, parse_name
 from backend.accounts.log import Actor, AuditLog
 from backend.accounts.model import AuditKind, MailKind, MailToken, Purpose, User, UserEvent, UserState
 from backend.accounts.passwords import Passwords, check_password
 from backend.accounts.rates import LINK_ADDRESS, LOG_IN_ACCOUNT, MAIL_ACCOUNT, SIGN_UP_ADDRESS, Rates
 from backend.accounts.repository import AccountStore, Repository
-from backend.accounts.steps import found, post, transit
+from backend.accounts.steps import change_state, enqueue_mail, get_user
 from backend.core.clock import Clock
 
 _UNCONFIRMED = (UserState.CREATED, UserState.WAITING_CONFIRMATION_EMAIL)
 
 
 @dataclass(frozen=True, slots=True)
-class Wish:
-    """What somebody who signs up writes."""
+class SignUpRequest:
+    """The input of a sign-up."""
 
     email: str
     password: str
@@ -33,13 +33,13 @@ class Wish:
 
 @dataclass(frozen=True, slots=True)
 class Link:
-    """What a mailed link is for, and about whom."""
+    """The purpose of a mailed link, and the user it concerns."""
 
     purpose: Purpose
     user: User
 
 
-class SignUps:
+class SignUpService:
     def __init__(
         self, store: AccountStore, clock: Clock, passwords: Passwords, rates: Rates, log: AuditLog
     ) -> None:
@@ -49,21 +49,23 @@ class SignUps:
         self._rates = rates
         self._log = log
 
-    async def sign_up(self, wish: Wish, address: str) -> None:
-        """A mail tells what comes next. Raises `InvalidInput` and `TooManyAttempts`."""
-        email = email_of(wish.email)
-        first, last = name_of(wish.first_name, "firstName"), name_of(wish.last_name, "lastName")
+    async def sign_up(self, request: SignUpRequest, address: str) -> None:
+        """Register a user, and mail the next step. Raises `InvalidInput`, `TooManyAttempts`."""
+        email = parse_email(request.email)
+        first, last = parse_name(request.first_name, "firstName"), parse_name(request.last_name, "lastName")
         if not first and not last:
-            raise InvalidInput("lastName", "The administrators need a name to decide on.")
-        check_password(wish.password, [email, *email.split("@"), first, last])
+            raise InvalidInput(
+                "lastName", "Enter your name: an administrator needs it to approve your account."
+            )
+        check_password(request.password, [email, *email.split("@"), first, last])
         await self._rates.take("sign-up", address, SIGN_UP_ADDRESS)
         async with self._rates.minimum_duration():
-            await self._rates.take("mail", key_of(email), MAIL_ACCOUNT)
+            await self._rates.take("mail", normalize_email(email), MAIL_ACCOUNT)
             user = User(
                 id=new_id(),
                 email=email,
-                email_key=key_of(email),
-                password_hash=await self._passwords.hash(wish.password),
+                email_key=normalize_email(email),
+                password_hash=await self._passwords.hash(request.password),
                 first_name=first,
                 last_name=last,
                 picture_url="",
@@ -72,126 +74,126 @@ class SignUps:
                 created_ns=self._clock.now_ns(),
                 login_ns=None,
             )
-            async with self._store.begin(alone=True) as within:
-                await self._enter(within, user, Actor(address=address))
+            async with self._store.begin(exclusive=True) as repo:
+                await self._store_sign_up(repo, user, Actor(address=address))
 
-    async def _enter(self, within: Repository, user: User, actor: Actor) -> None:
-        known = await within.users.with_email(user.email_key)
-        if known is None:
-            await within.users.add(user)
-            await self._log.write(within, AuditKind.SIGNED_UP, actor, user.id)
-            await post(within, self._clock, MailKind.CONFIRMATION, user.id, user.id)
-        elif known.state in _UNCONFIRMED:
-            # Nobody has shown yet whose address it is: the last who says so gets the link, and with it needs the password.
-            await within.users.change(
-                known.id,
+    async def _store_sign_up(self, repo: Repository, user: User, actor: Actor) -> None:
+        existing = await repo.users.find_by_email(user.email_key)
+        if existing is None:
+            await repo.users.add(user)
+            await self._log.write(repo, AuditKind.SIGNED_UP, actor, user.id)
+            await enqueue_mail(repo, self._clock, MailKind.CONFIRMATION, user.id, user.id)
+        elif existing.state in _UNCONFIRMED:
+            # Nobody has proved yet that the address is theirs. The latest sign-up wins: its link needs its password.
+            await repo.users.update(
+                existing.id,
                 password_hash=user.password_hash,
                 first_name=user.first_name,
                 last_name=user.last_name,
             )
-            await within.links.drop(known.id, Purpose.CONFIRM)
-            await within.outbox.drop(MailKind.CONFIRMATION, known.id)
-            await self._log.write(within, AuditKind.SIGNED_UP, actor, known.id, again=True)
-            await post(within, self._clock, MailKind.CONFIRMATION, known.id, known.id)
+            await repo.links.delete_for(existing.id, Purpose.CONFIRM)
+            await repo.outbox.delete_for(MailKind.CONFIRMATION, existing.id)
+            await self._log.write(repo, AuditKind.SIGNED_UP, actor, existing.id, again=True)
+            await enqueue_mail(repo, self._clock, MailKind.CONFIRMATION, existing.id, existing.id)
         else:
-            await post(within, self._clock, MailKind.KNOWN_ADDRESS, known.id, known.id)
+            await enqueue_mail(repo, self._clock, MailKind.KNOWN_ADDRESS, existing.id, existing.id)
 
-    async def link(self, secret: str, address: str) -> Link:
-        """What a link would do, for the page that asks. Uses nothing up. Raises `LinkSpent`, `TooManyAttempts`."""
+    async def find_link(self, secret: str, address: str) -> Link:
+        """Return the purpose of a link, for the page that shows it. It stays valid. Raises `InvalidLink`, `TooManyAttempts`."""
         await self._rates.take("link", address, LINK_ADDRESS)
-        async with self._store.begin() as within:
-            token = await self._living(within, secret)
-            return Link(token.purpose, await found(within, token.user_id))
+        async with self._store.begin() as repo:
+            token = await self._find_valid(repo, secret)
+            return Link(token.purpose, await get_user(repo, token.user_id))
 
     async def confirm(self, secret: str, password: str, address: str) -> None:
-        """The address is the user's: they have its mail, and know the password of the sign-up.
+        """Confirm the address: the user has the mail, and enters the password of the sign-up.
 
-        The password keeps somebody from signing up with another's address and having its owner confirm it.
-        Raises `LinkSpent`, `InvalidInput` for another password, `TooManyAttempts`.
+        The password prevents an attack: signing up with a foreign address and letting its owner confirm it.
+        Raises `InvalidLink`, `InvalidInput` for a wrong password, `TooManyAttempts`.
         """
         await self._rates.take("link", address, LINK_ADDRESS)
-        async with self._store.begin() as within:
-            token = await self._living(within, secret, Purpose.CONFIRM)
-            user = await found(within, token.user_id)
+        async with self._store.begin() as repo:
+            token = await self._find_valid(repo, secret, Purpose.CONFIRM)
+            user = await get_user(repo, token.user_id)
         await self._rates.take("confirm", user.id, LOG_IN_ACCOUNT)
         if not await self._passwords.matches(password, user.password_hash):
-            raise InvalidInput("password", "This is not the password of the sign-up.")
+            raise InvalidInput(
+                "password", "The password is wrong. Enter the password that you chose when you signed up."
+            )
         actor = Actor(user.id, address)
-        async with self._store.begin(alone=True) as within:
-            user = await found(within, token.user_id)
-            if not await within.links.take(token.secret_hash, self._clock.now_ns()):
-                raise LinkSpent
+        async with self._store.begin(exclusive=True) as repo:
+            user = await get_user(repo, token.user_id)
+            if not await repo.links.consume(token.secret_hash, self._clock.now_ns()):
+                raise InvalidLink
             state = user.state
-            if state is UserState.CREATED:  # faster than the note that the mail was sent
-                state = await transit(within, self._log, user.id, state, UserEvent.EMAIL_SENT, actor)
-            await transit(within, self._log, user.id, state, UserEvent.CONFIRM_EMAIL, actor)
-            await within.links.drop(user.id, Purpose.CONFIRM)
-            await within.outbox.drop(MailKind.CONFIRMATION, user.id)
-            await self._log.write(within, AuditKind.CONFIRMED, actor, user.id)
+            if state is UserState.CREATED:  # the sender has not recorded yet that the mail was sent
+                state = await change_state(repo, self._log, user.id, state, UserEvent.EMAIL_SENT, actor)
+            await change_state(repo, self._log, user.id, state, UserEvent.CONFIRM_EMAIL, actor)
+            await repo.links.delete_for(user.id, Purpose.CONFIRM)
+            await repo.outbox.delete_for(MailKind.CONFIRMATION, user.id)
+            await self._log.write(repo, AuditKind.CONFIRMED, actor, user.id)
 
     async def decide(self, secret: str, *, approve: bool, address: str) -> User:
-        """An administrator's word, by mailed link. Raises `LinkSpent`, `Conflict`, `TooManyAttempts`."""
+        """An administrator's word, by mailed link. Raises `InvalidLink`, `Conflict`, `TooManyAttempts`."""
         await self._rates.take("link", address, LINK_ADDRESS)
-        async with self._store.begin(alone=True) as within:
-            token = await self._living(within, secret, Purpose.DECIDE)
-            holder = await found(within, token.holder_id)
-            if not (holder.is_admin and holder.may_enter):
-                raise Conflict("This link was sent to somebody who is no administrator any more.")
-            user = await found(within, token.user_id)
-            await decide(
-                within, self._log, self._clock, user, approve=approve, actor=Actor(holder.id, address)
-            )
-            return await found(within, user.id)
+        async with self._store.begin(exclusive=True) as repo:
+            token = await self._find_valid(repo, secret, Purpose.DECIDE)
+            holder = await get_user(repo, token.holder_id)
+            if not (holder.is_admin and holder.can_log_in):
+                raise Conflict("This link was sent to a user who is no longer an administrator.")
+            user = await get_user(repo, token.user_id)
+            await decide(repo, self._log, self._clock, user, approve=approve, actor=Actor(holder.id, address))
+            return await get_user(repo, user.id)
 
-    async def ask_reset(self, email: str, address: str) -> None:
-        """A mail with a link, if the address is a user's. Raises `InvalidInput`, `TooManyAttempts`."""
-        key = key_of(email_of(email))
+    async def request_password_reset(self, email: str, address: str) -> None:
+        """Mail a reset link, if a user has this address. Raises `InvalidInput`, `TooManyAttempts`."""
+        key = normalize_email(parse_email(email))
         await self._rates.take("sign-up", address, SIGN_UP_ADDRESS)
         async with self._rates.minimum_duration():
             await self._rates.take("mail", key, MAIL_ACCOUNT)
-            async with self._store.begin(alone=True) as within:
-                user = await within.users.with_email(key)
+            async with self._store.begin(exclusive=True) as repo:
+                user = await repo.users.find_by_email(key)
                 if user is not None and user.state not in _UNCONFIRMED:
-                    await self._log.write(within, AuditKind.RESET_ASKED, Actor(address=address), user.id)
-                    await post(within, self._clock, MailKind.RESET, user.id, user.id)
+                    await self._log.write(repo, AuditKind.RESET_ASKED, Actor(address=address), user.id)
+                    await enqueue_mail(repo, self._clock, MailKind.RESET, user.id, user.id)
 
-    async def reset(self, secret: str, password: str, address: str) -> None:
-        """A new password; all sessions of the user end. Raises `LinkSpent`, `InvalidInput`, `TooManyAttempts`."""
+    async def reset_password(self, secret: str, password: str, address: str) -> None:
+        """A new password; all sessions of the user end. Raises `InvalidLink`, `InvalidInput`, `TooManyAttempts`."""
         await self._rates.take("link", address, LINK_ADDRESS)
-        async with self._store.begin() as within:
-            token = await self._living(within, secret, Purpose.RESET)
-            user = await found(within, token.user_id)
+        async with self._store.begin() as repo:
+            token = await self._find_valid(repo, secret, Purpose.RESET)
+            user = await get_user(repo, token.user_id)
         check_password(password, [user.email, *user.email.split("@"), user.first_name, user.last_name])
         hashed = await self._passwords.hash(password)
-        async with self._store.begin(alone=True) as within:
-            if not await within.links.take(token.secret_hash, self._clock.now_ns()):
-                raise LinkSpent
-            await within.users.change(user.id, password_hash=hashed)
-            await within.links.drop(user.id, Purpose.RESET)
-            await within.sessions.end_all(user.id)
+        async with self._store.begin(exclusive=True) as repo:
+            if not await repo.links.consume(token.secret_hash, self._clock.now_ns()):
+                raise InvalidLink
+            await repo.users.update(user.id, password_hash=hashed)
+            await repo.links.delete_for(user.id, Purpose.RESET)
+            await repo.sessions.delete_for_user(user.id)
             await self._log.write(
-                within, AuditKind.PASSWORD_CHANGED, Actor(user.id, address), user.id, by="mail"
+                repo, AuditKind.PASSWORD_CHANGED, Actor(user.id, address), user.id, by="mail"
             )
-            await post(within, self._clock, MailKind.PASSWORD_CHANGED, user.id, user.id)
+            await enqueue_mail(repo, self._clock, MailKind.PASSWORD_CHANGED, user.id, user.id)
         await self._rates.forget("log-in", user.email_key)
 
-    async def _living(self, within: Repository, secret: str, purpose: Purpose | None = None) -> MailToken:
-        token = await within.links.look(hash_of(secret), self._clock.now_ns())
+    async def _find_valid(self, repo: Repository, secret: str, purpose: Purpose | None = None) -> MailToken:
+        token = await repo.links.find(hash_secret(secret), self._clock.now_ns())
         if token is None or purpose not in (None, token.purpose):
-            raise LinkSpent
+            raise InvalidLink
         return token
 
 
 async def decide(
-    within: Repository, log: AuditLog, clock: Clock, user: User, *, approve: bool, actor: Actor
+    repo: Repository, log: AuditLog, clock: Clock, user: User, *, approve: bool, actor: Actor
 ) -> None:
-    """An administrator has decided on a user who waits: the links about it are used up, and the user is told."""
+    """Apply an administrator's decision: change the state, delete the links about it, and mail the user."""
     state = user.state
-    if state is UserState.CONFIRMED:  # whoever decides has been told of it
-        state = await transit(within, log, user.id, state, UserEvent.NOTIFY_ADMIN, actor)
+    if state is UserState.CONFIRMED:  # the administrator decides before a request was mailed
+        state = await change_state(repo, log, user.id, state, UserEvent.NOTIFY_ADMIN, actor)
     event = UserEvent.APPROVE if approve else UserEvent.DISAPPROVE
-    await transit(within, log, user.id, state, event, actor)
-    await within.links.drop(user.id, Purpose.DECIDE)
-    await within.outbox.drop(MailKind.AUTHORIZATION, user.id)
-    told = MailKind.APPROVED if approve else MailKind.DISAPPROVED
-    await post(within, clock, told, user.id, user.id)
+    await change_state(repo, log, user.id, state, event, actor)
+    await repo.links.delete_for(user.id, Purpose.DECIDE)
+    await repo.outbox.delete_for(MailKind.AUTHORIZATION, user.id)
+    mail_kind = MailKind.APPROVED if approve else MailKind.DISAPPROVED
+    await enqueue_mail(repo, clock, mail_kind, user.id, user.id)

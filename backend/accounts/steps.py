@@ -1,65 +1,69 @@
-"""Steps that several services take: one transition of a user's state, one mail to the outbox, one administrator left."""
+"""Steps that several services share: change a user's state, put a mail into the outbox, protect the last administrator."""
 
 from __future__ import annotations
 
 from backend.accounts.credentials import new_id
 from backend.accounts.errors import Conflict, NotFound
 from backend.accounts.log import Actor, AuditLog
-from backend.accounts.model import AuditKind, MailKind, User, UserEvent, UserState, Waiting, after
+from backend.accounts.model import AuditKind, MailKind, OutboxMail, User, UserEvent, UserState, next_state
 from backend.accounts.repository import Repository
 from backend.core.clock import Clock
 
 
-async def found(within: Repository, user_id: str) -> User:
-    """Raises `NotFound`."""
-    user = await within.users.find(user_id)
+async def get_user(repo: Repository, user_id: str) -> User:
+    """Return the user. Raises `NotFound`."""
+    user = await repo.users.find(user_id)
     if user is None:
-        raise NotFound("There is no such user.")
+        raise NotFound("User not found. The account may have been deleted.")
     return user
 
 
-async def transit(
-    within: Repository, log: AuditLog, user_id: str, state: UserState, event: UserEvent, actor: Actor
+async def change_state(
+    repo: Repository, log: AuditLog, user_id: str, state: UserState, event: UserEvent, actor: Actor
 ) -> UserState:
-    """The new state. Raises `Conflict` where the event does not lead anywhere from `state`, or the user is no longer in it."""
-    end = after(state, event)
-    if end is None or not await within.users.move(user_id, state, end):
-        raise Conflict(f"A user who is {spoken(state)} cannot be {_DONE[event]}.")
-    await log.write(within, AuditKind.STATE_CHANGED, actor, user_id, event=event.value, state=end.value)
+    """Apply an event to a user in `state`, and return the new state.
+
+    Raises `Conflict` if the event is not permitted in `state`, or the user is no longer in it.
+    """
+    end = next_state(state, event)
+    if end is None or not await repo.users.change_state(user_id, state, end):
+        raise Conflict(f"The user {describe_state(state)} and cannot be {_EVENT_TEXTS[event]}.")
+    await log.write(repo, AuditKind.STATE_CHANGED, actor, user_id, event=event.value, state=end.value)
     return end
 
 
-async def keep_an_admin(within: Repository, user: User) -> None:
-    """Raises `Conflict` where nobody could administer without `user`. Only in a unit of work that runs alone."""
-    admins = await within.users.admins()
+async def require_another_admin(repo: Repository, user: User) -> None:
+    """Raise `Conflict` if `user` is the only administrator. Call it only in an exclusive unit of work."""
+    admins = await repo.users.list_admins()
     if [admin.id for admin in admins] == [user.id]:
-        raise Conflict("This is the only administrator: promote another user first.")
+        raise Conflict("This is the only administrator. Make another user an administrator first.")
 
 
-async def post(within: Repository, clock: Clock, kind: MailKind, user_id: str, to_id: str) -> None:
-    """Into the outbox."""
+async def enqueue_mail(repo: Repository, clock: Clock, kind: MailKind, user_id: str, to_id: str) -> None:
+    """Put a mail into the outbox, to be sent with the next batch."""
     now = clock.now_ns()
-    await within.outbox.add(Waiting(new_id(), kind, user_id, to_id, now, now))
+    await repo.outbox.add(OutboxMail(new_id(), kind, user_id, to_id, now, now))
 
 
-def spoken(state: UserState) -> str:
-    return _SPOKEN[state]
+def describe_state(state: UserState) -> str:
+    """Return the state as the end of a sentence that begins with "the user"."""
+    return _STATE_TEXTS[state]
 
 
-_SPOKEN = {
-    UserState.CREATED: "just signed up",
-    UserState.WAITING_CONFIRMATION_EMAIL: "still to confirm the e-mail address",
-    UserState.CONFIRMED: "confirmed, with the administrators still to be told",
-    UserState.WAITING_AUTHORIZATION: "waiting for authorization",
-    UserState.AUTHORIZED: "authorized",
-    UserState.UNAUTHORIZED: "not authorized",
+_STATE_TEXTS = {
+    UserState.CREATED: "has just signed up",
+    UserState.WAITING_CONFIRMATION_EMAIL: "has not confirmed the e-mail address yet",
+    UserState.CONFIRMED: "has confirmed the e-mail address and is awaiting approval",
+    UserState.WAITING_AUTHORIZATION: "is awaiting approval",
+    UserState.AUTHORIZED: "is authorized",
+    UserState.UNAUTHORIZED: "is not authorized",
 }
-_DONE = {
-    UserEvent.EMAIL_SENT: "sent a confirmation",
+_EVENT_TEXTS = {
+    UserEvent.EMAIL_SENT: "sent a confirmation mail",
     UserEvent.CONFIRM_EMAIL: "confirmed",
-    UserEvent.NOTIFY_ADMIN: "announced to administrators",
+    UserEvent.NOTIFY_ADMIN: "submitted for approval",
     UserEvent.APPROVE: "approved",
-    UserEvent.DISAPPROVE: "disapproved",
+    UserEvent.DISAPPROVE: "rejected",
     UserEvent.DEAUTHORIZE: "deauthorized",
     UserEvent.REAUTHORIZE: "reauthorized",
 }

@@ -117,7 +117,7 @@ class _Demo:
                 notes.made_ns = made
                 notes.write(self._notes)
         bar.close()
-        services.last_values.take(Readings.of((await services.store.latest()).values()))
+        services.last_values.merge(Readings.of((await services.store.latest()).values()))
         notes.live = True
         notes.write(self._notes)
 
@@ -159,12 +159,12 @@ class _LogIn:
     async def ensure(self, accounts: Accounts) -> None:
         password = self._kept() or secrets.token_urlsafe(12)
         try:
-            user = await accounts.users.with_email(ADMIN)
+            user = await accounts.users.find_by_email(ADMIN)
         except NotFound:
             self._keep(password)
             await accounts.users.add(ADMIN, password, admin=True, actor=OPERATOR, name="Demo")
         else:
-            if not await accounts.users.has_password(user.id, password):
+            if not await accounts.users.is_password_correct(user.id, password):
                 self.text = f"Log in as {ADMIN} with the password that you gave it"
                 return
         self.text = f"Log in as {ADMIN} with the password {password}"

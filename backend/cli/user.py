@@ -50,7 +50,7 @@ async def _verb(accounts: Accounts, args: argparse.Namespace) -> None:
         password = _password(args)
         _show(await users.add(args.email, password, admin=args.admin, actor=OPERATOR, name=args.name))
         return None
-    user = await users.with_email(args.email)
+    user = await users.find_by_email(args.email)
     if args.verb == "password":
         await users.set_password(user.id, _password(args), OPERATOR)
         print(f"{user.email}: the password is changed, and all sessions have ended")

@@ -1,4 +1,4 @@
-"""Who asks, and what that lets them do. The table of rules is `backend/core/access_rules.py`."""
+"""Callers and their rights. GraphQL fields declare the right they need; `backend/rest/permissions.py` lists those of routes."""
 
 from __future__ import annotations
 

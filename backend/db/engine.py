@@ -1,4 +1,4 @@
-"""The relational database: one asynchronous engine a process, and one unit of work a request or task."""
+"""The relational database. A process has one asynchronous engine, and a request or task one unit of work."""
 
 from __future__ import annotations
 
@@ -19,31 +19,31 @@ from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession, async_sessionmaker
 from backend.core.errors import PermanentError, TransientError
 
 BUSY_TIMEOUT_S: Final = 10
-"""How long SQLite waits for another writer."""
+"""Seconds that SQLite waits for another writer."""
 
-_ALONE: Final = 5_820_002
-"""Key of PostgreSQL's advisory lock for units of work that run alone."""
+_EXCLUSIVE_LOCK_KEY: Final = 5_820_002
+"""Key of PostgreSQL's advisory lock for exclusive units of work."""
 
 _DRIVERS: Final = {"sqlite": "sqlite+aiosqlite", "postgresql": "postgresql+psycopg"}
 
 
 def database_url(text: str) -> URL:
-    """The URL with the asynchronous driver filled in: `sqlite:///path` or `postgresql://user@host/name`.
+    """Return the URL with the asynchronous driver filled in: `sqlite:///path` or `postgresql://user@host/name`.
 
-    Raises PermanentError for any other database.
+    Raises `PermanentError` for any other database.
     """
     url = make_url(text)
     driver = _DRIVERS.get(url.get_backend_name())
     if driver is None:
-        known = " or ".join(_DRIVERS)
+        supported = " or ".join(_DRIVERS)
         raise PermanentError(
-            f"database {url.render_as_string()}: found {url.get_backend_name()}; expected {known}"
+            f"database {url.render_as_string()}: {url.get_backend_name()} is not supported; use {supported}"
         )
     return url.set(drivername=driver)
 
 
 def create_engine(text: str) -> AsyncEngine:
-    """An engine for the URL; connects when first used. A folder missing for an SQLite file is made."""
+    """Return an engine, which connects at first use. Creates the folder of an SQLite file if it is missing."""
     url = database_url(text)
     if url.get_backend_name() != "sqlite":
         return create_async_engine(url, pool_pre_ping=True)
@@ -55,41 +55,43 @@ def create_engine(text: str) -> AsyncEngine:
     return engine
 
 
-class _File(sqlite3.Connection):
-    """Lets go of what it has locked as soon as it is closed.
+class _UnlockingConnection(sqlite3.Connection):
+    """Releases its locks as soon as it is closed.
 
-    SQLite itself waits for statements that are not at their end, and such a one lives on in the traceback of a task that was
-    cancelled, until the collector comes.
+    SQLite keeps them until every statement has ended. A statement of a cancelled task stays alive in the traceback until the
+    garbage collector runs.
     """
 
     def close(self) -> None:
-        with suppress(sqlite3.Error):  # it is closed already
+        with suppress(sqlite3.Error):  # already closed
             self.rollback()
         super().close()
 
 
 class _Connection(aiosqlite.Connection):
-    """Is told once to stop.
+    """A connection whose thread is stopped exactly once, and closes the file before it stops.
 
-    A task that is cancelled while its connection is being closed stops it as well. Who was closing it would wait for a second
-    answer of a thread that has ended with the first: for ever, and so would the process at its end. Who was closing it may also
-    forget the file before the thread comes to it, which would then stay open, and locked: so the thread is told that here.
+    A task that is cancelled while it closes its connection stops it a second time. The thread ends after the first stop, so the
+    second would wait for ever, and the process would not exit. The cancelled task may also drop the file before the thread closes
+    it; the file would then stay open and locked. `stop` therefore queues the close itself.
     """
 
-    _told = False
+    _is_stopping = False
 
     def stop(self) -> asyncio.Future[Any] | None:
-        if self._told:
+        if self._is_stopping:
             return None
-        self._told = True
+        self._is_stopping = True
         if self._connection is not None:
             self._tx.put_nowait((None, self._connection.close))
         return super().stop()
 
 
 def _connect(database: str, **options: Any) -> _Connection:
-    """As `aiosqlite.connect`, with a thread that does not outlive the process, as SQLAlchemy has it."""
-    connection = _Connection(partial(sqlite3.connect, database, factory=_File, **options), iter_chunk_size=64)
+    """Connect like `aiosqlite.connect`, but with a daemon thread, as SQLAlchemy does."""
+    connection = _Connection(
+        partial(sqlite3.connect, database, factory=_UnlockingConnection, **options), iter_chunk_size=64
+    )
     connection._thread.daemon = True
     return connection
 
@@ -102,7 +104,7 @@ def _set_pragmas(connection: Any, _record: object) -> None:
 
 
 class Database:
-    """Hands out units of work over one engine."""
+    """Opens units of work on one engine."""
 
     def __init__(self, url: str) -> None:
         self.engine = create_engine(url)
@@ -114,17 +116,19 @@ class Database:
         return self.engine.dialect.name
 
     @asynccontextmanager
-    async def unit_of_work(self, *, alone: bool = False) -> AsyncIterator[AsyncSession]:
-        """A session whose changes are committed together when the block ends, or not at all if it raises.
+    async def unit_of_work(self, *, exclusive: bool = False) -> AsyncIterator[AsyncSession]:
+        """Open a session. Its changes are committed together when the block ends, or rolled back if the block raises.
 
-        `alone`: no other such block runs at the same time, in any process, so that what is read stays true until the end.
-        Raises TransientError where the database cannot be reached or stays locked.
+        `exclusive`: no other exclusive block runs at the same time in any process, so the rows read stay valid until the end.
+        Raises `TransientError` if the database cannot be reached or stays locked.
         """
         try:
             async with self._sessions.begin() as session:
-                if alone and self.dialect == "postgresql":
-                    await session.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": _ALONE})
-                elif alone:
+                if exclusive and self.dialect == "postgresql":
+                    await session.execute(
+                        text("SELECT pg_advisory_xact_lock(:key)"), {"key": _EXCLUSIVE_LOCK_KEY}
+                    )
+                elif exclusive:
                     await (await session.connection()).exec_driver_sql("BEGIN IMMEDIATE")
                 yield session
         except (OperationalError, InterfaceError) as error:

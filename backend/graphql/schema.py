@@ -8,11 +8,11 @@ import strawberry
 from strawberry.schema.config import StrawberryConfig
 
 from backend.graphql.execution.documents import manifest
-from backend.graphql.execution.errors import DescribeStream
+from backend.graphql.execution.errors import StreamErrorsExtension
 from backend.graphql.execution.failures import HANDLERS
-from backend.graphql.execution.fast_path import PlainExecutor
-from backend.graphql.execution.limits import MAX_COST, Cost, Ready
-from backend.graphql.execution.permissions import Rights
+from backend.graphql.execution.fast_path import FastPathExecutor
+from backend.graphql.execution.limits import MAX_COST, CostExtension, DocumentExtension
+from backend.graphql.execution.permissions import RightsExtension
 from backend.graphql.execution.schema_class import Operations, Schema
 from backend.graphql.fields.administration import AdministrationMutation, AdministrationQuery
 from backend.graphql.fields.audit import AuditQuery
@@ -108,8 +108,13 @@ def build_schema(
             "only_persisted": only_persisted,
             "introspection": introspection,
         },
-        execution_context_class=PlainExecutor,
+        execution_context_class=FastPathExecutor,
         exception_handlers=HANDLERS,
         config=StrawberryConfig(scalar_map=SCALARS, disable_field_suggestions=not introspection),
-        extensions=[lambda: DescribeStream(operations.errors), Rights, lambda: Cost(max_cost), Ready],
+        extensions=[
+            lambda: StreamErrorsExtension(operations.errors),
+            RightsExtension,
+            lambda: CostExtension(max_cost),
+            DocumentExtension,
+        ],
     )

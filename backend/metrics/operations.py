@@ -54,7 +54,7 @@ ERRORS = Family(
     "Looks, one every 20 s, that found a temperature sensor silent over 40 s.",
     ("sensor",),
 )
-OPERATIONS = Family("seduce_graphql_operations_total", "counter", "GraphQL operations begun.", ("type",))
+OPERATIONS = Family("seduce_graphql_operations_total", "counter", "GraphQL operations started.", ("type",))
 GRAPHQL_ERRORS = Family("seduce_graphql_errors_total", "counter", "Errors answered, by code.", ("code",))
 GRAPHQL_SECONDS = Family(
     "seduce_graphql_seconds", "histogram", "How long queries and mutations over HTTP take.", ("type",)
@@ -103,7 +103,7 @@ START = Family("process_start_time_seconds", "gauge", "When this process began, 
 class Operations(Protocol):
     """What the GraphQL schema counts: operations and durations by type, errors by code."""
 
-    begun: Counter[str]
+    started: Counter[str]
     errors: Counter[str]
     named: dict[str, Timing]
 
@@ -153,7 +153,7 @@ def graphql(
 
     async def read() -> Iterable[Sample]:
         return [
-            *((OPERATIONS, (kind,), count) for kind, count in sorted(operations.begun.items())),
+            *((OPERATIONS, (kind,), count) for kind, count in sorted(operations.started.items())),
             *((GRAPHQL_ERRORS, (code,), count) for code, count in sorted(operations.errors.items())),
             *((GRAPHQL_SECONDS, (kind,), timing) for kind, timing in sorted(operations.seconds.items())),
             *((OPERATION_SECONDS, (name,), timing) for name, timing in sorted(operations.named.items())),

@@ -19,7 +19,6 @@ from uvicorn.middleware.proxy_headers import ProxyHeadersMiddleware
 
 from backend.accounts.services import Accounts
 from backend.bus.last_values import LastValues
-from backend.core.access_rules import right_of_route
 from backend.core.asgi import App
 from backend.core.background import background_task
 from backend.core.clock import Clock
@@ -50,23 +49,24 @@ from backend.processes.shared import (
 from backend.processes.tasks import build_tasks, build_work
 from backend.queries.export import ExportService
 from backend.queries.measurements import MeasurementService
-from backend.queries.rolled import RolledExportService
+from backend.queries.rollup_export import RollupExportService
 from backend.queries.services import Queries
 from backend.rest.explorer import explorer_routes
 from backend.rest.export import PATH as EXPORT_PATH
-from backend.rest.export import ExportDoor
-from backend.rest.gate import Authenticate, Bounded, Gate
+from backend.rest.export import ExportEndpoint
+from backend.rest.gate import Authenticate, Gate, RequestLimits
 from backend.rest.headers import SecurityHeaders
 from backend.rest.health import Check, health_routes
 from backend.rest.metrics import metrics_route
 from backend.rest.openapi import openapi_routes
+from backend.rest.permissions import right_of_route
 from backend.rest.plan import plan_route
-from backend.rest.reads import Reads
+from backend.rest.reads import ReadRoutes
 from backend.rest.spa import SinglePage
 from backend.rollups.engine import RollupEngine
 from backend.settings import Settings
 from crawlers.commands import Commands
-from crawlers.health import report_for_ever
+from crawlers.health import report_loop
 from crawlers.registry import build_crawler, update_crawler
 from workers.queue import CeleryQueue
 from workers.runner import Asks, InProcessRunner
@@ -176,7 +176,7 @@ async def crawling(services: Services) -> AsyncIterator[None]:
         await update_crawler(crawler, old.sensors, new.sensors)
 
     services.description.on_update(update_description)
-    telling = report_for_ever(crawler, IN_PROCESS, services.board, services.clock)
+    telling = report_loop(crawler, IN_PROCESS, services.board, services.clock)
     async with background_task(crawler.run(), "crawlers"), background_task(telling, "health of devices"):
         yield
 
@@ -198,7 +198,7 @@ def _web(base: Base, queue: TaskQueue) -> dict[str, Any]:
             base.store,
             base.state,
             base.bus,
-            last_values.of(tuple(inventory.sensors)),
+            last_values.view(tuple(inventory.sensors)),
             base.clock,
             base.settings,
             base.board,
@@ -326,10 +326,12 @@ def _routes(
         *graphql.routes(),
         *[Route(path, door) for path, door in doors.items()],
         *openapi_routes(
-            doors, page, shown=settings.explorer
+            doors, page, is_enabled=settings.explorer
         ),  # before the reads, which take what is left below /api
         *described(),
-        *explorer_routes(schema.as_str() if settings.introspection else None, page, shown=settings.explorer),
+        *explorer_routes(
+            schema.as_str() if settings.introspection else None, page, is_enabled=settings.explorer
+        ),
         *health_routes(
             {
                 "store": _store_check(services),
@@ -362,16 +364,16 @@ def _gated(route: BaseRoute, *, public_read: bool) -> Route | WebSocketRoute | M
     return route
 
 
-def _reads(services: WebServices) -> Reads:
+def _reads(services: WebServices) -> ReadRoutes:
     sensors = services.queries.sensors
     measurements = MeasurementService(sensors, services.store)
-    return Reads(services.inventory, sensors, measurements, services.clock)
+    return ReadRoutes(services.inventory, sensors, measurements, services.clock)
 
 
-def _export_door(services: WebServices) -> ExportDoor:
+def _export_door(services: WebServices) -> ExportEndpoint:
     queries = services.queries
-    rolled = RolledExportService(services.inventory, queries.sensors, queries.series, services.clock)
-    return ExportDoor(ExportService(services.inventory.sensors, services.store), rolled)
+    rolled = RollupExportService(services.inventory, queries.sensors, queries.series, services.clock)
+    return ExportEndpoint(ExportService(services.inventory.sensors, services.store), rolled)
 
 
 def _collectors(services: WebServices, schema: Schema) -> list[Collector]:
@@ -383,7 +385,7 @@ def _collectors(services: WebServices, schema: Schema) -> list[Collector]:
         operations.devices(lambda: queries.devices.all(), lambda: queries.devices.sensor_errors()),
         operations.tasks(work.tasks.records, work.jobs.count),
         operations.graphql(
-            schema.operations, lambda: shared.runs, lambda: shared.watchers, schema.documents.lookups
+            schema.operations, lambda: shared.runs, lambda: shared.subscribers, schema.documents.lookups
         ),
         operations.process(services.settings.data_dir),
     ]
@@ -394,12 +396,12 @@ def _middleware(settings: Settings, accounts: Accounts) -> list[Middleware]:
         # What a trusted proxy says of the client holds for all that comes after.
         Middleware(ProxyHeadersMiddleware, trusted_hosts=_listed(settings.trusted_proxies)),
         Middleware(SecurityHeaders),
-        Middleware(Bounded),
+        Middleware(RequestLimits),
     ]
     inside = Middleware(
         Authenticate,
-        by_cookie=accounts.sign_ins.by_cookie,
-        by_token=accounts.sign_ins.by_token,
+        authenticate_cookie=accounts.sign_ins.authenticate_cookie,
+        authenticate_token=accounts.sign_ins.authenticate_token,
         public_url=settings.address,
     )
     hosts = _listed(settings.allowed_hosts)

@@ -17,8 +17,8 @@ from backend.core.asgi import App
 from backend.core.errors import PermanentError
 from backend.ingest.endpoints.dispatch import PathDispatcher
 from backend.processes.tracing import traced
-from backend.rest.connection import BoundedHttp
-from backend.rest.requests import Requests
+from backend.rest.connection import LimitedHttpProtocol
+from backend.rest.requests import RequestLog
 from backend.settings import Settings
 
 T = TypeVar("T")
@@ -73,14 +73,14 @@ def serve(
     """
     with traced(app, settings) as spanned:
         # Pushes skip routing and middleware: a thousand a second come in, and none of it is for them.
-        front = PathDispatcher(app.state.doors, Requests(spanned, settings.access_log))
+        front = PathDispatcher(app.state.doors, RequestLog(spanned, settings.access_log))
         return _serve(front, listener, greeting)
 
 
 def _serve(front: App, listener: socket.socket, greeting: str | Callable[[], str]) -> int:
     config = uvicorn.Config(
         front,
-        http=BoundedHttp,
+        http=LimitedHttpProtocol,
         log_level="warning",
         access_log=False,
         proxy_headers=False,

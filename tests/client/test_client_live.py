@@ -57,7 +57,7 @@ async def test_a_lost_connection_is_made_again_and_the_gap_is_told(tmp_path: Pat
 async def test_a_client_that_is_too_slow_is_told_of_its_gap(
     site: Served, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(fanout, "MAX_WAITING", 1)
+    monkeypatch.setattr(fanout, "MAX_QUEUED", 1)
     async with aclosing(connect_async(site.url).live("sun")) as batches:
         await anext(batches)
         await site.push(sun=0.0)

@@ -120,7 +120,7 @@ async def test_a_backup_of_a_running_dashboard_has_all_that_was_acknowledged(
     assert not (there.data_dir / "series.duckdb").exists()
     assert await restore(there, tmp_path / name) == 0
     async with running(there) as (services, _):
-        await services.ingest.settled()
+        await services.ingest.wait_until_drained()
         points = (await services.store.raw([sensor], DAY0 * 10**9 + 10 * 86_400 * 10**9, 2**62))[sensor]
         found = dict(zip(points.times.tolist(), points.values.tolist(), strict=True))
         assert {at: found.get(at) for at in before} == before, "an acknowledged reading is not in the backup"
@@ -144,7 +144,7 @@ async def test_a_backup_without_a_dashboard_holds_what_waits_in_the_spool(tmp_pa
     await asyncio.to_thread(run_backup, here, tmp_path / "backup")
     assert await restore(there, tmp_path / "backup") == 0
     async with running(there) as (services, _):
-        await services.ingest.settled()
+        await services.ingest.wait_until_drained()
         extra = readings(DAY0 + 2 * 86_400, 60, 1.0, seed=3, names=KNOWN)
         await assert_holds(services.store, expected([*HISTORY, extra]))
 
@@ -186,7 +186,7 @@ async def test_restore_replaces_nothing(tmp_path: Path) -> None:
         await restore(here, tmp_path / "backup")
     (here.data_dir / "series.duckdb").unlink()
     (here.data_dir / "spool.sqlite").unlink()
-    with pytest.raises(UserError, match="has rows already"):
+    with pytest.raises(UserError, match="is not empty"):
         await restore(here, tmp_path / "backup")
 
 
@@ -272,7 +272,7 @@ async def test_upgrade_says_what_it_does_and_refuses_a_later_versions_tables(
     async with database.unit_of_work() as session:
         await session.execute(text("UPDATE alembic_version SET version_num = 'r9999'"))
     await database.close()
-    with pytest.raises(SeduceError, match="a later version made them"):
+    with pytest.raises(SeduceError, match="a later version made the"):
         await asyncio.to_thread(run_upgrade, here, True)
 
 

@@ -15,12 +15,12 @@ import websockets
 
 from backend.accounts.log import OPERATOR, Actor
 from backend.accounts.services import Accounts
-from backend.core.clock import ManualClock
 from backend.core.rights import Scope
 from backend.inventory.model import Inventory
 from backend.processes.one_process import Parts, create_app
 from backend.settings import Settings
 from tests.support.accounts import HERE, NOW, PASSWORD, MailBox, quick_passwords
+from tests.support.manual_clock import ManualClock
 from tests.support.reference_store import ReferenceStore
 from tests.support.serve import serving
 from tests.support.small_site import small_inventory
@@ -45,10 +45,10 @@ class Site:
     async def cookie(self, user_id: str) -> dict[str, str]:
         user = await self.accounts.users.find(user_id)
         assert user is not None
-        return {"Cookie": f"seduce={await self.accounts.sign_ins._begin(user, HERE, 'test', '')}"}
+        return {"Cookie": f"seduce={await self.accounts.sign_ins._start_session(user, HERE, 'test', '')}"}
 
     async def token(self, user_id: str, *scopes: Scope, days: int = 1) -> dict[str, str]:
-        _, secret = await self.accounts.tokens.make("t", scopes, days, Actor(user_id))
+        _, secret = await self.accounts.tokens.create("t", scopes, days, Actor(user_id))
         return {"Authorization": f"Bearer {secret}"}
 
     async def ask(self, document: str, headers: Mapping[str, str]) -> Any:
@@ -82,8 +82,8 @@ class Site:
 async def running_site(
     folder: Path, monkeypatch: pytest.MonkeyPatch, inventory: Inventory | None = None, **settings: Any
 ) -> AsyncIterator[Site]:
-    monkeypatch.setattr("backend.accounts.rates.ANSWER_S", 0.0)
-    monkeypatch.setattr("backend.accounts.tokens.MOST_TOKENS", 1000)
+    monkeypatch.setattr("backend.accounts.rates.MIN_ANSWER_S", 0.0)
+    monkeypatch.setattr("backend.accounts.tokens.MAX_TOKENS", 1000)
     chosen = Settings(**{"data_dir": folder, "public_read": False, **settings})
     clock, mailbox = ManualClock(NOW), MailBox()
     parts = Parts(

@@ -18,19 +18,19 @@ from backend.accounts.repository import AccountStore
 from backend.accounts.repository.audit import AuditFilter
 from backend.accounts.rules import Rules
 from backend.accounts.services import Accounts
-from backend.accounts.sign_up import Wish
-from backend.bus.rates import MemoryRates
-from backend.core.clock import ManualClock
+from backend.accounts.sign_up import SignUpRequest
+from backend.bus.rates import MemoryRateLimits
 from backend.core.mail import Mail
 from backend.db.engine import Database
-from backend.db.migrate import migrate, step_back
+from backend.db.migrate import downgrade, migrate
 from backend.mail.templates import MailTemplates
+from tests.support.manual_clock import ManualClock
 
 NOW = 1_790_000_000 * 10**9
 HERE = "192.0.2.7"
 PASSWORD = "otter-lamp-quarry-9"
 OTHER_PASSWORD = "violet.tractor.moth.4"
-ANNA = Wish("anna@example.org", PASSWORD, "Anna", "Lind")
+ANNA = SignUpRequest("anna@example.org", PASSWORD, "Anna", "Lind")
 LINK = re.compile(r"https?://\S+/([a-z-]+)#([\w-]{40,})")
 
 
@@ -71,11 +71,11 @@ class AccountBench:
         self.mailbox = MailBox()
         self.slept: list[float] = []
         self.store = AccountStore(database)
-        self.rates = MemoryRates(self.clock)
+        self.rates = MemoryRateLimits(self.clock)
         self.accounts = Accounts.build(
             self.store,
             self.clock,
-            Rates(self.rates, MemoryRates(self.clock), self._sleep),
+            Rates(self.rates, MemoryRateLimits(self.clock), self._sleep),
             self.mailbox,
             MailTemplates(),
             rules or Rules(),
@@ -95,12 +95,12 @@ class AccountBench:
         """The cookie's value."""
         return (await self.accounts.sign_ins.log_in(email, password, HERE, "test")).secret
 
-    async def confirm(self, wish: Wish = ANNA) -> User:
+    async def confirm(self, wish: SignUpRequest = ANNA) -> User:
         """Signed up and confirmed by mail; the administrators are still to be told."""
         await self.accounts.sign_ups.sign_up(wish, HERE)
-        await self.accounts.postman.send_confirmations()
+        await self.accounts.outbox_sender.send_confirmations()
         await self.accounts.sign_ups.confirm(links(self.mailbox.take())["confirm"], wish.password, HERE)
-        return await self.accounts.users.with_email(wish.email)
+        return await self.accounts.users.find_by_email(wish.email)
 
     async def audited(self, *kinds: AuditKind) -> list[AuditEvent]:
         """Oldest first."""
@@ -111,7 +111,7 @@ class AccountBench:
 async def account_bench(url: str, rules: Rules | None = None) -> AsyncIterator[AccountBench]:
     """Over an emptied database."""
     await migrate(url)
-    await step_back(url, "base")
+    await downgrade(url, "base")
     await migrate(url)
     database = Database(url)
     try:

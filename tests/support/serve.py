@@ -10,7 +10,7 @@ from typing import Any
 
 import uvicorn
 
-from backend.rest.connection import BoundedHttp
+from backend.rest.connection import LimitedHttpProtocol
 
 
 @asynccontextmanager
@@ -21,7 +21,7 @@ async def serving(app: Any, port: int = 0, **options: Any) -> AsyncIterator[str]
         listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         listener.bind(("127.0.0.1", port))
         # As `backend/processes/server.py` has it: proxies are the application's business.
-        told = {"proxy_headers": False, "http": BoundedHttp, "timeout_graceful_shutdown": 3} | options
+        told = {"proxy_headers": False, "http": LimitedHttpProtocol, "timeout_graceful_shutdown": 3} | options
         config = uvicorn.Config(app, log_level="warning", access_log=False, lifespan="on", **told)
         server = uvicorn.Server(config)
         server.install_signal_handlers = lambda: None  # type: ignore[attr-defined]

@@ -1,4 +1,4 @@
-"""Accounts in the relational database: the only SQL about them. One `Repository` a unit of work."""
+"""The accounts in the relational database. All SQL about accounts is in this package; a unit of work has one `Repository`."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from backend.db.engine import Database
 
 
 class Repository:
-    """All tables of accounts within one unit of work."""
+    """All account tables in one unit of work."""
 
     def __init__(self, session: AsyncSession) -> None:
         self.users = UserTable(session)
@@ -28,16 +28,16 @@ class Repository:
 
 
 class AccountStore:
-    """Hands out units of work."""
+    """Opens units of work."""
 
     def __init__(self, database: Database) -> None:
         self._database = database
 
     @asynccontextmanager
-    async def begin(self, *, alone: bool = False) -> AsyncIterator[Repository]:
-        """What is done in the block is kept when it ends, or not at all if it raises. `alone`: see `Database.unit_of_work`.
+    async def begin(self, *, exclusive: bool = False) -> AsyncIterator[Repository]:
+        """Open a unit of work. It is committed when the block ends, or rolled back if the block raises.
 
-        Raises `TransientError` where the database cannot be reached.
+        `exclusive`: see `Database.unit_of_work`. Raises `TransientError` if the database cannot be reached.
         """
-        async with self._database.unit_of_work(alone=alone) as session:
+        async with self._database.unit_of_work(exclusive=exclusive) as session:
             yield Repository(session)

@@ -1,4 +1,4 @@
-"""The audit log: written and read, never changed."""
+"""The audit log. Entries are added and read, never changed."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from backend.db.account_tables import AuditRow
 
 @dataclass(frozen=True, slots=True)
 class AuditFilter:
-    """Which events; empty and None mean all. `before_id` goes on from the last one seen."""
+    """Selects entries; empty and None mean all. `before_id` is the id of the last entry of the previous page."""
 
     kinds: Collection[AuditKind] = field(default_factory=tuple)
     user_id: str = ""
@@ -32,21 +32,23 @@ class AuditTable(Table):
         row["detail"] = json.dumps(dict(event.detail), sort_keys=True)
         await self._change(insert(AuditRow).values(row))
 
-    async def page(self, which: AuditFilter, first: int) -> Sequence[AuditEvent]:
-        """Newest first."""
+    async def page(self, audit_filter: AuditFilter, first: int) -> Sequence[AuditEvent]:
+        """Return at most `first` entries, newest first."""
         conditions: list[Any] = []
-        if which.kinds:
-            conditions.append(AuditRow.kind.in_([k.value for k in which.kinds]))
-        if which.user_id:
-            conditions.append(or_(AuditRow.actor_id == which.user_id, AuditRow.subject_id == which.user_id))
-        if which.start_ns is not None:
-            conditions.append(AuditRow.at_ns >= which.start_ns)
-        if which.end_ns is not None:
-            conditions.append(AuditRow.at_ns < which.end_ns)
-        if which.before_id is not None:
-            conditions.append(AuditRow.id < which.before_id)
-        chosen = pick(AuditRow, AuditEvent).where(*conditions).order_by(AuditRow.id.desc()).limit(first)
-        return [_event(row) for row in await self._rows(chosen)]
+        if audit_filter.kinds:
+            conditions.append(AuditRow.kind.in_([k.value for k in audit_filter.kinds]))
+        if audit_filter.user_id:
+            conditions.append(
+                or_(AuditRow.actor_id == audit_filter.user_id, AuditRow.subject_id == audit_filter.user_id)
+            )
+        if audit_filter.start_ns is not None:
+            conditions.append(AuditRow.at_ns >= audit_filter.start_ns)
+        if audit_filter.end_ns is not None:
+            conditions.append(AuditRow.at_ns < audit_filter.end_ns)
+        if audit_filter.before_id is not None:
+            conditions.append(AuditRow.id < audit_filter.before_id)
+        query = pick(AuditRow, AuditEvent).where(*conditions).order_by(AuditRow.id.desc()).limit(first)
+        return [_event(row) for row in await self._rows(query)]
 
 
 def _event(row: Mapping[str, Any]) -> AuditEvent:

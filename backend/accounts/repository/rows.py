@@ -1,4 +1,4 @@
-"""Between rows and plain values."""
+"""Conversion between database rows and dataclasses."""
 
 from __future__ import annotations
 
@@ -11,20 +11,21 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 
 def columns(table: type[Any], kind: type[Any]) -> list[Any]:
-    """The table's columns that have the names of the dataclass's fields, in their order."""
+    """Return the table's columns that have the names of the dataclass's fields, in the order of the fields."""
     return [getattr(table, f.name) for f in fields(kind)]
 
 
 def pick(table: type[Any], kind: type[Any]) -> Select[Any]:
+    """Return a query for the columns of a dataclass."""
     return select(*columns(table, kind))
 
 
-def values(one: Any) -> dict[str, Any]:
-    return {f.name: getattr(one, f.name) for f in fields(one)}
+def values(item: Any) -> dict[str, Any]:
+    return {f.name: getattr(item, f.name) for f in fields(item)}
 
 
 class Table:
-    """What the tables' classes share."""
+    """Base of the table classes: runs statements in the session of a unit of work."""
 
     def __init__(self, session: AsyncSession) -> None:
         self._session = session
@@ -36,7 +37,7 @@ class Table:
         return next(iter(await self._rows(statement)), None)
 
     async def _change(self, statement: Executable) -> int:
-        """How many rows it changed."""
+        """Run a statement. Returns the number of changed rows."""
         result = await self._session.execute(statement)
         assert isinstance(result, CursorResult)
         return int(result.rowcount)

@@ -1,4 +1,4 @@
-"""Users."""
+"""The table of users."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from backend.db.account_tables import UserRow
 
 @dataclass(frozen=True, slots=True)
 class UserFilter:
-    """Which users; None and empty mean all."""
+    """Selects users; None and empty mean all. Every word of `search` must occur in the address or a name."""
 
     state: UserState | None = None
     search: str = ""
@@ -28,16 +28,16 @@ class UserTable(Table):
     async def find(self, user_id: str) -> User | None:
         return _user(await self._row(pick(UserRow, User).where(UserRow.id == user_id)))
 
-    async def with_email(self, email_key: str) -> User | None:
+    async def find_by_email(self, email_key: str) -> User | None:
         return _user(await self._row(pick(UserRow, User).where(UserRow.email_key == email_key)))
 
-    async def named(self, ids: Sequence[str]) -> Mapping[str, User]:
+    async def find_many(self, ids: Sequence[str]) -> Mapping[str, User]:
         rows = await self._rows(pick(UserRow, User).where(UserRow.id.in_(ids)))
         return {user.id: user for row in rows if (user := _user(row))}
 
-    async def page(self, which: UserFilter, first: int, skip: int) -> tuple[Sequence[User], int]:
-        """Some of them in the order in which they signed up, and how many there are."""
-        conditions = _conditions(which)
+    async def page(self, user_filter: UserFilter, first: int, skip: int) -> tuple[Sequence[User], int]:
+        """Return a page of users in the order of their sign-up, and the total number."""
+        conditions = _conditions(user_filter)
         order = (UserRow.created_ns, UserRow.id)
         rows = await self._rows(
             pick(UserRow, User).where(*conditions).order_by(*order).limit(first).offset(skip)
@@ -45,41 +45,41 @@ class UserTable(Table):
         count = await self._session.scalar(select(func.count()).select_from(UserRow).where(*conditions))
         return [user for row in rows if (user := _user(row))], count or 0
 
-    async def in_state(self, state: UserState) -> Sequence[User]:
+    async def list_in_state(self, state: UserState) -> Sequence[User]:
         rows = await self._rows(pick(UserRow, User).where(UserRow.state == state.value))
         return [user for row in rows if (user := _user(row))]
 
-    async def admins(self) -> Sequence[User]:
-        """Those who can act as administrators."""
+    async def list_admins(self) -> Sequence[User]:
+        """Return the authorized administrators."""
         conditions = (UserRow.is_admin, UserRow.state == UserState.AUTHORIZED.value)
         rows = await self._rows(pick(UserRow, User).where(*conditions).order_by(UserRow.created_ns))
         return [user for row in rows if (user := _user(row))]
 
-    async def move(self, user_id: str, start: UserState, end: UserState) -> bool:
-        """False where the user is not in `start` any more."""
-        chosen = update(UserRow).where(UserRow.id == user_id, UserRow.state == start.value)
-        return await self._change(chosen.values(state=end.value)) == 1
+    async def change_state(self, user_id: str, start: UserState, end: UserState) -> bool:
+        """Change the state from `start` to `end`. Returns False if the user is no longer in `start`."""
+        statement = update(UserRow).where(UserRow.id == user_id, UserRow.state == start.value)
+        return await self._change(statement.values(state=end.value)) == 1
 
-    async def change(self, user_id: str, **columns: Any) -> None:
+    async def update(self, user_id: str, **columns: Any) -> None:
         await self._change(update(UserRow).where(UserRow.id == user_id).values(columns))
 
-    async def drop_unconfirmed(self, before_ns: int) -> None:
-        """Sign-ups of before then that nobody confirmed."""
+    async def delete_unconfirmed(self, before_ns: int) -> None:
+        """Delete the sign-ups before `before_ns` that were never confirmed."""
         unconfirmed = (UserState.CREATED.value, UserState.WAITING_CONFIRMATION_EMAIL.value)
-        old = (UserRow.state.in_(unconfirmed), UserRow.created_ns < before_ns)
-        if await self._session.scalar(select(exists().where(*old))):
-            await self._change(delete(UserRow).where(*old))
+        is_old = (UserRow.state.in_(unconfirmed), UserRow.created_ns < before_ns)
+        if await self._session.scalar(select(exists().where(*is_old))):
+            await self._change(delete(UserRow).where(*is_old))
 
     async def delete(self, user_id: str) -> None:
-        """With all that belongs to the user."""
+        """Delete the user with all sessions, tokens, links and mails."""
         await self._change(delete(UserRow).where(UserRow.id == user_id))
 
 
-def _conditions(which: UserFilter) -> list[Any]:
+def _conditions(user_filter: UserFilter) -> list[Any]:
     conditions: list[Any] = []
-    if which.state is not None:
-        conditions.append(UserRow.state == which.state.value)
-    for word in which.search.split():
+    if user_filter.state is not None:
+        conditions.append(UserRow.state == user_filter.state.value)
+    for word in user_filter.search.split():
         columns = (UserRow.email, UserRow.first_name, UserRow.last_name)
         conditions.append(or_(*(c.icontains(word, autoescape=True) for c in columns)))
     return conditions

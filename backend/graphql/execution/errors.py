@@ -1,4 +1,4 @@
-"""What a client learns of a failure: all of what it can mend, nothing of what it cannot."""
+"""Errors as a client sees them: everything that the client can fix, and no internals of the server."""
 
 from __future__ import annotations
 
@@ -28,11 +28,11 @@ _CODES: Final[tuple[tuple[type[UserError], str], ...]] = (
 )
 UNAVAILABLE: Final = "UNAVAILABLE"
 INTERNAL: Final = "INTERNAL"
-_UNAVAILABLE_MESSAGE = "The data cannot be reached now; nothing is lost. Try again in a moment."
+_UNAVAILABLE_MESSAGE = "The data store cannot be reached now. No data is lost; retry in a moment."
 
 
 def _root_cause(error: GraphQLError) -> BaseException | None:
-    """The exception behind an error; values that a scalar refused are wrapped more than once."""
+    """Return the exception behind an error. graphql-core wraps errors of scalars more than once."""
     cause: BaseException | None = error.original_error
     while isinstance(cause, GraphQLError):
         cause = cause.original_error
@@ -40,29 +40,33 @@ def _root_cause(error: GraphQLError) -> BaseException | None:
 
 
 def describe(error: GraphQLError) -> GraphQLError:
-    """The error as a client may see it; what is unexpected gets an id and is logged under it once."""
+    """Return the error with a code and a message for the client.
+
+    An unexpected error gets an id instead of its message, and is logged once under that id.
+    """
     if error.extensions and "code" in error.extensions:
         return error
     cause = _root_cause(error)
-    if cause is None:  # the document's own faults: syntax, validation, limits
-        return _with(error, error.message, {"code": BAD_INPUT})
+    if cause is None:  # a fault of the document: syntax, validation, limits
+        return _replaced(error, error.message, {"code": BAD_INPUT})
     if isinstance(cause, UserError):
-        return _with(error, str(cause), _mendable(cause))
+        return _replaced(error, str(cause), _user_error_extensions(cause))
     if isinstance(cause, TransientError):
-        log.debug("A query could not reach its data: %s", cause)  # who lost it has logged the loss
-        return _with(error, _UNAVAILABLE_MESSAGE, {"code": UNAVAILABLE})
-    # The request's own id, so that one search of the log finds all of it; a subscription outlives its request.
+        # The store or the bus logs its own outage, once.
+        log.debug("query without data cause=%s", cause)
+        return _replaced(error, _UNAVAILABLE_MESSAGE, {"code": UNAVAILABLE})
+    # The id of the request, so that one search of the log finds all its lines. A subscription outlives its request.
     error_id = request_id.get() or secrets.token_hex(8)
     path = ".".join(map(str, error.path or ()))
-    log.error("Unexpected error %s at %s", error_id, path or "the query", exc_info=cause)
-    return _with(
+    log.error("unexpected error id=%s path=%s", error_id, path or "-", exc_info=cause)
+    return _replaced(
         error,
-        f"Unexpected error {error_id}. It is logged under this id; an operator can look it up.",
+        f"Unexpected error {error_id}. An operator finds the cause in the log under this id.",
         {"code": INTERNAL, "id": error_id},
     )
 
 
-def _mendable(cause: UserError) -> dict[str, Any]:
+def _user_error_extensions(cause: UserError) -> dict[str, Any]:
     extensions: dict[str, Any] = {"code": next(code for kind, code in _CODES if isinstance(cause, kind))}
     if cause.path:
         extensions["argument"] = list(cause.path)
@@ -71,7 +75,7 @@ def _mendable(cause: UserError) -> dict[str, Any]:
     return extensions
 
 
-def _with(error: GraphQLError, message: str, extensions: dict[str, Any]) -> GraphQLError:
+def _replaced(error: GraphQLError, message: str, extensions: dict[str, Any]) -> GraphQLError:
     return GraphQLError(
         message,
         nodes=error.nodes,
@@ -83,19 +87,19 @@ def _with(error: GraphQLError, message: str, extensions: dict[str, Any]) -> Grap
 
 
 def replace_errors(result: object) -> list[str]:
-    """Describe the errors of a result in place; answers their codes."""
+    """Describe the errors of a result in place. Return their codes."""
     if not isinstance(result, (CoreResult, ExecutionResult)) or not result.errors:
         return []
     result.errors = [describe(e) for e in result.errors]
     return [str((e.extensions or {}).get("code")) for e in result.errors]
 
 
-class DescribeStream(SchemaExtension):
-    """Describes the errors of every result of a stream, before it leaves, and counts them."""
+class StreamErrorsExtension(SchemaExtension):
+    """Describes and counts the errors in every result of a subscription before it is sent."""
 
-    def __init__(self, errors: Counter[str]) -> None:
-        self._errors = errors
+    def __init__(self, error_counts: Counter[str]) -> None:
+        self._error_counts = error_counts
 
     def on_stream_result(self, result: object) -> Iterator[None]:
-        self._errors.update(replace_errors(result))
+        self._error_counts.update(replace_errors(result))
         yield

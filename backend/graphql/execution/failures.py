@@ -1,14 +1,14 @@
-"""What mutations answer when they fail as expected.
+"""Expected failures of mutations, as types of the schema.
 
-A mutation answers a union: what it made or changed, or one of the types below. Services raise errors of
-`backend.core.errors`. A field whose union has the type that belongs to such an error answers that type; any other field
-reports it among `errors`. So a resolver only calls its service:
+A mutation answers a union of its success type and of failure types. Services raise errors of `backend.core.errors`. If the
+field's union has the failure type of such an error, the field answers that type. Any other field reports it among `errors`.
+So a resolver only calls its service:
 
     RenameResult = Annotated[Thing | InvalidInput | NotFound, strawberry.union("RenameResult", description="…")]
 
-    @mutation("Gives a thing another name.")
+    @mutation("Rename a thing.", right=Right.ADMIN)
     async def rename(self, info: Info, name: …) -> RenameResult:
-        return to_thing(await info.context.things.rename(name))  # raises UserError(…, path=("name",)), errors.NotFound
+        return to_thing(await info.context.things.rename(name))  # raises UserError(…, path=("name",)) or errors.NotFound
 """
 
 from __future__ import annotations
@@ -17,60 +17,61 @@ from collections.abc import Sequence
 from typing import Any, Final
 
 import strawberry
-from strawberry.types.field import StrawberryField
 
 from backend.core import errors
+from backend.graphql.execution.strawberry_internals import StrawberryField
 
 
-@strawberry.interface(description="Why a mutation did not do what it was asked.")
+@strawberry.interface(description="An expected failure of a mutation.")
 class Failure:
-    message: str = strawberry.field(description="What is wrong and how to mend it, as a sentence for people.")
+    message: str = strawberry.field(description="The cause and how to fix it, as a sentence for people.")
     path: list[str] = strawberry.field(
-        description="Names of the argument, and of the fields within it, that it is about, from the outside in; empty "
-        "where it is about none."
+        description="Names of the argument at fault and of the fields within it, from the outside in; empty "
+        "if no argument is at fault."
     )
 
 
-@strawberry.type(description="An argument is not as it must be.")
+@strawberry.type(description="An argument has an invalid value.")
 class InvalidInput(Failure):
     pass
 
 
-@strawberry.type(description="What an argument names is not there.")
+@strawberry.type(description="The object that an argument names does not exist.")
 class NotFound(Failure):
     pass
 
 
-@strawberry.type(description="Who asks may not do this.")
+@strawberry.type(description="The caller is not allowed to do this.")
 class NotAllowed(Failure):
     pass
 
 
-@strawberry.type(description="It cannot be done in the state that things are in now.")
+@strawberry.type(description="The present state does not allow the operation.")
 class Conflict(Failure):
     pass
 
 
-@strawberry.type(description="It was tried too often.")
+@strawberry.type(description="Too many attempts in a short time.")
 class TooManyAttempts(Failure):
-    retry_after_seconds: float = strawberry.field(description="Seconds until it may be tried again.")
+    retry_after_seconds: float = strawberry.field(description="Seconds until the next attempt is allowed.")
 
 
-class _Handler:
-    """Answers `error_type` for an error of `exception_type` that is of none of the narrower kinds."""
+class _FailureHandler:
+    """Converts exceptions of one type to one failure type, except those of the `excluded` subtypes."""
 
     def __init__(
         self,
         exception_type: type[errors.UserError],
         error_type: type[Failure],
-        narrower: tuple[type[errors.UserError], ...] = (),
+        excluded: tuple[type[errors.UserError], ...] = (),
     ) -> None:
         self.exception_type = exception_type
         self.error_type = error_type
-        self._narrower = narrower
+        self._excluded = excluded
 
     def handle(self, exception: errors.UserError, *, field: StrawberryField, info: Any) -> Failure | None:
-        if isinstance(exception, self._narrower):
+        """Return the failure that the field answers; None to leave the exception to other handlers."""
+        if isinstance(exception, self._excluded):
             return None
         common: dict[str, Any] = {"message": str(exception), "path": list(exception.path)}
         if isinstance(exception, errors.TooManyAttempts):
@@ -78,7 +79,7 @@ class _Handler:
         return self.error_type(**common)
 
 
-_NARROWER: Final[dict[type[errors.UserError], type[Failure]]] = {
+_SUBTYPES: Final[dict[type[errors.UserError], type[Failure]]] = {
     errors.NotFound: NotFound,
     errors.NotAllowed: NotAllowed,
     errors.Conflict: Conflict,
@@ -86,7 +87,7 @@ _NARROWER: Final[dict[type[errors.UserError], type[Failure]]] = {
 }
 
 HANDLERS: Final[Sequence[Any]] = (
-    *(_Handler(exception, failure) for exception, failure in _NARROWER.items()),
-    _Handler(errors.UserError, InvalidInput, tuple(_NARROWER)),
+    *(_FailureHandler(exception, failure) for exception, failure in _SUBTYPES.items()),
+    _FailureHandler(errors.UserError, InvalidInput, tuple(_SUBTYPES)),
 )
-"""For `strawberry.Schema(exception_handlers=...)`: each works on the fields whose union has its type."""
+"""For `strawberry.Schema(exception_handlers=...)`. Each applies to the fields whose union has its failure type."""

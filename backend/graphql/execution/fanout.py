@@ -1,7 +1,7 @@
-"""Equal subscriptions run once: one execution and one encoding, however many pages watch the same.
+"""Shared subscriptions: equal subscriptions have one execution and one encoding, however many clients subscribe.
 
-A watcher gets a snapshot of its own and then what the shared run yields. One that falls behind gets a new snapshot in place of
-what it missed: the newest state, not a growing queue.
+Each subscriber gets a snapshot of its own and then the results of the shared run. A subscriber that falls behind gets a new
+snapshot in place of the results that it missed: the newest state instead of a growing queue.
 """
 
 from __future__ import annotations
@@ -20,44 +20,44 @@ from backend.graphql.scalars import dumps
 
 Results: TypeAlias = AsyncGenerator[Any, None]
 Start: TypeAlias = Callable[[], Awaitable[Results]]
-"""Begins a run of the subscription; its first result is a snapshot."""
+"""Starts an execution of the subscription. Its first result is a snapshot."""
 
-resumed: ContextVar[bool] = ContextVar("resumed", default=False)
-"""Whether a run begins for somebody who fell behind, so that its snapshot stands in place of what was missed."""
+replaces_missed: ContextVar[bool] = ContextVar("replaces_missed", default=False)
+"""Whether an execution starts for a subscriber that fell behind, so that its snapshot replaces missed results."""
 
-MAX_WAITING: Final = 16
-"""Results a watcher may leave lying before it is given a new snapshot instead."""
+MAX_QUEUED: Final = 16
+"""Results that a subscriber may leave in its queue. One more, and a new snapshot replaces the queue."""
 
 
-class _Watcher:
-    """What the shared run yielded and the watcher has not taken."""
+class _Subscriber:
+    """The queue of one subscriber."""
 
     def __init__(self) -> None:
-        self.waiting: deque[ExecutionResult] = deque()
-        self.behind = False
-        self.ended = False
-        self.news = asyncio.Event()
+        self.queue: deque[ExecutionResult] = deque()
+        self.is_behind = False
+        self.has_ended = False
+        self.changed = asyncio.Event()
 
     def offer(self, result: ExecutionResult) -> None:
-        if len(self.waiting) >= MAX_WAITING:
-            self.waiting.clear()
-            self.behind = True
-        if not self.behind:
-            self.waiting.append(result)
-        self.news.set()
+        if len(self.queue) >= MAX_QUEUED:
+            self.queue.clear()
+            self.is_behind = True
+        if not self.is_behind:
+            self.queue.append(result)
+        self.changed.set()
 
     def end(self) -> None:
-        self.ended = True
-        self.news.set()
+        self.has_ended = True
+        self.changed.set()
 
 
-class _Run:
-    """One execution and its watchers."""
+class _SharedRun:
+    """One execution and its subscribers."""
 
     def __init__(self, start: Start) -> None:
-        self.watchers: set[_Watcher] = set()
+        self.subscribers: set[_Subscriber] = set()
         self.task: asyncio.Task[None] | None = None
-        self.outdated = False
+        self.must_restart = False
         self._start = start
 
     @property
@@ -65,59 +65,62 @@ class _Run:
         return self.task is not None and self.task.done()
 
     async def pump(self, source: Results) -> None:
+        """Offer every result of `source` to all subscribers."""
         try:
             async with aclosing(source):
                 async for result in source:
                     if isinstance(result, ExecutionResult) and result.data is not None:
-                        # Encoded here once; the messages to all watchers carry it as it is.
+                        # Encoded once here. The messages to all subscribers contain these bytes.
                         result.data = cast("dict[str, Any]", orjson.Fragment(dumps(result.data)))
-                        result.extensions = None  # the snapshot has said what it costs
-                    for watcher in self.watchers:
-                        watcher.offer(result)
+                        result.extensions = None  # the snapshot has reported the cost
+                    for subscriber in self.subscribers:
+                        subscriber.offer(result)
         finally:
-            if self.task is asyncio.current_task():  # else another has taken over
-                for watcher in self.watchers:
-                    watcher.end()
+            if self.task is asyncio.current_task():  # else a restart has replaced this task
+                for subscriber in self.subscribers:
+                    subscriber.end()
 
     def restart(self) -> None:
-        """From a snapshot: what it answers from is not what it was."""
+        """Start the execution anew. Its snapshot goes to all subscribers."""
         if self.task is None:
-            self.outdated = True  # it is just beginning
+            self.must_restart = True  # the first execution is just starting
         else:
-            self.task = asyncio.create_task(self._take_over(self.task), name="shared subscription")
+            self.task = asyncio.create_task(self._replace(self.task), name="shared subscription")
 
-    async def _take_over(self, before: asyncio.Task[None]) -> None:
-        before.cancel()
-        await asyncio.gather(before, return_exceptions=True)
+    async def _replace(self, old: asyncio.Task[None]) -> None:
+        old.cancel()
+        await asyncio.gather(old, return_exceptions=True)
         await self.pump(await self._start())
 
 
 class FanOut:
-    """All shared runs of one event loop, by what they were asked."""
+    """All shared runs of one event loop, by operation and variables."""
 
     def __init__(self) -> None:
-        self._runs: dict[bytes, _Run] = {}
+        self._runs: dict[bytes, _SharedRun] = {}
 
     @property
     def runs(self) -> int:
+        """Number of shared runs."""
         return len(self._runs)
 
     @property
-    def watchers(self) -> int:
-        return sum(len(run.watchers) for run in self._runs.values())
+    def subscribers(self) -> int:
+        """Number of subscribers of all runs."""
+        return sum(len(run.subscribers) for run in self._runs.values())
 
     def restart(self) -> None:
-        """Every subscription starts anew, with a snapshot for all who watch it: the description has changed."""
+        """Restart every run: the site description has changed. All subscribers get a new snapshot."""
         for run in self._runs.values():
             run.restart()
 
-    async def watch(self, key: bytes, start: Start) -> Results:
-        """The results of a subscription. `key` tells equal ones: what, with which variables, and for whom."""
-        watcher = _Watcher()
+    async def subscribe(self, key: bytes, start: Start) -> Results:
+        """Yield the results of a subscription. Subscriptions with equal keys share one run."""
+        subscriber = _Subscriber()
         run = self._runs.get(key)
         if run is None or run.is_over:
-            run = self._runs[key] = _Run(start)
-        run.watchers.add(watcher)  # before the snapshot, so that nothing falls in between
+            run = self._runs[key] = _SharedRun(start)
+        run.subscribers.add(subscriber)  # before the snapshot, so that no result is lost between the two
         try:
             source = await start()
             first = await anext(source, None)
@@ -128,32 +131,38 @@ class FanOut:
                 return
             if run.task is None:
                 run.task = asyncio.create_task(run.pump(source), name="shared subscription")
-                if run.outdated:
+                if run.must_restart:
                     run.restart()
             else:
                 await source.aclose()
-            while not (watcher.ended and not watcher.waiting):
-                await watcher.news.wait()
-                watcher.news.clear()
-                if watcher.behind:
-                    watcher.behind = False
+            while not (subscriber.has_ended and not subscriber.queue):
+                await subscriber.changed.wait()
+                subscriber.changed.clear()
+                if subscriber.is_behind:
+                    subscriber.is_behind = False
                     yield await _snapshot(start)
-                while watcher.waiting:
-                    yield watcher.waiting.popleft()
+                while subscriber.queue:
+                    yield subscriber.queue.popleft()
         finally:
-            run.watchers.discard(watcher)
-            if not run.watchers:
-                if self._runs.get(key) is run:
-                    del self._runs[key]
-                if run.task is not None:
-                    run.task.cancel()
-                    await asyncio.gather(run.task, return_exceptions=True)
+            await self._leave(key, run, subscriber)
+
+    async def _leave(self, key: bytes, run: _SharedRun, subscriber: _Subscriber) -> None:
+        """Remove a subscriber. The last one ends the run."""
+        run.subscribers.discard(subscriber)
+        if run.subscribers:
+            return
+        if self._runs.get(key) is run:
+            del self._runs[key]
+        if run.task is not None:
+            run.task.cancel()
+            await asyncio.gather(run.task, return_exceptions=True)
 
 
 async def _snapshot(start: Start) -> Any:
-    token = resumed.set(True)
+    """Return the first result of a new execution, which replaces missed results."""
+    token = replaces_missed.set(True)
     try:
         async with aclosing(await start()) as source:
             return await anext(source)
     finally:
-        resumed.reset(token)
+        replaces_missed.reset(token)

@@ -1,58 +1,64 @@
-"""How much one operation may ask for, checked before anything runs. The shape of documents is `shape`'s part."""
+"""Limits on one operation, checked before it starts: its cost and its variables. `shape.py` limits documents."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final, cast
 
 from graphql import GraphQLError
 from strawberry.extensions import SchemaExtension
 
 from backend.core.errors import UserError
 from backend.graphql.context import Context
-from backend.graphql.execution.cost import Sizes, cost_of
+from backend.graphql.execution.cost import cost_of
+from backend.graphql.execution.rules import Sizes
+from backend.graphql.execution.strawberry_internals import core_schema, provide_document
+
+if TYPE_CHECKING:
+    from backend.graphql.execution.schema_class import Schema
 
 MAX_COST: Final = 1_000_000
-"""Values one operation may ask for: a point of a series counts once for each of its columns."""
+"""Values that one operation may read or answer. A point of a series counts once per column."""
 MAX_VARIABLE_VALUES: Final = 5_000
 TOO_COSTLY: Final = "TOO_COSTLY"
 TIMED_OUT: Final = "TIMED_OUT"
 
 
-class Ready(SchemaExtension):
-    """Hands over the document that `Documents` has parsed and validated, so that the library does neither again."""
+class DocumentExtension(SchemaExtension):
+    """Hands the document that `Documents` has parsed and validated to Strawberry, which then does neither."""
 
     def on_parse(self) -> Iterator[None]:
         context = self.execution_context
         if context.query is not None:
-            context.graphql_document = context.schema.documents.prepare(context.query).document  # type: ignore[attr-defined]
-        yield
-
-    def on_validate(self) -> Iterator[None]:
-        self.execution_context.pre_execution_errors = []
+            schema = cast("Schema", context.schema)
+            provide_document(context, schema.documents.prepare(context.query).document)
         yield
 
 
-class Cost(SchemaExtension):
-    """Refuses an operation that asks for too much, and says in every answer what it may have cost."""
+class CostExtension(SchemaExtension):
+    """Refuses operations above the cost limit, and reports the cost in every answer."""
 
     def __init__(self, limit: int) -> None:
         self._limit = limit
         self._cost: int | None = None
 
     def on_execute(self) -> Iterator[None]:
-        context = self.execution_context
-        document, asked = context.graphql_document, context.context
-        if document is not None:
-            sizes = Sizes.of(asked.queries) if isinstance(asked, Context) else Sizes()
-            schema: Any = context.schema
+        run = self.execution_context
+        if run.graphql_document is not None:
+            schema = cast("Schema", run.schema)
+            sizes = Sizes.of(run.context.queries) if isinstance(run.context, Context) else Sizes()
             self._cost = cost_of(
-                schema._schema, document, context.operation_name, context.variables or {}, sizes
+                core_schema(schema),
+                schema.field_rules,
+                run.graphql_document,
+                run.operation_name,
+                run.variables or {},
+                sizes,
             )
             if self._cost > self._limit:
                 raise GraphQLError(
                     f"The query asks for up to {self._cost:,} values; the limit is {self._limit:,}: "
-                    "ask for fewer series, a lower maxPoints, fewer statistics or shorter lists.",
+                    "request fewer series, a lower maxPoints, fewer statistics or shorter lists.",
                     extensions={"code": TOO_COSTLY, "cost": self._cost, "limit": self._limit},
                 )
         yield
@@ -64,15 +70,16 @@ class Cost(SchemaExtension):
 
 
 def check_variables(variables: object) -> None:
-    """Raises `UserError` where there are too many values: each is checked against its type, one by one."""
-    room = MAX_VARIABLE_VALUES
-    waiting = [variables]
-    while waiting:
-        value = waiting.pop()
+    """Raise `UserError` if the variables hold too many values. Validation takes time for each of them."""
+    remaining = MAX_VARIABLE_VALUES
+    pending = [variables]
+    while pending:
+        value = pending.pop()
         parts = value.values() if isinstance(value, dict) else value if isinstance(value, list) else ()
-        room -= len(parts)
-        if room < 0:
+        remaining -= len(parts)
+        if remaining < 0:
             raise UserError(
-                f"The variables hold more than {MAX_VARIABLE_VALUES:,} values, which is the limit: ask in several queries."
+                f"The variables hold more than {MAX_VARIABLE_VALUES:,} values, which is the limit: "
+                "split the request into several."
             )
-        waiting += parts
+        pending += parts

@@ -1,34 +1,39 @@
-"""Rights on fields: an operation runs only where whoever asks may have all of its fields. Looked at before anything runs."""
+"""Rights on fields. An operation runs only where the caller has the right of every field in it, checked before it starts."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from functools import lru_cache
-from typing import Any, Final
+from typing import TYPE_CHECKING, Final, TypeAlias, cast
 
 from graphql import (
     DocumentNode,
     FieldNode,
-    FragmentDefinitionNode,
     FragmentSpreadNode,
     GraphQLError,
+    GraphQLNamedType,
     GraphQLSchema,
     InlineFragmentNode,
-    NamedTypeNode,
-    SelectionSetNode,
-    get_named_type,
     get_operation_ast,
 )
 from strawberry.extensions import SchemaExtension
 
-from backend.core.access_rules import right_of_field
 from backend.core.rights import Right
 from backend.graphql.context import Context
+from backend.graphql.execution.rules import FieldRuleTable
+from backend.graphql.execution.strawberry_internals import core_schema
+from backend.graphql.execution.traversal import Traversal, TypedScope
+
+if TYPE_CHECKING:
+    from backend.graphql.execution.schema_class import Schema
 
 UNAUTHENTICATED: Final = "UNAUTHENTICATED"
 FORBIDDEN: Final = "FORBIDDEN"
 
-_WANTED: Final = {
+RightsByField: TypeAlias = dict[str, Right]
+"""Rights that the fields of an operation need, by `Type.field`, in the order of the document."""
+
+_DESCRIPTIONS: Final = {
     Right.READ: "a log-in, or a personal token with the scope READ",
     Right.EXPORT: "a log-in, or a personal token with the scope EXPORT",
     Right.ACCOUNT: "a log-in; a personal token is not enough",
@@ -36,84 +41,89 @@ _WANTED: Final = {
 }
 
 
-class Rights(SchemaExtension):
-    """Also before each subscription begins; while it runs, `server.py` watches the connection."""
+class RightsExtension(SchemaExtension):
+    """Checks the rights of an operation before it starts. `connections.py` ends open subscriptions whose rights end."""
 
     def on_execute(self) -> Iterator[None]:
         run = self.execution_context
         if run.graphql_document is not None:
-            schema: GraphQLSchema = run.schema._schema
-            needs = _needs(_Document(schema, run.graphql_document), run.operation_name)
-            _check(run.context, needs)
+            schema = cast("Schema", run.schema)
+            operation = _Operation(
+                core_schema(schema), schema.field_rules, run.graphql_document, run.operation_name
+            )
+            _check(run.context, _rights_of(operation))
         yield
 
 
-def _check(context: Context, needs: Mapping[str, Right]) -> None:
-    for name, right in needs.items():
+def _check(context: Context, rights: Mapping[str, Right]) -> None:
+    """Raise `GraphQLError` for the first field whose right the caller lacks."""
+    for name, right in rights.items():
         if not context.may(right):
             code = FORBIDDEN if context.who.is_authenticated else UNAUTHENTICATED
-            raise GraphQLError(f"{name} needs {_WANTED[right]}.", extensions={"code": code, "field": name})
+            raise GraphQLError(
+                f"{name} needs {_DESCRIPTIONS[right]}.", extensions={"code": code, "field": name}
+            )
 
 
-class _Document:
-    """A document that stands for itself in a cache: the parser's cache hands out the same one for the same text."""
+class _Operation:
+    """A key of the cache of rights. Documents compare by identity: by value takes as long as a traversal."""
 
-    __slots__ = ("document", "schema")
+    __slots__ = ("document", "name", "rules", "schema")
 
-    def __init__(self, schema: GraphQLSchema, document: DocumentNode) -> None:
+    def __init__(
+        self, schema: GraphQLSchema, rules: FieldRuleTable, document: DocumentNode, name: str | None
+    ) -> None:
         self.schema = schema
+        self.rules = rules
         self.document = document
+        self.name = name
 
     def __hash__(self) -> int:
-        return hash((id(self.schema), id(self.document)))
+        return hash((id(self.schema), id(self.document), self.name))
 
     def __eq__(self, other: object) -> bool:
         return (
-            isinstance(other, _Document) and self.schema is other.schema and self.document is other.document
+            isinstance(other, _Operation)
+            and self.schema is other.schema
+            and self.document is other.document
+            and self.name == other.name
         )
 
 
 @lru_cache(maxsize=256)
-def _needs(asked: _Document, operation_name: str | None) -> Mapping[str, Right]:
-    """What each field of the operation asks for that asks for something."""
-    operation = get_operation_ast(asked.document, operation_name)
-    root = asked.schema.get_root_type(operation.operation) if operation else None
-    if operation is None or root is None:
+def _rights_of(operation: _Operation) -> RightsByField:
+    """Return the rights that the fields of a validated operation need, except `ANYONE`."""
+    node = get_operation_ast(operation.document, operation.name)
+    root = operation.schema.get_root_type(node.operation) if node else None
+    if node is None or root is None:
         return {}
-    looked = _Look(asked.schema, asked.document)
-    looked.at(root, operation.selection_set)
-    return {name: right for name, right in looked.found.items() if right is not Right.ANYONE}
+    rule = _RightsRule(operation.schema, operation.rules)
+    return Traversal(operation.document, rule).total(node.selection_set, root)
 
 
-class _Look:
-    """Goes through all fields of an operation; through each fragment once. Validation has refused circles and unknown names."""
+class _RightsRule(TypedScope):
+    """Collects rights. Implements `DocumentRule`."""
 
-    def __init__(self, schema: GraphQLSchema, document: DocumentNode) -> None:
-        self.found: dict[str, Right] = {}
-        self._schema = schema
-        self._fragments = {
-            d.name.value: d for d in document.definitions if isinstance(d, FragmentDefinitionNode)
-        }
+    def __init__(self, schema: GraphQLSchema, rules: FieldRuleTable) -> None:
+        super().__init__(schema)
+        self._rules = rules
 
-    def at(self, parent: Any, selections: SelectionSetNode) -> None:
-        for node in selections.selections:
-            if isinstance(node, FragmentSpreadNode):
-                fragment = self._fragments.pop(node.name.value, None)
-                if fragment is not None:
-                    self.at(self._type(fragment.type_condition), fragment.selection_set)
-            elif isinstance(node, InlineFragmentNode):
-                kind = self._type(node.type_condition) if node.type_condition else parent
-                self.at(kind, node.selection_set)
-            elif isinstance(node, FieldNode) and not node.name.value.startswith("__"):
-                self._field(parent, node)
+    def empty(self) -> RightsByField:
+        return {}
 
-    def _type(self, condition: NamedTypeNode) -> Any:
-        return self._schema.type_map[condition.name.value]
+    def add_fragment(
+        self, total: RightsByField, node: InlineFragmentNode | FragmentSpreadNode, part: RightsByField
+    ) -> RightsByField:
+        total.update(part)
+        return total
 
-    def _field(self, parent: Any, node: FieldNode) -> None:
-        name = node.name.value
-        right = right_of_field(f"{parent.name}.{name}")
-        if right is not None:
-            self.found[f"{parent.name}.{name}"] = right
-        if node.selection_set is not None:
-            self.at(get_named_type(parent.fields[name].type), node.selection_set)
+    def add_field(
+        self, total: RightsByField, node: FieldNode, scope: GraphQLNamedType, below: RightsByField | None
+    ) -> RightsByField:
+        name = f"{scope.name}.{node.name.value}"
+        rules = self._rules.get(name)
+        if rules is not None and rules.right not in (None, Right.ANYONE):
+            total[name] = cast("Right", rules.right)
+        if below:
+            total.update(below)
+        return total

@@ -1,14 +1,14 @@
-"""Whether a document has a shape that is worth reading. All of it is linear in the document's length.
+"""Limits on the shape of a document, checked before validation. Both checks take time linear in the document's length.
 
-Validation and execution are not: two rules of validation compare fields in pairs, and fragments that spread each other twice
-double with every step. So what is deep, wide, aliased, repeated or circular beyond all use is refused before either.
+Validation and execution are not linear. Two validation rules compare fields in pairs, and fragments that spread each other
+twice double the fields at every step. So documents that are deeper, wider or more repetitive than any useful one are refused
+first, and so are circular fragments.
 """
 
 from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Final
 
@@ -19,17 +19,17 @@ from graphql import (
     FragmentSpreadNode,
     GraphQLError,
     InlineFragmentNode,
-    Node,
     OperationDefinitionNode,
-    SelectionSetNode,
 )
+
+from backend.graphql.execution.traversal import FragmentCycleError, Parent, Traversal
 
 MAX_CHARACTERS: Final = 50_000
 MAX_TOKENS: Final = 600
 MAX_DEPTH: Final = 10
 MAX_INTROSPECTION_DEPTH: Final = 20
 MAX_INTROSPECTION_LISTS: Final = 2
-"""Lists of members within lists of members: fields of the types of fields, and no further."""
+"""Nested lists of members: fields of the types of fields, and no deeper."""
 MAX_ALIASES: Final = 30
 MAX_DIRECTIVES: Final = 50
 MAX_REPEATS: Final = 30
@@ -37,7 +37,7 @@ MAX_FIELDS: Final = 300
 MAX_INTROSPECTION_FIELDS: Final = 1_000
 MAX_VARIABLES: Final = 50
 
-_MEMBERS: Final = frozenset({"fields", "inputFields", "interfaces", "possibleTypes"})
+_MEMBER_LISTS: Final = frozenset({"fields", "inputFields", "interfaces", "possibleTypes"})
 _TOKEN: Final = re.compile(
     r'#[^\n\r]*|"""(?:\\"""|[^"]|"(?!""))*"""|"(?:\\.|[^"\\\n\r])*"|[_A-Za-z]\w*|-?\d[\w.+-]*|\.\.\.|[!$&()*:=@\[\]{|}]'
 )
@@ -45,7 +45,7 @@ _TOKEN: Final = re.compile(
 
 @dataclass(slots=True)
 class Shape:
-    """What a selection set comes to with its fragments put in."""
+    """Counts over a selection set, with its fragments expanded."""
 
     depth: int = 0
     introspection_depth: int = 0
@@ -55,11 +55,12 @@ class Shape:
     aliases: int = 0
     directives: int = 0
     repeats: int = 0
+    """Fields below the top level that have the answer key of a field beside them."""
     keys: Counter[str] = field(default_factory=Counter)
-    """How often each name of the answer is asked for, on the uppermost level."""
+    """Fields of the top level by answer key: the alias, else the name."""
 
-    def take(self, other: Shape) -> None:
-        """Beside each other."""
+    def add(self, other: Shape) -> None:
+        """Add a selection set that stands beside this one or below it."""
         self.depth = max(self.depth, other.depth)
         self.introspection_depth = max(self.introspection_depth, other.introspection_depth)
         self.introspection_lists = max(self.introspection_lists, other.introspection_lists)
@@ -69,9 +70,13 @@ class Shape:
         self.directives += other.directives
         self.repeats += other.repeats
 
+    def close_level(self) -> None:
+        """Count the repeats of the top level. Call it once, when the selection set is complete."""
+        self.repeats += sum(count - 1 for count in self.keys.values())
+
 
 def text_fault(text: str) -> GraphQLError | None:
-    """What keeps a text from being parsed at all: the parser takes some 10 µs for each token."""
+    """Return why a text must not be parsed; None if it may be. The parser takes about 10 µs per token."""
     if len(text) > MAX_CHARACTERS:
         return GraphQLError(f"The document has {len(text):,} characters; the limit is {MAX_CHARACTERS:,}.")
     count = 0
@@ -79,31 +84,34 @@ def text_fault(text: str) -> GraphQLError | None:
         count += text[match.start()] != "#"
         if count > MAX_TOKENS:
             return GraphQLError(
-                f"The document has more than {MAX_TOKENS:,} tokens, which is the limit: give values as variables."
+                f"The document has more than {MAX_TOKENS:,} tokens, which is the limit: pass values as variables."
             )
     return None
 
 
 def shape_fault(document: DocumentNode) -> GraphQLError | None:
-    """Why a document is not worth validating; None where it is."""
+    """Return why a document must not be validated; None if it may be."""
     try:
-        whole = _measure(document)
-    except _Circle as circle:
-        return GraphQLError(f"Fragment {circle.name!r} is part of itself.", nodes=[circle.node])
-    for what, found, limit in (
-        ("levels of fields", whole.depth, MAX_DEPTH),
-        ("levels of fields of the schema", whole.introspection_depth, MAX_INTROSPECTION_DEPTH),
-        ("lists of members within each other", whole.introspection_lists, MAX_INTROSPECTION_LISTS),
-        ("fields of the schema", whole.introspection_fields, MAX_INTROSPECTION_FIELDS),
-        ("fields", whole.fields, MAX_FIELDS),
+        shape = _measure(document)
+    except FragmentCycleError as cycle:
+        name = cycle.node.name.value
+        return GraphQLError(f"Fragment {name!r} spreads itself, directly or through others.", [cycle.node])
+    for noun, count, limit in (
+        ("levels of fields", shape.depth, MAX_DEPTH),
+        ("levels of introspection fields", shape.introspection_depth, MAX_INTROSPECTION_DEPTH),
+        ("nested introspection lists", shape.introspection_lists, MAX_INTROSPECTION_LISTS),
+        ("introspection fields", shape.introspection_fields, MAX_INTROSPECTION_FIELDS),
+        ("fields", shape.fields, MAX_FIELDS),
         ("variables", _variables(document), MAX_VARIABLES),
-        ("aliases", whole.aliases, MAX_ALIASES),
-        ("directives", whole.directives, MAX_DIRECTIVES),
-        ("fields that repeat another one", whole.repeats, MAX_REPEATS),
+        ("aliases", shape.aliases, MAX_ALIASES),
+        ("directives", shape.directives, MAX_DIRECTIVES),
+        ("repeated fields", shape.repeats, MAX_REPEATS),
     ):
-        if found > limit:
-            many = f"{found:,}" if found < 10**9 else "very many"
-            return GraphQLError(f"The document has {many} {what}, fragments put in; the limit is {limit:,}.")
+        if count > limit:
+            shown = f"{count:,}" if count < 10**9 else "more than 1,000,000,000"
+            return GraphQLError(
+                f"The document has {shown} {noun}, with fragments expanded; the limit is {limit:,}."
+            )
     return None
 
 
@@ -112,93 +120,56 @@ def _variables(document: DocumentNode) -> int:
     return sum(len(operation.variable_definitions or ()) for operation in operations)
 
 
-class _Circle(Exception):
-    def __init__(self, name: str, node: Node) -> None:
-        super().__init__(name)
-        self.name = name
-        self.node = node
-
-
-class _Measuring:
-    """Each fragment is measured once, however often it is spread."""
-
-    def __init__(self, fragments: Mapping[str, FragmentDefinitionNode]) -> None:
-        self._fragments = fragments
-        self._known: dict[tuple[str, bool], Shape] = {}
-        self._open: set[str] = set()
-
-    def selections(self, selection_set: SelectionSetNode, inside: bool) -> Shape:
-        """`inside`: below a field of the schema itself, which has limits of its own."""
-        shape = self._level(selection_set, inside)
-        shape.repeats += sum(count - 1 for count in shape.keys.values())
-        return shape
-
-    def _level(self, selection_set: SelectionSetNode, inside: bool) -> Shape:
-        shape = Shape()
-        for node in selection_set.selections:
-            shape.directives += len(node.directives or ())
-            if isinstance(node, FieldNode):
-                self._field(shape, node, inside)
-            elif isinstance(node, InlineFragmentNode):
-                self._spread(shape, self._level(node.selection_set, inside))
-            elif isinstance(node, FragmentSpreadNode):
-                self._spread(shape, self._fragment(node, inside))
-        return shape
-
-    @staticmethod
-    def _spread(shape: Shape, part: Shape) -> None:
-        shape.take(part)
-        shape.keys.update(part.keys)
-
-    def _field(self, shape: Shape, node: FieldNode, inside: bool) -> None:
-        name = node.name.value
-        if inside:
-            shape.introspection_fields += 1
-        else:
-            shape.fields += 1
-        shape.aliases += node.alias is not None
-        shape.keys[node.alias.value if node.alias else name] += 1
-        if node.selection_set is None:
-            return
-        schema = inside or name.startswith("__")
-        below = self.selections(node.selection_set, schema)
-        if schema:
-            below.introspection_depth += 1
-            below.introspection_lists += name in _MEMBERS
-        else:
-            below.depth += 1
-        shape.take(below)
-
-    def _fragment(self, spread: FragmentSpreadNode, inside: bool) -> Shape:
-        name = spread.name.value
-        key = (name, inside)
-        known = self._known.get(key)
-        if known is None:
-            definition = self._fragments.get(name)
-            if definition is None:
-                return Shape()  # validation will say so
-            if name in self._open:
-                raise _Circle(name, spread)
-            self._open.add(name)
-            known = self._known[key] = self._level(definition.selection_set, inside)
-            self._open.discard(name)
-        return known
-
-
 def _measure(document: DocumentNode) -> Shape:
-    definitions: Sequence[object] = document.definitions
-    fragments = {d.name.value: d for d in definitions if isinstance(d, FragmentDefinitionNode)}
-    measuring = _Measuring(fragments)
+    """Return the counts over all definitions. Raises `FragmentCycleError`."""
+    rule = _ShapeRule()
+    traversal = Traversal(document, rule)
     whole = Shape()
-    for definition in definitions:
-        # Fragments that nothing spreads are validated all the same, so they count too.
+    for definition in document.definitions:
+        # Validation also visits fragments that no operation spreads, so they count too.
         if isinstance(definition, OperationDefinitionNode | FragmentDefinitionNode):
+            inside = isinstance(definition, FragmentDefinitionNode) and rule.scope_inside(definition, False)
+            shape = traversal.total(definition.selection_set, inside)
+            shape.close_level()
             whole.directives += len(definition.directives or ())
-            whole.take(measuring.selections(definition.selection_set, _is_about_schema(definition)))
+            whole.add(shape)
     return whole
 
 
-def _is_about_schema(definition: OperationDefinitionNode | FragmentDefinitionNode) -> bool:
-    return isinstance(definition, FragmentDefinitionNode) and definition.type_condition.name.value.startswith(
-        "__"
-    )
+class _ShapeRule:
+    """Counts fields. Implements `DocumentRule`; the scope is whether the selection set is one of introspection."""
+
+    def empty(self) -> Shape:
+        return Shape()
+
+    def scope_inside(self, node: Parent, scope: bool) -> bool:
+        if isinstance(node, FieldNode):
+            return scope or node.name.value.startswith("__")
+        if isinstance(node, FragmentDefinitionNode):
+            return scope or node.type_condition.name.value.startswith("__")
+        return scope
+
+    def add_field(self, total: Shape, node: FieldNode, scope: bool, below: Shape | None) -> Shape:
+        name = node.name.value
+        if scope:
+            total.introspection_fields += 1
+        else:
+            total.fields += 1
+        total.directives += len(node.directives or ())
+        total.aliases += node.alias is not None
+        total.keys[node.alias.value if node.alias else name] += 1
+        if below is not None:
+            below.close_level()
+            if self.scope_inside(node, scope):
+                below.introspection_depth += 1
+                below.introspection_lists += name in _MEMBER_LISTS
+            else:
+                below.depth += 1
+            total.add(below)
+        return total
+
+    def add_fragment(self, total: Shape, node: InlineFragmentNode | FragmentSpreadNode, part: Shape) -> Shape:
+        total.directives += len(node.directives or ())
+        total.add(part)
+        total.keys.update(part.keys)
+        return total

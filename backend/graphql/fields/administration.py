@@ -9,6 +9,7 @@ import strawberry
 from backend.accounts import model
 from backend.accounts.repository.users import UserFilter
 from backend.core.errors import UserError
+from backend.core.rights import Right
 from backend.graphql.arguments import number_of
 from backend.graphql.context import Info
 from backend.graphql.execution.failures import Conflict, InvalidInput, NotFound
@@ -85,7 +86,7 @@ def page_size(name: str, first: int | None, default: int = DEFAULT_PAGE) -> int:
 
 @strawberry.type
 class AdministrationQuery:
-    @query("Users that match all that is given, in the order in which they signed up.")
+    @query("Users that match all that is given, in the order in which they signed up.", right=Right.ADMIN)
     async def users(
         self,
         info: Info,
@@ -120,50 +121,54 @@ class AdministrationQuery:
             ),
         )
 
-    @query("One user by id; null if there is none.")
+    @query("One user by id; null if there is none.", right=Right.ADMIN)
     async def user(self, info: Info, id: UserId) -> User | None:
         found = await info.context.accounts.users.find(id)
         return None if found is None else to_user(found)
 
-    @query("Keys by which devices push, by name. Keys of the settings are not among them.")
+    @query("Keys by which devices push, by name. Keys of the settings are not among them.", right=Right.ADMIN)
     async def device_keys(self, info: Info) -> list[DeviceKey]:
-        return [to_key(key) for key in await info.context.accounts.keys.all()]
+        return [to_key(key) for key in await info.context.accounts.keys.list_all()]
 
 
 @strawberry.type
 class AdministrationMutation:
-    @mutation("Lets a user in who waits for it; the user gets a mail.")
+    @mutation("Lets a user in who waits for it; the user gets a mail.", right=Right.ADMIN)
     async def approve_user(self, info: Info, id: UserId) -> UserResult:
         return to_user(await info.context.accounts.users.decide(id, approve=True, actor=info.context.actor))
 
-    @mutation("Refuses a user who waits; the user gets a mail.")
+    @mutation("Refuses a user who waits; the user gets a mail.", right=Right.ADMIN)
     async def disapprove_user(self, info: Info, id: UserId) -> UserResult:
         return to_user(await info.context.accounts.users.decide(id, approve=False, actor=info.context.actor))
 
     @mutation(
-        "Takes a user's rights: sessions end at once, tokens are without power. Not the last administrator's."
+        "Takes a user's rights: sessions end at once, tokens are without power. Not the last administrator's.",
+        right=Right.ADMIN,
     )
     async def deauthorize_user(self, info: Info, id: UserId) -> UserResult:
         return to_user(await info.context.accounts.users.deauthorize(id, info.context.actor))
 
-    @mutation("Gives a user's rights back.")
+    @mutation("Gives a user's rights back.", right=Right.ADMIN)
     async def reauthorize_user(self, info: Info, id: UserId) -> UserResult:
         return to_user(await info.context.accounts.users.reauthorize(id, info.context.actor))
 
-    @mutation("Makes an authorized user an administrator.")
+    @mutation("Makes an authorized user an administrator.", right=Right.ADMIN)
     async def promote_user(self, info: Info, id: UserId) -> UserResult:
         return to_user(await info.context.accounts.users.set_admin(id, info.context.actor, admin=True))
 
-    @mutation("Makes an administrator a plain user. Not the last one.")
+    @mutation("Makes an administrator a plain user. Not the last one.", right=Right.ADMIN)
     async def demote_user(self, info: Info, id: UserId) -> UserResult:
         return to_user(await info.context.accounts.users.set_admin(id, info.context.actor, admin=False))
 
-    @mutation("Deletes a user with all that belongs to it. Not the last administrator.")
+    @mutation("Deletes a user with all that belongs to it. Not the last administrator.", right=Right.ADMIN)
     async def delete_user(self, info: Info, id: UserId) -> DeleteUserResult:
         await info.context.accounts.users.delete(id, info.context.actor)
         return Done(message="The user is deleted.")
 
-    @mutation("Makes a key by which a device pushes. Its secret is in the answer, and nowhere else.")
+    @mutation(
+        "Makes a key by which a device pushes. Its secret is in the answer, and nowhere else.",
+        right=Right.ADMIN,
+    )
     async def create_device_key(
         self,
         info: Info,
@@ -177,10 +182,10 @@ class AdministrationMutation:
             ),
         ] = "",
     ) -> CreateDeviceKeyResult:
-        key, secret = await info.context.accounts.keys.make(name, network, info.context.actor)
+        key, secret = await info.context.accounts.keys.create(name, network, info.context.actor)
         return NewDeviceKey(key=to_key(key), secret=secret)
 
-    @mutation("Deletes a device key; the door forgets it within seconds.")
+    @mutation("Deletes a device key; the door forgets it within seconds.", right=Right.ADMIN)
     async def delete_device_key(
         self, info: Info, id: Annotated[strawberry.ID, strawberry.argument(description="The key's id.")]
     ) -> EndResult:

@@ -9,6 +9,7 @@ import strawberry
 
 from backend.accounts import model
 from backend.accounts.repository.audit import AuditFilter
+from backend.core.rights import Right
 from backend.graphql.arguments import number_of
 from backend.graphql.context import Info
 from backend.graphql.field import NOT_GIVEN, given, member, query
@@ -93,7 +94,7 @@ def _said(value: object) -> str:
 
 @strawberry.type
 class AuditQuery:
-    @query("What was done, newest first.")
+    @query("What was done, newest first.", right=Right.ADMIN)
     async def audit_log(
         self,
         info: Info,
@@ -125,7 +126,7 @@ class AuditQuery:
         events = await accounts.audit.page(which, size + 1)
         shown = events[:size]
         ids = {i for event in shown for i in (event.actor_id, event.subject_id) if i}
-        users = {i: to_user(found) for i, found in (await accounts.users.named(sorted(ids))).items()}
+        users = {i: to_user(found) for i, found in (await accounts.users.find_many(sorted(ids))).items()}
         entries = [_entry(event, users) for event in shown]
         return AuditPage(
             entries=entries,

@@ -7,7 +7,8 @@ from typing import Annotated
 
 import strawberry
 
-from backend.accounts.sign_up import Wish
+from backend.accounts.sign_up import SignUpRequest
+from backend.core.rights import Right
 from backend.graphql.context import Info
 from backend.graphql.execution.failures import Conflict, InvalidInput, NotAllowed, NotFound, TooManyAttempts
 from backend.graphql.field import member, mutation, query
@@ -72,10 +73,13 @@ LinkResult = Annotated[
 
 @strawberry.type
 class EntryQuery:
-    @query("What a mailed link would do, for the page that asks before it acts. Uses nothing up.")
+    @query(
+        "What a mailed link would do, for the page that asks before it acts. Uses nothing up.",
+        right=Right.ANYONE,
+    )
     async def mailed_link(self, info: Info, token: LinkToken) -> LinkResult:
         context = info.context
-        link = await context.accounts.sign_ups.link(token, context.caller.address)
+        link = await context.accounts.sign_ups.find_link(token, context.caller.address)
         name = f"{link.user.first_name} {link.user.last_name}".strip()
         return MailedLink(purpose=LinkPurpose(link.purpose.value), email=link.user.email, name=name)
 
@@ -83,7 +87,8 @@ class EntryQuery:
 @strawberry.type
 class EntryMutation:
     @mutation(
-        "Asks for an account. The answer is the same whether the address is known or not; a mail tells what comes next."
+        "Asks for an account. The answer is the same whether the address is known or not; a mail tells what comes next.",
+        right=Right.ANYONE,
     )
     async def sign_up(
         self,
@@ -94,11 +99,14 @@ class EntryMutation:
         last_name: Annotated[str, strawberry.argument(description="Last name.")] = "",
     ) -> MailResult:
         context = info.context
-        wish = Wish(email, password, first_name, last_name)
+        wish = SignUpRequest(email, password, first_name, last_name)
         await context.accounts.sign_ups.sign_up(wish, context.caller.address)
         return Done(message=_MAILED)
 
-    @mutation("Confirms an address: with the mailed link, and the password that was chosen at the sign-up.")
+    @mutation(
+        "Confirms an address: with the mailed link, and the password that was chosen at the sign-up.",
+        right=Right.ANYONE,
+    )
     async def confirm_email(
         self,
         info: Info,
@@ -109,7 +117,7 @@ class EntryMutation:
         await context.accounts.sign_ups.confirm(token, password, context.caller.address)
         return Done(message="The address is confirmed. You get a mail once an administrator has decided.")
 
-    @mutation("An administrator's word on a user who waits, by mailed link.")
+    @mutation("An administrator's word on a user who waits, by mailed link.", right=Right.ANYONE)
     async def decide_request(
         self,
         info: Info,
@@ -121,20 +129,21 @@ class EntryMutation:
         return to_user(user)
 
     @mutation(
-        "Asks for a mail with a link to a new password. The answer is the same whether the address is known or not."
+        "Asks for a mail with a link to a new password. The answer is the same whether the address is known or not.",
+        right=Right.ANYONE,
     )
     async def request_password_reset(self, info: Info, email: Email) -> MailResult:
         context = info.context
-        await context.accounts.sign_ups.ask_reset(email, context.caller.address)
+        await context.accounts.sign_ups.request_password_reset(email, context.caller.address)
         return Done(message="If there is an account with this address, a mail is on its way.")
 
-    @mutation("Sets a new password by mailed link, and ends all sessions of the user.")
+    @mutation("Sets a new password by mailed link, and ends all sessions of the user.", right=Right.ANYONE)
     async def reset_password(self, info: Info, token: LinkToken, password: Password) -> ResetPasswordResult:
         context = info.context
-        await context.accounts.sign_ups.reset(token, password, context.caller.address)
+        await context.accounts.sign_ups.reset_password(token, password, context.caller.address)
         return Done(message="The password is changed. Log in with the new one.")
 
-    @mutation("Begins a session, whose cookie comes with the answer.")
+    @mutation("Begins a session, whose cookie comes with the answer.", right=Right.ANYONE)
     async def log_in(
         self,
         info: Info,
@@ -149,7 +158,7 @@ class EntryMutation:
         keep_session(context, entered.secret)
         return LoggedIn(user=to_user(entered.user))
 
-    @mutation("Ends the session. True also where there was none.")
+    @mutation("Ends the session. True also where there was none.", right=Right.ANYONE)
     async def log_out(self, info: Info) -> bool:
         context = info.context
         refuse_sockets(context)

@@ -6,9 +6,11 @@ from typing import Annotated, TypeAlias
 
 import strawberry
 
+from backend.core.rights import Right
 from backend.graphql.arguments import TreeArgument
 from backend.graphql.context import Info
 from backend.graphql.enums import Tree
+from backend.graphql.execution.rules import LONG_LIST, ROWS_PER_RANGE, Cost, tree_nodes
 from backend.graphql.field import NOT_GIVEN, given, query, selects
 from backend.graphql.scalars import TimeNs
 from backend.queries import balance
@@ -96,7 +98,11 @@ def to_balance(found: balance.Balance, labels: Labels) -> Balance:
 
 @strawberry.type
 class BalanceQuery:
-    @query("A node's own meters against the sum of its children, at a moment or over [from, to).")
+    @query(
+        "A node's own meters against the sum of its children, at a moment or over [from, to).",
+        right=Right.READ,
+        cost=Cost(reads=tree_nodes),
+    )
     async def balance(
         self,
         info: Info,
@@ -113,7 +119,11 @@ class BalanceQuery:
         (found,) = await service.read([node], given(at), given(from_), given(to), wanted)
         return to_balance(found, info.context.queries.labels)
 
-    @query("The balance of every node of a tree that has a meter of its own, at a moment or over [from, to).")
+    @query(
+        "The balance of every node of a tree that has a meter of its own, at a moment or over [from, to).",
+        right=Right.READ,
+        cost=Cost(reads=ROWS_PER_RANGE, members=LONG_LIST.members),
+    )
     async def balances(
         self,
         info: Info,

@@ -11,6 +11,7 @@ import strawberry
 from backend.accounts.model import AuditKind
 from backend.core import commands
 from backend.core.errors import PermanentError, TransientError, UserError
+from backend.core.rights import Right
 from backend.graphql.context import Context, Info
 from backend.graphql.execution.failures import Failure, InvalidInput
 from backend.graphql.field import mutation, query
@@ -128,7 +129,7 @@ async def _act(context: Context, target: str, action: str) -> CommandRun | Comma
 
 @strawberry.type
 class CommandQuery:
-    @query("Equipment that takes commands, with what it shows now: each device is asked.")
+    @query("Equipment that takes commands, with what it shows now: each device is asked.", right=Right.ADMIN)
     async def commands(self, info: Info) -> list[CommandTarget]:
         equipment = info.context.equipment
         return list(await asyncio.gather(*(_target(equipment, t) for t in equipment.targets.values())))
@@ -136,7 +137,10 @@ class CommandQuery:
 
 @strawberry.type
 class CommandMutation:
-    @mutation("Gives an equipment a command, and reads back what came of it. It is written to the audit log.")
+    @mutation(
+        "Gives an equipment a command, and reads back what came of it. It is written to the audit log.",
+        right=Right.ADMIN,
+    )
     async def run_command(
         self,
         info: Info,

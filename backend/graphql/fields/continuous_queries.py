@@ -9,10 +9,12 @@ from typing import Annotated
 import strawberry
 
 from backend.core import bucket
+from backend.core.rights import Right
 from backend.graphql.context import Info
 from backend.graphql.enums import Window
 from backend.graphql.execution.failures import InvalidInput, NotAllowed, NotFound
-from backend.graphql.field import NOT_GIVEN, given, member, mutation, query
+from backend.graphql.execution.rules import READS_RANGE
+from backend.graphql.field import NOT_GIVEN, given, member, mutation, query, resolver
 from backend.graphql.fields.jobs import Job, SeriesKind, to_job
 from backend.graphql.scalars import TimeNs
 from backend.jobs import diagnostic
@@ -62,11 +64,11 @@ class ContinuousQuery:
     )
     last_error: str = strawberry.field(description="Why that run failed; empty if it did not.")
 
-    @query("Labels of the series in `missing`, in the same order.")
+    @resolver("Labels of the series in `missing`, in the same order.")
     def missing_labels(self, info: Info) -> list[str]:
         return _labels(info, self.kind, self.missing)
 
-    @query("Labels of the series in `wrong`, in the same order.")
+    @resolver("Labels of the series in `wrong`, in the same order.")
     def wrong_labels(self, info: Info) -> list[str]:
         return _labels(info, self.kind, self.wrong)
 
@@ -164,7 +166,11 @@ def _task(task: TaskHealth) -> PeriodicTask:
 
 @strawberry.type
 class ContinuousQueryQuery:
-    @query("How the continuous queries fare: those that are described, then what is kept beside them.")
+    @query(
+        "How the continuous queries fare: those that are described, then what is kept beside them.",
+        right=Right.ADMIN,
+        cost=READS_RANGE,
+    )
     async def continuous_queries(
         self,
         info: Info,
@@ -182,7 +188,7 @@ class ContinuousQueryQuery:
             if text in health.query.name and (health.faults or not faulty)
         ]
 
-    @query("How the periodic tasks fare, by name.")
+    @query("How the periodic tasks fare, by name.", right=Right.ADMIN)
     async def periodic_tasks(self, info: Info) -> list[PeriodicTask]:
         return [_task(task) for task in await info.context.queries.work.tasks.all()]
 
@@ -192,7 +198,9 @@ class ContinuousQueryMutation:
     @mutation(
         "Mend continuous queries. LATE: rolling up is asked for; DIRTY: healing is; MISSING and WRONG: jobs of high priority "
         "compute those series again, as far as their readings are kept, and healing those whose description changed; "
-        "UNKNOWN: those roll-ups are deleted for good."
+        "UNKNOWN: those roll-ups are deleted for good.",
+        right=Right.ADMIN,
+        cost=READS_RANGE,
     )
     async def mend_continuous_queries(
         self,

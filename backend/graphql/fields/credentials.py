@@ -9,6 +9,7 @@ import strawberry
 
 from backend.accounts import model
 from backend.core import rights
+from backend.core.rights import Right
 from backend.graphql.context import Info
 from backend.graphql.execution.failures import Conflict, InvalidInput, NotFound
 from backend.graphql.field import member, mutation, query
@@ -80,7 +81,7 @@ def to_token(token: model.AccessToken) -> AccessToken:
 
 @strawberry.type
 class CredentialQuery:
-    @query("Sessions of whoever asks, the one used last first.")
+    @query("Sessions of whoever asks, the one used last first.", right=Right.ACCOUNT)
     async def my_sessions(self, info: Info) -> list[Session]:
         who = info.context.who
         return [
@@ -92,18 +93,18 @@ class CredentialQuery:
                 agent=s.agent,
                 current=s.id == who.credential_id,
             )
-            for s in await info.context.accounts.sign_ins.sessions(who.user_id)
+            for s in await info.context.accounts.sign_ins.list_sessions(who.user_id)
         ]
 
-    @query("Personal tokens of whoever asks, oldest first.")
+    @query("Personal tokens of whoever asks, oldest first.", right=Right.ACCOUNT)
     async def my_tokens(self, info: Info) -> list[AccessToken]:
-        tokens = await info.context.accounts.tokens.of(info.context.who.user_id)
+        tokens = await info.context.accounts.tokens.list_for_user(info.context.who.user_id)
         return [to_token(token) for token in tokens]
 
 
 @strawberry.type
 class CredentialMutation:
-    @mutation("Makes a personal token. Its secret is in the answer, and nowhere else.")
+    @mutation("Makes a personal token. Its secret is in the answer, and nowhere else.", right=Right.ACCOUNT)
     async def create_token(
         self,
         info: Info,
@@ -112,26 +113,30 @@ class CredentialMutation:
         days: Annotated[int, strawberry.argument(description="How long it lasts, 1 to 366.")] = _DEFAULT_DAYS,
     ) -> CreateTokenResult:
         chosen = {rights.Scope(scope.value) for scope in scopes}
-        token, secret = await info.context.accounts.tokens.make(name, chosen, days, info.context.actor)
+        token, secret = await info.context.accounts.tokens.create(name, chosen, days, info.context.actor)
         return NewToken(token=to_token(token), secret=secret)
 
-    @mutation("Deletes a personal token of whoever asks; it is good for nothing at once.")
+    @mutation(
+        "Deletes a personal token of whoever asks; it is good for nothing at once.", right=Right.ACCOUNT
+    )
     async def delete_token(
         self, info: Info, id: Annotated[strawberry.ID, strawberry.argument(description="The token's id.")]
     ) -> EndResult:
         await info.context.accounts.tokens.delete(id, info.context.actor)
         return Done(message="The token is deleted.")
 
-    @mutation("Ends a session of whoever asks.")
+    @mutation("Ends a session of whoever asks.", right=Right.ACCOUNT)
     async def end_session(
         self, info: Info, id: Annotated[strawberry.ID, strawberry.argument(description="The session's id.")]
     ) -> EndResult:
         context = info.context
-        await context.accounts.sign_ins.end(id, context.who.user_id, context.caller.address)
+        await context.accounts.sign_ins.end_session(id, context.who.user_id, context.caller.address)
         if id == context.who.credential_id:
             forget_session(context)
         return Done(message="The session has ended.")
 
-    @mutation("Ends all sessions of whoever asks but this one; how many there were.")
+    @mutation("Ends all sessions of whoever asks but this one; how many there were.", right=Right.ACCOUNT)
     async def end_other_sessions(self, info: Info) -> int:
-        return await info.context.accounts.sign_ins.end_others(info.context.who, info.context.caller.address)
+        return await info.context.accounts.sign_ins.end_other_sessions(
+            info.context.who, info.context.caller.address
+        )

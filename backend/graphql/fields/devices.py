@@ -10,7 +10,9 @@ from typing import Annotated
 import strawberry
 
 from backend.core import health
+from backend.core.rights import Right
 from backend.graphql.context import Info
+from backend.graphql.execution.rules import COUNTED_ABOVE, LONG_LIST, rules
 from backend.graphql.field import member, query, subscription
 from backend.graphql.scalars import TimeNs
 from backend.queries.labels import Labels
@@ -69,7 +71,7 @@ class DeviceBatch:
     snapshot: bool = strawberry.field(
         description="True for the first batch, which has every device; false for what changed since."
     )
-    devices: list[Device] = strawberry.field(description="The devices.")
+    devices: list[Device] = strawberry.field(description="The devices.", metadata=rules(cost=COUNTED_ABOVE))
 
 
 @strawberry.type(description="How often a sensor was found at fault.")
@@ -125,12 +127,12 @@ def to_errors(errors: health.SensorErrors, labels: Labels) -> SensorErrors:
 
 @strawberry.type
 class DeviceQuery:
-    @query("The devices that crawlers read, by name.")
+    @query("The devices that crawlers read, by name.", right=Right.READ, cost=LONG_LIST)
     async def devices(self, info: Info) -> list[Device]:
         queries = info.context.queries
         return [to_device(device, queries.labels) for device in await queries.devices.all()]
 
-    @query("One device by its name; null if no crawler reports it.")
+    @query("One device by its name; null if no crawler reports it.", right=Right.READ)
     async def device(
         self, info: Info, name: Annotated[strawberry.ID, strawberry.argument(description="Its unique name.")]
     ) -> Device | None:
@@ -138,7 +140,10 @@ class DeviceQuery:
         found = await queries.devices.find(name)
         return None if found is None else to_device(found, queries.labels)
 
-    @query("Sensors that were found at fault since their counters were reset, most errors first.")
+    @query(
+        "Sensors that were found at fault since their counters were reset, most errors first.",
+        right=Right.READ,
+    )
     async def sensor_errors(self, info: Info) -> list[SensorErrors]:
         queries = info.context.queries
         return [to_errors(errors, queries.labels) for errors in await queries.devices.sensor_errors()]
@@ -146,7 +151,11 @@ class DeviceQuery:
 
 @strawberry.type
 class DeviceSubscription:
-    @subscription("All devices at once, then those that changed, at most once a second.")
+    @subscription(
+        "All devices at once, then those that changed, at most once a second.",
+        right=Right.READ,
+        cost=LONG_LIST,
+    )
     async def device_health(self, info: Info) -> AsyncGenerator[DeviceBatch, None]:
         queries = info.context.queries
         async with aclosing(queries.devices.watch()) as batches:

@@ -8,6 +8,7 @@ from typing import Annotated
 
 import strawberry
 
+from backend.core.rights import Right
 from backend.graphql.arguments import (
     From,
     MaxPoints,
@@ -19,15 +20,16 @@ from backend.graphql.arguments import (
 )
 from backend.graphql.context import Info
 from backend.graphql.enums import Statistic, Tree, Window
-from backend.graphql.field import NOT_GIVEN, given, query, selects, subscription
+from backend.graphql.execution.rules import COUNTED_ABOVE, READS_RANGE, Cost, rules, tree_nodes
+from backend.graphql.field import NOT_GIVEN, given, query, resolver, selects, subscription
 from backend.graphql.fields.balance import Balance, to_balance
-from backend.graphql.fields.series import DEFAULT_MAX_POINTS, Series, series_of
+from backend.graphql.fields.series import DEFAULT_MAX_POINTS, SERIES_COST, Series, series_of
 from backend.graphql.fields.usage import Energy, to_energy
 from backend.graphql.loaders import BalanceKey, EnergyKey, One
 from backend.graphql.scalars import TimeNs
-from backend.queries.energy import TreeState
+from backend.queries.energy import NodeState, TreeState
 from backend.queries.labels import Labels
-from backend.queries.watch import watch_tree
+from backend.queries.subscriptions import watch_tree
 
 
 @strawberry.type(description="A node of an energy tree with the sum over the sensors at or below it.")
@@ -57,8 +59,9 @@ class EnergyNode:
     moment: strawberry.Private[int | None] = None
     has_meter: strawberry.Private[bool] = False
 
-    @query(
-        "Its past over [from, to) in W, as the query `series` answers it; of many nodes it is read at once."
+    @resolver(
+        "Its past over [from, to) in W, as the query `series` answers it; of many nodes it is read at once.",
+        cost=SERIES_COST,
     )
     async def series(
         self,
@@ -71,8 +74,9 @@ class EnergyNode:
     ) -> Series:
         return await series_of(info, One(self.id, True), from_, to, window, max_points, statistics)
 
-    @query(
-        "Its energy in kWh over [from, to), as the query `energy` answers it; of many nodes it is read at once."
+    @resolver(
+        "Its energy in kWh over [from, to), as the query `energy` answers it; of many nodes it is read at once.",
+        cost=READS_RANGE,
     )
     async def energy(self, info: Info, from_: From, to: To = NOT_GIVEN) -> Energy:
         key = EnergyKey(
@@ -80,8 +84,9 @@ class EnergyNode:
         )
         return to_energy(await info.context.loaders.energy.load(key), info.context.queries.labels)
 
-    @query(
-        "Its own meters against the sum of its children at the moment of the tree; null where it has none of its own."
+    @resolver(
+        "Its own meters against the sum of its children at the moment of the tree; null where it has none of its own.",
+        cost=Cost(reads=tree_nodes),
     )
     async def balance(self, info: Info) -> Balance | None:
         if not self.has_meter:
@@ -93,7 +98,9 @@ class EnergyNode:
 @strawberry.type(description="An energy tree at a moment, as a flat list: link nodes by `parent`.")
 class EnergyTree:
     at: TimeNs = strawberry.field(description="The moment; of the past, the start of the 30 s window.")
-    nodes: list[EnergyNode] = strawberry.field(description="Nodes, parents before children.")
+    nodes: list[EnergyNode] = strawberry.field(
+        description="Nodes, parents before children.", metadata=rules(cost=COUNTED_ABOVE)
+    )
 
 
 def to_tree(
@@ -102,32 +109,37 @@ def to_tree(
     """`metered`: nodes with a meter of their own; `moment`: the one that was asked for, None for now."""
     return EnergyTree(
         at=TimeNs(state.at_ns),
-        nodes=[
-            EnergyNode(
-                id=n.id,  # type: ignore[arg-type]
-                name=n.name,
-                parent=n.parent,  # type: ignore[arg-type]
-                target=n.target,  # type: ignore[arg-type]
-                target_label=labels.optional_sensor(n.target),
-                watts=n.watts,
-                coverage=n.coverage,
-                sensors_expected=n.sensors_expected,
-                sensors_reporting=n.sensors_reporting,
-                missing=list(n.missing),  # type: ignore[arg-type]
-                missing_labels=labels.sensors(n.missing),
-                missing_children=list(n.missing_children),  # type: ignore[arg-type]
-                moment=moment,
-                has_meter=n.id in metered,
-            )
-            for n in state.nodes
-        ],
+        nodes=[_to_node(node, labels, metered, moment) for node in state.nodes],
+    )
+
+
+def _to_node(
+    node: NodeState, labels: Labels, metered: Collection[str], moment: int | None = None
+) -> EnergyNode:
+    return EnergyNode(
+        id=node.id,  # type: ignore[arg-type]
+        name=node.name,
+        parent=node.parent,  # type: ignore[arg-type]
+        target=node.target,  # type: ignore[arg-type]
+        target_label=labels.optional_sensor(node.target),
+        watts=node.watts,
+        coverage=node.coverage,
+        sensors_expected=node.sensors_expected,
+        sensors_reporting=node.sensors_reporting,
+        missing=list(node.missing),  # type: ignore[arg-type]
+        missing_labels=labels.sensors(node.missing),
+        missing_children=list(node.missing_children),  # type: ignore[arg-type]
+        moment=moment,
+        has_meter=node.id in metered,
     )
 
 
 @strawberry.type
 class EnergyQuery:
     @query(
-        "What every node of a tree draws or gives, in W: now from last values, in the past from 30 s roll-ups."
+        "What every node of a tree draws or gives, in W: now from last values, in the past from 30 s roll-ups.",
+        right=Right.READ,
+        cost=Cost(members=tree_nodes),
     )
     async def energy_tree(
         self,
@@ -145,10 +157,23 @@ class EnergyQuery:
             return to_tree(queries.energy.now(tree.value, below), queries.labels, metered)
         return to_tree(await queries.energy.at(tree.value, below, moment), queries.labels, metered, moment)
 
+    @query(
+        "The root of an energy tree now, without the nodes below it: its `series` and `energy` need no id.",
+        right=Right.READ,
+    )
+    async def energy_root(self, info: Info, tree: TreeArgument = Tree.CONSUMPTION) -> EnergyNode:
+        queries = info.context.queries
+        root = queries.energy.now(tree.value).nodes[0]
+        return _to_node(root, queries.labels, frozenset(queries.balance.nodes(tree.value)))
+
 
 @strawberry.type
 class EnergySubscription:
-    @subscription("An energy tree: at once, then whenever it has changed, at most once a second.")
+    @subscription(
+        "An energy tree: at once, then whenever it has changed, at most once a second.",
+        right=Right.READ,
+        cost=Cost(members=tree_nodes),
+    )
     async def energy_tree(
         self, info: Info, tree: TreeArgument = Tree.CONSUMPTION, root_id: RootArgument = NOT_GIVEN
     ) -> AsyncGenerator[EnergyTree, None]:

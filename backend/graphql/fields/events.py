@@ -10,9 +10,11 @@ from typing import Annotated
 import strawberry
 
 from backend.core import events
+from backend.core.rights import Right
 from backend.graphql.arguments import number_of
 from backend.graphql.context import Info
 from backend.graphql.execution.failures import InvalidInput, NotAllowed
+from backend.graphql.execution.rules import COUNTED_ABOVE, page_cost, rules
 from backend.graphql.field import NOT_GIVEN, given, member, mutation, query, subscription
 from backend.graphql.fields.devices import SensorErrors, to_errors
 from backend.graphql.fields.sensors import PageInfo
@@ -58,7 +60,9 @@ class SensorEventEdge:
 @strawberry.type(description="A page of events.")
 class SensorEventConnection:
     total_count: int = strawberry.field(description="How many events match, on all pages.")
-    edges: list[SensorEventEdge] = strawberry.field(description="The events of this page.")
+    edges: list[SensorEventEdge] = strawberry.field(
+        description="The events of this page.", metadata=rules(cost=COUNTED_ABOVE)
+    )
     page_info: PageInfo = strawberry.field(description="Where this page begins and ends.")
 
 
@@ -100,7 +104,7 @@ def to_event(event: events.SensorEvent, labels: Labels) -> SensorEvent:
 
 @strawberry.type
 class EventQuery:
-    @query("What befell sensors, noticed last first.")
+    @query("What befell sensors, noticed last first.", right=Right.READ, cost=page_cost(DEFAULT_PAGE))
     async def events(
         self,
         info: Info,
@@ -159,7 +163,7 @@ class EventQuery:
 
 @strawberry.type
 class EventMutation:
-    @mutation("Set error counters of sensors back to nothing.")
+    @mutation("Set error counters of sensors back to nothing.", right=Right.ADMIN)
     async def clear_sensor_errors(
         self,
         info: Info,
@@ -176,7 +180,8 @@ class EventMutation:
 @strawberry.type
 class EventSubscription:
     @subscription(
-        "Events of sensors: those that matter now at once, then what begins or ends, at most once a second."
+        "Events of sensors: those that matter now at once, then what begins or ends, at most once a second.",
+        right=Right.READ,
     )
     async def events(self, info: Info) -> AsyncGenerator[SensorEventBatch, None]:
         queries = info.context.queries

@@ -13,11 +13,13 @@ from backend.core import bucket, jobs
 from backend.core import windows as core_windows
 from backend.core.errors import NotFound as Absent
 from backend.core.errors import UserError
+from backend.core.rights import Right
 from backend.graphql.arguments import is_id, number_of
 from backend.graphql.context import Info
 from backend.graphql.enums import Window
 from backend.graphql.execution.failures import Conflict, InvalidInput, NotAllowed, NotFound
-from backend.graphql.field import NOT_GIVEN, given, member, mutation, query, subscription
+from backend.graphql.execution.rules import COUNTED_ABOVE, READS_RANGE, page_cost, rules
+from backend.graphql.field import NOT_GIVEN, given, member, mutation, query, resolver, subscription
 from backend.graphql.fields.sensors import PageInfo
 from backend.graphql.scalars import TimeNs
 from backend.jobs import selection
@@ -111,7 +113,9 @@ class Job:
         description="When it finished, failed or was cancelled; null before that."
     )
 
-    @query("Labels of the sensors or names of the node in `series`, in the same order; of types, the types.")
+    @resolver(
+        "Labels of the sensors or names of the node in `series`, in the same order; of types, the types."
+    )
     def series_labels(self, info: Info) -> list[str]:
         return info.context.queries.labels.series(bucket.SeriesKind(self.kind.value), self.series)
 
@@ -125,7 +129,9 @@ class JobEdge:
 @strawberry.type(description="A page of jobs.")
 class JobConnection:
     total_count: int = strawberry.field(description="How many jobs match, on all pages.")
-    edges: list[JobEdge] = strawberry.field(description="The jobs of this page.")
+    edges: list[JobEdge] = strawberry.field(
+        description="The jobs of this page.", metadata=rules(cost=COUNTED_ABOVE)
+    )
     page_info: PageInfo = strawberry.field(description="Where this page begins and ends.")
 
 
@@ -295,7 +301,7 @@ def _service(info: Info) -> JobService:
 
 @strawberry.type
 class JobQuery:
-    @query("Recomputation jobs, newest first.")
+    @query("Recomputation jobs, newest first.", right=Right.ADMIN, cost=page_cost(DEFAULT_PAGE))
     async def jobs(
         self,
         info: Info,
@@ -324,7 +330,7 @@ class JobQuery:
             ),
         )
 
-    @query("One job by its id; null if there is none.")
+    @query("One job by its id; null if there is none.", right=Right.ADMIN)
     async def job(self, info: Info, id: JobId) -> Job | None:
         found = await _service(info).find(int(id)) if is_id(id) else None
         return None if found is None else to_job(found)
@@ -333,7 +339,9 @@ class JobQuery:
 @strawberry.type
 class JobMutation:
     @mutation(
-        "Ask for continuous queries to be computed again. A dry run tells what that would be, and creates nothing."
+        "Ask for continuous queries to be computed again. A dry run tells what that would be, and creates nothing.",
+        right=Right.ADMIN,
+        cost=READS_RANGE,
     )
     async def create_jobs(
         self,
@@ -347,35 +355,37 @@ class JobMutation:
         plan = await (service.plan(request) if dry_run else service.create(request))
         return _plan(plan, dry_run)
 
-    @mutation("End a job before all is done.")
+    @mutation("End a job before all is done.", right=Right.ADMIN)
     async def cancel_job(self, info: Info, id: JobId) -> JobsResult:
         return await _step(info, id, "cancel")
 
-    @mutation("Let a job stand still.")
+    @mutation("Let a job stand still.", right=Right.ADMIN)
     async def pause_job(self, info: Info, id: JobId) -> JobsResult:
         return await _step(info, id, "pause")
 
-    @mutation("Let a paused job go on.")
+    @mutation("Let a paused job go on.", right=Right.ADMIN)
     async def resume_job(self, info: Info, id: JobId) -> JobsResult:
         return await _step(info, id, "resume")
 
-    @mutation("Let a job that failed or was cancelled go on where it was.")
+    @mutation("Let a job that failed or was cancelled go on where it was.", right=Right.ADMIN)
     async def retry_job(self, info: Info, id: JobId) -> JobsResult:
         return await _step(info, id, "retry")
 
-    @mutation("End all jobs of a batch that have not ended.")
+    @mutation("End all jobs of a batch that have not ended.", right=Right.ADMIN)
     async def cancel_jobs(self, info: Info, batch: BatchId) -> JobsResult:
         return await _step_batch(info, batch, "cancel")
 
-    @mutation("Let all jobs of a batch that go on stand still.")
+    @mutation("Let all jobs of a batch that go on stand still.", right=Right.ADMIN)
     async def pause_jobs(self, info: Info, batch: BatchId) -> JobsResult:
         return await _step_batch(info, batch, "pause")
 
-    @mutation("Let all paused jobs of a batch go on.")
+    @mutation("Let all paused jobs of a batch go on.", right=Right.ADMIN)
     async def resume_jobs(self, info: Info, batch: BatchId) -> JobsResult:
         return await _step_batch(info, batch, "resume")
 
-    @mutation("Let all jobs of a batch that failed or were cancelled go on where they were.")
+    @mutation(
+        "Let all jobs of a batch that failed or were cancelled go on where they were.", right=Right.ADMIN
+    )
     async def retry_jobs(self, info: Info, batch: BatchId) -> JobsResult:
         return await _step_batch(info, batch, "retry")
 
@@ -392,7 +402,9 @@ async def _step_batch(info: Info, batch: str, step: str) -> Jobs:
 
 @strawberry.type
 class JobSubscription:
-    @subscription("Jobs: all that matter at once, then those that change, at most once a second.")
+    @subscription(
+        "Jobs: all that matter at once, then those that change, at most once a second.", right=Right.ADMIN
+    )
     async def jobs(self, info: Info) -> AsyncGenerator[JobBatch, None]:
         async with aclosing(_service(info).watch()) as batches:
             async for snapshot, found in batches:

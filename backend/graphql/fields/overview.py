@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import strawberry
 
+from backend.core.rights import Right
 from backend.graphql.context import Info
+from backend.graphql.execution.rules import READS_RANGE
 from backend.graphql.field import query
 from backend.graphql.scalars import Float64Array, Int64Array, TimeNs, floats, milliseconds
 from backend.queries import overview as figures
-from backend.queries.history import Line
+from backend.queries.history import TrendLine
 
 
 @strawberry.type(description="The recent past of a figure on a regular grid.")
@@ -66,7 +68,7 @@ class Overview:
     problems: list[Problem] = strawberry.field(description="What is wrong now; empty when all is well.")
 
 
-def _line(line: Line) -> Sparkline:
+def _line(line: TrendLine) -> Sparkline:
     return Sparkline(timestamps=milliseconds(line.times), values=floats(line.values))
 
 
@@ -84,7 +86,7 @@ def _figure(figure: figures.Figure) -> Figure:
 
 @strawberry.type
 class OverviewQuery:
-    @query("The state of the data centre in a few figures.")
+    @query("The state of the data centre in a few figures.", right=Right.READ, cost=READS_RANGE)
     async def overview(self, info: Info) -> Overview:
         queries = info.context.queries
         state = await queries.overview.read()

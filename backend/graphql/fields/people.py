@@ -102,7 +102,7 @@ def to_access(context: Context) -> Access:
 
 @strawberry.type
 class PeopleQuery:
-    @query("Who asks; null for those who are not logged in.")
+    @query("Who asks; null for those who are not logged in.", right=Right.ANYONE)
     async def me(self, info: Info) -> User | None:
         context = info.context
         if not context.who.is_authenticated:
@@ -110,14 +110,14 @@ class PeopleQuery:
         user = await context.accounts.users.find(context.who.user_id)
         return None if user is None else to_user(user)
 
-    @query("What whoever asks may do.")
+    @query("What whoever asks may do.", right=Right.ANYONE)
     def access(self, info: Info) -> Access:
         return to_access(info.context)
 
 
 @strawberry.type
 class PeopleMutation:
-    @mutation("Changes names and picture of whoever asks.")
+    @mutation("Changes names and picture of whoever asks.", right=Right.ACCOUNT)
     async def change_profile(
         self,
         info: Info,
@@ -133,7 +133,10 @@ class PeopleMutation:
         )
         return to_user(user)
 
-    @mutation("Changes the password of whoever asks, and ends all sessions, this one too: log in anew.")
+    @mutation(
+        "Changes the password of whoever asks, and ends all sessions, this one too: log in anew.",
+        right=Right.ACCOUNT,
+    )
     async def change_password(
         self,
         info: Info,
@@ -149,7 +152,7 @@ class PeopleMutation:
         forget_session(context)
         return Done(message="The password is changed. Log in with the new one.")
 
-    @mutation("Deletes the account of whoever asks, with its sessions and tokens.")
+    @mutation("Deletes the account of whoever asks, with its sessions and tokens.", right=Right.ACCOUNT)
     async def delete_my_account(
         self,
         info: Info,
@@ -157,7 +160,7 @@ class PeopleMutation:
     ) -> DeleteAccountResult:
         context = info.context
         users = context.accounts.users
-        await users.prove(context.who.user_id, password, "password")
+        await users.verify_password(context.who.user_id, password, "password")
         await users.delete(context.who.user_id, context.actor)
         forget_session(context)
         return Done(message="The account is deleted.")

@@ -4,11 +4,17 @@ from __future__ import annotations
 
 import strawberry
 
+from backend.core.rights import Right
 from backend.graphql.context import Info
 from backend.graphql.enums import RackSide
+from backend.graphql.execution.rules import LONG_LIST, Arguments, Cost, Sizes, rules
 from backend.graphql.field import query
 from backend.queries.labels import Labels
 from backend.queries.racks import RackState
+
+
+def _racks(arguments: Arguments, sizes: Sizes) -> int:
+    return max(1, sizes.racks)
 
 
 @strawberry.type(description="A server or a switch in a rack.")
@@ -43,8 +49,12 @@ class RackProbe:
 class Rack:
     id: strawberry.ID = strawberry.field(description="Its name, such as Z1.1.")
     units: int = strawberry.field(description="Its height in U.")
-    equipment: list[RackEquipment] = strawberry.field(description="What stands in it, from top to bottom.")
-    probes: list[RackProbe] = strawberry.field(description="Its temperature probes.")
+    equipment: list[RackEquipment] = strawberry.field(
+        description="What stands in it, from top to bottom.", metadata=rules(cost=LONG_LIST)
+    )
+    probes: list[RackProbe] = strawberry.field(
+        description="Its temperature probes.", metadata=rules(cost=LONG_LIST)
+    )
 
 
 def to_rack(rack: RackState, labels: Labels) -> Rack:
@@ -80,7 +90,7 @@ def to_rack(rack: RackState, labels: Labels) -> Rack:
 
 @strawberry.type
 class RackQuery:
-    @query("All racks with their last values.")
+    @query("All racks with their last values.", right=Right.READ, cost=Cost(members=_racks))
     def racks(self, info: Info) -> list[Rack]:
         queries = info.context.queries
         return [to_rack(rack, queries.labels) for rack in queries.racks.racks()]

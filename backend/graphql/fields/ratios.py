@@ -6,9 +6,11 @@ from typing import Annotated, TypeAlias
 
 import strawberry
 
+from backend.core.rights import Right
 from backend.graphql.arguments import From, To
 from backend.graphql.context import Info
 from backend.graphql.enums import Window
+from backend.graphql.execution.rules import READS_RANGE
 from backend.graphql.field import NOT_GIVEN, given, query
 from backend.graphql.scalars import Float64Array, Int64Array, floats, milliseconds
 from backend.queries import ratios
@@ -63,14 +65,20 @@ def _ratio(found: ratios.Ratio) -> Ratio:
 @strawberry.type
 class RatioQuery:
     @query(
-        "Power usage effectiveness by windows: what the whole data centre draws over what its computing equipment draws."
+        "Power usage effectiveness by windows: what the whole data centre draws over what its computing equipment draws.",
+        right=Right.READ,
+        cost=READS_RANGE,
     )
     async def pue(
         self, info: Info, from_: From, to: To = NOT_GIVEN, window: RatioWindow = Window.AUTO
     ) -> Ratio:
         return _ratio(await info.context.queries.ratios.pue(from_, given(to), (window or Window.AUTO).value))
 
-    @query("The renewable share by windows, in percent: what is produced over what is consumed.")
+    @query(
+        "The renewable share by windows, in percent: what is produced over what is consumed.",
+        right=Right.READ,
+        cost=READS_RANGE,
+    )
     async def renewable_share(
         self, info: Info, from_: From, to: To = NOT_GIVEN, window: RatioWindow = Window.AUTO
     ) -> Ratio:

@@ -8,11 +8,18 @@ from typing import Annotated
 
 import strawberry
 
+from backend.core.rights import Right
 from backend.graphql.context import Info
-from backend.graphql.execution.fanout import resumed
+from backend.graphql.execution.fanout import replaces_missed
+from backend.graphql.execution.rules import Arguments, Cost, Sizes
 from backend.graphql.field import NOT_GIVEN, given, subscription
 from backend.graphql.scalars import Float64Array, Int64Array, floats, milliseconds
-from backend.queries.watch import watch_readings
+from backend.queries.subscriptions import watch_readings
+
+
+def _snapshot_values(arguments: Arguments, sizes: Sizes) -> int:
+    """Return the values of a snapshot: name, time and value of every sensor."""
+    return 3 * sizes.sensors
 
 
 @strawberry.type(description="Readings as columns: row i is one reading of sensors[i].")
@@ -34,7 +41,9 @@ class ReadingBatch:
 class ReadingSubscription:
     @subscription(
         "The newest readings at once, then readings as they are accepted. A client that falls behind gets "
-        "the newest of each sensor, not a growing queue."
+        "the newest of each sensor, not a growing queue.",
+        right=Right.READ,
+        cost=Cost(reads=_snapshot_values),
     )
     async def readings(
         self,
@@ -48,7 +57,7 @@ class ReadingSubscription:
     ) -> AsyncGenerator[ReadingBatch, None]:
         queries = info.context.queries
         source = watch_readings(queries.sensors, queries.live, queries.bus, given(sensors), given(types))
-        begun = resumed.get()  # the first snapshot replaces nothing, but for one who fell behind
+        begun = replaces_missed.get()  # the first snapshot replaces nothing, but for one who fell behind
         async with aclosing(source) as batches:
             async for snapshot, rows in batches:
                 names = rows.names

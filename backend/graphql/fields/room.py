@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import strawberry
 
+from backend.core.rights import Right
 from backend.graphql.context import Info
 from backend.graphql.field import query
 
@@ -31,13 +32,13 @@ class RoomPlan:
 
 @strawberry.type
 class RoomQuery:
-    @query("The picture of the room; null where the description has none.")
+    @query("The picture of the room; null where the description has none.", right=Right.READ)
     def room_plan(self, info: Info) -> RoomPlan | None:
         plan = info.context.queries.racks.plan()
         # The digest makes a new picture a new address.
         return None if plan is None else RoomPlan(url=f"/room/plan?{plan.digest}", aspect=plan.aspect)
 
-    @query("The rows of equipment on the floor plan.")
+    @query("The rows of equipment on the floor plan.", right=Right.READ)
     def room_map(self, info: Info) -> list[RoomArray]:
         queries = info.context.queries
         return [

@@ -10,11 +10,13 @@ import strawberry
 
 from backend.core.errors import UserError
 from backend.core.quantity import watts_per
+from backend.core.rights import Right
 from backend.graphql.arguments import From, MaxPoints, Statistics, To, WindowArgument
 from backend.graphql.context import Info
 from backend.graphql.enums import RackSide, Statistic, Window
-from backend.graphql.field import NOT_GIVEN, given, query
-from backend.graphql.fields.series import DEFAULT_MAX_POINTS, Series, series_of
+from backend.graphql.execution.rules import COUNTED_ABOVE, READS_RANGE, Arguments, Cost, Sizes, rules
+from backend.graphql.field import NOT_GIVEN, given, query, resolver
+from backend.graphql.fields.series import DEFAULT_MAX_POINTS, SERIES_COST, Series, series_of
 from backend.graphql.fields.usage import Energy, to_energy
 from backend.graphql.loaders import EnergyKey, One
 from backend.graphql.scalars import TimeNs
@@ -23,6 +25,12 @@ from backend.queries import sensors
 from backend.queries.sensors import SensorPage, SensorService
 
 DEFAULT_PAGE = 100
+
+
+def _page(arguments: Arguments, sizes: Sizes) -> int:
+    """Return the members of a page of sensors."""
+    first = arguments.get("first")
+    return max(1, min(DEFAULT_PAGE if first is None else first, sizes.sensors))
 
 
 @strawberry.type(description="The newest reading of a sensor.")
@@ -62,7 +70,10 @@ class Sensor:
     latest: Latest | None = strawberry.field(description="Its newest reading; null if it never reported.")
     rack: SensorPlace | None = strawberry.field(description="Its place in a rack; null if it stands in none.")
 
-    @query("Its past over [from, to), as the query `series` answers it; of many sensors it is read at once.")
+    @resolver(
+        "Its past over [from, to), as the query `series` answers it; of many sensors it is read at once.",
+        cost=SERIES_COST,
+    )
     async def series(
         self,
         info: Info,
@@ -74,8 +85,9 @@ class Sensor:
     ) -> Series:
         return await series_of(info, One(self.name), from_, to, window, max_points, statistics)
 
-    @query(
-        "Its energy in kWh over [from, to), as the query `energy` answers it; null where its unit is none of power."
+    @resolver(
+        "Its energy in kWh over [from, to), as the query `energy` answers it; null where its unit is none of power.",
+        cost=READS_RANGE,
     )
     async def energy(self, info: Info, from_: From, to: To = NOT_GIVEN) -> Energy | None:
         if watts_per(self.unit) is None:
@@ -103,7 +115,9 @@ class PageInfo:
 @strawberry.type(description="A page of sensors.")
 class SensorConnection:
     total_count: int = strawberry.field(description="How many sensors match, on all pages.")
-    edges: list[SensorEdge] = strawberry.field(description="The sensors of this page.")
+    edges: list[SensorEdge] = strawberry.field(
+        description="The sensors of this page.", metadata=rules(cost=COUNTED_ABOVE)
+    )
     page_info: PageInfo = strawberry.field(description="Where this page begins and ends.")
 
 
@@ -179,7 +193,11 @@ def _connection(page: SensorPage, service: SensorService) -> SensorConnection:
 
 @strawberry.type
 class SensorQuery:
-    @query("Sensors that match all that is given, in the order of the description.")
+    @query(
+        "Sensors that match all that is given, in the order of the description.",
+        right=Right.READ,
+        cost=Cost(members=_page),
+    )
     def sensors(
         self,
         info: Info,
@@ -213,7 +231,7 @@ class SensorQuery:
         size = DEFAULT_PAGE if first is None else first
         return _connection(service.page(matching, size, decode_cursor(after) if after else None), service)
 
-    @query("One sensor by its name; null if there is none.")
+    @query("One sensor by its name; null if there is none.", right=Right.READ)
     def sensor(
         self, info: Info, name: Annotated[strawberry.ID, strawberry.argument(description="Its unique name.")]
     ) -> Sensor | None:
@@ -221,7 +239,7 @@ class SensorQuery:
         found = service.find(name)
         return None if found is None else to_sensor(found, service)
 
-    @query("The types of sensors there are, with unit and count.")
+    @query("The types of sensors there are, with unit and count.", right=Right.READ)
     def sensor_types(self, info: Info) -> list[SensorType]:
         return [
             SensorType(name=t.name, unit=t.unit, count=t.count) for t in info.context.queries.sensors.types()

@@ -7,9 +7,11 @@ from typing import Annotated
 
 import strawberry
 
+from backend.core.rights import Right
 from backend.graphql.arguments import MaxPoints, Statistics, WindowArgument
 from backend.graphql.context import Info
 from backend.graphql.enums import Statistic, Window
+from backend.graphql.execution.rules import Arguments, Cost, Sizes, named_members, named_series
 from backend.graphql.field import NOT_GIVEN, given, optional_id, query, selects
 from backend.graphql.loaders import One, SeriesKey
 from backend.graphql.scalars import Float64Array, Int64Array, TimeNs, floats, milliseconds
@@ -17,6 +19,21 @@ from backend.queries.labels import Labels
 from backend.queries.series import SeriesColumns, SeriesRequest, WindowChoice
 
 DEFAULT_MAX_POINTS = 2000
+
+
+def _values(arguments: Arguments, sizes: Sizes) -> int:
+    """Return the values of one series: its points times its columns."""
+    points = arguments.get("maxPoints")
+    columns = 1 + len(arguments.get("statistics") or ())
+    return max(1, DEFAULT_MAX_POINTS if points is None else points) * columns
+
+
+def _values_of_all(arguments: Arguments, sizes: Sizes) -> int:
+    return named_series(arguments) * _values(arguments, sizes)
+
+
+SERIES_COST = Cost(reads=_values)
+"""The cost of a field that answers one series."""
 
 
 @strawberry.type(
@@ -119,7 +136,9 @@ async def series_of(
 class SeriesQuery:
     @query(
         "The past of sensors and tree nodes over [from, to). Roll-ups end at the newest complete window; "
-        "a window or a stretch without readings is null, never zero."
+        "a window or a stretch without readings is null, never zero.",
+        right=Right.READ,
+        cost=Cost(reads=_values_of_all, members=named_members),
     )
     async def series(
         self,

@@ -6,15 +6,32 @@ from typing import Annotated
 
 import strawberry
 
+from backend.core.rights import Right
 from backend.graphql.arguments import From, RootArgument, To, TreeArgument
 from backend.graphql.context import Info
 from backend.graphql.enums import GapPolicy, Tree, Window
+from backend.graphql.execution.rules import (
+    COUNTED_ABOVE,
+    ROWS_PER_RANGE,
+    Arguments,
+    Cost,
+    Sizes,
+    named_members,
+    named_series,
+    rules,
+    tree_nodes,
+)
 from backend.graphql.field import NOT_GIVEN, given, optional_id, query, selects
 from backend.graphql.scalars import Float64Array, Int64Array, TimeNs, floats, milliseconds
 from backend.queries import usage
 from backend.queries.labels import Labels
 
 DEFAULT_HOLD_SECONDS = 300.0
+
+
+def _rows(arguments: Arguments, sizes: Sizes) -> int:
+    """Return the rows that the store reads. `window` is not counted: the service limits the number of bars."""
+    return ROWS_PER_RANGE * max(1, named_series(arguments))
 
 
 @strawberry.type(description="Energy by windows, as columns of equal length. They add up to the whole.")
@@ -122,7 +139,9 @@ class EnergyTreeOver:
     until: TimeNs = strawberry.field(
         description="End of the range, or of the newest 30 s window that is rolled up where that is earlier."
     )
-    nodes: list[NodeEnergy] = strawberry.field(description="Nodes, parents before children.")
+    nodes: list[NodeEnergy] = strawberry.field(
+        description="Nodes, parents before children.", metadata=rules(cost=COUNTED_ABOVE)
+    )
 
 
 def to_energy(found: usage.Energy, labels: Labels) -> Energy:
@@ -175,7 +194,9 @@ def _node(found: usage.NodeEnergy, labels: Labels) -> NodeEnergy:
 class UsageQuery:
     @query(
         "Energy in kWh over [from, to) of sensors in a unit of power and of tree nodes, with what it rests on. "
-        "With `window`, also by windows."
+        "With `window`, also by windows.",
+        right=Right.READ,
+        cost=Cost(reads=_rows, members=named_members),
     )
     async def energy(
         self,
@@ -220,7 +241,11 @@ class UsageQuery:
         queries = info.context.queries
         return [to_energy(found, queries.labels) for found in await queries.usage.read(request)]
 
-    @query("What every node of a tree drew or gave over [from, to), in kWh.")
+    @query(
+        "What every node of a tree drew or gave over [from, to), in kWh.",
+        right=Right.READ,
+        cost=Cost(reads=ROWS_PER_RANGE, members=tree_nodes),
+    )
     async def energy_tree_over(
         self,
         info: Info,

@@ -8,13 +8,13 @@ from typing import Final
 from cross_web import HTTPException
 from starlette.types import Scope
 from starlette.websockets import WebSocket
-from strawberry.http.exceptions import WebSocketDisconnected
 
-from backend.accounts.live import Ending
+from backend.accounts.live import EndReason
 from backend.accounts.services import Accounts
 from backend.core.errors import TransientError
 from backend.core.rights import ANONYMOUS, Principal
 from backend.graphql.context import Context
+from backend.graphql.execution.strawberry_internals import WebSocketDisconnected
 
 LOG_IN_AGAIN: Final = 4401
 """Closes a connection of somebody who is not known, or not any more."""
@@ -33,7 +33,7 @@ async def who_asks(context: Context, token: object = None) -> Principal:
     """
     try:
         if context.known_accounts is not None and isinstance(token, str) and len(token) <= _MOST_TOKEN:
-            return await context.accounts.sign_ins.by_token(token, context.caller.address)
+            return await context.accounts.sign_ins.authenticate_token(token, context.caller.address)
         return await context.caller.principal()
     except TransientError:
         if context.public_read:
@@ -72,7 +72,7 @@ async def _close(socket: WebSocket, code: int, reason: str) -> None:
 async def _end_with_rights(accounts: Accounts, who: Principal, socket: WebSocket) -> None:
     with accounts.live.watch(who) as watched:
         await watched.changed.wait()
-    if watched.how is Ending.GONE:
+    if watched.reason is EndReason.INVALID:
         await socket.close(LOG_IN_AGAIN, "log in again")
     else:
         await socket.close(CONNECT_AGAIN, "rights have changed: connect again")

@@ -7,10 +7,9 @@ from typing import Any, Final
 from graphql import GraphQLError
 from starlette.websockets import WebSocketDisconnect, WebSocketState
 from strawberry.asgi import ASGIWebSocketAdapter
-from strawberry.http.exceptions import WebSocketDisconnected
-from strawberry.subscriptions.protocols.graphql_transport_ws.handlers import BaseGraphQLTransportWSHandler
 
 from backend.graphql.execution.errors import describe
+from backend.graphql.execution.strawberry_internals import TransportWSHandler, WebSocketDisconnected
 from backend.graphql.scalars import dumps
 
 PROTOCOL: Final = "graphql-transport-ws"
@@ -46,7 +45,7 @@ class TextSocket(ASGIWebSocketAdapter):
             raise WebSocketDisconnected from cause
 
 
-class Handler(BaseGraphQLTransportWSHandler[Any, None]):
+class Handler(TransportWSHandler[Any, None]):
     """One connection."""
 
     async def handle_task_exception(self, error: Exception) -> None:

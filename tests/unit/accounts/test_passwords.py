@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from backend.accounts.errors import InvalidInput
-from backend.accounts.passwords import LONGEST, Passwords, check_password
+from backend.accounts.passwords import MAX_LENGTH, Passwords, check_password
 from tests.support.accounts import OTHER_PASSWORD, PASSWORD
 
 
@@ -35,7 +35,7 @@ async def test_the_same_characters_in_another_encoding_are_the_same_password() -
         "qwertyuiop[]",
         "passwordpassword",
         "anna.lind@example.org",
-        "x" * (LONGEST + 1),
+        "x" * (MAX_LENGTH + 1),
         "",
     ],
 )

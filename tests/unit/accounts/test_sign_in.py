@@ -19,13 +19,13 @@ from tests.support.accounts import HERE, OTHER_PASSWORD, PASSWORD, AccountBench
 async def test_a_log_in_makes_a_session_and_says_who_asks(bench: AccountBench) -> None:
     user = await bench.user()
     cookie = await bench.log_in("USER@example.org ")
-    who = await bench.accounts.sign_ins.by_cookie(cookie)
+    who = await bench.accounts.sign_ins.authenticate_cookie(cookie)
     assert (who.user_id, who.is_admin, who.credential) == (user.id, False, Credential.SESSION)
     assert who.has(Right.READ, public_read=False)
     assert who.has(Right.ACCOUNT, public_read=False)
     assert not who.has(Right.ADMIN, public_read=False)
-    assert await bench.accounts.sign_ins.by_cookie("something else") == ANONYMOUS
-    [session] = await bench.accounts.sign_ins.sessions(user.id)
+    assert await bench.accounts.sign_ins.authenticate_cookie("something else") == ANONYMOUS
+    [session] = await bench.accounts.sign_ins.list_sessions(user.id)
     assert (session.address, session.agent) == (HERE, "test")
     found = await bench.accounts.users.find(user.id)
     assert found is not None
@@ -37,8 +37,8 @@ async def test_a_log_in_rotates_the_session(bench: AccountBench) -> None:
     old = await bench.log_in(user.email)
     new = (await bench.accounts.sign_ins.log_in(user.email, PASSWORD, HERE, "test", old)).secret
     assert new != old
-    assert await bench.accounts.sign_ins.by_cookie(old) == ANONYMOUS
-    assert (await bench.accounts.sign_ins.by_cookie(new)).is_authenticated
+    assert await bench.accounts.sign_ins.authenticate_cookie(old) == ANONYMOUS
+    assert (await bench.accounts.sign_ins.authenticate_cookie(new)).is_authenticated
 
 
 async def test_wrong_address_and_wrong_password_look_the_same(bench: AccountBench) -> None:
@@ -113,37 +113,37 @@ async def test_sessions_end_by_idleness_and_by_age(bench: AccountBench) -> None:
     user = await bench.user()
     cookie = await bench.log_in(user.email)
     bench.clock.advance(29 * 60)
-    assert (await bench.accounts.sign_ins.by_cookie(cookie)).is_authenticated
+    assert (await bench.accounts.sign_ins.authenticate_cookie(cookie)).is_authenticated
     bench.clock.advance(30 * 60)
-    assert await bench.accounts.sign_ins.by_cookie(cookie) == ANONYMOUS
+    assert await bench.accounts.sign_ins.authenticate_cookie(cookie) == ANONYMOUS
     cookie = await bench.log_in(user.email)
     for _ in range(12 * 3 - 1):
         bench.clock.advance(20 * 60)
-        assert (await bench.accounts.sign_ins.by_cookie(cookie)).is_authenticated
+        assert (await bench.accounts.sign_ins.authenticate_cookie(cookie)).is_authenticated
     bench.clock.advance(20 * 60)
-    assert await bench.accounts.sign_ins.by_cookie(cookie) == ANONYMOUS
+    assert await bench.accounts.sign_ins.authenticate_cookie(cookie) == ANONYMOUS
 
 
 async def test_a_user_sees_and_ends_its_sessions_and_no_others(bench: AccountBench) -> None:
     user, other = await bench.user(), await bench.user("other@example.org")
     mine, also_mine, others = [await bench.log_in(e) for e in (user.email, user.email, other.email)]
     sign_ins = bench.accounts.sign_ins
-    foreign = (await sign_ins.sessions(other.id))[0]
+    foreign = (await sign_ins.list_sessions(other.id))[0]
     with pytest.raises(NotFound):
-        await sign_ins.end(foreign.id, user.id, HERE)
-    who = await sign_ins.by_cookie(mine)
-    assert await sign_ins.end_others(who, HERE) == 1
-    assert await sign_ins.by_cookie(also_mine) == ANONYMOUS
-    assert (await sign_ins.by_cookie(others)).is_authenticated
+        await sign_ins.end_session(foreign.id, user.id, HERE)
+    who = await sign_ins.authenticate_cookie(mine)
+    assert await sign_ins.end_other_sessions(who, HERE) == 1
+    assert await sign_ins.authenticate_cookie(also_mine) == ANONYMOUS
+    assert (await sign_ins.authenticate_cookie(others)).is_authenticated
     await sign_ins.log_out(who, HERE)
-    assert await sign_ins.by_cookie(mine) == ANONYMOUS
+    assert await sign_ins.authenticate_cookie(mine) == ANONYMOUS
 
 
 async def test_deauthorized_means_out_at_once(bench: AccountBench) -> None:
     user = await bench.user()
     cookie = await bench.log_in(user.email)
     await bench.accounts.users.deauthorize(user.id, OPERATOR)
-    assert await bench.accounts.sign_ins.by_cookie(cookie) == ANONYMOUS
+    assert await bench.accounts.sign_ins.authenticate_cookie(cookie) == ANONYMOUS
     with pytest.raises(LogInRefused, match="not authorized"):
         await bench.log_in(user.email)
 
@@ -152,56 +152,56 @@ async def test_secrets_are_kept_as_hashes(bench: AccountBench) -> None:
     user = await bench.user()
     cookie = await bench.log_in(user.email)
     assert user.password_hash.startswith("$argon2id$")
-    async with bench.store.begin() as within:
-        assert await within.sessions.with_secret(cookie) is None
+    async with bench.store.begin() as repo:
+        assert await repo.sessions.find_by_secret(cookie) is None
 
 
 async def test_open_connections_hear_when_their_rights_end(bench: AccountBench) -> None:
     admin, user = await bench.admin(), await bench.user()
     cookies = [await bench.log_in(u.email) for u in (admin, user)]
-    boss, reader = [await bench.accounts.sign_ins.by_cookie(c) for c in cookies]
+    boss, reader = [await bench.accounts.sign_ins.authenticate_cookie(c) for c in cookies]
     rights = bench.accounts.live
     with (
         rights.watch(boss) as over_boss,
         rights.watch(reader) as over_reader,
         rights.watch(ANONYMOUS) as over_none,
     ):
-        await rights.look()
+        await rights.check_all()
         assert not over_boss.changed.is_set()
         assert not over_reader.changed.is_set()
         await bench.accounts.users.deauthorize(user.id, OPERATOR)
         await bench.accounts.users.set_admin((await bench.user("new@example.org")).id, OPERATOR, admin=True)
         await bench.accounts.users.set_admin(admin.id, OPERATOR, admin=False)
-        await rights.look()
+        await rights.check_all()
         assert over_reader.changed.is_set()
-        assert over_reader.how.value == "gone"
-        assert over_boss.how.value == "changed"
+        assert over_reader.reason.value == "invalid"
+        assert over_boss.reason.value == "changed"
         assert not over_none.changed.is_set()
 
 
 async def test_an_open_connection_counts_as_use(bench: AccountBench) -> None:
     user = await bench.user()
     cookie = await bench.log_in(user.email)
-    who = await bench.accounts.sign_ins.by_cookie(cookie)
+    who = await bench.accounts.sign_ins.authenticate_cookie(cookie)
     with bench.accounts.live.watch(who) as watched:
         for _ in range(3):
             bench.clock.advance(20 * 60)
-            await bench.accounts.live.look()
+            await bench.accounts.live.check_all()
         assert not watched.changed.is_set()
-    assert (await bench.accounts.sign_ins.by_cookie(cookie)).is_authenticated
+    assert (await bench.accounts.sign_ins.authenticate_cookie(cookie)).is_authenticated
 
 
 async def test_who_cannot_be_checked_for_long_is_out(
     bench: AccountBench, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(live, "LOOK_S", 0.001)
+    monkeypatch.setattr(live, "CHECK_INTERVAL_S", 0.001)
     user = await bench.user()
-    who = await bench.accounts.sign_ins.by_cookie(await bench.log_in(user.email))
+    who = await bench.accounts.sign_ins.authenticate_cookie(await bench.log_in(user.email))
 
     async def away() -> None:
         raise TransientError("no database")
 
-    monkeypatch.setattr(bench.accounts.live, "look", away)
+    monkeypatch.setattr(bench.accounts.live, "check_all", away)
     looking = asyncio.create_task(bench.accounts.live.run())
     with bench.accounts.live.watch(who) as watched:
         await asyncio.wait_for(watched.changed.wait(), 10)

@@ -8,8 +8,8 @@ import pytest
 
 from backend.accounts.errors import Conflict
 from backend.accounts.log import OPERATOR, AuditLog
-from backend.accounts.model import TRANSITIONS, User, UserEvent, UserState, after, events_towards
-from backend.accounts.steps import transit
+from backend.accounts.model import TRANSITIONS, User, UserEvent, UserState, events_leading_to, next_state
+from backend.accounts.steps import change_state
 from tests.support.accounts import AccountBench
 
 WAYS = {
@@ -26,34 +26,34 @@ WAYS = {
 def test_the_table_has_these_ways_and_no_other() -> None:
     assert {(s.value, e.value, end.value) for (s, e), end in TRANSITIONS.items()} == WAYS
     for state, event in product(UserState, UserEvent):
-        end = after(state, event)
+        end = next_state(state, event)
         assert (end is None) == all((state.value, event.value) != way[:2] for way in WAYS)
 
 
 def test_the_shortest_way() -> None:
-    assert events_towards(UserState.AUTHORIZED, UserState.AUTHORIZED) == ()
-    assert events_towards(UserState.UNAUTHORIZED, UserState.AUTHORIZED) == (UserEvent.REAUTHORIZE,)
-    assert len(events_towards(UserState.CREATED, UserState.AUTHORIZED) or ()) == 4
-    assert events_towards(UserState.AUTHORIZED, UserState.CREATED) is None
+    assert events_leading_to(UserState.AUTHORIZED, UserState.AUTHORIZED) == ()
+    assert events_leading_to(UserState.UNAUTHORIZED, UserState.AUTHORIZED) == (UserEvent.REAUTHORIZE,)
+    assert len(events_leading_to(UserState.CREATED, UserState.AUTHORIZED) or ()) == 4
+    assert events_leading_to(UserState.AUTHORIZED, UserState.CREATED) is None
 
 
 async def _put(bench: AccountBench, user: User, state: UserState) -> None:
-    async with bench.store.begin() as within:
-        await within.users.change(user.id, state=state.value)
+    async with bench.store.begin() as repo:
+        await repo.users.update(user.id, state=state.value)
 
 
 async def test_every_other_transition_is_refused_and_changes_nothing(bench: AccountBench) -> None:
     user, log = await bench.user(), AuditLog(bench.clock)
     for state, event in product(UserState, UserEvent):
         await _put(bench, user, state)
-        wanted = after(state, event)
+        wanted = next_state(state, event)
         if wanted is None:
             with pytest.raises(Conflict):
-                async with bench.store.begin() as within:
-                    await transit(within, log, user.id, state, event, OPERATOR)
+                async with bench.store.begin() as repo:
+                    await change_state(repo, log, user.id, state, event, OPERATOR)
         else:
-            async with bench.store.begin() as within:
-                assert await transit(within, log, user.id, state, event, OPERATOR) is wanted
+            async with bench.store.begin() as repo:
+                assert await change_state(repo, log, user.id, state, event, OPERATOR) is wanted
         found = await bench.accounts.users.find(user.id)
         assert found is not None
         assert found.state is (wanted or state)
@@ -62,9 +62,9 @@ async def test_every_other_transition_is_refused_and_changes_nothing(bench: Acco
 async def test_a_transition_of_somebody_who_has_gone_on_is_refused(bench: AccountBench) -> None:
     user, log = await bench.user(), AuditLog(bench.clock)
     with pytest.raises(Conflict):
-        async with bench.store.begin() as within:
-            await transit(
-                within, log, user.id, UserState.WAITING_AUTHORIZATION, UserEvent.DISAPPROVE, OPERATOR
+        async with bench.store.begin() as repo:
+            await change_state(
+                repo, log, user.id, UserState.WAITING_AUTHORIZATION, UserEvent.DISAPPROVE, OPERATOR
             )
     found = await bench.accounts.users.find(user.id)
     assert found is not None

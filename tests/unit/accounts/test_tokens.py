@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import pytest
 
-from backend.accounts.device_keys import KnownKeys
+from backend.accounts.device_keys import DeviceKeyCache
 from backend.accounts.errors import Conflict, InvalidInput, NotFound
 from backend.accounts.log import OPERATOR, Actor
 from backend.accounts.model import AuditKind
 from backend.core.asgi import send_json
 from backend.core.rights import ANONYMOUS, Credential, Right, Scope
-from backend.ingest.keys import Guard, KeyRing, Keys, Networks, new_key
+from backend.ingest.keys import CombinedKeys, ConfiguredKeys, DeviceAuth, Networks, generate_key
 from tests.support.accounts import HERE, AccountBench
 
 DAY = 86_400
@@ -18,52 +18,52 @@ DAY = 86_400
 
 async def test_a_token_is_shown_once_and_says_who_asks(bench: AccountBench) -> None:
     user = await bench.user()
-    token, secret = await bench.accounts.tokens.make("note book", {Scope.READ}, 30, Actor(user.id))
+    token, secret = await bench.accounts.tokens.create("note book", {Scope.READ}, 30, Actor(user.id))
     assert secret.startswith("seduce_pat_")
-    who = await bench.accounts.sign_ins.by_token(secret, HERE)
+    who = await bench.accounts.sign_ins.authenticate_token(secret, HERE)
     assert (who.user_id, who.credential, who.scopes) == (user.id, Credential.TOKEN, {Scope.READ})
     assert who.has(Right.READ, public_read=False)
     assert not who.has(Right.EXPORT, public_read=False)
     assert not who.has(Right.ACCOUNT, public_read=False)
-    [kept] = await bench.accounts.tokens.of(user.id)
+    [kept] = await bench.accounts.tokens.list_for_user(user.id)
     assert (kept.id, kept.used_ns, kept.address) == (token.id, bench.clock.now_ns(), HERE)
     assert secret not in repr(kept)
     for wrong in ("", secret + "x", secret[11:], "seduce_pat_", "seduce_pat_" + "ä" * 200):
-        assert await bench.accounts.sign_ins.by_token(wrong, HERE) == ANONYMOUS
+        assert await bench.accounts.sign_ins.authenticate_token(wrong, HERE) == ANONYMOUS
 
 
 async def test_a_token_ends_by_expiry_deletion_and_its_users_rights(bench: AccountBench) -> None:
     user, sign_ins = await bench.user(), bench.accounts.sign_ins
     actor = Actor(user.id)
-    _, short = await bench.accounts.tokens.make("short", {Scope.READ}, 1, actor)
-    long, secret = await bench.accounts.tokens.make("long", {Scope.READ}, 366, actor)
+    _, short = await bench.accounts.tokens.create("short", {Scope.READ}, 1, actor)
+    long, secret = await bench.accounts.tokens.create("long", {Scope.READ}, 366, actor)
     bench.clock.advance(DAY - 1)
-    assert (await sign_ins.by_token(short, HERE)).is_authenticated
+    assert (await sign_ins.authenticate_token(short, HERE)).is_authenticated
     bench.clock.advance(1)
-    assert await sign_ins.by_token(short, HERE) == ANONYMOUS
+    assert await sign_ins.authenticate_token(short, HERE) == ANONYMOUS
     await bench.accounts.users.deauthorize(user.id, OPERATOR)
-    assert await sign_ins.by_token(secret, HERE) == ANONYMOUS
+    assert await sign_ins.authenticate_token(secret, HERE) == ANONYMOUS
     await bench.accounts.users.reauthorize(user.id, OPERATOR)
-    assert (await sign_ins.by_token(secret, HERE)).is_authenticated
+    assert (await sign_ins.authenticate_token(secret, HERE)).is_authenticated
     with pytest.raises(NotFound):
         await bench.accounts.tokens.delete(long.id, Actor((await bench.admin()).id))
     await bench.accounts.tokens.delete(long.id, actor)
-    assert await sign_ins.by_token(secret, HERE) == ANONYMOUS
+    assert await sign_ins.authenticate_token(secret, HERE) == ANONYMOUS
 
 
 async def test_the_scope_admin_is_for_administrators_while_they_are(bench: AccountBench) -> None:
     await bench.admin("first@example.org")
     admin, user = await bench.admin(), await bench.user()
     with pytest.raises(InvalidInput) as refused:
-        await bench.accounts.tokens.make("t", {Scope.ADMIN}, 1, Actor(user.id))
+        await bench.accounts.tokens.create("t", {Scope.ADMIN}, 1, Actor(user.id))
     assert refused.value.path == ("scopes",)
-    _, secret = await bench.accounts.tokens.make("t", {Scope.ADMIN}, 1, Actor(admin.id))
-    _, plain = await bench.accounts.tokens.make("p", {Scope.READ}, 1, Actor(admin.id))
+    _, secret = await bench.accounts.tokens.create("t", {Scope.ADMIN}, 1, Actor(admin.id))
+    _, plain = await bench.accounts.tokens.create("p", {Scope.READ}, 1, Actor(admin.id))
     sign_ins = bench.accounts.sign_ins
-    assert (await sign_ins.by_token(secret, HERE)).has(Right.ADMIN, public_read=False)
-    assert not (await sign_ins.by_token(plain, HERE)).has(Right.ADMIN, public_read=False)
+    assert (await sign_ins.authenticate_token(secret, HERE)).has(Right.ADMIN, public_read=False)
+    assert not (await sign_ins.authenticate_token(plain, HERE)).has(Right.ADMIN, public_read=False)
     await bench.accounts.users.set_admin(admin.id, OPERATOR, admin=False)
-    assert not (await sign_ins.by_token(secret, HERE)).has(Right.ADMIN, public_read=False)
+    assert not (await sign_ins.authenticate_token(secret, HERE)).has(Right.ADMIN, public_read=False)
 
 
 @pytest.mark.parametrize(
@@ -80,13 +80,13 @@ async def test_what_makes_no_token_is_named(
 ) -> None:
     user = await bench.user()
     with pytest.raises(InvalidInput) as refused:
-        await bench.accounts.tokens.make(name, scopes, days, Actor(user.id))
+        await bench.accounts.tokens.create(name, scopes, days, Actor(user.id))
     assert refused.value.path == (where,)
 
 
 async def test_the_use_of_a_token_is_logged_when_it_begins_and_from_elsewhere(bench: AccountBench) -> None:
     user = await bench.user()
-    _, secret = await bench.accounts.tokens.make("t", {Scope.READ}, 1, Actor(user.id))
+    _, secret = await bench.accounts.tokens.create("t", {Scope.READ}, 1, Actor(user.id))
     for seconds, address in (
         (0, HERE),
         (1, HERE),
@@ -95,7 +95,7 @@ async def test_the_use_of_a_token_is_logged_when_it_begins_and_from_elsewhere(be
         (3601, "198.51.100.1"),
     ):
         bench.clock.advance(seconds)
-        await bench.accounts.sign_ins.by_token(secret, address)
+        await bench.accounts.sign_ins.authenticate_token(secret, address)
     used = await bench.audited(AuditKind.TOKEN_USED)
     assert [e.address for e in used] == [HERE, "198.51.100.1", "198.51.100.1"]
 
@@ -103,31 +103,31 @@ async def test_the_use_of_a_token_is_logged_when_it_begins_and_from_elsewhere(be
 async def test_a_device_key_opens_the_door_from_its_network(bench: AccountBench) -> None:
     keys = bench.accounts.keys
     with pytest.raises(InvalidInput):
-        await keys.make("with space", "", OPERATOR)
+        await keys.create("with space", "", OPERATOR)
     with pytest.raises(InvalidInput):
-        await keys.make("pdu", "10.0.0.1/8", OPERATOR)
-    made, secret = await keys.make("pdu", "10.0.0.0/8", OPERATOR)
-    _, free = await keys.make("anywhere", "", OPERATOR)
+        await keys.create("pdu", "10.0.0.1/8", OPERATOR)
+    made, secret = await keys.create("pdu", "10.0.0.0/8", OPERATOR)
+    _, free = await keys.create("anywhere", "", OPERATOR)
     with pytest.raises(Conflict):
-        await keys.make("pdu", "", OPERATOR)
-    known = KnownKeys(bench.store, bench.clock)
-    assert len(known) == 1, "a door that does not know its keys yet does not take it that there are none"
-    assert known.owner(secret.encode(), "10.1.1.1") is None
-    await known.look()
-    assert len(known) == 2
-    assert known.owner(secret.encode(), "10.1.1.1") == "pdu"
-    assert known.owner(secret.encode(), "::ffff:10.1.1.1") == "pdu"
-    assert known.owner(secret.encode(), "192.0.2.1") is None
-    assert known.owner(secret.encode(), "") is None
-    assert known.owner(free.encode(), "192.0.2.1") == "anywhere"
-    assert known.owner(b"something", "10.1.1.1") is None
-    await known.look()
-    assert {k.name: k.used_ns for k in await keys.all()} == dict.fromkeys(
+        await keys.create("pdu", "", OPERATOR)
+    cache = DeviceKeyCache(bench.store, bench.clock)
+    assert len(cache) == 1, "a door that does not know its keys yet does not take it that there are none"
+    assert cache.owner(secret.encode(), "10.1.1.1") is None
+    await cache.refresh()
+    assert len(cache) == 2
+    assert cache.owner(secret.encode(), "10.1.1.1") == "pdu"
+    assert cache.owner(secret.encode(), "::ffff:10.1.1.1") == "pdu"
+    assert cache.owner(secret.encode(), "192.0.2.1") is None
+    assert cache.owner(secret.encode(), "") is None
+    assert cache.owner(free.encode(), "192.0.2.1") == "anywhere"
+    assert cache.owner(b"something", "10.1.1.1") is None
+    await cache.refresh()
+    assert {k.name: k.used_ns for k in await keys.list_all()} == dict.fromkeys(
         ("pdu", "anywhere"), bench.clock.now_ns()
     )
     await keys.delete(made.id, OPERATOR)
-    await known.look()
-    assert known.owner(secret.encode(), "10.1.1.1") is None
+    await cache.refresh()
+    assert cache.owner(secret.encode(), "10.1.1.1") is None
     with pytest.raises(NotFound):
         await keys.delete(made.id, OPERATOR)
     assert [e.detail["key"] for e in await bench.audited(AuditKind.KEY_MADE, AuditKind.KEY_DELETED)] == [
@@ -138,13 +138,13 @@ async def test_a_device_key_opens_the_door_from_its_network(bench: AccountBench)
 
 
 async def test_this_machine_is_trusted_only_while_there_is_no_key_anywhere(bench: AccountBench) -> None:
-    known = KnownKeys(bench.store, bench.clock)
-    await known.look()
+    cache = DeviceKeyCache(bench.store, bench.clock)
+    await cache.refresh()
 
     async def answer(scope, receive, send) -> None:
         await send_json(send, 200, b"{}")
 
-    async def status(guard: Guard, secret: str = "") -> int:
+    async def status(guard: DeviceAuth, secret: str = "") -> int:
         said = []
 
         async def send(message) -> None:
@@ -155,12 +155,16 @@ async def test_this_machine_is_trusted_only_while_there_is_no_key_anywhere(bench
         await guard(scope, None, send)
         return said[0]["status"]
 
-    guard = Guard(answer, KeyRing(Keys.load(""), known), Networks.none(), Networks.loopback())
+    guard = DeviceAuth(
+        answer, CombinedKeys(ConfiguredKeys.load(""), cache), Networks.none(), Networks.loopback()
+    )
     assert await status(guard) == 200
-    _, secret = await bench.accounts.keys.make("pdu", "", OPERATOR)
-    await known.look()
+    _, secret = await bench.accounts.keys.create("pdu", "", OPERATOR)
+    await cache.refresh()
     assert await status(guard) == 401
     assert await status(guard, secret) == 200
-    key, entry = new_key("settings")
-    both = Guard(answer, KeyRing(Keys.load(entry), known), Networks.none(), Networks.loopback())
+    key, entry = generate_key("settings")
+    both = DeviceAuth(
+        answer, CombinedKeys(ConfiguredKeys.load(entry), cache), Networks.none(), Networks.loopback()
+    )
     assert [await status(both, s) for s in (key, secret, "x")] == [200, 200, 401]

@@ -64,7 +64,7 @@ def test_the_first_administrator_and_what_a_locked_door_needs(
         (["delete", "admin@example.org"], "only administrator"),
         (["deauthorize", "admin@example.org"], "only administrator"),
         (["add", "admin@example.org", "--generate"], "already"),
-        (["add", "nonsense", "--generate"], "no e-mail address"),
+        (["add", "nonsense", "--generate"], "not a valid e-mail address"),
         (["add", "x@example.org", "--password-file", "/nowhere"], "cannot be read"),
         (["add", "x@example.org"], "--password-file"),
     ],

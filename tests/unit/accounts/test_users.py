@@ -71,8 +71,8 @@ async def test_two_administrators_who_demote_each_other_at_once_leave_one(bench:
         return_exceptions=True,
     )
     assert sorted(isinstance(o, Conflict) for o in outcomes) == [False, True]
-    async with bench.store.begin() as within:
-        assert len(await within.users.admins()) == 1
+    async with bench.store.begin() as repo:
+        assert len(await repo.users.list_admins()) == 1
 
 
 async def test_only_an_authorized_user_is_promoted(bench: AccountBench) -> None:
@@ -89,15 +89,15 @@ async def test_a_deleted_user_is_gone_with_all_data(bench: AccountBench) -> None
     await bench.admin()
     user = await bench.user()
     cookie = await bench.log_in(user.email)
-    _, token = await bench.accounts.tokens.make("t", {Scope.READ}, 1, Actor(user.id))
-    await bench.accounts.sign_ups.ask_reset(user.email, HERE)
+    _, token = await bench.accounts.tokens.create("t", {Scope.READ}, 1, Actor(user.id))
+    await bench.accounts.sign_ups.request_password_reset(user.email, HERE)
     await bench.accounts.users.delete(user.id, OPERATOR)
-    assert await bench.accounts.sign_ins.by_cookie(cookie) == ANONYMOUS
-    assert await bench.accounts.sign_ins.by_token(token, HERE) == ANONYMOUS
-    async with bench.store.begin() as within:
-        assert await within.sessions.of(user.id) == []
-        assert await within.tokens.of(user.id) == []
-        assert await within.outbox.all() == []
+    assert await bench.accounts.sign_ins.authenticate_cookie(cookie) == ANONYMOUS
+    assert await bench.accounts.sign_ins.authenticate_token(token, HERE) == ANONYMOUS
+    async with bench.store.begin() as repo:
+        assert await repo.sessions.list_for_user(user.id) == []
+        assert await repo.tokens.list_for_user(user.id) == []
+        assert await repo.outbox.list_all() == []
     events = await bench.audited()
     assert events[-1].kind is AuditKind.USER_DELETED
     assert user.email not in repr(events), "the log names users by ids, which lead nowhere now"
@@ -114,9 +114,9 @@ async def test_a_user_changes_the_password_by_the_old_one(bench: AccountBench) -
         await users.change_password(user.id, PASSWORD, "user@example.org", actor)
     assert refused.value.path == ("newPassword",)
     await users.change_password(user.id, PASSWORD, OTHER_PASSWORD, actor)
-    assert await bench.accounts.sign_ins.by_cookie(cookie) == ANONYMOUS
+    assert await bench.accounts.sign_ins.authenticate_cookie(cookie) == ANONYMOUS
     assert await bench.log_in(user.email, OTHER_PASSWORD)
-    await bench.accounts.postman.send_confirmations()
+    await bench.accounts.outbox_sender.send_confirmations()
     told = bench.mailbox.take()
     assert (told.to, "password was changed" in told.subject) == (user.email, True)
     assert OTHER_PASSWORD not in told.text
@@ -126,9 +126,9 @@ async def test_guessing_the_password_in_an_open_session_is_limited(bench: Accoun
     user = await bench.user()
     for _ in range(10):
         with pytest.raises(InvalidInput):
-            await bench.accounts.users.prove(user.id, OTHER_PASSWORD, "password")
+            await bench.accounts.users.verify_password(user.id, OTHER_PASSWORD, "password")
     with pytest.raises(TooManyAttempts):
-        await bench.accounts.users.prove(user.id, PASSWORD, "password")
+        await bench.accounts.users.verify_password(user.id, PASSWORD, "password")
 
 
 async def test_a_profile_takes_names_and_a_picture(bench: AccountBench) -> None:

@@ -16,7 +16,7 @@ from sqlalchemy import Connection, create_engine, inspect, select, text
 from backend.core.errors import PermanentError, TransientError
 from backend.db.base import Base
 from backend.db.engine import Database, database_url
-from backend.db.migrate import MIGRATIONS, config, migrate, newest, step_back
+from backend.db.migrate import MIGRATIONS, config, downgrade, migrate, newest_revision
 from backend.db.models import RollupMark
 from tests.support import postgres
 
@@ -48,7 +48,7 @@ async def test_migrations_make_exactly_the_declared_tables(url: str) -> None:
 
 def test_the_newest_migration_is_the_one_that_alembic_ends_with(tmp_path: Path) -> None:
     with create_engine(f"sqlite:///{tmp_path / 'x.db'}").connect() as connection:
-        assert ScriptDirectory.from_config(config(connection)).get_current_head() == newest()
+        assert ScriptDirectory.from_config(config(connection)).get_current_head() == newest_revision()
 
 
 async def test_processes_that_start_together_migrate_once(url: str) -> None:
@@ -75,7 +75,7 @@ async def test_every_step_leads_back_and_forth_again(url: str) -> None:
     whole = await tables()
     for older in [*steps[1:], "base"]:
         before = await tables()
-        await step_back(url, older)
+        await downgrade(url, older)
         assert await tables() < before, f"down to {older}"
     assert await tables() == set()
     await migrate(url)
@@ -88,7 +88,7 @@ async def test_units_of_work_that_run_alone_see_the_truth_until_they_end(url: st
     database = Database(url)
 
     async def count_up() -> None:
-        async with database.unit_of_work(alone=True) as session:
+        async with database.unit_of_work(exclusive=True) as session:
             at = await session.scalar(select(RollupMark.at_ns).where(RollupMark.name == "count"))
             await asyncio.sleep(0)
             await session.merge(RollupMark(name="count", at_ns=(at or 0) + 1))
@@ -138,7 +138,7 @@ def test_urls_get_their_driver() -> None:
     assert database_url("sqlite:///x.db").drivername == "sqlite+aiosqlite"
     assert database_url("sqlite+aiosqlite:///x.db").drivername == "sqlite+aiosqlite"
     assert database_url("postgresql://u@h/d").drivername == "postgresql+psycopg"
-    with pytest.raises(PermanentError, match="found mysql; expected sqlite or postgresql"):
+    with pytest.raises(PermanentError, match="mysql is not supported; use sqlite or postgresql"):
         database_url("mysql://u:secret@h/d")
 
 
@@ -156,7 +156,7 @@ async def test_who_is_cancelled_again_and_again_leaves_nothing_that_waits_for_ev
     others = asyncio.all_tasks()
 
     async def work() -> None:
-        async with database.unit_of_work(alone=True) as unit:
+        async with database.unit_of_work(exclusive=True) as unit:
             working.set()
             await unit.execute(text(SLOW[database.dialect]))
 
@@ -182,6 +182,6 @@ async def test_who_is_cancelled_again_and_again_leaves_nothing_that_waits_for_ev
             await asyncio.to_thread(thread.join, 10)
             assert not thread.is_alive()
     another = Database(url)
-    async with another.unit_of_work(alone=True) as unit:  # nothing is left locked
+    async with another.unit_of_work(exclusive=True) as unit:  # nothing is left locked
         assert (await unit.execute(text("select 1"))).scalar() == 1
     await another.close()

@@ -70,7 +70,7 @@ async def test_what_is_wrong_is_part_of_the_answer(site: Site) -> None:
     refused = await post(site, LOG_IN, email="anna@example.org", password="wrong")
     assert refused.json()["data"]["logIn"] == {
         "__typename": "NotAllowed",
-        "message": "The address or the password is wrong.",
+        "message": "The e-mail address or the password is wrong.",
         "path": [],
     }
     assert "set-cookie" not in refused.headers
@@ -78,7 +78,7 @@ async def test_what_is_wrong_is_part_of_the_answer(site: Site) -> None:
       __typename ... on Failure { message path } } }"""
     assert (await data(site, sign_up))["signUp"] == {
         "__typename": "InvalidInput",
-        "message": "A password has at least 12 characters.",
+        "message": "The password is too short: use at least 12 characters.",
         "path": ["password"],
     }
     for _ in range(9):
@@ -159,7 +159,7 @@ async def test_an_administrator_lists_decides_and_reads_the_log(site: Site) -> N
     admin = await site.user(admin=True)
     headers = await site.cookie(admin)
     await site.accounts.sign_ups.sign_up(ANNA, HERE)
-    await site.accounts.postman.send_confirmations()
+    await site.accounts.outbox_sender.send_confirmations()
     await site.accounts.sign_ups.confirm(links(site.mailbox.take())["confirm"], PASSWORD, HERE)
     listed = """query($after: String) { users(first: 1, after: $after) {
       totalCount edges { cursor node { id email state } } pageInfo { hasNextPage endCursor } } }"""

@@ -9,7 +9,7 @@ import orjson
 import pytest
 from strawberry.types import ExecutionResult
 
-from backend.graphql.execution.fanout import MAX_WAITING, FanOut
+from backend.graphql.execution.fanout import MAX_QUEUED, FanOut
 from backend.graphql.scalars import dumps
 from tests.support.graphql_client import connected, site_app
 from tests.support.serve import serving
@@ -53,7 +53,7 @@ async def take(results: AsyncGenerator[Any, None]) -> Any:
 
 async def test_one_run_for_all_and_a_snapshot_for_each() -> None:
     source, fan = Source(), FanOut()
-    first, second = fan.watch(b"k", source.start), fan.watch(b"k", source.start)
+    first, second = fan.subscribe(b"k", source.start), fan.subscribe(b"k", source.start)
     assert await take(first) == {"snapshot": 0}
     waiting = asyncio.create_task(take(first))
     await source.give(1)
@@ -72,14 +72,14 @@ async def test_one_run_for_all_and_a_snapshot_for_each() -> None:
 
 async def test_who_falls_behind_gets_the_newest_state() -> None:
     source, fan = Source(), FanOut()
-    slow = fan.watch(b"k", source.start)
+    slow = fan.subscribe(b"k", source.start)
     assert await take(slow) == {"snapshot": 0}
     waiting = asyncio.create_task(take(slow))
     await source.give(1)
     await waiting
-    for number in range(2, 2 * MAX_WAITING):
+    for number in range(2, 2 * MAX_QUEUED):
         await source.give(number)
-    assert await take(slow) == {"snapshot": 2 * MAX_WAITING - 1}
+    assert await take(slow) == {"snapshot": 2 * MAX_QUEUED - 1}
     await slow.aclose()
     assert source.open == 0
 
@@ -87,7 +87,7 @@ async def test_who_falls_behind_gets_the_newest_state() -> None:
 async def test_the_end_reaches_everybody_and_a_newcomer_begins_anew() -> None:
     source, fan = Source(), FanOut()
     async with AsyncExitStack() as stack:
-        watchers = [fan.watch(b"k", source.start) for _ in range(3)]
+        watchers = [fan.subscribe(b"k", source.start) for _ in range(3)]
         for watcher in watchers:
             await take(watcher)
             stack.push_async_callback(watcher.aclose)
@@ -95,7 +95,7 @@ async def test_the_end_reaches_everybody_and_a_newcomer_begins_anew() -> None:
         await asyncio.sleep(0)
         await source.give(None)
         assert [await e for e in ends] == [None] * 3
-        late = fan.watch(b"k", source.start)
+        late = fan.subscribe(b"k", source.start)
         assert await take(late) == {"snapshot": 0}
         await late.aclose()
 

@@ -8,9 +8,11 @@ from typing import Any
 import httpx2
 import pytest
 
-from backend.graphql.execution.cost import Sizes, cost_of
+from backend.graphql.execution.cost import cost_of
 from backend.graphql.execution.documents import Documents, manifest, sha256
 from backend.graphql.execution.limits import MAX_COST
+from backend.graphql.execution.rules import Sizes
+from backend.graphql.execution.strawberry_internals import core_schema
 from backend.graphql.schema import build_schema
 from tests.support.graphql_client import connected, site_app
 from tests.support.serve import serving
@@ -38,14 +40,17 @@ async def get(app: Any, headers: dict[str, str] | None = None, **parameters: Any
 
 
 def test_the_pages_documents_are_valid_and_affordable_and_named_by_their_hash() -> None:
-    documents = Documents(build_schema()._schema, manifest())
+    schema = build_schema()
+    core = core_schema(schema)
+    documents = Documents(core, manifest())
     assert len(manifest()) > 10
     for digest, text in manifest().items():
         assert sha256(text) == digest
         prepared = documents.prepare(text)
         assert prepared.errors == (), text
         assert prepared.document is not None
-        assert cost_of(documents._schema, prepared.document, None, {}, Sizes(400, 5)) <= MAX_COST
+        cost = cost_of(core, schema.field_rules, prepared.document, None, {}, Sizes(400, 5))
+        assert cost <= MAX_COST
 
 
 async def test_a_page_sends_its_hash_alone() -> None:

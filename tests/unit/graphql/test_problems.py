@@ -8,6 +8,7 @@ import pytest
 import strawberry
 
 from backend.core import errors
+from backend.core.rights import Right
 from backend.graphql.execution.failures import (
     HANDLERS,
     Conflict,
@@ -16,6 +17,7 @@ from backend.graphql.execution.failures import (
     NotFound,
     TooManyAttempts,
 )
+from backend.graphql.execution.rules import rules
 from backend.graphql.execution.schema_class import Operations, Schema
 from backend.graphql.field import mutation
 
@@ -42,7 +44,7 @@ Few = Annotated[Thing | InvalidInput, strawberry.union("Few")]
 
 @strawberry.type
 class Query:
-    there: bool = True
+    there: bool = strawberry.field(default=True, metadata=rules(right=Right.ANYONE))
 
 
 def _rename(how: str) -> Any:
@@ -53,11 +55,11 @@ def _rename(how: str) -> Any:
 
 @strawberry.type
 class Mutation:
-    @mutation("All failures are in its union.")
+    @mutation("Its union has all failures.", right=Right.ANYONE)
     async def all(self, how: str) -> All:
         return _rename(how)
 
-    @mutation("Only wrong input is.")
+    @mutation("Its union has invalid input only.", right=Right.ANYONE)
     async def few(self, how: str) -> Few:
         return _rename(how)
 

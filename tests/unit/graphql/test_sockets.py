@@ -17,7 +17,7 @@ import websockets
 from backend.bus.redis import RedisBus
 from backend.core.errors import TransientError
 from backend.graphql.context import Context
-from backend.graphql.execution.fanout import MAX_WAITING
+from backend.graphql.execution.fanout import MAX_QUEUED
 from backend.graphql.transport.socket import Forbidden, Unauthorized
 from backend.processes.server import SOCKETS
 from tests.support.graphql_client import connected, site_app
@@ -131,7 +131,7 @@ async def test_a_client_that_does_not_read_is_conflated_and_holds_up_nobody() ->
                 got = (await quick.next())["readings"]
                 assert (got["snapshot"], got["values"][0]) == (False, float(number))
             (run,) = app.state.schema.fan_out._runs.values()
-            assert max(len(watcher.waiting) for watcher in run.watchers) <= MAX_WAITING
+            assert max(len(subscriber.queue) for subscriber in run.subscribers) <= MAX_QUEUED
             received, newest = 0, 0.0
             while newest < 1000.0:
                 batch = (await slow.next())["readings"]

@@ -41,7 +41,7 @@ async def test_a_head_that_does_not_end_is_not_kept() -> None:
         writer.write(b"GET / HTTP/1.1\r\nhost: x\r\nx: ")
         sent = 0
         with pytest.raises(ConnectionError):
-            while sent < 100 * connection.MOST_HEAD:
+            while sent < 100 * connection.MAX_HEAD_BYTES:
                 writer.write(b"a" * 65536)
                 await writer.drain()
                 sent += 65536
@@ -52,7 +52,7 @@ async def test_a_head_that_does_not_end_is_not_kept() -> None:
 async def test_a_head_that_does_not_come_holds_no_connection(
     begun: bytes, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(connection, "HEAD_S", 0.05)
+    monkeypatch.setattr(connection, "HEAD_TIMEOUT_S", 0.05)
     async with serving(app) as address:
         reader, writer = await opened(address)
         writer.write(begun)
@@ -63,13 +63,13 @@ async def test_a_head_that_does_not_come_holds_no_connection(
 async def test_requests_one_after_another_and_long_bodies_are_as_ever(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(connection, "HEAD_S", 0.2)
+    monkeypatch.setattr(connection, "HEAD_TIMEOUT_S", 0.2)
     async with serving(app) as address:
         reader, writer = await opened(address)
         for _ in range(2):
             writer.write(b"GET / HTTP/1.1\r\nhost: x\r\n\r\n")
             assert (await read_answer(reader)).status == 200
-        body = b"a" * (4 * connection.MOST_HEAD)
+        body = b"a" * (4 * connection.MAX_HEAD_BYTES)
         writer.write(b"POST / HTTP/1.1\r\nhost: x\r\ncontent-length: %d\r\n\r\n" % len(body))
         await asyncio.sleep(0.4)  # longer than a head may take: a body has a time of its own
         writer.write(body)
@@ -83,7 +83,7 @@ async def test_requests_one_after_another_and_long_bodies_are_as_ever(
 async def test_a_body_that_comes_together_with_its_head_is_no_long_head(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(connection, "MOST_HEAD", 200)
+    monkeypatch.setattr(connection, "MAX_HEAD_BYTES", 200)
     async with serving(app) as address:
         reader, writer = await opened(address)
         body = b"a" * 2_000  # one segment with its head

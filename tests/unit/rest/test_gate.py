@@ -9,7 +9,7 @@ import pytest
 
 from backend.core.errors import TransientError
 from backend.core.rights import ANONYMOUS, SCOPE_KEY, Principal, Right
-from backend.rest.gate import Authenticate, Bounded, Gate
+from backend.rest.gate import Authenticate, Gate, RequestLimits
 from backend.rest.headers import SecurityHeaders
 from tests.support.account_site import running_site
 
@@ -159,7 +159,7 @@ async def test_a_gate_that_cannot_know_stays_shut() -> None:
 
 async def test_a_head_too_large_is_refused() -> None:
     wall = Wall()
-    bounded = Bounded(wall, most_head=1000)
+    bounded = RequestLimits(wall, max_head_bytes=1000)
     assert await through(bounded, "GET", cookie="x" * 2000) == 431
     assert await through(bounded, "GET", query="x" * 2000) == 431
     assert await through(bounded, "WS", cookie="x" * 2000) == 1009
@@ -182,7 +182,7 @@ async def test_a_body_that_does_not_come_holds_nobody() -> None:
         raise AssertionError
 
     scope = {"type": "http", "headers": [], "query_string": b""}
-    await asyncio.wait_for(Bounded(app, body_s=0.05)(scope, pieces.get, nothing), 20)
+    await asyncio.wait_for(RequestLimits(app, body_timeout_s=0.05)(scope, pieces.get, nothing), 20)
     assert read == [b"a", "http.disconnect"]
 
 
@@ -201,7 +201,7 @@ async def test_what_follows_a_whole_body_may_take_its_time() -> None:
         told.append(await waiting)
 
     scope = {"type": "http", "headers": [], "query_string": b""}
-    await asyncio.wait_for(Bounded(app, body_s=0.02)(scope, pieces.get, None), 20)
+    await asyncio.wait_for(RequestLimits(app, body_timeout_s=0.02)(scope, pieces.get, None), 20)
     assert told == [{"type": "http.disconnect"}]
 
 
@@ -229,5 +229,5 @@ async def test_a_name_that_is_not_ours_is_not_answered(
     async with running_site(tmp_path, monkeypatch, public_url="https://seduce.example.org") as site:
         for host, status in (("evil.example", 400), ("seduce.example.org", 200), ("127.0.0.1", 200)):
             assert (await site.client.get("/healthz", headers={"Host": host})).status_code == status
-        await site.accounts.sign_ups.ask_reset("x@example.org", "")
+        await site.accounts.sign_ups.request_password_reset("x@example.org", "")
         assert site.accounts.rules.public_url == "https://seduce.example.org"

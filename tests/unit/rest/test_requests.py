@@ -18,7 +18,7 @@ from starlette.applications import Starlette
 
 from backend.core.logs import JsonLines, Text
 from backend.processes.tracing import traced
-from backend.rest.requests import Requests
+from backend.rest.requests import RequestLog
 from backend.settings import Settings
 from tests.support.graphql_client import site_app
 from tests.support.small_site import SmallSite
@@ -57,7 +57,7 @@ def broken_site() -> Starlette:
 
 async def test_a_masked_error_its_answer_and_its_log_share_the_id() -> None:
     with logged(JsonLines()) as out:
-        async with client(Requests(broken_site(), logged=True)) as asking:
+        async with client(RequestLog(broken_site(), is_enabled=True)) as asking:
             answer = await asking.post("/graphql", json=QUERY)
     request = answer.headers["x-request-id"]
     (error,) = answer.json()["errors"]
@@ -72,7 +72,7 @@ async def test_a_masked_error_its_answer_and_its_log_share_the_id() -> None:
 
 
 async def test_a_proxys_id_is_kept_and_nonsense_replaced() -> None:
-    async with client(Requests(site_app(SmallSite()))) as asking:
+    async with client(RequestLog(site_app(SmallSite()))) as asking:
         given = {"X-Request-ID": "0123abcd-proxy.1"}
         assert (await asking.post("/graphql", json=QUERY, headers=given)).headers[
             "x-request-id"
@@ -87,7 +87,7 @@ async def test_a_proxys_id_is_kept_and_nonsense_replaced() -> None:
 
 async def test_a_text_line_ends_with_the_id() -> None:
     with logged(Text()) as out:
-        async with client(Requests(broken_site())) as asking:
+        async with client(RequestLog(broken_site())) as asking:
             answer = await asking.post("/graphql", json=QUERY)
         logging.getLogger("other").info("outside")
     assert f"[request {answer.headers['x-request-id']}]" in out.getvalue()
@@ -124,7 +124,7 @@ def collector() -> Iterator[tuple[str, list[Any]]]:
 
 async def test_spans_reach_a_collector_with_the_requests_id() -> None:
     with collector() as (url, spans), traced(site_app(SmallSite()), Settings(otel_endpoint=url)) as app:
-        async with client(Requests(app)) as asking:
+        async with client(RequestLog(app)) as asking:
             answer = await asking.post("/graphql", json=QUERY)
             await asking.get("/healthz")
     (span,) = spans

@@ -23,7 +23,7 @@ from backend.formats.read import Source, Wanted, read
 from backend.formats.report import Tally
 from backend.queries import export
 from backend.queries.export import ExportRequest, ExportService
-from backend.rest.export import ExportDoor
+from backend.rest.export import ExportEndpoint
 from tests.support.export import export_door
 from tests.support.reference_store import ReferenceStore
 from tests.support.serve import serving
@@ -34,7 +34,9 @@ LATEST = 2_000_000_000 * S
 
 
 @asynccontextmanager
-async def door(store: ReferenceStore, **more: float) -> AsyncIterator[tuple[httpx2.AsyncClient, ExportDoor]]:
+async def door(
+    store: ReferenceStore, **more: float
+) -> AsyncIterator[tuple[httpx2.AsyncClient, ExportEndpoint]]:
     made = export_door(SmallSite(store=store), **more)
     async with (
         serving(Starlette(routes=[Route("/export", made)])) as address,
@@ -111,18 +113,18 @@ async def test_a_choice(tmp_path: Path, query: str, sensors: set[str], count: in
         ("sensors=", "sensors", "empty"),
         ("types=nothing", "types", "nothing"),
         ("format=xls", "format", "xls"),
-        ("format=csv&format=line", "format", "twice"),
-        ("sensor=fan", "sensor", "no such parameter"),
-        ("from=yesterday", "from", "no time"),
-        ("from=2023-11-14T22:13:30", "from", "no zone"),
-        ("to=2023-11-14", "to", "no zone"),
+        ("format=csv&format=line", "format", "more than once"),
+        ("sensor=fan", "sensor", "unknown parameter"),
+        ("from=yesterday", "from", "not a time"),
+        ("from=2023-11-14T22:13:30", "from", "no time zone"),
+        ("to=2023-11-14", "to", "no time zone"),
         ("to=0001-01-01T00:00:00Z", "to", "out of range"),
-        ("nodes=datacenter", "nodes", "none"),
-        ("statistics=mean", "statistics", "none"),
+        ("nodes=datacenter", "nodes", "roll-ups only"),
+        ("statistics=mean", "statistics", "roll-ups only"),
         ("window=7m", "window", "7m"),
-        ("window=1h", "from", "not there"),
+        ("window=1h", "from", "missing"),
         ("from=2023-11-15T00:00:00Z&to=2023-11-14T00:00:00Z", "from", "not before"),
-        ("sensors=%ff", "address", "cannot be read"),
+        ("sensors=%ff", "address", "cannot be parsed"),
     ],
 )
 async def test_what_is_refused(query: str, where: str, what: str) -> None:
@@ -199,29 +201,32 @@ async def test_a_client_that_leaves_ends_the_work() -> None:
         async with client.stream("GET", "/export") as found:
             async for _ in found.aiter_bytes():
                 break
-            assert made.places == 3
-        while made.places < 4:
+            assert made.free_slots == 3
+        while made.free_slots < 4:
             await asyncio.sleep(0.01)
         before = store.reads
         assert (await client.head("/export")).status_code == 200
         assert store.reads == before
-        assert 0 < store.most <= export.MOST_ROWS
+        assert 0 < store.most <= export.MAX_ROWS
 
 
 async def test_a_client_that_does_not_read_is_given_up() -> None:
-    async with door(Endless(), stalled_s=0.2) as (client, made), client.stream("GET", "/export") as found:
+    async with (
+        door(Endless(), stall_timeout_s=0.2) as (client, made),
+        client.stream("GET", "/export") as found,
+    ):
         assert found.status_code == 200
-        while made.places < 4:
+        while made.free_slots < 4:
             await asyncio.sleep(0.01)
 
 
 async def test_no_more_at_once_than_there_are_places() -> None:
-    async with door(Endless(), most_at_once=1) as (client, made):
+    async with door(Endless(), max_concurrent=1) as (client, made):
         async with client.stream("GET", "/export"):
             found = await client.get("/export?sensors=fan")
             assert found.status_code == 503
             assert found.headers["retry-after"]
-        while not made.places:
+        while not made.free_slots:
             await asyncio.sleep(0.01)
 
 

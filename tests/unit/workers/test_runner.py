@@ -10,9 +10,9 @@ from pathlib import Path
 import pytest
 
 from backend.core.errors import TransientError
-from backend.rollups.retention import Keep
-from backend.watch.error_counters import Unresponsive, heard_live
-from backend.watch.watcher import Watcher, newest_live
+from backend.rollups.retention import RetentionPeriods
+from backend.watch.error_counters import SilenceCounter, times_from_memory
+from backend.watch.watcher import Watcher, newest_from_memory
 from tests.support.accounts import ANNA, HERE, account_bench
 from tests.support.small_site import NOON, SmallSite
 from workers.runner import Asks, InProcessRunner
@@ -161,11 +161,13 @@ async def test_the_schedule_has_a_task_for_every_name(tmp_path: Path) -> None:
             store=site.store,
             state=site.state,
             clock=site.clock,
-            keep=Keep(),
-            unresponsive=Unresponsive({}, heard_live(site.last_values), site.counters, site.clock),
+            keep=RetentionPeriods(),
+            silence_counter=SilenceCounter(
+                {}, times_from_memory(site.last_values), site.counters, site.clock
+            ),
             watcher=Watcher(
                 [],
-                newest_live(site.last_values, site.last_values.names),
+                newest_from_memory(site.last_values, site.last_values.names),
                 site.store,
                 site.state,
                 site.events,
@@ -174,7 +176,7 @@ async def test_the_schedule_has_a_task_for_every_name(tmp_path: Path) -> None:
             ),
             jobs=site.job_runner,
             history=History(site.jobs, site.events, 1, 1),
-            postman=bench.accounts.postman,
+            outbox_sender=bench.accounts.outbox_sender,
         )
         runs = TaskRuns(bind(services), site.task_log, site.clock)
         async with InProcessRunner(SCHEDULE, {n: partial(runs.run, n) for n in runs.names}, ticks.sleep):

@@ -8,7 +8,7 @@ from dataclasses import replace
 import pytest
 
 from backend.accounts.model import AuditKind, MailKind, UserState
-from backend.accounts.postman import CLAIM_NS, Postman
+from backend.accounts.outbox_sender import CLAIM_NS, OutboxSender
 from backend.core.errors import PermanentError, TransientError
 from backend.core.mail import Mail
 from backend.mail.templates import MailTemplates
@@ -21,20 +21,22 @@ async def test_a_mail_server_that_is_away_delays_with_growing_pauses(
     caplog.set_level("INFO")
     await bench.accounts.sign_ups.sign_up(ANNA, HERE)
     bench.mailbox.failing = TransientError("connection refused")
-    postman, dues = bench.accounts.postman, []
+    outbox_sender, dues = bench.accounts.outbox_sender, []
     for _ in range(12):
-        async with bench.store.begin() as within:
-            [waiting] = await within.outbox.all()
+        async with bench.store.begin() as repo:
+            [waiting] = await repo.outbox.list_all()
         dues.append((waiting.due_ns - bench.clock.now_ns()) // 10**9)
         bench.clock.set(waiting.due_ns)
-        assert await postman.send_confirmations() == 0
+        assert await outbox_sender.send_confirmations() == 0
     assert dues == [0, 10, 20, 40, 80, 160, 320, 640, 1280, 2560, 3600, 3600]
-    assert (await bench.accounts.users.with_email(ANNA.email)).state is UserState.CREATED
+    assert (await bench.accounts.users.find_by_email(ANNA.email)).state is UserState.CREATED
     bench.mailbox.failing = None
     bench.clock.advance(3600)
-    assert await postman.send_confirmations() == 1
-    assert await postman.send_confirmations() == 0
-    assert (await bench.accounts.users.with_email(ANNA.email)).state is UserState.WAITING_CONFIRMATION_EMAIL
+    assert await outbox_sender.send_confirmations() == 1
+    assert await outbox_sender.send_confirmations() == 0
+    assert (
+        await bench.accounts.users.find_by_email(ANNA.email)
+    ).state is UserState.WAITING_CONFIRMATION_EMAIL
     failed, recovered = [r.getMessage() for r in caplog.records if "mail" in r.getMessage()]
     assert failed == 'failed mail error="connection refused"'
     assert recovered.startswith("recovered mail after_s=") and recovered.endswith(" failures=12")
@@ -42,16 +44,23 @@ async def test_a_mail_server_that_is_away_delays_with_growing_pauses(
 
 async def test_senders_at_the_same_time_share_no_mail(bench: AccountBench) -> None:
     for place in range(15):
-        await bench.accounts.sign_ups.ask_reset(
+        await bench.accounts.sign_ups.request_password_reset(
             (await bench.user(f"user{place}@example.org")).email, f"10.0.0.{place}"
         )
-    postman = bench.accounts.postman
+    outbox_sender = bench.accounts.outbox_sender
     others = [
-        Postman(bench.store, bench.clock, bench.mailbox, MailTemplates(), postman._audit, postman._rules)
+        OutboxSender(
+            bench.store,
+            bench.clock,
+            bench.mailbox,
+            MailTemplates(),
+            outbox_sender._audit,
+            outbox_sender._rules,
+        )
         for _ in range(4)
     ]
-    sent = await asyncio.gather(*(one.send_confirmations() for one in (postman, *others)))
-    while await postman.send_confirmations():
+    sent = await asyncio.gather(*(one.send_confirmations() for one in (outbox_sender, *others)))
+    while await outbox_sender.send_confirmations():
         pass
     assert len(bench.mailbox.mails) == 15
     assert len({mail.to for mail in bench.mailbox.mails}) == 15
@@ -66,23 +75,23 @@ async def test_a_sender_that_dies_leaves_its_mails_to_the_next(bench: AccountBen
 
     bench.mailbox.failing = Died()  # type: ignore[assignment]
     with pytest.raises(Died):
-        await bench.accounts.postman.send_confirmations()
+        await bench.accounts.outbox_sender.send_confirmations()
     bench.mailbox.failing = None
-    assert await bench.accounts.postman.send_confirmations() == 0, "claimed: it may still be at work"
+    assert await bench.accounts.outbox_sender.send_confirmations() == 0, "claimed: it may still be at work"
     bench.clock.advance(CLAIM_NS / 1e9)
-    assert await bench.accounts.postman.send_confirmations() == 1
+    assert await bench.accounts.outbox_sender.send_confirmations() == 1
     await bench.accounts.sign_ups.confirm(links(bench.mailbox.take())["confirm"], PASSWORD, HERE)
 
 
 async def test_a_mail_that_is_sent_twice_has_one_id_and_both_links_work(bench: AccountBench) -> None:
     """The server took it, and nobody could note so."""
     await bench.accounts.sign_ups.sign_up(ANNA, HERE)
-    async with bench.store.begin() as within:
-        [waiting] = await within.outbox.all()
-    await bench.accounts.postman.send_confirmations()
-    async with bench.store.begin() as within:
-        await within.outbox.add(waiting)
-    await bench.accounts.postman.send_confirmations()
+    async with bench.store.begin() as repo:
+        [waiting] = await repo.outbox.list_all()
+    await bench.accounts.outbox_sender.send_confirmations()
+    async with bench.store.begin() as repo:
+        await repo.outbox.add(waiting)
+    await bench.accounts.outbox_sender.send_confirmations()
     first, second = bench.mailbox.take(), bench.mailbox.take()
     assert first.message_id == second.message_id
     assert links(first) != links(second)
@@ -92,9 +101,9 @@ async def test_a_mail_that_is_sent_twice_has_one_id_and_both_links_work(bench: A
 async def test_an_address_that_is_refused_for_good_is_given_up(bench: AccountBench) -> None:
     await bench.accounts.sign_ups.sign_up(ANNA, HERE)
     bench.mailbox.failing = PermanentError("550")
-    await bench.accounts.postman.send_confirmations()
-    async with bench.store.begin() as within:
-        assert await within.outbox.all() == []
+    await bench.accounts.outbox_sender.send_confirmations()
+    async with bench.store.begin() as repo:
+        assert await repo.outbox.list_all() == []
     [event] = await bench.audited(AuditKind.MAIL_REFUSED)
     assert event.detail == {"mail": "confirmation"}
 
@@ -111,26 +120,26 @@ async def test_one_administrator_out_of_reach_keeps_no_other_from_deciding(bench
         await whole(mail)
 
     bench.mailbox.send = send  # type: ignore[method-assign]
-    assert await bench.accounts.postman.send_authorizations() == 1
-    assert (await bench.accounts.users.with_email(ANNA.email)).state is UserState.WAITING_AUTHORIZATION
+    assert await bench.accounts.outbox_sender.send_authorizations() == 1
+    assert (await bench.accounts.users.find_by_email(ANNA.email)).state is UserState.WAITING_AUTHORIZATION
     await bench.accounts.sign_ups.decide(links(bench.mailbox.take())["approve"], approve=True, address=HERE)
-    async with bench.store.begin() as within:
-        kinds = [waiting.kind for waiting in await within.outbox.all()]
+    async with bench.store.begin() as repo:
+        kinds = [waiting.kind for waiting in await repo.outbox.list_all()]
     assert kinds == [MailKind.APPROVED], "what waited for the other is not needed any more"
 
 
 async def test_without_an_administrator_a_user_waits_until_there_is_one(bench: AccountBench) -> None:
     await bench.confirm()
-    assert await bench.accounts.postman.send_authorizations() == 0
+    assert await bench.accounts.outbox_sender.send_authorizations() == 0
     await bench.admin()
-    assert await bench.accounts.postman.send_authorizations() == 1
+    assert await bench.accounts.outbox_sender.send_authorizations() == 1
 
 
 async def test_words_of_strangers_are_words_in_every_mail(bench: AccountBench) -> None:
     await bench.admin()
     name = "<script>alert(1)</script> {{ token }}"
     await bench.confirm(replace(ANNA, first_name=name))
-    await bench.accounts.postman.send_authorizations()
+    await bench.accounts.outbox_sender.send_authorizations()
     mail = bench.mailbox.take()
     assert "<script>" not in mail.html
     assert "&lt;script&gt;" in mail.html
