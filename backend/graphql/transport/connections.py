@@ -72,7 +72,7 @@ async def _close(socket: WebSocket, code: int, reason: str) -> None:
 async def _end_with_rights(accounts: Accounts, who: Principal, socket: WebSocket) -> None:
     with accounts.live.watch(who) as watched:
         await watched.changed.wait()
-    if watched.reason is EndReason.GONE:
+    if watched.reason is EndReason.INVALID:
         await socket.close(LOG_IN_AGAIN, "log in again")
     else:
         await socket.close(CONNECT_AGAIN, "rights have changed: connect again")
