@@ -76,7 +76,7 @@ async def write_backup(sources: BackupSources, target: Path, progress: Progress)
 
     Raises `PermanentError` if it cannot be written.
     """
-    from backend.formats.manifest import Manifest, listed
+    from backend.formats.manifest import Manifest, list_files
 
     part = target.with_name(f"{target.name}.part")
     try:
@@ -84,7 +84,7 @@ async def write_backup(sources: BackupSources, target: Path, progress: Progress)
             await asyncio.to_thread(shutil.rmtree, part)
         part.mkdir(parents=True, mode=0o700)
         store, revision = await _copy(sources, part, progress)
-        files = await asyncio.to_thread(listed, part)
+        files = await asyncio.to_thread(list_files, part)
         made = datetime.now(UTC).isoformat(timespec="seconds")
         Manifest(made, version("seduce-dashboard"), store, revision, files).write(part)
         if target.suffix == ".tar":
@@ -107,7 +107,7 @@ async def _copy(sources: BackupSources, part: Path, progress: Progress) -> tuple
     async with AsyncExitStack() as stack:
         if embedded is not None:
             progress("Writes to the store are paused; readings are still accepted")
-            await stack.enter_async_context(embedded.standing_still())
+            await stack.enter_async_context(embedded.hold_writes())
         for name, spool in sources.spools.items():
             rows = await spool.copy_to(part / name)
             progress(f"{name}: {rows:,} readings not yet in the store")
