@@ -88,6 +88,7 @@ FUZZ = (
 )
 
 
+@pytest.mark.slow
 async def test_a_fuzzer_finds_no_server_error_and_no_answer_that_is_not_described(tmp_path: Path) -> None:
     """The same for longer: docs/rest.md says how."""
     import asyncio
