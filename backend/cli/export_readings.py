@@ -45,7 +45,7 @@ async def _export(settings: Settings, wanted: Export) -> int:
         service = ExportService(inventory.sensors, store)
         plan = await service.plan(wanted.request)
         kind = wanted.format or (kinds.of_name(wanted.file.name) if wanted.file else None) or Format.CSV
-        made = writer(kind, plan.sensors, plan.tags)
+        made = writer(kind, plan.sensors, plan.tags, plan.labels)
         rows = 0
         shown = wanted.quiet or wanted.file is None
         with _target(wanted.file) as out, bar_of("Exporting", plan.end_ns - plan.start_ns, shown) as bar:

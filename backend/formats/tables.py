@@ -23,6 +23,9 @@ from backend.formats.report import Fault, Tally, shown
 TAGS_KEY: Final = b"seduce.tags"
 """Metadata of the schema: a JSON object from sensor to [location, sensor_type, unit]."""
 
+LABELS_KEY: Final = b"seduce.labels"
+"""Metadata of the schema: a JSON object from the name of a sensor or node to its label."""
+
 NEEDED: Final = ("time", "sensor", "value")
 SAID: Final = ("location", "sensor_type", "unit")
 _SLICE_ROWS: Final = 65_536

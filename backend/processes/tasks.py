@@ -101,4 +101,11 @@ def build_work(base: Base, queue: TaskQueue, schedule: Mapping[str, float] = SCH
 def watched_sensor(sensor: Sensor, rule: SilenceRule) -> WatchedSensor:
     """Return the parts of a sensor that decide about its events."""
     unit = unit_symbol(sensor.unit)
-    return WatchedSensor(sensor.name, rule.limit_ns(sensor.poll_s), unit, PLAUSIBLE.get(unit), sensor.steady)
+    return WatchedSensor(
+        name=sensor.name,
+        silent_after_ns=rule.limit_ns(sensor.poll_s),
+        unit=unit,
+        range=PLAUSIBLE.get(unit),
+        steady=sensor.steady,
+        title=sensor.title,
+    )
