@@ -67,7 +67,7 @@ def _in_order(faults: Sequence[Fault]) -> list[Fault]:
     """Return the faults by file and line, each once, though several aliases may lead to it."""
     rank = {name: i for i, name in enumerate(FILES)}
     unique = dict.fromkeys(
-        replace(f, path=_one_line(f.path), found=_one_line(f.found), expected=_one_line(f.expected))
+        replace(f, path=_one_line(f.path), actual=_one_line(f.actual), expected=_one_line(f.expected))
         for f in faults
     )
     return sorted(unique, key=lambda f: (rank.get(f.file, len(rank)), f.line or 0))
