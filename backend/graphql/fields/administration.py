@@ -10,10 +10,10 @@ from backend.accounts import model
 from backend.accounts.repository.users import UserFilter
 from backend.core.errors import UserError
 from backend.core.rights import Right
-from backend.graphql.arguments import number_of
+from backend.graphql.arguments import parse_cursor
 from backend.graphql.context import Info
 from backend.graphql.execution.failures import Conflict, InvalidInput, NotFound
-from backend.graphql.field import NOT_GIVEN, given, mutation, query
+from backend.graphql.field import NOT_GIVEN, mutation, query, value_or_none
 from backend.graphql.fields.credentials import EndResult
 from backend.graphql.fields.people import Done, User, UserState, to_user
 from backend.graphql.fields.sensors import PageInfo
@@ -103,9 +103,11 @@ class AdministrationQuery:
             str | None, strawberry.argument(description="A cursor: answer what follows it.")
         ] = NOT_GIVEN,
     ) -> UserConnection:
-        chosen = given(state)
-        which = UserFilter(None if chosen is None else model.UserState(chosen.value), given(search) or "")
-        skip = number_of("users", given(after)) or 0
+        chosen = value_or_none(state)
+        which = UserFilter(
+            None if chosen is None else model.UserState(chosen.value), value_or_none(search) or ""
+        )
+        skip = parse_cursor("users", value_or_none(after)) or 0
         found, total = await info.context.accounts.users.page(which, page_size("users", first), skip)
         edges = [
             UserEdge(cursor=str(place), node=to_user(user)) for place, user in enumerate(found, skip + 1)

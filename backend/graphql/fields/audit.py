@@ -10,9 +10,9 @@ import strawberry
 from backend.accounts import model
 from backend.accounts.repository.audit import AuditFilter
 from backend.core.rights import Right
-from backend.graphql.arguments import number_of
+from backend.graphql.arguments import parse_cursor
 from backend.graphql.context import Info
-from backend.graphql.field import NOT_GIVEN, given, member, query
+from backend.graphql.field import NOT_GIVEN, member, query, value_or_none
 from backend.graphql.fields.administration import page_size
 from backend.graphql.fields.people import User, to_user
 from backend.graphql.fields.sensors import PageInfo
@@ -117,11 +117,11 @@ class AuditQuery:
     ) -> AuditPage:
         accounts, size = info.context.accounts, page_size("auditLog", first)
         which = AuditFilter(
-            [model.AuditKind(kind.value) for kind in given(kinds) or ()],
-            given(user) or "",
-            given(from_),
-            given(to),
-            number_of("auditLog", given(after)),
+            [model.AuditKind(kind.value) for kind in value_or_none(kinds) or ()],
+            value_or_none(user) or "",
+            value_or_none(from_),
+            value_or_none(to),
+            parse_cursor("auditLog", value_or_none(after)),
         )
         events = await accounts.audit.page(which, size + 1)
         shown = events[:size]

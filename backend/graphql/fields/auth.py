@@ -13,7 +13,7 @@ from backend.graphql.context import Info
 from backend.graphql.execution.failures import Conflict, InvalidInput, NotAllowed, NotFound, TooManyAttempts
 from backend.graphql.field import member, mutation, query
 from backend.graphql.fields.people import Done, User, to_user
-from backend.graphql.transport.cookies import forget_session, keep_session, refuse_sockets
+from backend.graphql.transport.cookies import delete_session_cookie, refuse_websocket, set_session_cookie
 
 _MAILED = "A mail is on its way. Follow the link in it."
 
@@ -72,7 +72,7 @@ LinkResult = Annotated[
 
 
 @strawberry.type
-class EntryQuery:
+class AuthQuery:
     @query(
         "What a mailed link would do, for the page that asks before it acts. Uses nothing up.",
         right=Right.ANYONE,
@@ -85,7 +85,7 @@ class EntryQuery:
 
 
 @strawberry.type
-class EntryMutation:
+class AuthMutation:
     @mutation(
         "Asks for an account. The answer is the same whether the address is known or not; a mail tells what comes next.",
         right=Right.ANYONE,
@@ -151,17 +151,17 @@ class EntryMutation:
         password: Annotated[str, strawberry.argument(description="The password.")],
     ) -> LogInResult:
         context = info.context
-        refuse_sockets(context)
+        refuse_websocket(context)
         entered = await context.accounts.sign_ins.log_in(
             email, password, context.caller.address, context.caller.agent, context.cookie
         )
-        keep_session(context, entered.secret)
+        set_session_cookie(context, entered.secret)
         return LoggedIn(user=to_user(entered.user))
 
     @mutation("Ends the session. True also where there was none.", right=Right.ANYONE)
     async def log_out(self, info: Info) -> bool:
         context = info.context
-        refuse_sockets(context)
-        await context.accounts.sign_ins.log_out(context.who, context.caller.address)
-        forget_session(context)
+        refuse_websocket(context)
+        await context.accounts.sign_ins.log_out(context.principal, context.caller.address)
+        delete_session_cookie(context)
         return True

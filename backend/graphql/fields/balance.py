@@ -11,7 +11,7 @@ from backend.graphql.arguments import TreeArgument
 from backend.graphql.context import Info
 from backend.graphql.enums import Tree
 from backend.graphql.execution.rules import LONG_LIST, ROWS_PER_RANGE, Cost, tree_nodes
-from backend.graphql.field import NOT_GIVEN, given, query, selects
+from backend.graphql.field import NOT_GIVEN, query, selects, value_or_none
 from backend.graphql.scalars import TimeNs
 from backend.queries import balance
 from backend.queries.labels import Labels
@@ -116,7 +116,9 @@ class BalanceQuery:
     ) -> Balance:
         service = info.context.queries.balance
         wanted = selects(info, "missing") or selects(info, "missingLabels")
-        (found,) = await service.read([node], given(at), given(from_), given(to), wanted)
+        (found,) = await service.read(
+            [node], value_or_none(at), value_or_none(from_), value_or_none(to), wanted
+        )
         return to_balance(found, info.context.queries.labels)
 
     @query(
@@ -135,5 +137,5 @@ class BalanceQuery:
         service = info.context.queries.balance
         nodes = service.nodes(tree.value)
         wanted = selects(info, "missing") or selects(info, "missingLabels")
-        found = await service.read(nodes, given(at), given(from_), given(to), wanted)
+        found = await service.read(nodes, value_or_none(at), value_or_none(from_), value_or_none(to), wanted)
         return [to_balance(one, info.context.queries.labels) for one in found]

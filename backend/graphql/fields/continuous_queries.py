@@ -14,7 +14,7 @@ from backend.graphql.context import Info
 from backend.graphql.enums import Window
 from backend.graphql.execution.failures import InvalidInput, NotAllowed, NotFound
 from backend.graphql.execution.rules import READS_RANGE
-from backend.graphql.field import NOT_GIVEN, given, member, mutation, query, resolver
+from backend.graphql.field import NOT_GIVEN, member, mutation, query, resolver, value_or_none
 from backend.graphql.fields.jobs import Job, SeriesKind, to_job
 from backend.graphql.scalars import TimeNs
 from backend.jobs import diagnostic
@@ -181,7 +181,7 @@ class ContinuousQueryQuery:
             str | None, strawberry.argument(description="Only those whose name holds this text.")
         ] = NOT_GIVEN,
     ) -> list[ContinuousQuery]:
-        text = given(search) or ""
+        text = value_or_none(search) or ""
         return [
             _query(health)
             for health in await info.context.queries.work.diagnostic.read()
@@ -213,8 +213,8 @@ class ContinuousQueryMutation:
             strawberry.argument(description="Only these faults; null is all that a query has."),
         ] = NOT_GIVEN,
     ) -> MendResult:
-        only = given(faults)
+        only = value_or_none(faults)
         chosen = None if only is None else [diagnostic.QueryFault(fault.value) for fault in only]
-        await info.context.correcting("mendContinuousQueries", ", ".join(names))
+        await info.context.audit_correction("mendContinuousQueries", ", ".join(names))
         mended = await info.context.queries.work.mending.mend(names, chosen)
         return MendedQueries(queries=[_mended(one) for one in mended])

@@ -15,7 +15,7 @@ from backend.graphql.execution.failures import Conflict, InvalidInput, NotFound
 from backend.graphql.field import member, mutation, query
 from backend.graphql.fields.people import Done
 from backend.graphql.scalars import TimeNs
-from backend.graphql.transport.cookies import forget_session
+from backend.graphql.transport.cookies import delete_session_cookie
 
 _DEFAULT_DAYS = 90
 
@@ -83,7 +83,7 @@ def to_token(token: model.AccessToken) -> AccessToken:
 class CredentialQuery:
     @query("Sessions of whoever asks, the one used last first.", right=Right.ACCOUNT)
     async def my_sessions(self, info: Info) -> list[Session]:
-        who = info.context.who
+        who = info.context.principal
         return [
             Session(
                 id=strawberry.ID(s.id),
@@ -98,7 +98,7 @@ class CredentialQuery:
 
     @query("Personal tokens of whoever asks, oldest first.", right=Right.ACCOUNT)
     async def my_tokens(self, info: Info) -> list[AccessToken]:
-        tokens = await info.context.accounts.tokens.list_for_user(info.context.who.user_id)
+        tokens = await info.context.accounts.tokens.list_for_user(info.context.principal.user_id)
         return [to_token(token) for token in tokens]
 
 
@@ -130,13 +130,13 @@ class CredentialMutation:
         self, info: Info, id: Annotated[strawberry.ID, strawberry.argument(description="The session's id.")]
     ) -> EndResult:
         context = info.context
-        await context.accounts.sign_ins.end_session(id, context.who.user_id, context.caller.address)
-        if id == context.who.credential_id:
-            forget_session(context)
+        await context.accounts.sign_ins.end_session(id, context.principal.user_id, context.caller.address)
+        if id == context.principal.credential_id:
+            delete_session_cookie(context)
         return Done(message="The session has ended.")
 
     @mutation("Ends all sessions of whoever asks but this one; how many there were.", right=Right.ACCOUNT)
     async def end_other_sessions(self, info: Info) -> int:
         return await info.context.accounts.sign_ins.end_other_sessions(
-            info.context.who, info.context.caller.address
+            info.context.principal, info.context.caller.address
         )

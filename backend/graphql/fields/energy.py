@@ -21,11 +21,11 @@ from backend.graphql.arguments import (
 from backend.graphql.context import Info
 from backend.graphql.enums import Statistic, Tree, Window
 from backend.graphql.execution.rules import COUNTED_ABOVE, READS_RANGE, Cost, rules, tree_nodes
-from backend.graphql.field import NOT_GIVEN, given, query, resolver, selects, subscription
+from backend.graphql.field import NOT_GIVEN, query, resolver, selects, subscription, value_or_none
 from backend.graphql.fields.balance import Balance, to_balance
 from backend.graphql.fields.series import DEFAULT_MAX_POINTS, SERIES_COST, Series, series_of
 from backend.graphql.fields.usage import Energy, to_energy
-from backend.graphql.loaders import BalanceKey, EnergyKey, One
+from backend.graphql.loaders import BalanceKey, EnergyKey, SeriesRef
 from backend.graphql.scalars import TimeNs
 from backend.queries.energy import TreeState
 from backend.queries.labels import Labels
@@ -72,7 +72,7 @@ class EnergyNode:
         max_points: MaxPoints = DEFAULT_MAX_POINTS,
         statistics: Statistics = [Statistic.MEAN],  # noqa: B006
     ) -> Series:
-        return await series_of(info, One(self.id, True), from_, to, window, max_points, statistics)
+        return await series_of(info, SeriesRef(self.id, True), from_, to, window, max_points, statistics)
 
     @resolver(
         "Its energy in kWh over [from, to), as the query `energy` answers it; of many nodes it is read at once.",
@@ -80,7 +80,10 @@ class EnergyNode:
     )
     async def energy(self, info: Info, from_: From, to: To = NOT_GIVEN) -> Energy:
         key = EnergyKey(
-            One(self.id, True), from_, given(to), selects(info, "missing") or selects(info, "missingLabels")
+            SeriesRef(self.id, True),
+            from_,
+            value_or_none(to),
+            selects(info, "missing") or selects(info, "missingLabels"),
         )
         return to_energy(await info.context.loaders.energy.load(key), info.context.queries.labels)
 
@@ -91,7 +94,7 @@ class EnergyNode:
     async def balance(self, info: Info) -> Balance | None:
         if not self.has_meter:
             return None
-        found = await info.context.loaders.balance.load(BalanceKey(One(self.id, True), self.moment))
+        found = await info.context.loaders.balance.load(BalanceKey(SeriesRef(self.id, True), self.moment))
         return to_balance(found, info.context.queries.labels)
 
 
@@ -148,7 +151,7 @@ class EnergyQuery:
         ] = NOT_GIVEN,
     ) -> EnergyTree:
         queries = info.context.queries
-        below, moment = given(root_id), given(at)
+        below, moment = value_or_none(root_id), value_or_none(at)
         metered = frozenset(queries.balance.nodes(tree.value))
         if moment is None:
             return to_tree(queries.energy.now(tree.value, below), queries.labels, metered)
@@ -166,7 +169,9 @@ class EnergySubscription:
         self, info: Info, tree: TreeArgument = Tree.CONSUMPTION, root_id: RootArgument = NOT_GIVEN
     ) -> AsyncGenerator[EnergyTree, None]:
         queries = info.context.queries
-        async with aclosing(watch_tree(queries.energy, queries.bus, tree.value, given(root_id))) as states:
+        async with aclosing(
+            watch_tree(queries.energy, queries.bus, tree.value, value_or_none(root_id))
+        ) as states:
             metered = frozenset(queries.balance.nodes(tree.value))
             async for state in states:
                 yield to_tree(state, queries.labels, metered)

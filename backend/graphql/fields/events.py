@@ -11,11 +11,11 @@ import strawberry
 
 from backend.core import events
 from backend.core.rights import Right
-from backend.graphql.arguments import number_of
+from backend.graphql.arguments import parse_cursor
 from backend.graphql.context import Info
 from backend.graphql.execution.failures import InvalidInput, NotAllowed
 from backend.graphql.execution.rules import COUNTED_ABOVE, page_cost, rules
-from backend.graphql.field import NOT_GIVEN, given, member, mutation, query, subscription
+from backend.graphql.field import NOT_GIVEN, member, mutation, query, subscription, value_or_none
 from backend.graphql.fields.devices import SensorErrors, to_errors
 from backend.graphql.fields.sensors import PageInfo
 from backend.graphql.scalars import TimeNs
@@ -134,13 +134,17 @@ class EventQuery:
             str | None, strawberry.argument(description="A cursor: answer what follows it.")
         ] = NOT_GIVEN,
     ) -> SensorEventConnection:
-        named, wanted, before = given(sensors), given(kinds), number_of("events", given(after))
+        named, wanted, before = (
+            value_or_none(sensors),
+            value_or_none(kinds),
+            parse_cursor("events", value_or_none(after)),
+        )
         chosen = events.EventFilter(
             sensors=None if named is None else tuple(named),
             kinds=None if wanted is None else tuple(events.EventKind(kind.value) for kind in wanted),
-            start_ns=given(from_),
-            end_ns=given(to),
-            lasting=given(lasting),
+            start_ns=value_or_none(from_),
+            end_ns=value_or_none(to),
+            lasting=value_or_none(lasting),
             before_id=before,
         )
         size = DEFAULT_PAGE if first is None else first
@@ -171,9 +175,11 @@ class EventMutation:
             list[strawberry.ID] | None, strawberry.argument(description="Of these sensors; null is all.")
         ] = NOT_GIVEN,
     ) -> ClearSensorErrorsResult:
-        await info.context.correcting("clearSensorErrors", ", ".join(given(sensors) or ("all",)))
+        await info.context.audit_correction(
+            "clearSensorErrors", ", ".join(value_or_none(sensors) or ("all",))
+        )
         queries = info.context.queries
-        cleared = await queries.events.clear_errors(given(sensors))
+        cleared = await queries.events.clear_errors(value_or_none(sensors))
         return ClearedSensorErrors(cleared=[to_errors(errors, queries.labels) for errors in cleared])
 
 

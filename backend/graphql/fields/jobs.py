@@ -14,12 +14,12 @@ from backend.core import windows as core_windows
 from backend.core.errors import NotFound as Absent
 from backend.core.errors import UserError
 from backend.core.rights import Right
-from backend.graphql.arguments import is_id, number_of
+from backend.graphql.arguments import is_id, parse_cursor
 from backend.graphql.context import Info
 from backend.graphql.enums import Window
 from backend.graphql.execution.failures import Conflict, InvalidInput, NotAllowed, NotFound
 from backend.graphql.execution.rules import COUNTED_ABOVE, READS_RANGE, page_cost, rules
-from backend.graphql.field import NOT_GIVEN, given, member, mutation, query, resolver, subscription
+from backend.graphql.field import NOT_GIVEN, member, mutation, query, resolver, subscription, value_or_none
 from backend.graphql.fields.sensors import PageInfo
 from backend.graphql.scalars import TimeNs
 from backend.jobs import selection
@@ -273,8 +273,8 @@ def _request(asked: CreateJobsInput) -> selection.JobRequest:
         scope=selection.Scope(asked.node_scope.value),
         with_sensors=asked.with_sensors,
         windows=[window_of(window) for window in asked.windows or ()],
-        start_ns=given(asked.from_),
-        end_ns=given(asked.to),
+        start_ns=value_or_none(asked.from_),
+        end_ns=value_or_none(asked.to),
         priority=jobs.Priority(asked.priority.value),
     )
 
@@ -315,9 +315,9 @@ class JobQuery:
             str | None, strawberry.argument(description="A cursor: answer what follows it.")
         ] = NOT_GIVEN,
     ) -> JobConnection:
-        before = number_of("jobs", given(after))
+        before = parse_cursor("jobs", value_or_none(after))
         size = DEFAULT_PAGE if first is None else first
-        total, found, more = await _service(info).page(_states(given(states)), size, before)
+        total, found, more = await _service(info).page(_states(value_or_none(states)), size, before)
         edges = [JobEdge(cursor=str(job.id), node=to_job(job)) for job in found]
         return JobConnection(
             total_count=total,
@@ -351,7 +351,7 @@ class JobMutation:
     ) -> CreateJobsResult:
         service, request = _service(info), _request(input)
         if not dry_run:
-            await info.context.correcting("createJobs", str(input))
+            await info.context.audit_correction("createJobs", str(input))
         plan = await (service.plan(request) if dry_run else service.create(request))
         return _plan(plan, dry_run)
 
@@ -391,12 +391,12 @@ class JobMutation:
 
 
 async def _step(info: Info, job_id: str, step: str) -> Jobs:
-    await info.context.correcting(f"{step}Job", job_id)
+    await info.context.audit_correction(f"{step}Job", job_id)
     return Jobs(jobs=[to_job(job) for job in await _service(info).step([_number(job_id, "id")], step)])
 
 
 async def _step_batch(info: Info, batch: str, step: str) -> Jobs:
-    await info.context.correcting(f"{step}Jobs", batch)
+    await info.context.audit_correction(f"{step}Jobs", batch)
     return Jobs(jobs=[to_job(job) for job in await _service(info).step_batch(batch, step)])
 
 

@@ -13,7 +13,7 @@ from backend.graphql.context import Context, Info
 from backend.graphql.execution.failures import Conflict, InvalidInput, TooManyAttempts
 from backend.graphql.field import member, mutation, query
 from backend.graphql.scalars import TimeNs
-from backend.graphql.transport.cookies import forget_session
+from backend.graphql.transport.cookies import delete_session_cookie
 
 
 @strawberry.enum(description="How far a user has come on the way into the dashboard.")
@@ -96,7 +96,7 @@ def to_access(context: Context) -> Access:
     return Access(
         permissions=[Permission(right.value) for right in rights if context.may(right)],
         public_read=context.public_read,
-        by_token=context.who.credential is Credential.TOKEN,
+        by_token=context.principal.credential is Credential.TOKEN,
     )
 
 
@@ -105,9 +105,9 @@ class PeopleQuery:
     @query("Who asks; null for those who are not logged in.", right=Right.ANYONE)
     async def me(self, info: Info) -> User | None:
         context = info.context
-        if not context.who.is_authenticated:
+        if not context.principal.is_authenticated:
             return None
-        user = await context.accounts.users.find(context.who.user_id)
+        user = await context.accounts.users.find(context.principal.user_id)
         return None if user is None else to_user(user)
 
     @query("What whoever asks may do.", right=Right.ANYONE)
@@ -129,7 +129,7 @@ class PeopleMutation:
     ) -> ChangeProfileResult:
         context = info.context
         user = await context.accounts.users.change_profile(
-            context.who.user_id, first_name, last_name, picture_url, context.actor
+            context.principal.user_id, first_name, last_name, picture_url, context.actor
         )
         return to_user(user)
 
@@ -147,9 +147,9 @@ class PeopleMutation:
     ) -> ChangePasswordResult:
         context = info.context
         await context.accounts.users.change_password(
-            context.who.user_id, current_password, new_password, context.actor
+            context.principal.user_id, current_password, new_password, context.actor
         )
-        forget_session(context)
+        delete_session_cookie(context)
         return Done(message="The password is changed. Log in with the new one.")
 
     @mutation("Deletes the account of whoever asks, with its sessions and tokens.", right=Right.ACCOUNT)
@@ -160,7 +160,7 @@ class PeopleMutation:
     ) -> DeleteAccountResult:
         context = info.context
         users = context.accounts.users
-        await users.verify_password(context.who.user_id, password, "password")
-        await users.delete(context.who.user_id, context.actor)
-        forget_session(context)
+        await users.verify_password(context.principal.user_id, password, "password")
+        await users.delete(context.principal.user_id, context.actor)
+        delete_session_cookie(context)
         return Done(message="The account is deleted.")

@@ -11,7 +11,7 @@ from backend.graphql.arguments import From, To
 from backend.graphql.context import Info
 from backend.graphql.enums import Window
 from backend.graphql.execution.rules import READS_RANGE
-from backend.graphql.field import NOT_GIVEN, given, query
+from backend.graphql.field import NOT_GIVEN, query, value_or_none
 from backend.graphql.scalars import Float64Array, Int64Array, floats, milliseconds
 from backend.queries import ratios
 
@@ -72,7 +72,9 @@ class RatioQuery:
     async def pue(
         self, info: Info, from_: From, to: To = NOT_GIVEN, window: RatioWindow = Window.AUTO
     ) -> Ratio:
-        return _ratio(await info.context.queries.ratios.pue(from_, given(to), (window or Window.AUTO).value))
+        return _ratio(
+            await info.context.queries.ratios.pue(from_, value_or_none(to), (window or Window.AUTO).value)
+        )
 
     @query(
         "The renewable share by windows, in percent: what is produced over what is consumed.",
@@ -83,5 +85,7 @@ class RatioQuery:
         self, info: Info, from_: From, to: To = NOT_GIVEN, window: RatioWindow = Window.AUTO
     ) -> Ratio:
         return _ratio(
-            await info.context.queries.ratios.renewable_share(from_, given(to), (window or Window.AUTO).value)
+            await info.context.queries.ratios.renewable_share(
+                from_, value_or_none(to), (window or Window.AUTO).value
+            )
         )

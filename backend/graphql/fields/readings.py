@@ -12,7 +12,7 @@ from backend.core.rights import Right
 from backend.graphql.context import Info
 from backend.graphql.execution.fanout import replaces_missed
 from backend.graphql.execution.rules import Arguments, Cost, Sizes
-from backend.graphql.field import NOT_GIVEN, given, subscription
+from backend.graphql.field import NOT_GIVEN, subscription, value_or_none
 from backend.graphql.scalars import Float64Array, Int64Array, floats, milliseconds
 from backend.queries.watch import watch_readings
 
@@ -56,7 +56,9 @@ class ReadingSubscription:
         ] = NOT_GIVEN,
     ) -> AsyncGenerator[ReadingBatch, None]:
         queries = info.context.queries
-        source = watch_readings(queries.sensors, queries.live, queries.bus, given(sensors), given(types))
+        source = watch_readings(
+            queries.sensors, queries.live, queries.bus, value_or_none(sensors), value_or_none(types)
+        )
         begun = replaces_missed.get()  # the first snapshot replaces nothing, but for one who fell behind
         async with aclosing(source) as batches:
             async for snapshot, rows in batches:

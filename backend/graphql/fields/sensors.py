@@ -15,10 +15,10 @@ from backend.graphql.arguments import From, MaxPoints, Statistics, To, WindowArg
 from backend.graphql.context import Info
 from backend.graphql.enums import RackSide, Statistic, Window
 from backend.graphql.execution.rules import COUNTED_ABOVE, READS_RANGE, Arguments, Cost, Sizes, rules
-from backend.graphql.field import NOT_GIVEN, given, query, resolver
+from backend.graphql.field import NOT_GIVEN, query, resolver, value_or_none
 from backend.graphql.fields.series import DEFAULT_MAX_POINTS, SERIES_COST, Series, series_of
 from backend.graphql.fields.usage import Energy, to_energy
-from backend.graphql.loaders import EnergyKey, One
+from backend.graphql.loaders import EnergyKey, SeriesRef
 from backend.graphql.scalars import TimeNs
 from backend.inventory import model
 from backend.queries import sensors
@@ -83,7 +83,7 @@ class Sensor:
         max_points: MaxPoints = DEFAULT_MAX_POINTS,
         statistics: Statistics = [Statistic.MEAN],  # noqa: B006
     ) -> Series:
-        return await series_of(info, One(self.name), from_, to, window, max_points, statistics)
+        return await series_of(info, SeriesRef(self.name), from_, to, window, max_points, statistics)
 
     @resolver(
         "Its energy in kWh over [from, to), as the query `energy` answers it; null where its unit is none of power.",
@@ -92,7 +92,9 @@ class Sensor:
     async def energy(self, info: Info, from_: From, to: To = NOT_GIVEN) -> Energy | None:
         if watts_per(self.unit) is None:
             return None
-        found = await info.context.loaders.energy.load(EnergyKey(One(self.name), from_, given(to)))
+        found = await info.context.loaders.energy.load(
+            EnergyKey(SeriesRef(self.name), from_, value_or_none(to))
+        )
         return to_energy(found, info.context.queries.labels)
 
 
@@ -227,7 +229,9 @@ class SensorQuery:
         ] = NOT_GIVEN,
     ) -> SensorConnection:
         service = info.context.queries.sensors
-        matching = service.select(given(type), given(method), given(search), given(names))
+        matching = service.select(
+            value_or_none(type), value_or_none(method), value_or_none(search), value_or_none(names)
+        )
         size = DEFAULT_PAGE if first is None else first
         return _connection(service.page(matching, size, decode_cursor(after) if after else None), service)
 

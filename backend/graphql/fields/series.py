@@ -12,8 +12,8 @@ from backend.graphql.arguments import MaxPoints, Statistics, WindowArgument
 from backend.graphql.context import Info
 from backend.graphql.enums import Statistic, Window
 from backend.graphql.execution.rules import Arguments, Cost, Sizes, named_members, named_series
-from backend.graphql.field import NOT_GIVEN, given, optional_id, query, selects
-from backend.graphql.loaders import One, SeriesKey
+from backend.graphql.field import NOT_GIVEN, optional_id, query, selects, value_or_none
+from backend.graphql.loaders import SeriesKey, SeriesRef
 from backend.graphql.scalars import Float64Array, Int64Array, TimeNs, floats, milliseconds
 from backend.queries.labels import Labels
 from backend.queries.series import SeriesColumns, SeriesRequest, WindowChoice
@@ -112,7 +112,7 @@ def _columns(info: Info, wanted: Collection[Statistic]) -> list[str]:
 
 async def series_of(
     info: Info,
-    one: One,
+    ref: SeriesRef,
     start_ns: int,
     end_ns: int | None,
     window: Window | None,
@@ -122,9 +122,9 @@ async def series_of(
     """The past of one member of a list; all members are read at once."""
     wanted = frozenset(statistics or ())
     key = SeriesKey(
-        one,
+        ref,
         start_ns,
-        given(end_ns),
+        value_or_none(end_ns),
         WindowChoice((window or Window.AUTO).value),
         DEFAULT_MAX_POINTS if max_points is None else max_points,
         tuple(_columns(info, wanted)),
@@ -169,7 +169,7 @@ class SeriesQuery:
             sensors=list(dict.fromkeys(sensors or ())),
             nodes=list(dict.fromkeys(nodes or ())),
             start_ns=from_,
-            end_ns=given(to),
+            end_ns=value_or_none(to),
             window=WindowChoice((window or Window.AUTO).value),
             max_points=DEFAULT_MAX_POINTS if max_points is None else max_points,
             statistics=_columns(info, wanted),

@@ -21,7 +21,7 @@ from backend.graphql.execution.rules import (
     rules,
     tree_nodes,
 )
-from backend.graphql.field import NOT_GIVEN, given, optional_id, query, selects
+from backend.graphql.field import NOT_GIVEN, optional_id, query, selects, value_or_none
 from backend.graphql.scalars import Float64Array, Int64Array, TimeNs, floats, milliseconds
 from backend.queries import usage
 from backend.queries.labels import Labels
@@ -227,12 +227,12 @@ class UsageQuery:
             ),
         ] = NOT_GIVEN,
     ) -> list[Energy]:
-        chosen = given(window)
+        chosen = value_or_none(window)
         request = usage.EnergyRequest(
             sensors=list(dict.fromkeys(sensors or ())),
             nodes=list(dict.fromkeys(nodes or ())),
             start_ns=from_,
-            end_ns=given(to),
+            end_ns=value_or_none(to),
             policy=usage.GapPolicy((gap_policy or GapPolicy.NONE).value),
             hold_s=DEFAULT_HOLD_SECONDS if hold_seconds is None else hold_seconds,
             window=None if chosen is None else chosen.value,
@@ -255,7 +255,7 @@ class UsageQuery:
         to: To = NOT_GIVEN,
     ) -> EnergyTreeOver:
         queries = info.context.queries
-        asked, nodes = await queries.usage.tree(tree.value, given(root_id), from_, given(to))
+        asked, nodes = await queries.usage.tree(tree.value, value_or_none(root_id), from_, value_or_none(to))
         return EnergyTreeOver(
             from_=TimeNs(asked.start_ns),
             until=TimeNs(asked.until_ns),
