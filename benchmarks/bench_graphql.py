@@ -90,7 +90,7 @@ async def fill(services: Any, inventory: Inventory) -> None:
     await services.store.write_buckets(SeriesKind.SENSOR, Window.S30, week_of(names[:CHARTED], Window.S30))
     await services.state.set_watermark(Window.S30, NOW_S * NS_PER_SECOND)
     last = Readings.from_rows(names, [services.clock.now_ns()] * len(names), [120.5] * len(names))
-    services.last_values.take(last)
+    services.last_values.merge(last)
 
 
 async def serve(folder: Path, port: Any, done: Any) -> None:

@@ -79,7 +79,7 @@ async def serve(folder: Path, fd: int, kind: str) -> None:
     server = Server(config)
     asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, setattr, server, "should_exit", True)
     await server.serve(sockets=[socket.socket(fileno=fd)])
-    await asyncio.wait_for(ingest.settled(), 60)
+    await asyncio.wait_for(ingest.wait_until_drained(), 60)
     drain.cancel()
     await spool.close()
     report(folder, ingest)

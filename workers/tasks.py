@@ -15,7 +15,7 @@ from backend.core.windows import Window
 from backend.jobs.runner import JobRunner
 from backend.rollups.engine import RollupEngine
 from backend.rollups.retention import Keep
-from backend.watch.error_counters import Unresponsive
+from backend.watch.error_counters import SilenceCounter
 from backend.watch.watcher import Watcher
 
 Task: TypeAlias = Callable[[], Awaitable[object]]
@@ -49,7 +49,7 @@ class Services:
     state: RollupState
     clock: Clock
     keep: Keep
-    unresponsive: Unresponsive
+    silence_counter: SilenceCounter
     watcher: Watcher
     jobs: JobRunner
     history: History
@@ -72,8 +72,8 @@ def bind(services: Services) -> Mapping[str, Task]:
         "retain": lambda: rollups.retain(services.keep),
         "maintain": lambda: services.store.maintain(clock.now_ns()),
         "forget": lambda: services.history.forget(clock.now_ns()),
-        "detect_unresponsive_temperature_sensors": services.unresponsive.detect,
-        "watch_sensors": services.watcher.look,
+        "detect_unresponsive_temperature_sensors": services.silence_counter.detect,
+        "watch_sensors": services.watcher.check,
         "run_job": services.jobs.prepare,
         "wait_job": services.jobs.run,
         "finish_job": services.jobs.finish,

@@ -9,7 +9,8 @@ from backend.core.clock import Clock, SystemClock
 from backend.core.health import DeviceHealth, SensorErrors, add_error
 from backend.core.windows import NS_PER_SECOND
 
-FORGET_NS: Final = 3600 * NS_PER_SECOND
+REPORT_LIFETIME_NS: Final = 3600 * NS_PER_SECOND
+"""After this time without a new report, a device is removed from the board."""
 
 
 class MemoryHealthBoard:
@@ -23,16 +24,16 @@ class MemoryHealthBoard:
         self._devices |= {device.name: device for device in devices}
 
     async def devices(self) -> Sequence[DeviceHealth]:
-        oldest = self._clock.now_ns() - FORGET_NS
+        oldest = self._clock.now_ns() - REPORT_LIFETIME_NS
         self._devices = {n: d for n, d in self._devices.items() if d.reported_ns >= oldest}
         return [device for _, device in sorted(self._devices.items())]
 
     async def close(self) -> None:
-        """Nothing is held."""
+        """Do nothing: there is no connection to close."""
 
 
 class MemoryCounters:
-    """Errors of sensors since the process began."""
+    """The error counts of sensors since the start of the process."""
 
     def __init__(self) -> None:
         self._errors: dict[str, SensorErrors] = {}
@@ -49,4 +50,4 @@ class MemoryCounters:
             self._errors.pop(sensor, None)
 
     async def close(self) -> None:
-        """Nothing is held."""
+        """Do nothing: there is no connection to close."""

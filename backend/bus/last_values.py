@@ -1,4 +1,4 @@
-"""The newest reading of every sensor, in memory, for whoever needs all of them at once."""
+"""The newest reading of every sensor, in memory."""
 
 from __future__ import annotations
 
@@ -23,9 +23,9 @@ _RETRY_S: Final = 1.0
 
 
 class LastValues:
-    """Follows the bus; of two readings of a sensor the one with the newest time stands, whatever came last.
+    """Keeps the reading with the newest time of every sensor on the bus, in whatever order readings arrive.
 
-    The order of `names` never changes. Sensors outside it are followed too, but only `latest` and `snapshot` show them.
+    The order of `names` never changes. Sensors outside of it are kept too, but only `latest` and `snapshot` return them.
     """
 
     def __init__(self, bus: Bus, names: Sequence[str], seed: Seed | None = None) -> None:
@@ -37,33 +37,33 @@ class LastValues:
         self._index: dict[str, int] = {name: i for i, name in enumerate(self._all)}
         self._times: Int64 = np.full(len(self._all), _NEVER, np.int64)
         self._values: Float64 = np.full(len(self._all), np.nan)
-        # Where the rows of the last names table seen stand in the arrays.
-        self._seen: tuple[Sequence[str], Int64] = ((), np.empty(0, np.int64))
+        # The table of names used last, and the rows of its names in the arrays.
+        self._cached_rows: tuple[Sequence[str], Int64] = ((), np.empty(0, np.int64))
 
     async def run(self) -> None:
-        """Follows until cancelled; `ready` is set once the bus is heard and the seed is in.
+        """Update from the bus until cancelled. `ready` is set once the bus is subscribed and the seed is loaded.
 
-        What was missed while the bus was away is taken from the seed again.
+        After an outage of the bus or a gap the seed is loaded again.
         """
         outage = Outage(log, "last_values")
         while True:
             try:
                 async with self._bus.subscribe() as batches:
-                    await self._sow()
+                    await self._load_seed()
                     self.ready.set()
                     outage.recovered()
                     gaps = batches.gaps
                     async for batch in batches:
-                        self.take(batch)
+                        self.merge(batch)
                         if batches.gaps != gaps:
                             gaps = batches.gaps
-                            await self._sow()
+                            await self._load_seed()
             except TransientError as error:
                 outage.failed(error)
             await asyncio.sleep(_RETRY_S)
 
-    def take(self, readings: Readings) -> None:
-        """Merge readings."""
+    def merge(self, readings: Readings) -> None:
+        """Keep the readings that are newer than those of their sensors."""
         if not len(readings):
             return
         newest = readings.newest()
@@ -79,53 +79,52 @@ class LastValues:
         return np.where(fresh, self._values[:n], np.nan)
 
     def times(self) -> Int64:
-        """int64 (len(names),): time of each last reading, the smallest int64 where there is none. A copy."""
+        """int64 (len(names),): time of each last reading in ns, the smallest int64 where there is none. A copy."""
         return self._times[: len(self.names)].copy()
 
     def latest(self, name: str) -> Reading | None:
-        """The newest reading of a sensor, None where there is none yet."""
+        """Return the newest reading of a sensor, or None if there is none yet."""
         row = self._index.get(name)
         if row is None or self._times[row] == _NEVER:
             return None
         return Reading(name, int(self._times[row]), float(self._values[row]))
 
     def snapshot(self, sensors: frozenset[str] | None = None) -> Readings:
-        """The newest reading of the named sensors, or of all, where there is one."""
-        has = self._times != _NEVER
+        """Return the newest reading of each named sensor, or of all sensors. Sensors without a reading are left out."""
+        has_reading = self._times != _NEVER
         if sensors is not None:
-            wanted = [self._index[name] for name in sensors if name in self._index]
-            only = np.zeros(len(has), bool)
-            only[wanted] = True
-            has = has & only
-        rows = np.flatnonzero(has)
+            is_selected = np.zeros(len(has_reading), bool)
+            is_selected[[self._index[name] for name in sensors if name in self._index]] = True
+            has_reading = has_reading & is_selected
+        rows = np.flatnonzero(has_reading)
         names = tuple(self._all[row] for row in rows.tolist())
         return Readings(names, np.arange(len(rows), dtype=np.int32), self._times[rows], self._values[rows])
 
-    def of(self, names: Sequence[str]) -> LastValuesView:
-        """The same values under another order of described sensors, for as long as that holds."""
+    def view(self, names: Sequence[str]) -> LastValuesView:
+        """Return a view of the same values for other sensors or another order."""
         return _View(self, names)
 
     def rows_of(self, names: Sequence[str]) -> Int64:
-        """Where the named sensors stand in `columns`; for good."""
+        """Return the rows of the named sensors in `columns`. They never change."""
         return self._rows_of(tuple(names))
 
     def columns(self) -> tuple[Int64, Float64]:
-        """Times and values of all sensors, not to be changed; the smallest int64 and NaN where there is none."""
+        """Return the times and values of all sensors, read-only. The smallest int64 and NaN stand for no reading."""
         return self._times, self._values
 
-    async def _sow(self) -> None:
+    async def _load_seed(self) -> None:
         if self._seed is None:
             return
         try:
-            known = await self._seed()
+            seed = await self._seed()
         except TransientError as error:
-            log.warning("last values go on without the past, the store is down: %s", error)
+            log.warning("last values not loaded from the store; they fill from the live bus: %s", error)
             return
-        self.take(Readings.of(known.values()))
+        self.merge(Readings.of(seed.values()))
 
     def _rows_of(self, names: Sequence[str]) -> Int64:
-        if names is self._seen[0]:
-            return self._seen[1]
+        if names is self._cached_rows[0]:
+            return self._cached_rows[1]
         new = [name for name in names if name not in self._index]
         for name in new:
             self._index[name] = len(self._all)
@@ -134,27 +133,27 @@ class LastValues:
             self._times = np.concatenate([self._times, np.full(len(new), _NEVER, np.int64)])
             self._values = np.concatenate([self._values, np.full(len(new), np.nan)])
         rows = np.array([self._index[name] for name in names], np.int64)
-        self._seen = (names, rows)
+        self._cached_rows = (names, rows)
         return rows
 
 
 class _View:
-    """Some of the sensors of `LastValues`, in an order of their own."""
+    """Some of the sensors of a `LastValues`, in an order of their own."""
 
-    def __init__(self, of: LastValues, names: Sequence[str]) -> None:
+    def __init__(self, last_values: LastValues, names: Sequence[str]) -> None:
         self.names: tuple[str, ...] = tuple(names)
-        self._of = of
-        self._rows = of.rows_of(self.names)
+        self._last_values = last_values
+        self._rows = last_values.rows_of(self.names)
 
     def values(self, now_ns: int, max_age_ns: int) -> Float64:
-        times, values = self._of.columns()
+        times, values = self._last_values.columns()
         return np.where(times[self._rows] >= now_ns - max_age_ns, values[self._rows], np.nan)
 
     def times(self) -> Int64:
-        return self._of.columns()[0][self._rows]
+        return self._last_values.columns()[0][self._rows]
 
     def latest(self, name: str) -> Reading | None:
-        return self._of.latest(name)
+        return self._last_values.latest(name)
 
     def snapshot(self, sensors: frozenset[str] | None = None) -> Readings:
-        return self._of.snapshot(sensors)
+        return self._last_values.snapshot(sensors)

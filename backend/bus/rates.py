@@ -1,4 +1,4 @@
-"""The port `RateLimits`, within one process and on Redis."""
+"""The port `RateLimits` within one process."""
 
 from __future__ import annotations
 
@@ -7,15 +7,15 @@ from typing import Final
 from backend.core.clock import Clock, SystemClock
 from backend.core.windows import NS_PER_SECOND
 
-MOST_KEYS: Final = 100_000
-"""Beyond it the windows that are over are dropped, and then the oldest: memory is bounded whoever attacks."""
+MAX_KEYS: Final = 100_000
+"""Above this number the expired windows are dropped, then the oldest ones. It bounds the memory that an attacker can use."""
 
 
-class MemoryRates:
+class MemoryRateLimits:
     def __init__(self, clock: Clock | None = None) -> None:
         self._clock = clock or SystemClock()
         self._windows: dict[str, tuple[int, int]] = {}
-        """Key -> attempts, and when the window ends (ns)."""
+        """Key -> number of attempts, and the end of the window (ns)."""
 
     async def take(self, key: str, limit: int, window_s: int) -> float:
         now = self._clock.now_ns()
@@ -30,11 +30,11 @@ class MemoryRates:
         self._windows.pop(key, None)
 
     async def close(self) -> None:
-        """Nothing is held."""
+        """Do nothing: there is no connection to close."""
 
     def _make_room(self, now: int) -> None:
-        if len(self._windows) < MOST_KEYS:
+        if len(self._windows) < MAX_KEYS:
             return
         self._windows = {k: w for k, w in self._windows.items() if w[1] > now}
-        while len(self._windows) >= MOST_KEYS:
+        while len(self._windows) >= MAX_KEYS:
             del self._windows[next(iter(self._windows))]

@@ -1,8 +1,8 @@
 """The live bus between processes, on Redis pub/sub.
 
-One connection of a process listens, however many subscribers it has, and one publishes. Redis keeps nothing: what is
-published while a listener is away is gone for it. It is told so (`Subscription.gaps`) when its connection was lost and is back,
-when the numbers of a publisher's messages jump, and when a publisher begins anew.
+A process has one connection to publish and one to receive, however many subscribers it has. Redis stores nothing, so a process
+misses what is published while it is disconnected. Subscribers see this as a gap (`Subscription.gaps`). A gap is reported after a
+reconnection, when the message numbers of a publisher jump, and when a new publisher appears.
 """
 
 from __future__ import annotations
@@ -33,51 +33,52 @@ log = logging.getLogger(__name__)
 
 CHANNEL: Final = "seduce:readings"
 
-_ANSWER_S = 1.0
-"""How long a publish may take before Redis counts as away."""
-_PAUSE_S = 0.5
-"""After a failed publish none is tried for so long: pushes come by the hundred a second."""
-_FIRST_S = 2.0
-"""How long a subscriber waits for the first connection before it goes on without."""
+_TIMEOUT_S: Final = 1.0
+"""Time-out of a publish, in seconds."""
+_PAUSE_S: Final = 0.5
+"""After a failed publish, further ones fail at once for this time, because there may be hundreds per second."""
+_FIRST_CONNECTION_S: Final = 2.0
+"""How long the first subscriber waits for the connection before it continues without."""
 _BACKOFF: Final = Backoff(first_s=0.1, limit_s=5.0)
-_QUIET_S = 5.0
-"""After which a listener asks whether the connection still is one, and for how long it waits for the answer."""
+_MAX_PUBLISHERS: Final = 64
+_PING_AFTER_S: Final = 5.0
+"""After this time without a message the connection is checked by a ping. The answer may take as long."""
 
 
 class RedisBus:
     """The port `Bus` for publishers and subscribers of many processes. `url` is redis://[user:password@]host:port/db.
 
-    Installations that share a server are told apart by the number of the database. Subscribing works while Redis is away; the
-    gap is told when it is back. Raises `PermanentError` for a URL that cannot be.
+    Installations that share a server use different database numbers. Subscribing works while Redis is down; subscribers
+    get a gap when it is back. Raises `PermanentError` for an invalid URL.
     """
 
     def __init__(self, url: str) -> None:
-        options: dict[str, Any] = {"socket_connect_timeout": _ANSWER_S, "socket_keepalive": True}
+        options: dict[str, Any] = {"socket_connect_timeout": _TIMEOUT_S, "socket_keepalive": True}
         try:
-            # Once more at once: after a restart of Redis the first use finds a connection that is none any more.
+            # One immediate retry: after a restart of Redis the first command uses a connection that is closed.
             self._publisher = aioredis.Redis.from_url(
-                url, socket_timeout=_ANSWER_S, retry=Retry(NoBackoff(), 1), **options
+                url, socket_timeout=_TIMEOUT_S, retry=Retry(NoBackoff(), 1), **options
             )
             self._listener = aioredis.Redis.from_url(url, retry=Retry(NoBackoff(), 0), **options)
         except ValueError as cause:
-            raise PermanentError(f"the URL of the live bus cannot be read: {cause}") from cause
+            raise PermanentError(f"SEDUCE_BUS_URL is invalid: {cause}") from cause
         arguments = self._publisher.connection_pool.connection_kwargs
         self._channel = f"{CHANNEL}:{arguments.get('db') or 0}"
-        self._where = f"Redis at {arguments.get('host', 'localhost')}:{arguments.get('port', 6379)}"
+        self._server = f"Redis at {arguments.get('host', 'localhost')}:{arguments.get('port', 6379)}"
         self._local = MemoryBus()
         self._decoder = Decoder()
-        self._me = secrets.randbits(63)
+        self._publisher_id = secrets.randbits(63)
         self._sent = 0
         self._not_before = 0.0
-        self._heard: dict[int, int] = {}  # publisher -> number of its newest message
+        self._newest_numbers: dict[int, int] = {}  # publisher -> number of its newest message
         self._listening: asyncio.Task[None] | None = None
         self._connected = asyncio.Event()
-        self._outage = Outage(log, "live_bus", server=self._where)
-        self._garbage = False
+        self._outage = Outage(log, "live_bus", server=self._server)
+        self._has_logged_garbage = False
 
     @property
     def connected(self) -> bool:
-        """Whether published readings are heard just now; True before anybody asked."""
+        """Return whether published readings are received now. True before the first subscription."""
         return self._listening is None or self._connected.is_set()
 
     @property
@@ -85,20 +86,22 @@ class RedisBus:
         return self._local.subscribers
 
     async def publish(self, readings: Readings) -> None:
-        """Returns when Redis has it, without waiting for any listener. Raises `TransientError` within a second or two, and
-        then without trying for half a second."""
+        """Return when Redis has the message, without waiting for any subscriber.
+
+        Raises `TransientError` within two seconds, and then at once for half a second.
+        """
         if not len(readings):
             return
         now = asyncio.get_running_loop().time
-        # Counted before it is sent: what is lost leaves a hole in the numbers, which listeners see.
+        # Counted before it is sent, so that a lost message leaves a hole in the numbers that subscribers detect.
         self._sent += 1
         if now() < self._not_before:
-            raise TransientError(f"{self._where} does not answer")
+            raise TransientError(f"{self._server} does not answer")
         try:
-            await self._publisher.publish(self._channel, encode(readings, self._me, self._sent))
+            await self._publisher.publish(self._channel, encode(readings, self._publisher_id, self._sent))
         except (RedisError, OSError, TimeoutError) as error:
             self._not_before = now() + _PAUSE_S
-            raise TransientError(f"{self._where}: {error or type(error).__name__}") from error
+            raise TransientError(f"{self._server}: {error or type(error).__name__}") from error
 
     @asynccontextmanager
     async def subscribe(self, sensors: frozenset[str] | None = None) -> AsyncIterator[MemorySubscription]:
@@ -106,12 +109,12 @@ class RedisBus:
             self._listening = start_background_task(self._listen(), "live bus")
         if not self._connected.is_set() and not self._outage.is_open:
             with suppress(TimeoutError):
-                await asyncio.wait_for(self._connected.wait(), _FIRST_S)
+                await asyncio.wait_for(self._connected.wait(), _FIRST_CONNECTION_S)
         async with self._local.subscribe(sensors) as subscription:
             yield subscription
 
     async def close(self) -> None:
-        """Ends both connections."""
+        """Close both connections."""
         task, self._listening = self._listening, None
         if task is not None:
             await end([task])
@@ -122,54 +125,54 @@ class RedisBus:
     async def _listen(self) -> None:
         while True:
             try:
-                await self._follow()
+                await self._receive()
             except (RedisError, OSError, TimeoutError) as error:
                 self._connected.clear()
                 self._outage.failed(str(error) or type(error).__name__)
             await asyncio.sleep(_BACKOFF.delay_s(self._outage.failures))
 
-    async def _follow(self) -> None:
-        """Hand on what is published, until the connection fails."""
+    async def _receive(self) -> None:
+        """Pass published messages to the subscribers until the connection fails."""
         async with self._listener.pubsub() as channel:
             await channel.subscribe(self._channel)
-            asked = False
+            is_ping_sent = False
             while True:
-                message = await channel.get_message(timeout=_QUIET_S)
+                message = await channel.get_message(timeout=_PING_AFTER_S)
                 if message is None:
-                    if asked:
-                        raise Disconnected("it falls silent")
+                    if is_ping_sent:
+                        raise Disconnected("no answer to a ping")
                     await channel.ping()
-                    asked = True
+                    is_ping_sent = True
                     continue
-                asked = False
+                is_ping_sent = False
                 if message["type"] == "subscribe":
-                    self._back()
+                    self._mark_connected()
                 elif message["type"] == "message":
-                    self._take(message["data"])
+                    self._handle_message(message["data"])
 
-    def _back(self) -> None:
+    def _mark_connected(self) -> None:
         self._connected.set()
         if self._outage.is_open:
             self._outage.recovered()
-            self._heard.clear()
-            self._local.tell_gap()
+            self._newest_numbers.clear()
+            self._local.signal_gap()
 
-    def _take(self, data: bytes) -> None:
+    def _handle_message(self, data: bytes) -> None:
         try:
             message = self._decoder.decode(data)
         except ValueError as error:
-            if not self._garbage:
-                log.warning("something else is published on %s: %s", self._channel, error)
-            self._garbage = True
+            if not self._has_logged_garbage:
+                log.warning("unknown message channel=%s: %s", self._channel, error)
+            self._has_logged_garbage = True
             return
-        before = self._heard.get(message.publisher)
-        if before is None:
-            missed = bool(self._heard)  # one that ended may have taken something with it
-            if missed and len(self._heard) > 64:
-                self._heard.clear()
+        previous = self._newest_numbers.get(message.publisher)
+        if previous is None:
+            has_gap = bool(self._newest_numbers)  # a publisher that was replaced may have lost messages
+            if has_gap and len(self._newest_numbers) > _MAX_PUBLISHERS:
+                self._newest_numbers.clear()
         else:
-            missed = message.number > before + 1
-        self._heard[message.publisher] = max(message.number, before or 0)
-        if missed:
-            self._local.tell_gap()
+            has_gap = message.number > previous + 1
+        self._newest_numbers[message.publisher] = max(message.number, previous or 0)
+        if has_gap:
+            self._local.signal_gap()
         self._local.offer(message.readings)

@@ -1,23 +1,26 @@
-"""The port `RateLimits` on Redis: all web processes count together."""
+"""The port `RateLimits` on Redis. All web processes share the counts."""
 
 from __future__ import annotations
 
 import hashlib
 from typing import Final
 
-from backend.bus.redis_board import client, reaching
+from backend.bus.redis_board import redis_client, translate_redis_errors
 
 PREFIX: Final = "seduce:rate:"
 
 
-class RedisRates:
+class RedisRateLimits:
     def __init__(self, url: str) -> None:
-        self._redis = client(url)
+        self._redis = redis_client(url)
 
     async def take(self, key: str, limit: int, window_s: int) -> float:
         name = _name(key)
-        async with reaching("the counters of attempts"), self._redis.pipeline(transaction=True) as pipe:
-            # Made with its end, so that a crash between two commands leaves no counter that never ends.
+        async with (
+            translate_redis_errors("the counters of attempts"),
+            self._redis.pipeline(transaction=True) as pipe,
+        ):
+            # The counter is created with its expiry, so that a crash between two commands leaves none without.
             pipe.set(name, 0, ex=window_s, nx=True)
             pipe.incr(name)
             pipe.pttl(name)
@@ -25,7 +28,7 @@ class RedisRates:
         return 0.0 if count <= limit else max(left_ms, 1) / 1000
 
     async def forget(self, key: str) -> None:
-        async with reaching("the counters of attempts"):
+        async with translate_redis_errors("the counters of attempts"):
             await self._redis.delete(_name(key))
 
     async def close(self) -> None:
@@ -33,5 +36,5 @@ class RedisRates:
 
 
 def _name(key: str) -> str:
-    # Keys hold addresses of people, who did not ask to be listed in Redis.
+    # Keys contain e-mail addresses, which must not be stored in Redis in plain text.
     return PREFIX + hashlib.sha256(key.encode()).hexdigest()[:32]

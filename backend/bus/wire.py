@@ -1,13 +1,13 @@
-"""Readings as bytes, for a bus between processes.
+"""The wire format of readings on the bus between processes.
 
     magic "SDR1", uint64 publisher, uint64 number, uint32 rows, uint32 length of the names
     names   JSON array of the sensors that occur
     times   int64 (rows,), ns since the epoch
     values  float64 (rows,)
-    codes   int32 (rows,): places in the names
+    codes   int32 (rows,): indices into the names
 
-All little-endian: 20 bytes a row and each name once. `number` counts the messages of one publisher, sent or not, so that whoever
-listens knows what it missed.
+All numbers are little-endian: 20 bytes per row, and each name once. `number` counts the messages of one publisher, sent or not,
+so that a subscriber detects lost messages.
 """
 
 from __future__ import annotations
@@ -22,13 +22,13 @@ from backend.core.reading import Readings
 
 _HEAD = struct.Struct("<4sQQII")
 _MAGIC = b"SDR1"
-_ROW = 20
-_TABLES_KEPT = 256
+_ROW_BYTES = 20
+_MAX_CACHED_TABLES = 256
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Message:
-    """`publisher` is a random number of a process's run; `number` counts its messages from 1."""
+    """`publisher` is a random number that each process chooses at its start; `number` counts its messages from 1."""
 
     publisher: int
     number: int
@@ -36,7 +36,7 @@ class Message:
 
 
 def encode(readings: Readings, publisher: int, number: int) -> bytes:
-    """Only the names that occur go along."""
+    """Return the readings as bytes, with the names that occur in them."""
     used, codes = np.unique(readings.codes, return_inverse=True)
     names = orjson.dumps([readings.names[code] for code in used.tolist()])
     return b"".join(
@@ -51,36 +51,36 @@ def encode(readings: Readings, publisher: int, number: int) -> bytes:
 
 
 class Decoder:
-    """Equal tables of names become one tuple: whoever compares tables by identity has less to do."""
+    """Decodes messages. Equal tables of names become one tuple, so that later stages can compare tables by identity."""
 
     def __init__(self) -> None:
         self._tables: dict[bytes, tuple[str, ...]] = {}
 
     def decode(self, data: bytes) -> Message:
-        """Raises ValueError for anything that `encode` has not made."""
+        """Return the message. Raises ValueError for bytes that `encode` did not make."""
         if len(data) < _HEAD.size or not data.startswith(_MAGIC):
             raise ValueError("not a message of readings")
         _, publisher, number, rows, length = _HEAD.unpack_from(data)
         at = _HEAD.size + length
-        if len(data) != at + _ROW * rows:
-            raise ValueError(f"{len(data)} bytes, expected {at + _ROW * rows}")
+        if len(data) != at + _ROW_BYTES * rows:
+            raise ValueError(f"{len(data)} bytes, expected {at + _ROW_BYTES * rows}")
         names = self._names(data[_HEAD.size : at])
         times = np.frombuffer(data, "<i8", rows, at).astype(np.int64, copy=False)
         values = np.frombuffer(data, "<f8", rows, at + 8 * rows).astype(np.float64, copy=False)
         codes = np.frombuffer(data, "<i4", rows, at + 16 * rows).astype(np.int32, copy=False)
         if rows and not (int(codes.min()) >= 0 and int(codes.max()) < len(names)):
-            raise ValueError("a row names no sensor")
+            raise ValueError("a row has a code without a name")
         return Message(publisher, number, Readings(names, codes, times, values))
 
     def _names(self, text: bytes) -> tuple[str, ...]:
         names = self._tables.get(text)
         if names is None:
-            found = orjson.loads(text)
-            if not isinstance(found, list) or not all(isinstance(name, str) for name in found):
-                raise ValueError("the names are no list of texts")
-            if len(set(found)) != len(found):
+            parsed = orjson.loads(text)
+            if not isinstance(parsed, list) or not all(isinstance(name, str) for name in parsed):
+                raise ValueError("the names are not a list of texts")
+            if len(set(parsed)) != len(parsed):
                 raise ValueError("a name occurs twice")
-            if len(self._tables) >= _TABLES_KEPT:
+            if len(self._tables) >= _MAX_CACHED_TABLES:
                 self._tables.clear()
-            names = self._tables[text] = tuple(found)
+            names = self._tables[text] = tuple(parsed)
         return names

@@ -117,7 +117,7 @@ class _Demo:
                 notes.made_ns = made
                 notes.write(self._notes)
         bar.close()
-        services.last_values.take(Readings.of((await services.store.latest()).values()))
+        services.last_values.merge(Readings.of((await services.store.latest()).values()))
         notes.live = True
         notes.write(self._notes)
 

@@ -326,9 +326,9 @@ def _user(args: argparse.Namespace) -> int:
 
 
 def _device_key(args: argparse.Namespace) -> int:
-    from backend.ingest.keys import new_key
+    from backend.ingest.keys import generate_key
 
-    key, entry = new_key(args.name)
+    key, entry = generate_key(args.name)
     print(f"For the device, shown this once: {key}\nFor SEDUCE_DEVICE_KEYS or its file:  {entry}")
     return 0
 

@@ -19,7 +19,7 @@ class DeviceState(StrEnum):
     OK = "ok"
     LOST = "lost"
     REFUSED = "refused"  # asking again is of no use: the description or the device must change
-    UNHEARD = "unheard"  # the crawler itself is silent
+    CRAWLER_DOWN = "unheard"  # the crawler itself is silent
 
 
 @dataclass(frozen=True, slots=True)

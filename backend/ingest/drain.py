@@ -1,4 +1,4 @@
-"""From the spool to the store, in order, for as long as it takes."""
+"""The drain: moves readings from the spool to the store, in order, and retries for as long as it takes."""
 
 from __future__ import annotations
 
@@ -20,21 +20,22 @@ log = logging.getLogger(__name__)
 
 BATCH_ROWS: Final = 20_000
 PAUSE_S: Final = 0.2
-"""Pause after a batch that was not full: stores like few large writes better than many small ones."""
+"""Pause in seconds after a batch that was not full. Stores prefer few large writes to many small ones."""
 
 _BACKOFF: Final = Backoff(first_s=0.1, limit_s=10.0)
+_MAX_LOGGED_ROWS: Final = 20
 
 
 class Destination(Protocol):
-    """Where the spool is emptied to: a store, or the door of another process."""
+    """The place that the spool is drained to: a store, or the ingest endpoint of another process."""
 
     async def write(self, readings: Readings, tags: Mapping[str, SensorTags] | None = None) -> WriteResult:
         """As `TimeSeriesStore.write`."""
         ...
 
 
-class Tally(Protocol):
-    """The counters this stage moves."""
+class DrainCounters(Protocol):
+    """The counters that the drain increments."""
 
     drained: int
     late: int
@@ -42,15 +43,15 @@ class Tally(Protocol):
     store_writes: Timing
 
 
-class StoreRefusesAll(SeduceError):
-    """Not a single row of many goes in: it is the store that is wrong, not the rows."""
+class StoreRejectsEverything(SeduceError):
+    """The store rejects every row of a batch, so the fault lies with the store and not with the rows."""
 
 
 class Drain:
-    """peek, write, tell the hooks, forget; again and again.
+    """Repeats four steps: peek at the oldest readings, write them, run the hooks, delete them from the spool.
 
-    Rows are forgotten only after the store has them and every hook was told, so that a crash repeats a batch at worst,
-    and a repeated write changes nothing.
+    Rows are deleted only after the store has them and every hook has finished. A crash therefore repeats one batch at most, and
+    writing a batch twice changes nothing.
     """
 
     def __init__(
@@ -58,24 +59,25 @@ class Drain:
         spool: Spool,
         store: Destination,
         tags_of: Callable[[Sequence[str]], Mapping[str, SensorTags]],
-        tally: Tally,
+        counters: DrainCounters,
         on_written: Sequence[Callable[[Readings, WriteResult], Awaitable[None]]] = (),
         set_aside: Callable[[Readings, str], Awaitable[None]] | None = None,
     ) -> None:
+        """`set_aside` keeps rows that the store will never accept; without it they are only logged."""
         self._spool = spool
         self._store = store
         self._tags_of = tags_of
-        self._tally = tally
+        self._counters = counters
         self._hooks = tuple(on_written)
         self._set_aside = set_aside
         self._outage = Outage(log, "store_writes")
         self._progress = asyncio.Condition()
 
     async def run(self) -> None:
-        """Until cancelled. Whatever fails is tried again, with growing delays up to ten seconds."""
+        """Drain until cancelled. A failure is retried with growing delays of up to ten seconds."""
         while True:
             try:
-                rows = await self._one_batch()
+                rows = await self._drain_batch()
             except Exception as error:
                 self._outage.failed(error, waiting=self._spool.depth)
                 await asyncio.sleep(_BACKOFF.delay_s(self._outage.failures))
@@ -84,13 +86,14 @@ class Drain:
             if rows < BATCH_ROWS:
                 await asyncio.sleep(PAUSE_S)
 
-    async def settled(self) -> None:
+    async def wait_until_empty(self) -> None:
+        """Return when the spool is empty. `run` must be running."""
         async with self._progress:
             await self._progress.wait_for(lambda: self._spool.depth == 0)
 
     async def write(self, readings: Readings, tags: Mapping[str, SensorTags]) -> WriteResult:
-        """To the store and the hooks. Errors of the store and `TransientError` of a hook pass through."""
-        with self._tally.store_writes.measured():
+        """Write to the store and run the hooks. Raises the errors of the store, and `TransientError` of a hook."""
+        with self._counters.store_writes.measured():
             written = await self._store.write(readings, tags)
         for hook in self._hooks:
             try:
@@ -98,79 +101,74 @@ class Drain:
             except TransientError:
                 raise
             except Exception:
-                log.exception("what follows a write failed; the readings themselves are kept")
-        self._tally.late += len(written.late)
+                log.exception("write hook failed; the readings are stored")
+        self._counters.late += len(written.late)
         return written
 
-    async def _one_batch(self) -> int:
+    async def _drain_batch(self) -> int:
+        """Drain one batch and return its number of rows."""
         mark, readings = await self._spool.peek(BATCH_ROWS)
         finite = np.isfinite(readings.values)
         if not finite.all():
-            await self._give_up(readings.take(~finite), "value is not finite")
+            await self._set_rows_aside(readings.take(~finite), "value is not finite")
             readings = readings.take(finite)
         if len(readings):
             try:
                 await self.write(readings, self._tags_of(readings.names))
             except (PermanentError, ValueError) as error:
-                await self._isolate(readings, error)
+                await self._bisect_bad_rows(readings, error)
         await self._spool.forget(mark)
-        self._tally.drained += len(readings)
+        self._counters.drained += len(readings)
         async with self._progress:
             self._progress.notify_all()
         return len(readings)
 
-    async def _isolate(self, readings: Readings, error: Exception) -> None:
-        """Write what can be written, by halves; the rest is set aside."""
-        log.error(
-            "the store refuses a batch of %d readings, looking for the bad ones: %s", len(readings), error
-        )
-        if not await self._takes_any(readings):
-            raise StoreRefusesAll(f"the store refuses every reading: {error}") from error
-        bad: dict[str, list[Readings]] = {}
-        halves = [readings]
-        while halves:
-            part = halves.pop()
-            refusal = await self._refusal(part)
-            if refusal is None:
+    async def _bisect_bad_rows(self, readings: Readings, error: Exception) -> None:
+        """Write the rows that the store accepts, by splitting the batch in halves, and set the others aside."""
+        log.error("batch rejected rows=%d; searching for the bad rows: %s", len(readings), error)
+        if not await self._accepts_any_row(readings):
+            raise StoreRejectsEverything(f"the store rejects every reading: {error}") from error
+        bad_rows: dict[str, list[Readings]] = {}
+        stack = [readings]
+        while stack:
+            part = stack.pop()
+            rejection = await self._try_write(part)
+            if rejection is None:
                 continue
             if len(part) == 1:
-                bad.setdefault(refusal, []).append(part)
+                bad_rows.setdefault(rejection, []).append(part)
                 continue
             rows, middle = np.arange(len(part)), len(part) // 2
-            # The first half on top, so that rows go in in the order they came.
-            halves += [part.take(rows[middle:]), part.take(rows[:middle])]
-        for refusal, parts in bad.items():
-            await self._give_up(Readings.concat(parts), refusal)
+            # The first half is on top of the stack, so that rows are written in the order in which they came.
+            stack += [part.take(rows[middle:]), part.take(rows[:middle])]
+        for rejection, parts in bad_rows.items():
+            await self._set_rows_aside(Readings.concat(parts), rejection)
 
-    async def _takes_any(self, readings: Readings) -> bool:
-        """Whether a single reading of any sensor goes in. If not, the store is at fault, and nothing may be given up."""
+    async def _accepts_any_row(self, readings: Readings) -> bool:
+        """Return whether the store accepts the newest row of any sensor. If not, no row may be set aside."""
         newest = readings.newest()
         for row in range(len(newest)):
-            if await self._refusal(newest.take(np.array([row]))) is None:
+            if await self._try_write(newest.take(np.array([row]))) is None:
                 return True
         return False
 
-    async def _refusal(self, part: Readings) -> str | None:
-        """Why the store does not take the part; None once it has."""
+    async def _try_write(self, readings: Readings) -> str | None:
+        """Write the rows and return None, or return the reason why the store rejects them."""
         try:
-            await self.write(part, self._tags_of(part.names))
-        except (PermanentError, ValueError) as refused:
-            return str(refused)
+            await self.write(readings, self._tags_of(readings.names))
+        except (PermanentError, ValueError) as error:
+            return str(error)
         return None
 
-    async def _give_up(self, readings: Readings, reason: str) -> None:
-        self._tally.set_aside += len(readings)
+    async def _set_rows_aside(self, readings: Readings, reason: str) -> None:
+        self._counters.set_aside += len(readings)
         first = next(iter(readings))
-        log.error(
-            "%d readings that no store takes are set aside, the first of %s: %s",
-            len(readings),
-            first.sensor,
-            reason,
-        )
+        log.error("readings set aside rows=%d first_sensor=%r: %s", len(readings), first.sensor, reason)
         if self._set_aside is None:
             return
         try:
             await self._set_aside(readings, reason)
         except SpoolFull:
-            # Only draining makes room again, so that it must go on; the log is the last place to keep them.
-            log.error("no room to set them aside, the first are: %s", list(readings)[:20])
+            # Only draining makes room again, so it must go on. The log is the last place that can keep these rows.
+            rows = list(readings)[:_MAX_LOGGED_ROWS]
+            log.error("no room to set readings aside rows=%d; the first are: %s", len(readings), rows)

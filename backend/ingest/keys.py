@@ -1,7 +1,7 @@
-"""Who may push: by a device key, or by where the pusher is.
+"""Authentication of devices that push: by a device key, or by the network they are in.
 
-A device sends `Authorization: Bearer <key>`; the settings hold the SHA-256 of each key only. Keys are long and random, so that a
-plain hash is enough, and no key is ever logged.
+A device sends `Authorization: Bearer <key>`. The settings hold only the SHA-256 of each key. Keys are long and random, so a plain
+hash is enough. No key is ever logged.
 """
 
 from __future__ import annotations
@@ -26,23 +26,35 @@ _Network: TypeAlias = ipaddress.IPv4Network | ipaddress.IPv6Network
 
 _NAME: Final = re.compile(r"[0-9A-Za-z_.-]{1,64}")
 _HASH: Final = re.compile(r"[0-9a-f]{64}")
-_FORM: Final = "name:hash, the hash as `seduce device-key NAME` prints it"
+_ENTRY_FORMAT: Final = "name:hash, with the hash that `seduce device-key NAME` prints"
 _BEARER: Final = b"bearer "
-_PEERS_KEPT: Final = 1024
+_MAX_CACHED_PEERS: Final = 1024
 
-REFUSED: Final = b'{"status":"failure","reason":"a device key is needed: Authorization: Bearer <key>"}'
+UNAUTHORIZED_BODY: Final = (
+    b'{"status":"failure","reason":"a device key is needed: Authorization: Bearer <key>"}'
+)
 
 
-def new_key(name: str) -> tuple[str, str]:
-    """A key for the device, and the line for the door's settings. Raises `UserError` for a name that cannot be."""
+def generate_key(name: str) -> tuple[str, str]:
+    """Return a new key for a device, and its entry for the settings. Raises `UserError` for an invalid name."""
     if not _NAME.fullmatch(name):
         raise UserError("a device's name is 1 to 64 letters, digits, `_`, `.` or `-`")
     key = secrets.token_urlsafe(32)
     return key, f"{name}:{hashlib.sha256(key.encode()).hexdigest()}"
 
 
-class Keys:
-    """The keys of devices, as hashes by name."""
+class DeviceKeys(Protocol):
+    """A set of device keys, which may change at any time."""
+
+    def __len__(self) -> int: ...
+
+    def owner(self, key: bytes, peer: str) -> str | None:
+        """Return the name of the device that has the key, if `peer` (an IP address) may use it."""
+        ...
+
+
+class ConfiguredKeys:
+    """The device keys of the settings, as SHA-256 hashes by the device's name."""
 
     def __init__(self, hashes: Mapping[str, bytes]) -> None:
         self._hashes = tuple(hashes.items())
@@ -51,10 +63,10 @@ class Keys:
         return len(self._hashes)
 
     @classmethod
-    def load(cls, text: str, file: str = "") -> Keys:
-        """`text`: entries separated by commas; `file`: a path, an entry a line, `#` begins a comment.
+    def load(cls, text: str, file: str = "") -> ConfiguredKeys:
+        """Parse `text`, entries separated by commas, and the file at the path `file`: one entry per line, `#` starts a comment.
 
-        Raises `UserError` that tells where, and shows nothing of what could be a key.
+        Raises `UserError` with the place of the fault. Its text shows nothing that could be a key.
         """
         entries = [("SEDUCE_DEVICE_KEYS", i, e) for i, e in enumerate(text.split(","), 1)]
         if file:
@@ -64,54 +76,44 @@ class Keys:
                 raise UserError(f"SEDUCE_DEVICE_KEYS_FILE={file} cannot be read: {cause}") from cause
             entries += [(file, i, line.partition("#")[0]) for i, line in enumerate(lines, 1)]
         hashes: dict[str, bytes] = {}
-        for where, number, entry in entries:
+        for source, number, entry in entries:
             if not entry.strip():
                 continue
             name, _, digest = (part.strip() for part in entry.strip().partition(":"))
             if not _NAME.fullmatch(name) or not _HASH.fullmatch(digest.lower()):
-                raise UserError(f"{where}, entry {number}: expected {_FORM}")
+                raise UserError(f"{source}, entry {number}: expected {_ENTRY_FORMAT}")
             if name in hashes:
-                raise UserError(f"{where}, entry {number}: the name {name} is there twice")
+                raise UserError(f"{source}, entry {number}: the name {name} is there twice")
             hashes[name] = bytes.fromhex(digest)
         return cls(hashes)
 
     def owner(self, key: bytes, peer: str = "") -> str | None:
-        """Name of the device whose key it is. Takes equally long whichever it is, and if it is none."""
+        """Return the name of the device that has the key. Takes equally long for every key, valid or not."""
         digest = hashlib.sha256(key).digest()
-        found = None
-        for name, known in self._hashes:
-            if hmac.compare_digest(digest, known):
-                found = name
-        return found
+        owner = None
+        for name, valid_digest in self._hashes:
+            if hmac.compare_digest(digest, valid_digest):
+                owner = name
+        return owner
 
 
-class Known(Protocol):
-    """Keys that may come and go while the door is open."""
+class CombinedKeys:
+    """Several sets of device keys as one."""
 
-    def __len__(self) -> int: ...
-
-    def owner(self, key: bytes, peer: str) -> str | None:
-        """Name of the device whose key it is, where `peer` may use it."""
-        ...
-
-
-class KeyRing:
-    """Keys from several places, as one."""
-
-    def __init__(self, *places: Known) -> None:
-        self._places = places
+    def __init__(self, *sources: DeviceKeys) -> None:
+        self._sources = sources
 
     def __len__(self) -> int:
-        return sum(len(place) for place in self._places)
+        return sum(len(source) for source in self._sources)
 
     def owner(self, key: bytes, peer: str) -> str | None:
-        found = [place.owner(key, peer) for place in self._places]
-        return next((name for name in found if name is not None), None)
+        owners = [source.owner(key, peer) for source in self._sources]
+        return next((name for name in owners if name is not None), None)
 
 
 @dataclass(frozen=True, slots=True)
 class Networks:
-    """Where pushers need no key."""
+    """A set of IP networks."""
 
     networks: tuple[_Network, ...]
 
@@ -125,7 +127,7 @@ class Networks:
 
     @classmethod
     def parse(cls, text: str) -> Networks:
-        """Prefixes separated by commas. Raises `UserError`."""
+        """Parse prefixes separated by commas, such as `10.0.0.0/8`. Raises `UserError`."""
         try:
             return cls(tuple(ipaddress.ip_network(part.strip()) for part in text.split(",") if part.strip()))
         except ValueError as cause:
@@ -133,49 +135,54 @@ class Networks:
 
     def __contains__(self, address: str) -> bool:
         try:
-            found = ipaddress.ip_address(address)
+            parsed = ipaddress.ip_address(address)
         except ValueError:
             return False
-        mapped = getattr(found, "ipv4_mapped", None)
-        return any((mapped or found) in network for network in self.networks)
+        mapped = getattr(parsed, "ipv4_mapped", None)
+        return any((mapped or parsed) in network for network in self.networks)
 
 
-class Guard:
-    """ASGI application: lets through to `app` who has a key or pushes from one of the networks; 401 to all others.
+class DeviceAuth:
+    """ASGI middleware that passes requests with a valid key or from a trusted network to `app`, and answers 401 to others.
 
-    `without_keys`: networks that are trusted as well for as long as there is no key at all.
+    `networks` are always trusted, `networks_without_keys` only as long as there is no key at all.
     """
 
     def __init__(
-        self, app: App, keys: Known, networks: Networks, without_keys: Networks | None = None
+        self,
+        app: App,
+        keys: DeviceKeys,
+        networks: Networks,
+        networks_without_keys: Networks | None = None,
     ) -> None:
         self._app = app
         self._keys = keys
         self._networks = networks
-        self._without_keys = without_keys or Networks.none()
-        self._near: dict[str, tuple[bool, bool]] = {}
-        self._refused: set[str] = set()
+        self._networks_without_keys = networks_without_keys or Networks.none()
+        self._trust: dict[str, tuple[bool, bool]] = {}
+        """Peer -> whether it is in `networks`, and in `networks_without_keys`."""
+        self._rejected_peers: set[str] = set()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         peer = (scope.get("client") or ("",))[0]
-        if self._is_near(peer) or self._has_key(scope, peer):
+        if self._is_trusted(peer) or self._has_key(scope, peer):
             await self._app(scope, receive, send)
             return
-        if peer not in self._refused and len(self._refused) < _PEERS_KEPT:
-            self._refused.add(peer)
-            log.warning("pushes of %s to %s are refused: no valid device key", peer, scope["path"])
-        # The body is not read: nobody unknown gets to send one.
+        if peer not in self._rejected_peers and len(self._rejected_peers) < _MAX_CACHED_PEERS:
+            self._rejected_peers.add(peer)
+            log.warning("push rejected peer=%s path=%s; no valid device key", peer, scope["path"])
+        # The body is not read, so that an unknown client cannot make the server receive it.
         headers = [(b"www-authenticate", b"Bearer"), (b"connection", b"close")]
-        await send_json(send, 401, REFUSED, headers)
+        await send_json(send, 401, UNAUTHORIZED_BODY, headers)
 
-    def _is_near(self, peer: str) -> bool:
-        near = self._near.get(peer)
-        if near is None:
-            if len(self._near) >= _PEERS_KEPT:
-                self._near.clear()
-            near = self._near[peer] = (peer in self._networks, peer in self._without_keys)
-        always, without_keys = near
-        return always or (without_keys and not len(self._keys))
+    def _is_trusted(self, peer: str) -> bool:
+        trust = self._trust.get(peer)
+        if trust is None:
+            if len(self._trust) >= _MAX_CACHED_PEERS:
+                self._trust.clear()
+            trust = self._trust[peer] = (peer in self._networks, peer in self._networks_without_keys)
+        is_always_trusted, is_trusted_without_keys = trust
+        return is_always_trusted or (is_trusted_without_keys and not len(self._keys))
 
     def _has_key(self, scope: Scope, peer: str) -> bool:
         for name, value in scope["headers"]:

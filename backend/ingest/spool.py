@@ -1,7 +1,7 @@
-"""The durable queue in front of the store: a SQLite file, one writer thread, one fsync for all that waited.
+"""The spool: a durable queue of readings in front of the store. It has a SQLite file and one writer thread.
 
-A push is acknowledged when the commit that holds it is on disk. Under load many pushes wait while one commit is
-under way; the next commit takes them all, so that the cost of an fsync is shared and no push waits for more than two.
+A push is acknowledged when the commit that holds it is on disk. Under load many pushes wait while one commit is under way. The
+next commit takes all of them, so they share the cost of one fsync and no push waits for more than two.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 from backend.core.errors import SeduceError, TransientError
 from backend.core.outage import Outage
@@ -22,32 +22,32 @@ from backend.ingest.spoolfile import SpoolFile
 
 log = logging.getLogger(__name__)
 
-# Rows of one commit, so that a record stays a fraction of what a reader takes at once.
-_GROUP_ROWS = 16_384
+_MAX_COMMIT_ROWS: Final = 16_384
+"""Rows of one commit. It bounds the size of a record, which is read as a whole."""
 
 
 @dataclass(slots=True)
-class _Append:
+class _PendingAppend:
     readings: Readings
     done: asyncio.Future[None]
 
 
 @dataclass(slots=True)
-class _Call:
+class _PendingCall:
     work: Callable[[], Any]
     done: asyncio.Future[Any]
 
 
 class SqliteSpool:
-    """The port `Spool` over one file. `max_bytes` bounds the file; beyond it `append` raises `SpoolFull`.
+    """The port `Spool` over one file of at most `max_bytes`. `append` raises `SpoolFull` when there is no more room.
 
-    `open` before use, from the event loop that will use it. Only one process can have the file open.
+    Call `open` before use, in the event loop that uses it. Only one process can have the file open.
     """
 
     def __init__(self, path: Path, max_bytes: int) -> None:
         self._file = SpoolFile(path, max_bytes)
-        self._appends: deque[_Append] = deque()
-        self._calls: deque[_Call] = deque()
+        self._appends: deque[_PendingAppend] = deque()
+        self._calls: deque[_PendingCall] = deque()
         self._wake = threading.Event()
         self._thread: threading.Thread | None = None
         self._closing = False
@@ -55,7 +55,7 @@ class SqliteSpool:
         self._depth = 0
 
     async def open(self) -> None:
-        """Raises `PermanentError` where the file is held by another process."""
+        """Open the file and start the writer thread. Raises `PermanentError` if another process has the file open."""
         self._loop = asyncio.get_running_loop()
         self._arrived = asyncio.Event()
         self._closing = False
@@ -67,11 +67,11 @@ class SqliteSpool:
             await self.close()
             raise
         if self._depth:
-            log.info("the spool holds %d readings from before; they go to the store first", self._depth)
+            log.info("spool opened readings=%d; they are stored before new ones", self._depth)
             self._arrived.set()
 
     async def close(self) -> None:
-        """Finishes what waits, then lets go of the file."""
+        """Finish the pending appends and calls, then close the file."""
         thread, self._thread = self._thread, None
         if thread is None:
             return
@@ -81,23 +81,23 @@ class SqliteSpool:
 
     @property
     def depth(self) -> int:
-        """Readings on disk that are not forgotten yet."""
+        """The number of readings in the file."""
         return self._depth
 
     async def append(self, readings: Readings) -> None:
-        """Returns when the readings are on disk. Raises `SpoolFull`, or `TransientError` where the disk fails."""
+        """Return when the readings are on disk. Raises `SpoolFull`, or `TransientError` if the disk fails."""
         if not len(readings):
             return
         if self._thread is None:
             raise TransientError("the spool is closed")
         done = self._loop.create_future()
-        self._appends.append(_Append(readings, done))
+        self._appends.append(_PendingAppend(readings, done))
         if not self._wake.is_set():
             self._wake.set()
         await done
 
     async def peek(self, max_rows: int) -> tuple[int, Readings]:
-        """The oldest readings, at least one and about `max_rows`, and their mark. Waits while there are none."""
+        """Return a mark and the oldest readings: at least one, about `max_rows`. Waits while there are none."""
         while True:
             while not self._depth:
                 self._arrived.clear()
@@ -105,91 +105,90 @@ class SqliteSpool:
             mark, readings = await self._call(lambda: self._file.read(max_rows))
             if len(readings):
                 return mark, readings
-            await self.forget(mark)  # nothing but damaged records
+            await self.forget(mark)  # all records up to the mark are damaged
 
     async def forget(self, mark: int) -> None:
-        """Drop everything up to the mark. Forgetting the same mark again does nothing."""
-        gone = await self._call(lambda: self._file.delete(mark))
-        self._depth -= gone
+        """Delete everything up to the mark. Doing so twice does nothing."""
+        self._depth -= await self._call(lambda: self._file.delete(mark))
 
     async def set_aside(self, readings: Readings, reason: str) -> None:
-        """Keep readings that no store takes, outside the queue, for a person to look at."""
+        """Keep readings that the store rejects outside the queue, so that a person can inspect them."""
         await self._call(lambda: self._file.set_aside(readings, reason))
 
     async def copy_to(self, path: Path) -> int:
-        """A copy of the file as it is now; how many readings it holds. Raises `TransientError` where it cannot be written."""
+        """Copy the file as it is now and return its number of readings. Raises `TransientError` if the copy cannot be written."""
         return int(await self._call(lambda: self._file.copy_to(path)))
 
     async def _call(self, work: Callable[[], Any]) -> Any:
         if self._thread is None:
             raise TransientError("the spool is closed")
         done: asyncio.Future[Any] = self._loop.create_future()
-        self._calls.append(_Call(work, done))
+        self._calls.append(_PendingCall(work, done))
         self._wake.set()
         return await done
 
-    # From here on: the writer thread.
+    # The methods below run in the writer thread.
 
     def _run(self) -> None:
         while True:
             self._wake.wait()
-            # Cleared before the queues are read: what comes later sets it again.
+            # Cleared before the queues are read, so that an item that arrives later sets it again.
             self._wake.clear()
-            last = self._closing
+            is_last_round = self._closing
             while self._appends or self._calls:
                 if self._appends:
-                    self._write_group()
+                    self._write_pending()
                 if self._calls:
-                    self._do(self._calls.popleft())
-            if last:
+                    self._run_call(self._calls.popleft())
+            if is_last_round:
                 break
-            self._tidy()
+            self._shrink_while_idle()
         try:
             self._file.close()
         except Exception:
-            log.exception("the spool did not close cleanly; nothing acknowledged is lost")
+            log.exception("spool not closed cleanly; no acknowledged reading is lost")
 
-    def _write_group(self) -> None:
+    def _write_pending(self) -> None:
         group = [self._appends.popleft()]
         rows = len(group[0].readings)
-        while self._appends and rows < _GROUP_ROWS:
+        while self._appends and rows < _MAX_COMMIT_ROWS:
             group.append(self._appends.popleft())
             rows += len(group[-1].readings)
         error: Exception | None = None
         try:
             self._file.write([a.readings for a in group])
-        except Exception as caught:
-            error = caught
+        except Exception as failure:
+            error = failure
         if error is None:
             self._outage.recovered()
         else:
             self._outage.failed(error)
-        self._tell(self._settle, group, rows, error)
+        self._call_in_loop(self._finish_appends, group, rows, error)
 
-    def _do(self, call: _Call) -> None:
+    def _run_call(self, call: _PendingCall) -> None:
         try:
             result, error = call.work(), None
-        except Exception as caught:
-            result, error = None, caught
-        self._tell(_resolve, call.done, result, error)
+        except Exception as failure:
+            result, error = None, failure
+        self._call_in_loop(_resolve, call.done, result, error)
 
-    def _tidy(self) -> None:
-        """Give free pages back in slices, as long as nobody waits."""
+    def _shrink_while_idle(self) -> None:
+        """Return free pages to the disk in slices, until there is other work."""
         try:
             while not self._wake.is_set() and self._file.shrink():
                 pass
         except SeduceError as error:
-            log.debug("the spool keeps its free pages for now: %s", error)
+            log.debug("spool not shrunk: %s", error)
 
-    def _tell(self, callback: Callable[..., None], *args: Any) -> None:
+    def _call_in_loop(self, callback: Callable[..., None], *args: Any) -> None:
         try:
             self._loop.call_soon_threadsafe(callback, *args)
         except RuntimeError:
-            log.debug("the event loop is gone; nobody is left to tell")
+            log.debug("event loop closed; the result of a spool operation is dropped")
 
-    # Back in the event loop.
+    # The methods below run in the event loop again.
 
-    def _settle(self, group: list[_Append], rows: int, error: Exception | None) -> None:
+    def _finish_appends(self, group: list[_PendingAppend], rows: int, error: Exception | None) -> None:
         if error is None:
             self._depth += rows
             self._arrived.set()

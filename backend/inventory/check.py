@@ -39,7 +39,7 @@ def summary(folder: Path, inventory: Inventory) -> Iterator[str]:
     yield f"  room         {len(inventory.room)} arrays with {shown} sensors{drawn}"
     actions = sum(len(target.actions) for target in inventory.commands)
     properties = sum(len(target.properties) for target in inventory.commands)
-    yield f"  commands     {len(inventory.commands)} equipments, {actions} actions, {properties} properties"
+    yield f"  commands     {len(inventory.commands)} equipment, {actions} actions, {properties} properties"
     for note in notes(inventory):
         yield f"  note: {note}"
 

@@ -13,7 +13,7 @@ from backend.core.ports import SensorTags, Sink, WriteResult
 from backend.core.reading import Readings
 from backend.ingest.endpoints.cards import PATH as CARDS_PATH
 from backend.ingest.endpoints.cards import cards_endpoint
-from backend.ingest.keys import Guard, Keys, Networks
+from backend.ingest.keys import ConfiguredKeys, DeviceAuth, Networks
 from backend.ingest.service import Ingest
 from backend.inventory.active import ActiveDescription
 from backend.inventory.loader import load
@@ -58,8 +58,8 @@ def create_registerer(settings: Settings, inventory: Inventory | None = None) ->
             await stack.enter_async_context(draining(door))
             yield
 
-    keys = Keys.load(settings.device_keys, settings.device_keys_file)
-    cards = Guard(cards_endpoint(ingest), keys, Networks.parse(settings.card_networks))
+    keys = ConfiguredKeys.load(settings.device_keys, settings.device_keys_file)
+    cards = DeviceAuth(cards_endpoint(ingest), keys, Networks.parse(settings.card_networks))
     return application({CARDS_PATH: cards}, ingest, lifespan, settings.data_dir)
 
 

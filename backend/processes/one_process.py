@@ -49,7 +49,7 @@ from backend.processes.shared import (
 from backend.processes.tasks import build_tasks, build_work
 from backend.queries.export import ExportService
 from backend.queries.measurements import MeasurementService
-from backend.queries.rolled import RolledExportService
+from backend.queries.rollup_export import RollupExportService
 from backend.queries.services import Queries
 from backend.rest.explorer import explorer_routes
 from backend.rest.export import PATH as EXPORT_PATH
@@ -198,7 +198,7 @@ def _web(base: Base, queue: TaskQueue) -> dict[str, Any]:
             base.store,
             base.state,
             base.bus,
-            last_values.of(tuple(inventory.sensors)),
+            last_values.view(tuple(inventory.sensors)),
             base.clock,
             base.settings,
             base.board,
@@ -370,7 +370,7 @@ def _reads(services: WebServices) -> ReadRoutes:
 
 def _export_door(services: WebServices) -> ExportEndpoint:
     queries = services.queries
-    rolled = RolledExportService(services.inventory, queries.sensors, queries.series, services.clock)
+    rolled = RollupExportService(services.inventory, queries.sensors, queries.series, services.clock)
     return ExportEndpoint(ExportService(services.inventory.sensors, services.store), rolled)
 
 

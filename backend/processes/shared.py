@@ -23,7 +23,7 @@ from backend.accounts.rules import HOUR_NS, Rules
 from backend.accounts.services import Accounts
 from backend.bus.board import MemoryCounters, MemoryHealthBoard
 from backend.bus.memory import MemoryBus
-from backend.bus.rates import MemoryRates
+from backend.bus.rates import MemoryRateLimits
 from backend.core.asgi import App
 from backend.core.background import background_task
 from backend.core.clock import Clock, SystemClock
@@ -46,7 +46,7 @@ from backend.ingest.endpoints.cards import cards_endpoint
 from backend.ingest.endpoints.health import PATH as HEALTH_PATH
 from backend.ingest.endpoints.health import health_endpoint
 from backend.ingest.endpoints.readings import readings_endpoint
-from backend.ingest.keys import Guard, KeyRing, Keys, Networks
+from backend.ingest.keys import CombinedKeys, ConfiguredKeys, DeviceAuth, Networks
 from backend.ingest.service import Ingest
 from backend.inventory.active import ActiveDescription
 from backend.inventory.loader import load
@@ -159,7 +159,7 @@ def build_accounts(
     return Accounts.build(
         AccountStore(database),
         clock,
-        Rates(rates, MemoryRates(clock)),
+        Rates(rates, MemoryRateLimits(clock)),
         chosen.mailer or open_mailer(settings),
         MailTemplates(),
         rules,
@@ -180,10 +180,10 @@ def open_mailer(settings: Settings) -> Mailer:
 def open_rates(settings: Settings, clock: Clock) -> RateLimits:
     """Counters of attempts: in Redis where the live bus is, else in memory."""
     if settings.bus_url.startswith("memory:"):
-        return MemoryRates(clock)
-    from backend.bus.redis_rates import RedisRates
+        return MemoryRateLimits(clock)
+    from backend.bus.redis_rates import RedisRateLimits
 
-    return RedisRates(settings.bus_url)
+    return RedisRateLimits(settings.bus_url)
 
 
 def open_description(settings: Settings, chosen: Parts) -> ActiveDescription:
@@ -250,15 +250,17 @@ def build_door(base: Base, rollups: RollupEngine) -> Door:
 def open_doors(base: Base, ingest: Ingest) -> Mapping[str, App]:
     """The push routes by path, each with what it asks of a pusher. Raises `UserError` where the keys cannot be read."""
     settings = base.settings
-    keys = KeyRing(Keys.load(settings.device_keys, settings.device_keys_file), base.device_keys)
+    keys = CombinedKeys(
+        ConfiguredKeys.load(settings.device_keys, settings.device_keys_file), base.device_keys
+    )
     # Without keys nobody can be told from anybody: then only this machine is trusted.
-    crawlers = {"networks": Networks.none(), "without_keys": Networks.loopback()}
+    crawlers = {"networks": Networks.none(), "networks_without_keys": Networks.loopback()}
     cards = Networks.parse(settings.card_networks)
     return {
-        INGEST_PATH: Guard(readings_endpoint(ingest.accept_columns), keys, **crawlers),
-        RELAY_PATH: Guard(readings_endpoint(ingest.accept_relayed), keys, **crawlers),
-        CARDS_PATH: Guard(cards_endpoint(ingest), keys, cards),
-        HEALTH_PATH: Guard(health_endpoint(base.board, base.clock), keys, **crawlers),
+        INGEST_PATH: DeviceAuth(readings_endpoint(ingest.accept_columns), keys, **crawlers),
+        RELAY_PATH: DeviceAuth(readings_endpoint(ingest.accept_relayed), keys, **crawlers),
+        CARDS_PATH: DeviceAuth(cards_endpoint(ingest), keys, cards),
+        HEALTH_PATH: DeviceAuth(health_endpoint(base.board, base.clock), keys, **crawlers),
     }
 
 

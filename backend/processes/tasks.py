@@ -12,11 +12,11 @@ from backend.inventory.model import Inventory, Sensor
 from backend.jobs.runner import JobRunner
 from backend.jobs.work import Work
 from backend.processes.shared import Base, definitions_of, keep_of, temperatures
-from backend.queries.live import silent_after_ns
 from backend.rollups.engine import RollupEngine
-from backend.watch.error_counters import Heard, Unresponsive, heard_in, heard_live
-from backend.watch.judge import Watched
-from backend.watch.watcher import Newest, Watcher, newest_in, newest_live
+from backend.watch.error_counters import ReadTimes, SilenceCounter, times_from_memory, times_from_store
+from backend.watch.judge import WatchedSensor
+from backend.watch.silence import SilenceRule, live_rule
+from backend.watch.watcher import ReadNewest, Watcher, newest_from_memory, newest_from_store
 from workers.runs import TaskRuns
 from workers.schedule import SCHEDULE
 from workers.tasks import History, Services, bind
@@ -33,24 +33,38 @@ def build_tasks(
     """
     settings, clock, store = base.settings, base.clock, base.store
 
-    def heard(sensors: Sensors) -> Heard:
-        return heard_in(store, temperatures(sensors.values())) if live is None else heard_live(live)
+    def read_times(sensors: Sensors) -> ReadTimes:
+        return (
+            times_from_store(store, temperatures(sensors.values()))
+            if live is None
+            else times_from_memory(live)
+        )
 
-    def newest(sensors: Sensors) -> Newest:
-        return newest_in(store, sensors) if live is None else newest_live(live, sensors)
+    def read_newest(sensors: Sensors) -> ReadNewest:
+        return newest_from_store(store, sensors) if live is None else newest_from_memory(live, sensors)
 
-    def all_watched(sensors: Sensors) -> list[Watched]:
-        return [watched(sensor, settings.live_max_age_s) for sensor in sensors.values()]
+    rule = live_rule(settings.live_max_age_s)
+
+    def watched_sensors(sensors: Sensors) -> list[WatchedSensor]:
+        return [watched_sensor(sensor, rule) for sensor in sensors.values()]
 
     sensors = base.inventory.sensors
-    unresponsive = Unresponsive(temperatures(sensors.values()), heard(sensors), base.counters, clock)
+    silence_counter = SilenceCounter(
+        temperatures(sensors.values()), read_times(sensors), base.counters, clock
+    )
     watcher = Watcher(
-        all_watched(sensors), newest(sensors), store, base.state, base.events, clock, settings.stuck_hours
+        watched_sensors(sensors),
+        read_newest(sensors),
+        store,
+        base.state,
+        base.events,
+        clock,
+        settings.stuck_hours,
     )
 
     async def update_description(_: Inventory, new: Inventory) -> None:
-        unresponsive.update_description(temperatures(new.sensors.values()), heard(new.sensors))
-        watcher.update_description(all_watched(new.sensors), newest(new.sensors))
+        silence_counter.update_description(temperatures(new.sensors.values()), read_times(new.sensors))
+        watcher.update_description(watched_sensors(new.sensors), read_newest(new.sensors))
 
     base.description.on_update(update_description)
     services = Services(
@@ -59,7 +73,7 @@ def build_tasks(
         state=base.state,
         clock=clock,
         keep=keep_of(settings),
-        unresponsive=unresponsive,
+        silence_counter=silence_counter,
         watcher=watcher,
         jobs=JobRunner(base.jobs, rollups, clock),
         history=History(base.jobs, base.events, settings.job_retention_days, settings.event_retention_days),
@@ -84,7 +98,7 @@ def build_work(base: Base, queue: TaskQueue, schedule: Mapping[str, float] = SCH
     )
 
 
-def watched(sensor: Sensor, live_max_age_s: float) -> Watched:
+def watched_sensor(sensor: Sensor, rule: SilenceRule) -> WatchedSensor:
+    """Return the parts of a sensor that decide about its events."""
     unit = unit_symbol(sensor.unit)
-    silent_after = silent_after_ns(sensor, live_max_age_s)
-    return Watched(sensor.name, silent_after, unit, PLAUSIBLE.get(unit), sensor.steady)
+    return WatchedSensor(sensor.name, rule.limit_ns(sensor.poll_s), unit, PLAUSIBLE.get(unit), sensor.steady)

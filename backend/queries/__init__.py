@@ -1,1 +1,1 @@
-"""What can be asked, answered from the ports: no GraphQL, no drivers, no SQL."""
+"""Answers queries from the ports of `backend/core`. It uses no GraphQL, no database driver and no SQL."""

@@ -1,4 +1,4 @@
-"""How the devices fare that crawlers read, and which sensors were found at fault."""
+"""Serves the health of the devices that crawlers poll, and the error counters of sensors."""
 
 from __future__ import annotations
 
@@ -11,19 +11,19 @@ from backend.core.clock import Clock
 from backend.core.errors import TransientError
 from backend.core.health import DeviceHealth, DeviceState, SensorErrors
 from backend.core.ports import Counters, HealthBoard
-from backend.core.windows import NS_PER_SECOND
+from backend.watch.silence import CRAWLERS, is_silent
 
-UNHEARD_AFTER_NS: Final = 15 * NS_PER_SECOND
-"""Crawlers report every second; one that has not for so long is gone, and what it said no longer holds."""
+CRAWLER_LIMIT_NS: Final = CRAWLERS.limit_ns()
+"""Age of a report from which its crawler counts as down and the reported state no longer holds."""
 
-LEAST_SECONDS: Final = 1.0
-"""Between two looks at the board."""
+MIN_INTERVAL_S: Final = 1.0
+"""Seconds between two reads of the board for a subscription."""
 
 
 class DeviceService:
-    """Reads the board; raises `TransientError` where it cannot be reached.
+    """Reads the health board. Raises `TransientError` if it is unreachable.
 
-    Devices of which no sensor is `described` are left out: they were removed, and nobody reports them any more.
+    A device without any sensor in `described` was removed from the description and is left out.
     """
 
     def __init__(
@@ -35,40 +35,43 @@ class DeviceService:
         self._clock = clock
 
     async def all(self) -> list[DeviceHealth]:
-        """All devices by name; those whose crawler is silent are `UNHEARD`."""
-        heard_ns = self._clock.now_ns() - UNHEARD_AFTER_NS
+        """Return all devices by name. A device whose crawler is silent has the state `CRAWLER_DOWN`."""
+        now_ns = self._clock.now_ns()
         return [
-            device if device.reported_ns >= heard_ns else replace(device, state=DeviceState.UNHEARD)
+            replace(device, state=DeviceState.CRAWLER_DOWN)
+            if is_silent(device.reported_ns, now_ns, CRAWLER_LIMIT_NS)
+            else device
             for device in await self._board.devices()
             if any(sensor in self._described for sensor in device.sensors)
         ]
 
     async def find(self, name: str) -> DeviceHealth | None:
+        """Return one device, or None."""
         return next((device for device in await self.all() if device.name == name), None)
 
     async def sensor_errors(self) -> Sequence[SensorErrors]:
-        """Most errors first."""
-        return sorted(await self._counters.errors(), key=lambda e: (-e.count, e.sensor))
+        """Return the sensors with errors, those with most errors first."""
+        return sorted(await self._counters.errors(), key=lambda errors: (-errors.count, errors.sensor))
 
     async def watch(self) -> AsyncGenerator[tuple[bool, list[DeviceHealth]], None]:
-        """(True, all devices) once, then (False, those that changed), at most once a second.
+        """Yield (True, all devices) once, then (False, changed devices), at most once a second.
 
-        While the board cannot be reached nothing comes; what changed meanwhile comes when it is back.
+        Nothing is yielded while the board is unreachable; the changes of that time follow afterwards.
         """
-        known = _comparable(await self.all())
-        yield True, list(known.values())
+        devices = _without_report_time(await self.all())
+        yield True, list(devices.values())
         while True:
-            await asyncio.sleep(LEAST_SECONDS)
+            await asyncio.sleep(MIN_INTERVAL_S)
             try:
-                fresh = _comparable(await self.all())
+                current = _without_report_time(await self.all())
             except TransientError:
                 continue
-            changed = [device for name, device in fresh.items() if known.get(name) != device]
-            known = fresh
+            changed = [device for name, device in current.items() if devices.get(name) != device]
+            devices = current
             if changed:
                 yield False, changed
 
 
-def _comparable(devices: Sequence[DeviceHealth]) -> Mapping[str, DeviceHealth]:
-    """A report that says the same as the one before is no news."""
-    return {d.name: replace(d, reported_ns=0) for d in devices}
+def _without_report_time(devices: Sequence[DeviceHealth]) -> Mapping[str, DeviceHealth]:
+    """Return the devices by name, so that two reports that differ only in their time compare equal."""
+    return {device.name: replace(device, reported_ns=0) for device in devices}

@@ -1,4 +1,4 @@
-"""Raw readings of a range, of any length, a window of time at a time."""
+"""Exports raw readings of a range of any length, one interval after the other."""
 
 from __future__ import annotations
 
@@ -15,25 +15,29 @@ from backend.core.reading import Points, Readings
 from backend.core.windows import NS_PER_SECOND, Window
 from backend.inventory.model import Sensor
 
-MOST_ROWS: Final = 250_000
-"""Readings held at once; a window of time is as long as gives about so many."""
+MAX_ROWS: Final = 250_000
+"""Readings in memory at once. The length of an interval adapts to it."""
 
-LONGEST_SPAN_NS: Final = 32 * Window.D1.ns
+MAX_INTERVAL_NS: Final = 32 * Window.D1.ns
 
 
 class ExportRefused(UserError):
-    """What is wrong, where in the request, and how to mend it."""
+    """An invalid export request: the place in the request, the fault, and the remedy."""
 
-    def __init__(self, where: str, what: str, mend: str) -> None:
-        super().__init__(f"{where}: {what}: {mend}")
+    def __init__(self, where: str, what: str, fix: str) -> None:
+        super().__init__(f"{where}: {what}: {fix}")
         self.where = where
         self.what = what
-        self.mend = mend
+        self.fix = fix
 
 
 @dataclass(frozen=True, slots=True)
 class ExportRequest:
-    """Readings of [start_ns, end_ns); None is the first, or the last and it too. Without sensors and types, all."""
+    """A request for the readings of [start_ns, end_ns).
+
+    `start_ns` None is the first reading. `end_ns` None includes the last reading. Without sensors and types, all sensors are
+    exported.
+    """
 
     sensors: Sequence[str] = ()
     types: Sequence[str] = ()
@@ -43,41 +47,44 @@ class ExportRequest:
 
 @dataclass(frozen=True, slots=True)
 class ExportPlan:
-    """A request that can be answered, with what is kept beside its sensors."""
+    """A valid request, with the tags of its sensors. `named` are the sensors selected by name or type."""
 
     sensors: Sequence[str]
     tags: Mapping[str, SensorTags]
     start_ns: int
     end_ns: int
     named: Sequence[str] = ()
-    """Those of the sensors that were asked for by name or type."""
 
 
 class ExportService:
-    """`described` are the sensors of the description; what else the store holds is exported too."""
+    """Exports the sensors of the description (`described`) and all others of the store."""
 
     def __init__(self, described: Mapping[str, Sensor], store: TimeSeriesStore) -> None:
         self._store = store
         self.update_description(described)
 
     def update_description(self, described: Mapping[str, Sensor]) -> None:
+        """Use another description from now on."""
         self._described = described
-        self._said = {n: SensorTags(s.location, s.sensor_type, s.unit) for n, s in described.items()}
+        self._described_tags = {
+            name: SensorTags(s.location, s.sensor_type, s.unit) for name, s in described.items()
+        }
 
     async def plan(self, request: ExportRequest) -> ExportPlan:
-        """Raises `ExportRefused` for what cannot be answered."""
-        # Of a few that are described, what the store holds beside them need not be looked through.
-        few = bool(request.sensors) and not request.types and self._described.keys() >= set(request.sensors)
-        named = request.sensors if few else None
-        latest = await self._store.latest(named)
-        tags = {**self._said, **await self._store.tags(named)}
-        sensors = self._chosen(
-            request, [*self._described, *(n for n in latest if n not in self._described)], tags
+        """Return the plan of a request. Raises `ExportRefused` for an invalid one."""
+        # If only described sensors are named, the store need not list all of its sensors.
+        is_closed = (
+            bool(request.sensors) and not request.types and self._described.keys() >= set(request.sensors)
         )
+        listed = request.sensors if is_closed else None
+        latest = await self._store.latest(listed)
+        tags = {**self._described_tags, **await self._store.tags(listed)}
+        known = [*self._described, *(name for name in latest if name not in self._described)]
+        sensors = _select(request, known, tags)
         newest = max((latest[name].time_ns for name in sensors if name in latest), default=None)
         end = request.end_ns if request.end_ns is not None else (newest or 0) + 1
         first = None
-        if newest is not None and (request.start_ns is None or end - request.start_ns > LONGEST_SPAN_NS):
+        if newest is not None and (request.start_ns is None or end - request.start_ns > MAX_INTERVAL_NS):
             first = await self._store.first_time()
         start = request.start_ns if request.start_ns is not None else (end if first is None else first)
         if request.start_ns is not None and request.end_ns is not None and start >= end:
@@ -86,83 +93,86 @@ class ExportService:
                 f"{iso(start)} is not before `to`, {iso(end)}",
                 "give an earlier `from` or a later `to`",
             )
-        # What lies outside of all that is kept need not be looked at.
+        # Skip the parts of the range in which nothing is stored.
         start = start if first is None else max(start, first)
         end = start if newest is None else min(end, newest + 1)
-        chosen = sensors if request.sensors or request.types else ()
-        return ExportPlan(sensors, {n: tags[n] for n in sensors if n in tags}, start, max(start, end), chosen)
+        named = sensors if request.sensors or request.types else ()
+        return ExportPlan(sensors, {n: tags[n] for n in sensors if n in tags}, start, max(start, end), named)
 
     async def windows(self, plan: ExportPlan) -> AsyncGenerator[tuple[int, Readings], None]:
-        """The readings of one window of time after the other, by sensor and time, and where each window ends (ns)."""
-        # As long as it takes for so many rows at one a second; what is denser or sparser shows at once.
-        at, span = plan.start_ns, MOST_ROWS * NS_PER_SECOND // max(1, len(plan.sensors))
-        while at < plan.end_ns:
-            end = min(at + span, plan.end_ns)
-            found = await self._store.raw_up_to(plan.sensors, at, end, MOST_ROWS)
-            if found is None and end - at > 1:
-                span = (end - at) // 2
+        """Yield the end of each interval (ns) and its readings, sorted by sensor and time."""
+        # Start with an interval that fits one reading per second, then adapt it to the actual density.
+        start, interval = plan.start_ns, MAX_ROWS * NS_PER_SECOND // max(1, len(plan.sensors))
+        while start < plan.end_ns:
+            end = min(start + interval, plan.end_ns)
+            points = await self._store.raw_up_to(plan.sensors, start, end, MAX_ROWS)
+            if points is None and end - start > 1:
+                interval = (end - start) // 2
                 continue
-            readings = _rows(await self._store.raw(plan.sensors, at, end) if found is None else found)
+            if points is None:
+                points = await self._store.raw(plan.sensors, start, end)
+            readings = _combine(points)
             yield end, readings
-            at = end
-            if len(readings) < MOST_ROWS // 3:
-                span = min(2 * span, LONGEST_SPAN_NS)
+            start = end
+            if len(readings) < MAX_ROWS // 3:
+                interval = min(2 * interval, MAX_INTERVAL_NS)
 
-    def _chosen(
-        self, request: ExportRequest, known: Sequence[str], tags: Mapping[str, SensorTags]
-    ) -> Sequence[str]:
-        unknown = sorted(set(request.sensors) - set(known))
-        if unknown:
-            more = " and others" if len(unknown) > 5 else ""
-            raise ExportRefused(
-                "sensors",
-                f"there is no sensor {', '.join(map(repr, unknown[:5]))}{more}",
-                "take names from the page of sensors, or leave `sensors` out for all",
-            )
-        kinds = {name: tags[name].sensor_type for name in known if name in tags}
-        missing = sorted(set(request.types) - set(kinds.values()))
-        if missing:
-            raise ExportRefused(
-                "types",
-                f"there is no sensor of type {', '.join(map(repr, missing[:5]))}",
-                f"there are {', '.join(sorted(set(kinds.values()) - {''})) or 'none'}",
-            )
-        if not request.sensors and not request.types:
-            return known
-        wanted = set(request.sensors) | {name for name, kind in kinds.items() if kind in request.types}
-        return [name for name in known if name in wanted]
+
+def _select(request: ExportRequest, known: Sequence[str], tags: Mapping[str, SensorTags]) -> Sequence[str]:
+    """Return the requested sensors among the known ones. Raises `ExportRefused` for unknown names and types."""
+    unknown = sorted(set(request.sensors) - set(known))
+    if unknown:
+        more = " and others" if len(unknown) > 5 else ""
+        raise ExportRefused(
+            "sensors",
+            f"unknown sensor {', '.join(map(repr, unknown[:5]))}{more}",
+            "use names from the Sensors page, or leave out `sensors` to export all",
+        )
+    types = {name: tags[name].sensor_type for name in known if name in tags}
+    unknown_types = sorted(set(request.types) - set(types.values()))
+    if unknown_types:
+        raise ExportRefused(
+            "types",
+            f"unknown sensor type {', '.join(map(repr, unknown_types[:5]))}",
+            f"available types: {', '.join(sorted(set(types.values()) - {''})) or 'none'}",
+        )
+    if not request.sensors and not request.types:
+        return known
+    selected = set(request.sensors) | {name for name, kind in types.items() if kind in request.types}
+    return [name for name in known if name in selected]
 
 
 def iso(time_ns: int) -> str:
+    """Return the time in ISO 8601, UTC, with the suffix Z."""
     return datetime.fromtimestamp(time_ns / NS_PER_SECOND, UTC).isoformat().replace("+00:00", "Z")
 
 
 def time_of(where: str, text: str) -> int:
-    """Nanoseconds since the epoch of an ISO 8601 time with its zone. Raises `ExportRefused`."""
-    mend = "write 2026-11-01T00:00:00Z, or another zone as +01:00"
+    """Return an ISO 8601 time with its zone as nanoseconds since the epoch. Raises `ExportRefused`."""
+    fix = "write it as 2026-11-01T00:00:00Z, or with another zone such as +01:00"
     try:
-        # In an address a plus sign means a space, and people write it all the same.
+        # In a URL a plus sign means a space, and many clients do not escape it.
         moment = datetime.fromisoformat(text.replace(" ", "+") if "T" in text else text)
         if moment.tzinfo is None:
-            raise ExportRefused(where, f"{text!r} says no zone", mend)
+            raise ExportRefused(where, f"{text!r} has no time zone", fix)
         seconds = moment.timestamp()
         if not 0 <= seconds < 9_000_000_000:
-            raise ExportRefused(where, f"{text!r} is out of range", mend)
+            raise ExportRefused(where, f"{text!r} is out of range", fix)
     except (ValueError, OverflowError):
-        raise ExportRefused(where, f"{text[:60]!r} is no time", mend) from None
+        raise ExportRefused(where, f"{text[:60]!r} is not a time", fix) from None
     return int(seconds) * NS_PER_SECOND + moment.microsecond * 1000
 
 
-def _rows(found: Mapping[str, Points]) -> Readings:
-    if not found:
+def _combine(points: Mapping[str, Points]) -> Readings:
+    if not points:
         return Readings.empty()
-    if len(found) == 1:
-        (only,) = found.values()
-        return Readings(tuple(found), np.zeros(len(only), np.int32), only.times, only.values)
-    sizes = [len(points) for points in found.values()]
+    if len(points) == 1:
+        (series,) = points.values()
+        return Readings(tuple(points), np.zeros(len(series), np.int32), series.times, series.values)
+    sizes = [len(series) for series in points.values()]
     return Readings(
-        tuple(found),
-        np.repeat(np.arange(len(found), dtype=np.int32), sizes),
-        np.concatenate([points.times for points in found.values()]),
-        np.concatenate([points.values for points in found.values()]),
+        tuple(points),
+        np.repeat(np.arange(len(points), dtype=np.int32), sizes),
+        np.concatenate([series.times for series in points.values()]),
+        np.concatenate([series.values for series in points.values()]),
     )

@@ -1,13 +1,14 @@
-"""The recent past of many series on one grid, for sparklines and for PUE; read again when a window completes."""
+"""The recent history of many series on one grid, for sparklines and PUE. It is read again when a window completes."""
 
 from __future__ import annotations
 
 import logging
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Final
+from typing import Final, TypeAlias
 
 import numpy as np
+from cachetools import LRUCache
 
 from backend.core.bucket import SeriesKind
 from backend.core.clock import Clock
@@ -16,8 +17,10 @@ from backend.core.outage import Outage
 from backend.core.ports import TimeSeriesStore
 from backend.core.reading import Float64, Int64
 from backend.core.windows import NS_PER_SECOND, Window
-from backend.queries.marks import Marks
 from backend.queries.ranges import COUNTED
+from backend.queries.watermarks import Watermarks
+
+log = logging.getLogger("seduce.queries")
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,24 +32,27 @@ class Span:
 
 
 HOUR_OF_MINUTES: Final = Span(Window.M1, 60)
-_FRESH_NS: Final = 60 * NS_PER_SECOND  # late readings change windows that were complete
-
 WEEK_OF_HOURS: Final = Span(Window.H1, 7 * 24)
+
+_MAX_AGE_NS: Final = 60 * NS_PER_SECOND
+"""Late readings change complete windows, so a history is read again after this time."""
+_MAX_CACHED: Final = 64
+"""Cached histories; the overview needs about four."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Line:
-    """A sparkline: `times` int64 (n,) ns, `values` float64 (n,), NaN in a gap."""
+class TrendLine:
+    """The points of a sparkline: `times` int64 (n,) ns, `values` float64 (n,), NaN in a gap."""
 
     times: Int64
     values: Float64
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Past:
-    """Means, reports expected and reports that came, float64 (series, windows); NaN where there is no bucket.
+class RecentHistory:
+    """Means, expected and received reports, float64 (series, windows); NaN where there is no bucket.
 
-    `reachable` is False where the store did not answer: all is NaN then.
+    `reachable` is False if the store was unreachable; then all columns are NaN.
     """
 
     names: tuple[str, ...]
@@ -57,96 +63,104 @@ class Past:
     reachable: bool = True
 
     def values(self, name: str) -> Float64:
+        """Return the means of one series."""
         row: Float64 = self.means[self.names.index(name)]
         return row
 
-    def line(self, name: str) -> Line:
-        return Line(self.starts, self.values(name))
+    def line(self, name: str) -> TrendLine:
+        """Return the means of one series as a sparkline."""
+        return TrendLine(self.starts, self.values(name))
 
-    def mean(self, names: Sequence[str]) -> Line:
-        """Mean over the named series of those that have a value in a window."""
+    def mean(self, names: Sequence[str]) -> TrendLine:
+        """Return the mean over the named series, per window, of those that have a value."""
         rows = self.means[[self.names.index(n) for n in names]]
-        known = ~np.isnan(rows)
+        filled = ~np.isnan(rows)
         with np.errstate(invalid="ignore", divide="ignore"):
-            return Line(self.starts, np.where(known, rows, 0.0).sum(0) / np.where(known, 1.0, 0.0).sum(0))
+            means = np.where(filled, rows, 0.0).sum(0) / filled.sum(0)
+        return TrendLine(self.starts, means)
 
     def shares(self, name: str) -> Float64:
-        """Share of the expected reports that came, a window; 0 where there is no bucket."""
+        """Return the share of the expected reports that arrived, per window; 0 where there is no bucket."""
         row = self.names.index(name)
         with np.errstate(invalid="ignore", divide="ignore"):
             share = self.reported[row] / self.expected[row]
         return np.where(np.isfinite(share), np.minimum(share, 1.0), 0.0)
 
     def coverage(self, name: str) -> float:
-        """Share over the whole span; a window without a bucket is not covered."""
+        """Return the share over the whole span; a window without a bucket is not covered."""
         return float(self.shares(name).mean()) if len(self.starts) else 0.0
 
 
+_Key: TypeAlias = tuple[SeriesKind, tuple[str, ...], Span]
+
+
 @dataclass(frozen=True, slots=True, eq=False)
-class _Kept:
+class _Cached:
     end: int
-    mark: int | None
+    watermark: int | None
     read_ns: int
-    past: Past
-
-
-log = logging.getLogger("seduce.queries")
+    history: RecentHistory
 
 
 class History:
     """Reads spans of roll-ups up to their watermark."""
 
-    def __init__(self, store: TimeSeriesStore, marks: Marks, clock: Clock) -> None:
+    def __init__(self, store: TimeSeriesStore, watermarks: Watermarks, clock: Clock) -> None:
         self._store = store
-        self._marks = marks
+        self._watermarks = watermarks
         self._clock = clock
         self._outage = Outage(log, "history_reads", level=logging.WARNING)
-        self._kept: dict[tuple[SeriesKind, tuple[str, ...], Span], _Kept] = {}
+        self._cache: LRUCache[_Key, _Cached] = LRUCache(_MAX_CACHED)
 
-    async def nodes(self, names: tuple[str, ...], span: Span) -> Past:
-        return await self._past(SeriesKind.NODE, names, span)
+    async def nodes(self, names: tuple[str, ...], span: Span) -> RecentHistory:
+        """Return the history of tree nodes."""
+        return await self._read_or_empty(SeriesKind.NODE, names, span)
 
-    async def sensors(self, names: tuple[str, ...], span: Span) -> Past:
-        return await self._past(SeriesKind.SENSOR, names, span)
+    async def sensors(self, names: tuple[str, ...], span: Span) -> RecentHistory:
+        """Return the history of sensors."""
+        return await self._read_or_empty(SeriesKind.SENSOR, names, span)
 
-    async def _past(self, kind: SeriesKind, names: tuple[str, ...], span: Span) -> Past:
-        """The span ends where the clock stands, at the newest edge: what is not rolled up yet is a gap there.
+    async def _read_or_empty(self, kind: SeriesKind, names: tuple[str, ...], span: Span) -> RecentHistory:
+        """Return the history, or an empty one if the store is unreachable: live values are useful without it.
 
-        What is live is worth showing without its past, so a store that is down is no failure here.
+        The span ends at the newest edge before now; a window that is not rolled up yet is a gap.
         """
         distinct = tuple(dict.fromkeys(names))
         try:
-            return await self._fresh(kind, distinct, span)
+            return await self._read_cached(kind, distinct, span)
         except TransientError as error:
             self._outage.failed(error)
             end = span.window.floor(self._clock.now_ns())
-            starts, none = _grid(span, end), np.full((len(distinct), span.size), np.nan)
-            return Past(distinct, starts, none, none, none, reachable=False)
+            empty = np.full((len(distinct), span.size), np.nan)
+            return RecentHistory(distinct, _starts(span, end), empty, empty, empty, reachable=False)
 
-    async def _fresh(self, kind: SeriesKind, distinct: tuple[str, ...], span: Span) -> Past:
-        mark = await self._marks.end(span.window)
-        now_edge = span.window.floor(self._clock.now_ns())
-        # One window of grace for the roll-up; beyond it the missing windows are shown as missing.
-        end = now_edge if mark is None else min(now_edge, max(mark, now_edge - span.window.ns))
-        kept = self._kept.get((kind, distinct, span))
+    async def _read_cached(self, kind: SeriesKind, names: tuple[str, ...], span: Span) -> RecentHistory:
+        watermark = await self._watermarks.end(span.window)
         now_ns = self._clock.now_ns()
-        if kept is not None and kept.end == end and kept.mark == mark and now_ns - kept.read_ns < _FRESH_NS:
-            return kept.past
-        past = await self._read(kind, distinct, span, end)
+        now_edge = span.window.floor(now_ns)
+        # The roll-up may be one window behind; beyond that the missing windows show as gaps.
+        end = now_edge if watermark is None else min(now_edge, max(watermark, now_edge - span.window.ns))
+        cached = self._cache.get((kind, names, span))
+        is_same = cached is not None and (cached.end, cached.watermark) == (end, watermark)
+        if cached is not None and is_same and now_ns - cached.read_ns < _MAX_AGE_NS:
+            return cached.history
+        history = await self._read(kind, names, span, end)
         self._outage.recovered()
-        self._kept[kind, distinct, span] = _Kept(end, mark, now_ns, past)
-        return past
+        self._cache[kind, names, span] = _Cached(end, watermark, now_ns, history)
+        return history
 
-    async def _read(self, kind: SeriesKind, names: tuple[str, ...], span: Span, end: int) -> Past:
+    async def _read(self, kind: SeriesKind, names: tuple[str, ...], span: Span, end: int) -> RecentHistory:
         first = end - span.size * span.window.ns
         columns = np.full((3, len(names), span.size), np.nan)
         if names:
-            found = await self._store.buckets(kind, names, span.window, first, end, COUNTED)
-            place = (found.codes, (found.starts - first) // span.window.ns)
-            for column, source in zip(columns, (found.mean, found.expected, found.reported), strict=True):
-                column[place] = source
-        return Past(names, _grid(span, end), *columns)
+            buckets = await self._store.buckets(kind, names, span.window, first, end, COUNTED)
+            cells = (buckets.codes, (buckets.starts - first) // span.window.ns)
+            for column, source in zip(
+                columns, (buckets.mean, buckets.expected, buckets.reported), strict=True
+            ):
+                column[cells] = source
+        return RecentHistory(names, _starts(span, end), *columns)
 
 
-def _grid(span: Span, end: int) -> Int64:
+def _starts(span: Span, end: int) -> Int64:
     return np.arange(-span.size, 0, dtype=np.int64) * span.window.ns + end

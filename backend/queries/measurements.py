@@ -1,4 +1,4 @@
-"""Raw readings of one sensor in one answer, as the old API gave them."""
+"""Raw readings of one sensor in one answer, for the REST API."""
 
 from __future__ import annotations
 
@@ -9,16 +9,16 @@ from backend.core.ports import TimeSeriesStore
 from backend.core.reading import Points
 from backend.queries.sensors import SensorService
 
-MOST_ROWS: Final = 1_000_000
-"""Readings of one answer, 40 MB of JSON: eleven days by seconds."""
+MAX_ROWS: Final = 1_000_000
+"""Readings in one answer: 40 MB of JSON, or eleven days of one reading per second."""
 
 
 class UnknownSensor(UserError):
-    """Nobody has heard of a sensor of this name."""
+    """There is no sensor with this name, neither in the description nor in the store."""
 
 
 class TooMany(UserError):
-    """More readings than one answer may have."""
+    """The answer would hold more than `MAX_ROWS` readings."""
 
 
 class MeasurementService:
@@ -29,12 +29,12 @@ class MeasurementService:
         self._store = store
 
     async def read(self, name: str, start_ns: int, end_ns: int) -> Points:
-        """Readings of [start_ns, end_ns]: both ends belong to it. Raises `UnknownSensor` and `TooMany`."""
+        """Return the readings of [start_ns, end_ns], both ends included. Raises `UnknownSensor` and `TooMany`."""
         if self._sensors.find(name) is None and name not in await self._store.latest([name]):
             raise UnknownSensor(name)
         if end_ns < start_ns:
             return Points.empty()
-        found = await self._store.raw_up_to([name], start_ns, end_ns + 1, MOST_ROWS)
-        if found is None:
-            raise TooMany(f"more than {MOST_ROWS:,} readings lie in the interval")
-        return found.get(name, Points.empty())
+        readings = await self._store.raw_up_to([name], start_ns, end_ns + 1, MAX_ROWS)
+        if readings is None:
+            raise TooMany(f"more than {MAX_ROWS:,} readings lie in the interval")
+        return readings.get(name, Points.empty())

@@ -1,4 +1,4 @@
-"""Racks with what stands in them, and the probes in front and behind."""
+"""Racks with their equipment, and the temperature probes at their front and back."""
 
 from __future__ import annotations
 
@@ -10,12 +10,12 @@ from backend.core.clock import Clock
 from backend.core.quantity import watts_per
 from backend.core.windows import NS_PER_SECOND
 from backend.inventory.model import Inventory, RoomArray, RoomPlan, Side
-from backend.queries.live import Live
+from backend.queries.live import LiveValues
 
 
 @dataclass(frozen=True, slots=True)
 class EquipmentState:
-    """A server or switch; `watts` is the sum over its reporting wattmeters, None where none reports."""
+    """A server or switch. `watts` is the sum over its reporting wattmeters; None if none reports."""
 
     name: str
     type: str
@@ -27,7 +27,7 @@ class EquipmentState:
 
 @dataclass(frozen=True, slots=True)
 class ProbeState:
-    """A temperature probe; `celsius` is None where it is silent, `age_s` where it never reported."""
+    """A temperature probe. `celsius` is None if it is silent; `age_s` is None if it never reported."""
 
     sensor: str
     side: Side
@@ -39,6 +39,8 @@ class ProbeState:
 
 @dataclass(frozen=True, slots=True)
 class RackState:
+    """A rack of `units` height units with its equipment and probes."""
+
     id: str
     units: int
     equipment: tuple[EquipmentState, ...]
@@ -46,9 +48,9 @@ class RackState:
 
 
 class RackService:
-    """racks.yaml, temperature.yaml and room_map.yaml, with last values."""
+    """Combines racks.yaml, temperature.yaml and room_map.yaml with last values."""
 
-    def __init__(self, inventory: Inventory, live: Live, clock: Clock) -> None:
+    def __init__(self, inventory: Inventory, live: LiveValues, clock: Clock) -> None:
         self._inventory = inventory
         self._live = live
         self._clock = clock
@@ -58,20 +60,20 @@ class RackService:
                 meters.setdefault(sensor.location, []).append(sensor.name)
         self._meters = {location: tuple(names) for location, names in meters.items()}
         self._probes = tuple(p.sensor for p in inventory.probes)
-        self._watts = tuple(dict.fromkeys(n for names in self._meters.values() for n in names))
-        units = (inventory.sensors[name].unit for name in self._watts)
-        self._scale = np.array([watts_per(unit) for unit in units], np.float64)
+        self._wattmeters = tuple(dict.fromkeys(n for names in self._meters.values() for n in names))
+        units = (inventory.sensors[name].unit for name in self._wattmeters)
+        self._watts_per_unit = np.array([watts_per(unit) for unit in units], np.float64)
 
     @property
     def count(self) -> int:
-        """How many racks there are, those that only have probes included."""
+        """Number of racks, including racks that only have probes."""
         return len({*(r.id for r in self._inventory.site.racks), *(p.rack for p in self._inventory.probes)})
 
     def racks(self) -> list[RackState]:
-        """In the order of racks.yaml; then racks that only have probes."""
+        """Return the racks in the order of racks.yaml, then racks that only have probes."""
         now_ns = self._clock.now_ns()
-        values = self._live.of(self._watts, now_ns) * self._scale
-        watts = dict(zip(self._watts, values.tolist(), strict=True))
+        values = self._live.values(self._wattmeters, now_ns) * self._watts_per_unit
+        watts = dict(zip(self._wattmeters, values.tolist(), strict=True))
         probes = self._probe_states(now_ns)
         equipment = {
             rack.id: tuple(
@@ -92,30 +94,33 @@ class RackService:
         return RackState(rack_id, max(self._inventory.site.units, highest), equipment, probes)
 
     def plan(self) -> RoomPlan | None:
+        """Return the floor plan; None if the description has none."""
         return self._inventory.plan
 
     def room(self) -> tuple[RoomArray, ...]:
+        """Return the sensor arrays of room_map.yaml."""
         return self._inventory.room
 
     def _equipment(self, name: str, kind: str, position: int, watts: dict[str, float]) -> EquipmentState:
         meters = self._meters.get(name, ())
-        known = [w for m in meters if (w := watts[m]) == w]
-        return EquipmentState(name, kind, position, meters, sum(known) if known else None, len(known))
+        reporting = [w for m in meters if (w := watts[m]) == w]  # NaN is not equal to itself
+        total = sum(reporting) if reporting else None
+        return EquipmentState(name, kind, position, meters, total, len(reporting))
 
     def _probe_states(self, now_ns: int) -> dict[str, list[ProbeState]]:
-        values = self._live.of(self._probes, now_ns)
+        values = self._live.values(self._probes, now_ns)
         times = self._live.times(self._probes)
         ages = np.maximum(now_ns - times, 0) / NS_PER_SECOND
         by_rack: dict[str, list[ProbeState]] = {}
         rows = zip(self._inventory.probes, values.tolist(), ages.tolist(), times.tolist(), strict=True)
-        for probe, value, age, time in rows:
+        for probe, value, age_s, time_ns in rows:
             state = ProbeState(
                 probe.sensor,
                 probe.side,
                 probe.position,
                 probe.servers,
                 None if value != value else value,
-                age if time > 0 else None,
+                age_s if time_ns > 0 else None,
             )
             by_rack.setdefault(probe.rack, []).append(state)
         return by_rack

@@ -1,23 +1,25 @@
-"""Which sensors there are, and what each said last."""
+"""Lists, searches and pages sensors, each with its newest reading."""
 
 from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Final
 
 from backend.core.clock import Clock
 from backend.core.errors import UserError
 from backend.core.windows import NS_PER_SECOND
 from backend.inventory.model import Inventory, Probe, PushSource, Sensor
-from backend.queries.live import Live
+from backend.queries.live import LiveValues
+from backend.watch.silence import is_silent
 
-MAX_PAGE = 1000
+MAX_PAGE: Final = 1000
 
 
 @dataclass(frozen=True, slots=True)
 class Latest:
-    """The newest reading of a sensor: `time_ns` UTC, `value` in its unit, `age_s` in seconds, `stale` once it is silent."""
+    """The newest reading of a sensor: `value` in its unit, `age_s` in seconds. `stale` is True if the sensor is silent."""
 
     time_ns: int
     value: float
@@ -27,7 +29,7 @@ class Latest:
 
 @dataclass(frozen=True, slots=True)
 class SensorPage:
-    """Some of the sensors that match; `total` counts all of them."""
+    """One page of the matching sensors; `total` counts all of them."""
 
     total: int
     sensors: Sequence[Sensor]
@@ -37,7 +39,7 @@ class SensorPage:
 
 @dataclass(frozen=True, slots=True)
 class TypeCount:
-    """How many sensors share a type and a unit."""
+    """The number of sensors with the same type and unit."""
 
     name: str
     unit: str
@@ -45,7 +47,7 @@ class TypeCount:
 
 
 def undescribed(name: str) -> Sensor:
-    """A probe that a card pushes and no file describes: kept and shown, so that it can be found and described."""
+    """Return a sensor for a probe that a card pushes and no file describes. It is shown so that it can be described."""
     return Sensor(
         name=name,
         sensor_type="temperature",
@@ -59,44 +61,46 @@ def undescribed(name: str) -> Sensor:
 
 
 class SensorService:
-    """Sensors of the description, and those that report without being described."""
+    """The sensors of the description, and the undescribed ones that report."""
 
-    def __init__(self, inventory: Inventory, live: Live, clock: Clock) -> None:
+    def __init__(self, inventory: Inventory, live: LiveValues, clock: Clock) -> None:
         self._described = inventory.sensors
         self._live = live
         self._clock = clock
-        self._found: dict[str, Sensor] = {}
+        self._undescribed: dict[str, Sensor] = {}
         self.probes: Mapping[str, Probe] = {p.sensor: p for p in inventory.probes}
 
     @property
     def count(self) -> int:
-        """How many are described."""
+        """Number of described sensors."""
         return len(self._described)
 
     def all(self) -> Sequence[Sensor]:
-        """Described sensors in the order of the files, then the undescribed ones."""
-        extra = [n for n in self._live.view.snapshot().names if n not in self._described]
-        return [*self._described.values(), *(self._undescribed(n) for n in extra)]
+        """Return the described sensors in the order of the files, then the undescribed ones."""
+        names = [n for n in self._live.view.snapshot().names if n not in self._described]
+        return [*self._described.values(), *(self._undescribed_sensor(n) for n in names)]
 
     def is_described(self, name: str) -> bool:
+        """Return whether the sensor is in the description."""
         return name in self._described
 
     def find(self, name: str) -> Sensor | None:
+        """Return one sensor, or None."""
         sensor = self._described.get(name)
         if sensor is None and self._live.view.latest(name) is not None:
-            return self._undescribed(name)
+            return self._undescribed_sensor(name)
         return sensor
 
     def require(self, names: Iterable[str]) -> list[Sensor]:
-        """The sensors of these names; raises `UserError` naming those that do not exist."""
-        found = [(n, self.find(n)) for n in dict.fromkeys(names)]
-        unknown = [n for n, sensor in found if sensor is None]
+        """Return the sensors of these names, each once. Raises `UserError` for names that do not exist."""
+        sensors = {name: self.find(name) for name in names}
+        unknown = [name for name, sensor in sensors.items() if sensor is None]
         if unknown:
             raise UserError(
-                f"sensors: there is no sensor {', '.join(map(repr, unknown[:5]))}"
-                f"{' and others' if len(unknown) > 5 else ''}: take names from the query `sensors`."
+                f"sensors: unknown sensor {', '.join(map(repr, unknown[:5]))}"
+                f"{' and others' if len(unknown) > 5 else ''}: use names from the query `sensors`."
             )
-        return [sensor for _, sensor in found if sensor is not None]
+        return [sensor for sensor in sensors.values() if sensor is not None]
 
     def select(
         self,
@@ -105,20 +109,23 @@ class SensorService:
         search: str | None = None,
         names: Collection[str] | None = None,
     ) -> list[Sensor]:
-        """Return the sensors that match all filters. Each word of `search` is in label, name, type, location, parent or a tag."""
+        """Return the sensors that match all filters.
+
+        Every word of `search` must occur in the label, name, type, location, parent or a tag.
+        """
         words = (search or "").lower().split()
-        named = None if names is None else frozenset(names)
+        allowed_names = None if names is None else frozenset(names)
         return [
             s
             for s in self.all()
             if (sensor_type is None or s.sensor_type == sensor_type)
             and (method is None or s.method == method)
-            and (named is None or s.name in named)
+            and (allowed_names is None or s.name in allowed_names)
             and (not words or _matches(s, words))
         ]
 
     def page(self, matching: Sequence[Sensor], first: int, after: str | None) -> SensorPage:
-        """`first` sensors behind the one named `after`. Raises `UserError` for a size or a name that cannot be."""
+        """Return `first` sensors after the one named `after`. Raises `UserError` for an invalid size or cursor."""
         if not 0 <= first <= MAX_PAGE:
             raise UserError(
                 f"sensors(first: {first}): expected 0 to {MAX_PAGE}: page with `after: pageInfo.endCursor`."
@@ -128,27 +135,29 @@ class SensorService:
             names = [s.name for s in matching]
             if after not in names:
                 raise UserError(
-                    "sensors(after:): the cursor is of no sensor in this list: start again without `after`."
+                    "sensors(after:): the cursor is not in this list: start again without `after`."
                 )
             start = names.index(after) + 1
         stop = start + first
         return SensorPage(len(matching), matching[start:stop], start > 0, stop < len(matching))
 
     def types(self) -> list[TypeCount]:
-        """Types with their units and counts, by name."""
+        """Return the types with their units and counts, by name."""
         counts = Counter((s.sensor_type, s.unit) for s in self.all())
         return [TypeCount(name, unit, count) for (name, unit), count in sorted(counts.items())]
 
     def latest(self, name: str) -> Latest | None:
+        """Return the newest reading of a sensor; None if it never reported."""
         reading = self._live.view.latest(name)
         if reading is None:
             return None
-        age_ns = max(0, self._clock.now_ns() - reading.time_ns)
-        stale = age_ns > self._live.max_age_ns(name)
-        return Latest(reading.time_ns, reading.value, age_ns / NS_PER_SECOND, stale)
+        now_ns = self._clock.now_ns()
+        stale = is_silent(reading.time_ns, now_ns, self._live.silent_after_ns(name))
+        age_s = max(0, now_ns - reading.time_ns) / NS_PER_SECOND
+        return Latest(reading.time_ns, reading.value, age_s, stale)
 
-    def _undescribed(self, name: str) -> Sensor:
-        return self._found.setdefault(name, undescribed(name))
+    def _undescribed_sensor(self, name: str) -> Sensor:
+        return self._undescribed.setdefault(name, undescribed(name))
 
 
 def _matches(sensor: Sensor, words: Sequence[str]) -> bool:

@@ -1,4 +1,4 @@
-"""All query services, built once from the ports."""
+"""All query services, built from the ports."""
 
 from __future__ import annotations
 
@@ -14,24 +14,24 @@ from backend.queries.devices import DeviceService
 from backend.queries.energy import EnergyService
 from backend.queries.history import History
 from backend.queries.labels import Labels
-from backend.queries.live import Live
-from backend.queries.marks import Marks
+from backend.queries.live import LiveValues
 from backend.queries.overview import OverviewService
 from backend.queries.racks import RackService
 from backend.queries.ratios import RatioService
 from backend.queries.sensors import SensorService
 from backend.queries.series import SeriesService
 from backend.queries.usage import UsageService
+from backend.queries.watermarks import Watermarks
 from backend.settings import Settings
 from backend.watch.service import EventService
 
 
 @dataclass(slots=True)
 class Queries:
-    """What the API answers from. Ask it anew for each question: a change of the description changes what it holds."""
+    """The services behind the API. Do not keep one of them: a reload of the description replaces them all."""
 
     clock: Clock
-    live: Live
+    live: LiveValues
     bus: Bus
     labels: Labels
     sensors: SensorService
@@ -66,23 +66,24 @@ class Queries:
         events: EventLog,
         work: Work,
     ) -> Queries:
-        live = Live(last_values, inventory.sensors, settings.live_max_age_s)
+        """Build all services for one description."""
+        live = LiveValues(last_values, inventory.sensors, settings.live_max_age_s)
         sensors = SensorService(inventory, live, clock)
-        marks = Marks(state, clock)
-        energy = EnergyService(inventory, live, store, marks, clock)
-        usage = UsageService(inventory, sensors, store, marks, clock, energy)
-        history = History(store, marks, clock)
+        watermarks = Watermarks(state, clock)
+        energy = EnergyService(inventory, live, store, watermarks, clock)
+        usage = UsageService(inventory, sensors, store, watermarks, clock, energy)
+        history = History(store, watermarks, clock)
         return cls(
             clock=clock,
             live=live,
             bus=bus,
             labels=Labels(inventory),
             sensors=sensors,
-            series=SeriesService(inventory, sensors, store, marks, clock),
+            series=SeriesService(inventory, sensors, store, watermarks, clock),
             energy=energy,
             usage=usage,
-            ratios=RatioService(inventory, store, marks, clock, settings),
-            balance=BalanceService(inventory, energy, usage, marks, clock),
+            ratios=RatioService(inventory, store, watermarks, clock, settings),
+            balance=BalanceService(inventory, energy, usage, watermarks, clock),
             racks=RackService(inventory, live, clock),
             overview=OverviewService(inventory, live, sensors, energy, history, clock, settings),
             devices=DeviceService(board, counters, clock, inventory.sensors),

@@ -18,7 +18,7 @@ from backend.core.asgi import Header, Receive, Scope, Send, send_json
 from backend.core.errors import TransientError, UserError
 from backend.formats.kinds import SORTS, Format
 from backend.queries.export import ExportRefused, ExportRequest, ExportService
-from backend.queries.rolled import RolledExportService
+from backend.queries.rollup_export import RollupExportService
 from backend.rest.export_address import Asked, asked
 from backend.rest.export_files import File, ReadingsFile, WindowsFile
 
@@ -36,7 +36,7 @@ class ExportEndpoint:
     def __init__(
         self,
         readings: ExportService,
-        rolled: RolledExportService,
+        rolled: RollupExportService,
         max_concurrent: int = MAX_CONCURRENT,
         stall_timeout_s: float = STALL_TIMEOUT_S,
     ) -> None:
@@ -58,7 +58,7 @@ class ExportEndpoint:
             wanted = asked(scope["query_string"].decode("latin-1"))
             file = await self._file(wanted)
         except ExportRefused as refused:
-            await _refuse(send, 400, refused.where, refused.what, refused.mend)
+            await _refuse(send, 400, refused.where, refused.what, refused.fix)
         except UserError as error:
             await _refuse(send, 400, "sensors", str(error), "name others")
         except TransientError as error:

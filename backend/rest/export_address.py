@@ -9,7 +9,7 @@ from urllib.parse import parse_qsl
 from backend.core.windows import WINDOWS, Window
 from backend.formats.kinds import Format
 from backend.queries.export import ExportRefused, ExportRequest, time_of
-from backend.queries.rolled import STATISTICS, RolledRequest
+from backend.queries.rollup_export import STATISTICS, RollupExportRequest
 
 Said: TypeAlias = dict[str, list[str]]
 
@@ -25,7 +25,7 @@ class Asked:
     """A format, and readings or windows to put into it."""
 
     kind: Format
-    request: ExportRequest | RolledRequest
+    request: ExportRequest | RollupExportRequest
 
 
 def asked(query: str) -> Asked:
@@ -50,7 +50,9 @@ def asked(query: str) -> Asked:
     if kind == Format.LINE:
         raise ExportRefused("format", "line protocol carries readings only", "take csv, arrow or parquet")
     statistics = _statistics(said)
-    return Asked(Format(kind), RolledRequest(Window(window), start, end, sensors, types, nodes, statistics))
+    return Asked(
+        Format(kind), RollupExportRequest(Window(window), start, end, sensors, types, nodes, statistics)
+    )
 
 
 def _read(query: str) -> Said:

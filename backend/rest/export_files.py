@@ -16,7 +16,7 @@ from backend.formats.kinds import SORTS, Format
 from backend.formats.windows import COVERAGE, Layout, Rolled, windows_writer
 from backend.formats.write import writer
 from backend.queries.export import ExportPlan, ExportService
-from backend.queries.rolled import RolledExportService, RolledPlan
+from backend.queries.rollup_export import RollupExportPlan, RollupExportService
 from backend.queries.series import SeriesColumns
 
 
@@ -54,7 +54,7 @@ class ReadingsFile:
 class WindowsFile:
     """Raises `UserError` for a format that carries no windows."""
 
-    def __init__(self, service: RolledExportService, plan: RolledPlan, kind: Format) -> None:
+    def __init__(self, service: RollupExportService, plan: RollupExportPlan, kind: Format) -> None:
         self._service, self._plan = service, plan
         layout = Layout(plan.sensors, plan.nodes, plan.window.value, plan.statistics)
         self._writer = windows_writer(kind, layout)

@@ -22,7 +22,7 @@ from backend.core.errors import TransientError
 from backend.core.reading import Points
 from backend.core.windows import NS_PER_SECOND
 from backend.inventory.model import Inventory
-from backend.queries import plain
+from backend.queries import rest_shapes
 from backend.queries.measurements import MeasurementService, TooMany, UnknownSensor
 from backend.queries.sensors import SensorService
 
@@ -71,9 +71,9 @@ class ReadRoutes:
         self._sensors = sensors
         self._measurements = measurements
         self._clock = clock
-        self._servers = orjson.Fragment(orjson.dumps(plain.servers(inventory)))
-        self._power = orjson.Fragment(orjson.dumps(plain.nested(inventory.consumption)))
-        self._infrastructure = orjson.Fragment(orjson.dumps(plain.infrastructure(inventory)))
+        self._servers = orjson.Fragment(orjson.dumps(rest_shapes.servers(inventory)))
+        self._power = orjson.Fragment(orjson.dumps(rest_shapes.nested_tree(inventory.consumption)))
+        self._infrastructure = orjson.Fragment(orjson.dumps(rest_shapes.infrastructure(inventory)))
 
     def routes(self) -> list[BaseRoute]:
         """All of them, and a clear 404 for whatever else is asked below the prefix."""

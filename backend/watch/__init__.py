@@ -1,1 +1,1 @@
-"""Sensors watched: what befalls them, noticed, kept and told."""
+"""Watches sensors: detects silence and implausible values, records them as events, and counts errors."""

@@ -1,91 +1,86 @@
-"""Temperature sensors that fall silent are counted, so that a probe that comes and goes shows."""
+"""Counts the silences of temperature sensors, so that an intermittent probe shows."""
 
 from __future__ import annotations
 
 import logging
 from collections.abc import Awaitable, Callable, Iterable, Mapping
-from typing import Final, TypeAlias
+from typing import TypeAlias
 
 from backend.core.clock import Clock
 from backend.core.ports import Counters, LastValuesView, TimeSeriesStore
-from backend.core.windows import NS_PER_SECOND
+from backend.watch.silence import ERROR_COUNTERS, is_silent, is_site_silent
 
 log = logging.getLogger(__name__)
 
-SILENT_NS: Final = 40 * NS_PER_SECOND
-PERIODS: Final = 2
-"""A sensor that is read seldom is silent only after so many of its periods."""
-
-Heard: TypeAlias = Callable[[], Awaitable[Mapping[str, int]]]
-"""Time of the newest reading (ns) of every sensor that has one."""
+ReadTimes: TypeAlias = Callable[[], Awaitable[Mapping[str, int]]]
+"""Returns the time of the newest reading (ns) of every sensor that has one."""
 
 
-class Unresponsive:
-    """Each look counts one error of every watched sensor that has been silent over 40 s.
+class SilenceCounter:
+    """Adds one error per check to every watched sensor that is silent by the rule `ERROR_COUNTERS`.
 
-    Time in which nobody looked does not count as silence: after a start a sensor has 40 s to be heard. Where no sensor at all
-    was heard in that time, it is not the probes that are silent, and nothing is counted.
+    Time before the first check does not count as silence. If the whole site is silent, nothing is counted.
     """
 
-    def __init__(self, watched: Mapping[str, float], heard: Heard, counters: Counters, clock: Clock) -> None:
-        """`watched` gives the period in seconds of each sensor."""
-        self._limits = _limits(watched)
-        self._heard = heard
+    def __init__(
+        self, periods_s: Mapping[str, float], read_times: ReadTimes, counters: Counters, clock: Clock
+    ) -> None:
+        """`periods_s` maps each watched sensor to its period in seconds."""
+        self._limits_ns = _limits_ns(periods_s)
+        self._read_times = read_times
         self._counters = counters
         self._clock = clock
         self._since_ns = clock.now_ns()
         self._silent: frozenset[str] = frozenset()
 
-    def update_description(self, watched: Mapping[str, float], heard: Heard) -> None:
-        """Other sensors from now on; those that are new have their 40 s to be heard."""
-        self._heard = heard
-        if watched.keys() - self._limits.keys():
+    def update_description(self, periods_s: Mapping[str, float], read_times: ReadTimes) -> None:
+        """Watch other sensors from now on. If one of them is new, the time until now does not count as silence."""
+        self._read_times = read_times
+        if periods_s.keys() - self._limits_ns.keys():
             self._since_ns = self._clock.now_ns()
-        self._limits = _limits(watched)
+        self._limits_ns = _limits_ns(periods_s)
 
     async def detect(self) -> frozenset[str]:
-        """One look. Returns the silent sensors. Raises `TransientError` where it cannot be seen or counted now."""
-        times, now = await self._heard(), self._clock.now_ns()
-        if max(times.values(), default=0) < now - SILENT_NS:
+        """Check once and return the silent sensors. Raises `TransientError` if readings or counters are unreachable."""
+        times, now_ns = await self._read_times(), self._clock.now_ns()
+        if is_site_silent(times.values(), now_ns):
             return frozenset()
         silent = frozenset(
             name
-            for name, limit in self._limits.items()
-            if now - max(times.get(name, 0), self._since_ns) > limit
+            for name, limit_ns in self._limits_ns.items()
+            if is_silent(max(times.get(name, 0), self._since_ns), now_ns, limit_ns)
         )
-        await self._counters.count(sorted(silent), now)
+        await self._counters.count(sorted(silent), now_ns)
         for name in sorted(silent - self._silent):
-            log.warning("%s: silent", name)
+            log.warning("sensor silent sensor=%s", name)
         for name in sorted(self._silent - silent):
-            log.info("%s: heard again", name)
+            log.info("sensor resumed sensor=%s", name)
         self._silent = silent
         return silent
 
 
-def _limits(watched: Mapping[str, float]) -> dict[str, int]:
-    return {
-        name: max(SILENT_NS, round(PERIODS * period_s * NS_PER_SECOND)) for name, period_s in watched.items()
-    }
+def _limits_ns(periods_s: Mapping[str, float]) -> dict[str, int]:
+    return {name: ERROR_COUNTERS.limit_ns(period_s) for name, period_s in periods_s.items()}
 
 
-def heard_live(view: LastValuesView) -> Heard:
-    """From the last values in memory."""
+def times_from_memory(view: LastValuesView) -> ReadTimes:
+    """Return a reader of the last values in memory."""
 
-    async def heard() -> Mapping[str, int]:
+    async def read_times() -> Mapping[str, int]:
         newest = view.snapshot()
         return {
-            newest.names[code]: t
-            for code, t in zip(newest.codes.tolist(), newest.times.tolist(), strict=True)
+            newest.names[code]: time_ns
+            for code, time_ns in zip(newest.codes.tolist(), newest.times.tolist(), strict=True)
         }
 
-    return heard
+    return read_times
 
 
-def heard_in(store: TimeSeriesStore, sensors: Iterable[str]) -> Heard:
-    """From the store, for a process that does not follow the bus."""
+def times_from_store(store: TimeSeriesStore, sensors: Iterable[str]) -> ReadTimes:
+    """Return a reader of the store, for a process that does not subscribe to the bus."""
     names = list(sensors)
 
-    async def heard() -> Mapping[str, int]:
+    async def read_times() -> Mapping[str, int]:
         return {name: reading.time_ns for name, reading in (await store.latest(names)).items()}
 
-    return heard
+    return read_times

@@ -1,25 +1,26 @@
-"""What has befallen sensors since the last look. Pure: readings and lasting events in, beginnings and ends out."""
+"""Decides which events of sensors started and ended since the last check. Pure: readings and open events in, changes out."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Final
 
 from backend.core.events import EventKind, SensorEvent
 from backend.core.quantity import Range
 from backend.core.reading import Reading
 from backend.core.windows import NS_PER_SECOND
-
-ALL_SILENT_NS: Final = 40 * NS_PER_SECOND
-"""Where no sensor at all was heard for so long, it is not the sensors that are silent."""
+from backend.watch.messages import describe_out_of_range, format_duration
+from backend.watch.silence import is_silent, is_site_silent
 
 
 @dataclass(frozen=True, slots=True)
-class Watched:
-    """A sensor: after how long it counts as silent, its unit's symbol, and what it can say, None for anything.
+class WatchedSensor:
+    """The parts of a sensor's description that decide about its events.
 
-    A `steady` one is never stuck.
+    silent_after_ns  age of the newest reading from which the sensor counts as silent
+    unit             symbol of the unit
+    range            plausible values; None if any value is
+    steady           True if a constant value is normal: the sensor is then never stuck
     """
 
     name: str
@@ -30,8 +31,8 @@ class Watched:
 
 
 @dataclass(frozen=True, slots=True)
-class Same:
-    """A value that a sensor has said, and no other, for hours: at least since `since_ns`."""
+class StuckValue:
+    """The only value that a sensor reported for `hours` hours. `since_ns` is the start of those hours."""
 
     value: float
     since_ns: int
@@ -39,89 +40,86 @@ class Same:
 
 
 @dataclass(frozen=True, slots=True)
-class Findings:
-    begun: Sequence[SensorEvent] = ()
+class EventChanges:
+    """Events that started, and open events with their end."""
+
+    started: Sequence[SensorEvent] = ()
     ended: Sequence[SensorEvent] = ()
 
 
 def judge(
-    watched: Iterable[Watched],
+    sensors: Iterable[WatchedSensor],
     newest: Mapping[str, Reading],
-    stuck: Mapping[str, Same],
-    lasting: Iterable[SensorEvent],
+    stuck: Mapping[str, StuckValue],
+    open_events: Iterable[SensorEvent],
     since_ns: int,
     now_ns: int,
-) -> Findings:
-    """`since_ns` is when somebody began to look: what was silent before that has not been noticed to be.
+) -> EventChanges:
+    """Return the changes between the open events and the newest readings.
 
-    A sensor that never reported befalls nothing: it is not connected yet.
+    `since_ns` is the time of the first check: silence is counted from then on. A sensor that never reported is not connected
+    yet and has no events. A sensor that is no longer described has no open events.
     """
-    if max((reading.time_ns for reading in newest.values()), default=0) < now_ns - ALL_SILENT_NS:
-        return Findings()
-    kept = {(event.sensor, event.kind): event for event in lasting}
-    begun: list[SensorEvent] = []
+    if is_site_silent((reading.time_ns for reading in newest.values()), now_ns):
+        return EventChanges()
+    open_by_key = {(event.sensor, event.kind): event for event in open_events}
+    started: list[SensorEvent] = []
     ended: list[SensorEvent] = []
-    known = set()
-    for sensor in watched:
-        known.add(sensor.name)
+    described = set()
+    for sensor in sensors:
+        described.add(sensor.name)
         reading = newest.get(sensor.name)
         if reading is None:
             continue
-        silent = now_ns - max(reading.time_ns, since_ns) > sensor.silent_after_ns
-        before = kept.get((sensor.name, EventKind.SILENT))
-        if silent and before is None:
-            begun.append(_event(EventKind.SILENT, reading.time_ns, sensor, reading, "fell silent"))
-        elif before is not None and now_ns - reading.time_ns <= sensor.silent_after_ns:
-            end, back = _back(before, sensor, reading)
-            ended.append(end)
-            begun.append(back)
+        silent = is_silent(max(reading.time_ns, since_ns), now_ns, sensor.silent_after_ns)
+        silence = open_by_key.get((sensor.name, EventKind.SILENT))
+        if silent and silence is None:
+            started.append(
+                _event(EventKind.SILENT, reading.time_ns, sensor, reading.value, "stopped reporting")
+            )
+        elif silence is not None and not is_silent(reading.time_ns, now_ns, sensor.silent_after_ns):
+            ended.append(replace(silence, ended_ns=reading.time_ns))
+            started.append(_resumption(silence, sensor, reading))
         if not silent:
-            _values(sensor, reading, stuck.get(sensor.name), kept, begun, ended)
-    # Of a sensor that is described no longer nothing lasts.
-    ended += [replace(event, ended_ns=now_ns) for event in kept.values() if event.sensor not in known]
-    return Findings(begun, ended)
+            _judge_value(sensor, reading, stuck.get(sensor.name), open_by_key, started, ended)
+    ended += [
+        replace(event, ended_ns=now_ns) for event in open_by_key.values() if event.sensor not in described
+    ]
+    return EventChanges(started, ended)
 
 
-def _values(
-    sensor: Watched,
+def _judge_value(
+    sensor: WatchedSensor,
     reading: Reading,
-    same: Same | None,
-    kept: Mapping[tuple[str, EventKind], SensorEvent],
-    begun: list[SensorEvent],
+    stuck: StuckValue | None,
+    open_by_key: Mapping[tuple[str, EventKind], SensorEvent],
+    started: list[SensorEvent],
     ended: list[SensorEvent],
 ) -> None:
-    """What the newest value of a sensor that reports tells."""
-    odd = kept.get((sensor.name, EventKind.OUT_OF_RANGE))
-    bounds = sensor.range
-    outside = bounds is not None and reading.value not in bounds
-    if outside and odd is None and bounds is not None:
-        plausible = f"between {bounds.low:g} and {bounds.high:g} {sensor.unit} is plausible"
-        said = f"says {reading.value:g} {sensor.unit}; {plausible}"
-        begun.append(_event(EventKind.OUT_OF_RANGE, reading.time_ns, sensor, reading, said))
-    elif odd is not None and not outside:
-        ended.append(replace(odd, ended_ns=reading.time_ns))
-    held = kept.get((sensor.name, EventKind.STUCK))
-    if held is not None and (sensor.steady or reading.value != held.value):
-        ended.append(replace(held, ended_ns=reading.time_ns))
-    elif held is None and same is not None and reading.value == same.value:
-        said = f"has said {same.value:g} {sensor.unit} and nothing else for {same.hours} hours"
-        begun.append(_event(EventKind.STUCK, same.since_ns, sensor, reading, said))
+    """Add the events that the newest value of a reporting sensor starts or ends."""
+    deviation = open_by_key.get((sensor.name, EventKind.OUT_OF_RANGE))
+    plausible = sensor.range
+    if plausible is not None and reading.value not in plausible:
+        if deviation is None:
+            text = describe_out_of_range(reading.value, sensor.unit, plausible)
+            started.append(_event(EventKind.OUT_OF_RANGE, reading.time_ns, sensor, reading.value, text))
+    elif deviation is not None:
+        ended.append(replace(deviation, ended_ns=reading.time_ns))
+    standstill = open_by_key.get((sensor.name, EventKind.STUCK))
+    if standstill is not None and (sensor.steady or reading.value != standstill.value):
+        ended.append(replace(standstill, ended_ns=reading.time_ns))
+    elif standstill is None and stuck is not None and reading.value == stuck.value:
+        text = f"has read {stuck.value:g} {sensor.unit} without change for {stuck.hours} hours"
+        started.append(_event(EventKind.STUCK, stuck.since_ns, sensor, reading.value, text))
 
 
-def _event(kind: EventKind, at_ns: int, sensor: Watched, reading: Reading, said: str) -> SensorEvent:
-    return SensorEvent(0, sensor.name, kind, at_ns, f"{sensor.name} {said}.", reading.value)
+def _event(kind: EventKind, at_ns: int, sensor: WatchedSensor, value: float, text: str) -> SensorEvent:
+    return SensorEvent(0, sensor.name, kind, at_ns, f"{sensor.name} {text}.", value)
 
 
-def _back(before: SensorEvent, sensor: Watched, reading: Reading) -> tuple[SensorEvent, SensorEvent]:
-    at = reading.time_ns
-    quiet = (at - before.at_ns) / NS_PER_SECOND
-    said = f"is heard again after {_duration(quiet)}"
-    back = replace(_event(EventKind.BACK, at, sensor, reading, said), ended_ns=at)
-    return replace(before, ended_ns=at), back
-
-
-def _duration(seconds: float) -> str:
-    for size, unit in ((86_400, "d"), (3_600, "h"), (60, "min")):
-        if seconds >= 2 * size:
-            return f"{seconds / size:.0f} {unit}"
-    return f"{seconds:.0f} s"
+def _resumption(silence: SensorEvent, sensor: WatchedSensor, reading: Reading) -> SensorEvent:
+    """Return the event `back` that follows a silence."""
+    duration = format_duration((reading.time_ns - silence.at_ns) / NS_PER_SECOND)
+    text = f"resumed reporting after {duration}"
+    event = _event(EventKind.BACK, reading.time_ns, sensor, reading.value, text)
+    return replace(event, ended_ns=reading.time_ns)

@@ -1,4 +1,4 @@
-"""Events of sensors, and their error counters, as people see them."""
+"""Serves the events of sensors and resets their error counters."""
 
 from __future__ import annotations
 
@@ -14,53 +14,61 @@ from backend.core.ports import Counters
 from backend.core.windows import NS_PER_SECOND
 
 MAX_PAGE: Final = 1_000
-SHOWN: Final = 100
-"""Events that a subscription begins with, beside all that last."""
-LEAST_SECONDS: Final = 1.0
-_SKEW_NS: Final = 60 * NS_PER_SECOND
-"""How far the clocks of two machines may be apart."""
+SNAPSHOT_EVENTS: Final = 100
+"""Newest events in the first answer of a subscription, besides all open ones."""
+MIN_INTERVAL_S: Final = 1.0
+"""Seconds between two answers of a subscription."""
+_MAX_SKEW_NS: Final = 60 * NS_PER_SECOND
+"""Largest expected difference between the clocks of two machines."""
 
 
 class EventService:
-    """Raises `TransientError` where the database or the counters cannot be reached."""
+    """Raises `TransientError` if the database or the counters are unreachable."""
 
     def __init__(self, log: EventLog, counters: Counters, clock: Clock) -> None:
         self._log = log
         self._counters = counters
         self._clock = clock
 
-    async def page(self, chosen: EventFilter, first: int) -> tuple[int, Sequence[SensorEvent], bool]:
-        """How many match in all, a page of them, noticed last first, and whether more follow. Raises `UserError`."""
+    async def page(self, event_filter: EventFilter, first: int) -> tuple[int, Sequence[SensorEvent], bool]:
+        """Return the number of matching events, the newest `first` of them, and whether more follow.
+
+        Newest is by the time of detection. Raises `UserError` for a page size out of range.
+        """
         if not 1 <= first <= MAX_PAGE:
             raise UserError(f"events(first: {first}): expected 1 to {MAX_PAGE}.")
-        found = await self._log.page(chosen, first + 1)
-        return await self._log.count(chosen), found[:first], len(found) > first
+        events = await self._log.page(event_filter, first + 1)
+        return await self._log.count(event_filter), events[:first], len(events) > first
 
     async def watch(self) -> AsyncGenerator[tuple[bool, Sequence[SensorEvent]], None]:
-        """(True, all events that last and the newest others) once, then (False, those that began or ended), at most once a
-        second; those noticed last first."""
-        since = self._clock.now_ns() - _SKEW_NS
-        known = {event.id: event for event in await self._log.page(EventFilter(), SHOWN)}
-        known |= {event.id: event for event in await self._log.open()}
-        yield True, _newest_first(known.values())
+        """Yield (True, open and newest events) once, then (False, events that started or ended).
+
+        At most one answer per second; each lists the events newest first, by the time of detection.
+        """
+        since_ns = self._clock.now_ns() - _MAX_SKEW_NS
+        events = {event.id: event for event in await self._log.page(EventFilter(), SNAPSHOT_EVENTS)}
+        events |= {event.id: event for event in await self._log.open()}
+        yield True, _newest_first(events.values())
         while True:
-            await asyncio.sleep(LEAST_SECONDS)
-            now = self._clock.now_ns()
+            await asyncio.sleep(MIN_INTERVAL_S)
+            now_ns = self._clock.now_ns()
             try:
-                fresh = await self._log.changed(since)
+                recent = await self._log.changed(since_ns)
             except TransientError:
                 continue
-            since = now - _SKEW_NS
-            news = [event for event in fresh if known.get(event.id) != event]
-            known |= {event.id: event for event in news}
-            if news:
-                yield False, _newest_first(news)
+            since_ns = now_ns - _MAX_SKEW_NS
+            changed = [event for event in recent if events.get(event.id) != event]
+            events |= {event.id: event for event in changed}
+            if changed:
+                yield False, _newest_first(changed)
 
     async def clear_errors(self, sensors: Sequence[str] | None) -> Sequence[SensorErrors]:
-        """Forget the errors counted of these sensors, of all if None. Answers what was forgotten; a sensor without errors is
-        no fault."""
-        before = await self._counters.errors()
-        cleared = [errors for errors in before if sensors is None or errors.sensor in sensors]
+        """Reset the error counters of these sensors; None selects all. Return the counters before the reset.
+
+        A sensor without errors is ignored.
+        """
+        counters = await self._counters.errors()
+        cleared = [errors for errors in counters if sensors is None or errors.sensor in sensors]
         await self._counters.reset(None if sensors is None else [errors.sensor for errors in cleared])
         return cleared
 

@@ -1,4 +1,4 @@
-"""One look at all sensors: reads what they said last, judges it, and keeps what is new."""
+"""Checks all sensors: reads their newest readings, judges them, and records the events that started or ended."""
 
 from __future__ import annotations
 
@@ -14,97 +14,103 @@ from backend.core.events import EventKind, EventLog
 from backend.core.ports import LastValuesView, RollupState, TimeSeriesStore
 from backend.core.reading import Reading
 from backend.core.windows import Window
-from backend.watch.judge import Findings, Same, Watched, judge
+from backend.watch.judge import EventChanges, StuckValue, WatchedSensor, judge
 
 log = logging.getLogger(__name__)
 
-Newest: TypeAlias = Callable[[], Awaitable[Mapping[str, Reading]]]
-"""The newest reading of every sensor that has one."""
+ReadNewest: TypeAlias = Callable[[], Awaitable[Mapping[str, Reading]]]
+"""Returns the newest reading of every sensor that has one."""
 
 
 class Watcher:
-    """`look` may be called by whatever process, one at a time: what lasts is read from the log."""
+    """Any process may call `check`, one call at a time: the open events are read from the event log."""
 
     def __init__(
         self,
-        watched: Iterable[Watched],
-        newest: Newest,
+        sensors: Iterable[WatchedSensor],
+        read_newest: ReadNewest,
         store: TimeSeriesStore,
         state: RollupState,
         events: EventLog,
         clock: Clock,
         stuck_hours: int,
     ) -> None:
-        """`stuck_hours` is for how many whole hours a value must stay the same; 0 looks for none."""
-        self._watched = tuple(watched)
-        self._newest = newest
+        """`stuck_hours` is the number of whole hours without change after which a sensor is stuck; 0 disables the check."""
+        self._sensors = tuple(sensors)
+        self._read_newest = read_newest
         self._store = store
         self._state = state
         self._events = events
         self._clock = clock
         self._stuck_hours = stuck_hours
         self._since_ns = clock.now_ns()
-        self._same: tuple[int, Mapping[str, Same]] = (0, {})
+        self._stuck: tuple[int, Mapping[str, StuckValue]] = (0, {})
 
-    def update_description(self, watched: Iterable[Watched], newest: Newest) -> None:
-        """Other sensors from now on."""
-        self._watched, self._newest = tuple(watched), newest
-        self._same = (0, {})
+    def update_description(self, sensors: Iterable[WatchedSensor], read_newest: ReadNewest) -> None:
+        """Watch other sensors from now on."""
+        self._sensors, self._read_newest = tuple(sensors), read_newest
+        self._stuck = (0, {})
 
-    async def look(self) -> Findings:
-        """Raises `TransientError` where it cannot be seen or kept now; the next look makes up for it."""
-        lasting = await self._events.open()
-        newest, stuck = await self._newest(), await self._stuck()
-        found = judge(self._watched, newest, stuck, lasting, self._since_ns, self._clock.now_ns())
-        await self._events.record(found.begun, found.ended)
-        for event in found.begun:
+    async def check(self) -> EventChanges:
+        """Check all sensors once and record the changes.
+
+        Raises `TransientError` if readings or events are unreachable; the next check catches up.
+        """
+        open_events = await self._events.open()
+        newest, stuck = await self._read_newest(), await self._find_stuck()
+        changes = judge(self._sensors, newest, stuck, open_events, self._since_ns, self._clock.now_ns())
+        await self._events.record(changes.started, changes.ended)
+        for event in changes.started:
             level = logging.INFO if event.kind is EventKind.BACK else logging.WARNING
-            log.log(level, "%s", event.message.removesuffix("."))
-        return found
+            log.log(level, "sensor event sensor=%s kind=%s: %s", event.sensor, event.kind, event.message)
+        return changes
 
-    async def _stuck(self) -> Mapping[str, Same]:
-        """Looked for once an hour, when another hour is rolled up."""
-        top = await self._state.watermark(Window.H1) if self._stuck_hours else None
-        if top is not None and top != self._same[0]:
-            names = [sensor.name for sensor in self._watched if not sensor.steady]
-            self._same = (top, await same_for_hours(self._store, names, top, self._stuck_hours))
-        return self._same[1]
+    async def _find_stuck(self) -> Mapping[str, StuckValue]:
+        """Return the stuck values. They are computed once per hour, after the roll-up of another hour."""
+        end_ns = await self._state.watermark(Window.H1) if self._stuck_hours else None
+        if end_ns is not None and end_ns != self._stuck[0]:
+            names = [sensor.name for sensor in self._sensors if not sensor.steady]
+            self._stuck = (end_ns, await find_stuck_values(self._store, names, end_ns, self._stuck_hours))
+        return self._stuck[1]
 
 
-async def same_for_hours(
+async def find_stuck_values(
     store: TimeSeriesStore, sensors: Sequence[str], end_ns: int, hours: int
-) -> Mapping[str, Same]:
-    """Sensors with one value other than 0 in each of so many whole hours up to `end_ns`.
+) -> Mapping[str, StuckValue]:
+    """Return the sensors that had one and the same value in each of the `hours` whole hours before `end_ns`.
 
-    0 is what a plug says whose server is off; it may say so for years.
+    The value 0 does not count: the plug of a server that is off may read 0 for years.
     """
-    start = end_ns - hours * Window.H1.ns
-    kept = await store.buckets(SeriesKind.SENSOR, sensors, Window.H1, start, end_ns, ("count", "min", "max"))
-    found = {}
-    for name, rows in kept.by_series().items():
-        here = rows.count > 0
-        low, high = np.min(rows.min[here], initial=np.inf), np.max(rows.max[here], initial=-np.inf)
-        if int(here.sum()) == hours and low == high != 0:
-            found[name] = Same(float(low), start, hours)
-    return found
+    start_ns = end_ns - hours * Window.H1.ns
+    buckets = await store.buckets(
+        SeriesKind.SENSOR, sensors, Window.H1, start_ns, end_ns, ("count", "min", "max")
+    )
+    stuck = {}
+    for name, rows in buckets.by_series().items():
+        filled = rows.count > 0
+        low = np.min(rows.min[filled], initial=np.inf)
+        high = np.max(rows.max[filled], initial=-np.inf)
+        if int(filled.sum()) == hours and low == high != 0:
+            stuck[name] = StuckValue(float(low), start_ns, hours)
+    return stuck
 
 
-def newest_live(view: LastValuesView, sensors: Iterable[str]) -> Newest:
-    """From the last values in memory."""
+def newest_from_memory(view: LastValuesView, sensors: Iterable[str]) -> ReadNewest:
+    """Return a reader of the last values in memory."""
     names = list(sensors)
 
-    async def newest() -> Mapping[str, Reading]:
-        found = {name: view.latest(name) for name in names}
-        return {name: reading for name, reading in found.items() if reading is not None}
+    async def read_newest() -> Mapping[str, Reading]:
+        readings = {name: view.latest(name) for name in names}
+        return {name: reading for name, reading in readings.items() if reading is not None}
 
-    return newest
+    return read_newest
 
 
-def newest_in(store: TimeSeriesStore, sensors: Iterable[str]) -> Newest:
-    """From the store, for a process that does not follow the bus."""
+def newest_from_store(store: TimeSeriesStore, sensors: Iterable[str]) -> ReadNewest:
+    """Return a reader of the store, for a process that does not subscribe to the bus."""
     names = list(sensors)
 
-    async def newest() -> Mapping[str, Reading]:
+    async def read_newest() -> Mapping[str, Reading]:
         return await store.latest(names)
 
-    return newest
+    return read_newest

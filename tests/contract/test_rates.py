@@ -9,8 +9,8 @@ import pytest
 
 from backend.accounts.rates import Limit, Rates
 from backend.bus import rates as memory
-from backend.bus.rates import MemoryRates
-from backend.bus.redis_rates import RedisRates
+from backend.bus.rates import MemoryRateLimits
+from backend.bus.redis_rates import RedisRateLimits
 from backend.core.clock import ManualClock
 from backend.core.errors import TooManyAttempts, TransientError
 from backend.core.rates import RateLimits
@@ -21,11 +21,11 @@ from tests.support.redis import RedisServer
 @pytest.fixture(params=["memory", "redis"])
 async def limits(request: pytest.FixtureRequest) -> AsyncIterator[RateLimits]:
     if request.param == "memory":
-        yield MemoryRates()
+        yield MemoryRateLimits()
         return
     server: RedisServer = request.getfixturevalue("redis_server")
     server.command("FLUSHALL")
-    found = RedisRates(server.url())
+    found = RedisRateLimits(server.url())
     yield found
     await found.close()
 
@@ -52,9 +52,9 @@ async def test_a_window_ends(limits: RateLimits) -> None:
 
 
 async def test_memory_is_bounded_whoever_attacks(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(memory, "MOST_KEYS", 10)
+    monkeypatch.setattr(memory, "MAX_KEYS", 10)
     clock = ManualClock(10**18)
-    limits = MemoryRates(clock)
+    limits = MemoryRateLimits(clock)
     for number in range(50):
         clock.advance(1)
         await limits.take(f"key{number}", 1, 600)
@@ -63,10 +63,10 @@ async def test_memory_is_bounded_whoever_attacks(monkeypatch: pytest.MonkeyPatch
 
 
 async def test_without_redis_attempts_are_counted_all_the_same() -> None:
-    away = RedisRates(f"redis://127.0.0.1:{free_port()}/0")
+    away = RedisRateLimits(f"redis://127.0.0.1:{free_port()}/0")
     with pytest.raises(TransientError):
         await away.take("a", 1, 60)
-    rates = Rates(away, MemoryRates())
+    rates = Rates(away, MemoryRateLimits())
     await rates.take("log-in", "a", Limit(1, 60))
     with pytest.raises(TooManyAttempts):
         await rates.take("log-in", "a", Limit(1, 60))
@@ -77,7 +77,7 @@ async def test_without_redis_attempts_are_counted_all_the_same() -> None:
 
 async def test_redis_holds_no_address_of_anybody(redis_server: RedisServer) -> None:
     redis_server.command("FLUSHALL")
-    limits = RedisRates(redis_server.url())
+    limits = RedisRateLimits(redis_server.url())
     await limits.take("log-in:anna@example.org", 1, 60)
     assert b"anna" not in redis_server.command("KEYS", "*")
     await limits.close()

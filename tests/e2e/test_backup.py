@@ -120,7 +120,7 @@ async def test_a_backup_of_a_running_dashboard_has_all_that_was_acknowledged(
     assert not (there.data_dir / "series.duckdb").exists()
     assert await restore(there, tmp_path / name) == 0
     async with running(there) as (services, _):
-        await services.ingest.settled()
+        await services.ingest.wait_until_drained()
         points = (await services.store.raw([sensor], DAY0 * 10**9 + 10 * 86_400 * 10**9, 2**62))[sensor]
         found = dict(zip(points.times.tolist(), points.values.tolist(), strict=True))
         assert {at: found.get(at) for at in before} == before, "an acknowledged reading is not in the backup"
@@ -144,7 +144,7 @@ async def test_a_backup_without_a_dashboard_holds_what_waits_in_the_spool(tmp_pa
     await asyncio.to_thread(run_backup, here, tmp_path / "backup")
     assert await restore(there, tmp_path / "backup") == 0
     async with running(there) as (services, _):
-        await services.ingest.settled()
+        await services.ingest.wait_until_drained()
         extra = readings(DAY0 + 2 * 86_400, 60, 1.0, seed=3, names=KNOWN)
         await assert_holds(services.store, expected([*HISTORY, extra]))
 

@@ -11,7 +11,7 @@ from pathlib import Path
 from backend.core.health import DeviceHealth
 from backend.inventory.loader import load
 from backend.processes.one_process import Parts, create_app
-from backend.queries.devices import UNHEARD_AFTER_NS
+from backend.queries.devices import CRAWLER_LIMIT_NS
 from backend.settings import Settings
 from tests.devices.support import EXAMPLE
 from tests.support.graphql_client import data
@@ -56,6 +56,6 @@ async def test_devices_of_a_crawler_process_are_seen_until_it_ends(tmp_path: Pat
             assert device["crawler"].startswith("snmp pdu-Z1.1 on ")
             assert f"process {process.pid}" in device["crawler"]
             assert len(device["sensors"]) == 12
-        old = [replace(d, reported_ns=d.reported_ns - 2 * UNHEARD_AFTER_NS) for d in devices]
+        old = [replace(d, reported_ns=d.reported_ns - 2 * CRAWLER_LIMIT_NS) for d in devices]
         await services.board.report(old)
         assert {d["state"] for d in (await data(app, QUERY))["devices"]} == {"UNHEARD"}

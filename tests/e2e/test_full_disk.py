@@ -118,7 +118,7 @@ async def running(door_disk: Path, crawler_disk: Path) -> AsyncIterator[Site]:
                 task.cancel()
             await asyncio.gather(*tasks[1:], return_exceptions=True)
             await asyncio.wait_for(spooled.settled(), 60)
-            await asyncio.wait_for(app.state.ingest.settled(), 60)
+            await asyncio.wait_for(app.state.ingest.wait_until_drained(), 60)
         finally:
             for task in tasks:
                 task.cancel()

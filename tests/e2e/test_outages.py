@@ -44,7 +44,7 @@ async def test_readings_are_taken_while_postgresql_is_away(tmp_path: Path) -> No
 
             now = time.time_ns()
             await push(now - 3600 * NS_PER_SECOND, 1.0)
-            await services.ingest.settled()
+            await services.ingest.wait_until_drained()
             await services.rollups.step()  # a horizon, before which readings are late
 
             await asyncio.to_thread(server.kill)
@@ -60,7 +60,7 @@ async def test_readings_are_taken_while_postgresql_is_away(tmp_path: Path) -> No
 
             await asyncio.to_thread(server.start)
             async with asyncio.timeout(90):
-                await services.ingest.settled()
+                await services.ingest.wait_until_drained()
 
             async def marked() -> bool:
                 spans = await services.state.dirty(100)

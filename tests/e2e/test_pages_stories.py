@@ -56,7 +56,7 @@ def test_which_server_drew_the_most_energy_last_week(browser: Browser, base_url:
 @pytest.mark.parametrize("width", ["desktop", "phone"])
 def test_which_probe_is_silent(browser: Browser, base_url: str, width: str) -> None:
     with opened(browser, base_url, width) as page, counting(page):
-        problem = page.get_by_role("link", name="has been silent").first
+        problem = page.get_by_role("link", name="has not reported").first
         told = problem.inner_text()
         problem.click()
         page.wait_for_url("**/sensor/*")

@@ -39,7 +39,7 @@ async def test_a_pushed_reading_is_live_at_once_and_then_in_the_series(tmp_path:
         news = (await socket.next())["readings"]
         assert news == {"snapshot": False, "sensors": ["front1"], "values": [21.44]}
 
-        await services.ingest.settled()
+        await services.ingest.wait_until_drained()
         query = """query ($from: DateTime!) {
             described: series(sensors: ["front1"], from: $from, window: RAW, maxPoints: 9) { values }
             other: series(sensors: ["28b8fb2909000003"], from: $from) { unit window values }

@@ -82,7 +82,7 @@ async def test_devices_come_and_go_and_the_others_are_not_disturbed(tmp_path: Pa
             await until(lambda: polls(app, "pdu-B"))
             assert not await polls(app, "pdu-A"), "what was removed is shown no more"
             assert "A" not in {n["id"] for n in (await ask(app, TREE))["energyTree"]["nodes"]}
-            await services.ingest.settled()
+            await services.ingest.wait_until_drained()
             assert await services.store.count(["s1_pdu-A"], 0, 2**62)
             assert services.ingest.counters.rejected == {}
 
@@ -127,7 +127,7 @@ async def test_a_hangup_reloads_and_a_change_of_history_is_foretold(tmp_path: Pa
         async with dashboard(tmp_path, pdus) as (app, _):
             services: Services = app.state.services
             await until(lambda: heard(services, "s2_pdu-A"))
-            await services.ingest.settled()
+            await services.ingest.wait_until_drained()
             past = services.clock.now_ns() - 3600 * NS_PER_SECOND
             await services.ingest.import_history(Readings.from_rows(["s1_pdu-A"], [past], [5.0]))
             await services.rollups.step()

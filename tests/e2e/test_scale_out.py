@@ -21,7 +21,7 @@ import websockets
 from backend.core.windows import NS_PER_SECOND, Window
 from backend.db.engine import Database
 from backend.db.rollup_state import SqlRollupState
-from backend.ingest.keys import new_key
+from backend.ingest.keys import generate_key
 from backend.store.influxdb.store import InfluxDBStore
 from tests.conftest import need
 from tests.support import postgres
@@ -87,7 +87,7 @@ async def running_site(folder: Path) -> AsyncIterator[Site]:
             stack.callback(server.stop)
             await asyncio.to_thread(server.start)
         database_url = stack.enter_context(postgres.server())
-        key, entry = new_key("crawlers")
+        key, entry = generate_key("crawlers")
         ports = {name: free_port() for name in (*WEB, *DOORS)}
         address = await stack.enter_async_context(nginx(folder / "nginx", ports))
         site = Site(address, influx.url(fresh_name()), database_url, key, ports=ports)

@@ -18,7 +18,7 @@ from pathlib import Path
 import httpx2
 import pytest
 
-from backend.ingest.keys import new_key
+from backend.ingest.keys import generate_key
 from backend.ingest.spoolfile import SpoolFile
 from backend.inventory.loader import load
 from backend.store.influxdb.store import InfluxDBStore
@@ -115,7 +115,7 @@ class Site:
 
 @asynccontextmanager
 async def running_site(folder: Path) -> AsyncIterator[Site]:
-    key, entry = new_key("crawlers")
+    key, entry = generate_key("crawlers")
     (folder / "key").write_text(key)
     for name in ("influx", "redis"):
         (folder / name).mkdir()

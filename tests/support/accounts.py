@@ -19,7 +19,7 @@ from backend.accounts.repository.audit import AuditFilter
 from backend.accounts.rules import Rules
 from backend.accounts.services import Accounts
 from backend.accounts.sign_up import SignUpRequest
-from backend.bus.rates import MemoryRates
+from backend.bus.rates import MemoryRateLimits
 from backend.core.clock import ManualClock
 from backend.core.mail import Mail
 from backend.db.engine import Database
@@ -71,11 +71,11 @@ class AccountBench:
         self.mailbox = MailBox()
         self.slept: list[float] = []
         self.store = AccountStore(database)
-        self.rates = MemoryRates(self.clock)
+        self.rates = MemoryRateLimits(self.clock)
         self.accounts = Accounts.build(
             self.store,
             self.clock,
-            Rates(self.rates, MemoryRates(self.clock), self._sleep),
+            Rates(self.rates, MemoryRateLimits(self.clock), self._sleep),
             self.mailbox,
             MailTemplates(),
             rules or Rules(),

@@ -59,7 +59,7 @@ def build() -> Starlette:
 
     @asynccontextmanager
     async def lifespan(_: Starlette) -> AsyncIterator[None]:
-        last_values.take(store.now())
+        last_values.merge(store.now())
         tasks = [asyncio.create_task(last_values.run()), asyncio.create_task(tick())]
         yield
         for task in tasks:

@@ -142,7 +142,7 @@ class SmallSite:
         """Last values, read `ago_s` seconds ago."""
         at = self.clock.now_ns() - round(ago_s * NS_PER_SECOND)
         readings = Readings.from_rows(list(values), [at] * len(values), list(values.values()))
-        self.last_values.take(readings)
+        self.last_values.merge(readings)
         return readings
 
     async def write(self, name: str, times_s: Iterable[float], values: Iterable[float]) -> None:

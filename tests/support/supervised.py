@@ -12,7 +12,7 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from backend.ingest.keys import new_key
+from backend.ingest.keys import generate_key
 from tests.conftest import need
 from tests.support import influx
 from tests.support.processes import ROOT, free_port
@@ -86,7 +86,7 @@ async def supervised(
     for name in ("spools", "celery"):
         (folder / "lib" / name).mkdir()
     ports = ports or spare_ports()
-    key, entry = new_key("crawlers")
+    key, entry = generate_key("crawlers")
     (folder / "etc" / "ingest-key").write_text(key)
     (folder / "etc" / "device-keys").write_text(entry + "\n")
     settings = {

@@ -27,9 +27,9 @@ from backend.graphql.fields.series import DEFAULT_MAX_POINTS, SERIES_COST, Serie
 from backend.graphql.fields.usage import Energy, to_energy
 from backend.graphql.loaders import BalanceKey, EnergyKey, SeriesRef
 from backend.graphql.scalars import TimeNs
-from backend.queries.energy import TreeState
+from backend.queries.energy import NodeState, TreeState
 from backend.queries.labels import Labels
-from backend.queries.watch import watch_tree
+from backend.queries.subscriptions import watch_tree
 
 
 @strawberry.type(description="A node of an energy tree with the sum over the sensors at or below it.")
@@ -112,25 +112,28 @@ def to_tree(
     """`metered`: nodes with a meter of their own; `moment`: the one that was asked for, None for now."""
     return EnergyTree(
         at=TimeNs(state.at_ns),
-        nodes=[
-            EnergyNode(
-                id=n.id,  # type: ignore[arg-type]
-                name=n.name,
-                parent=n.parent,  # type: ignore[arg-type]
-                target=n.target,  # type: ignore[arg-type]
-                target_label=labels.optional_sensor(n.target),
-                watts=n.watts,
-                coverage=n.coverage,
-                sensors_expected=n.sensors_expected,
-                sensors_reporting=n.sensors_reporting,
-                missing=list(n.missing),  # type: ignore[arg-type]
-                missing_labels=labels.sensors(n.missing),
-                missing_children=list(n.missing_children),  # type: ignore[arg-type]
-                moment=moment,
-                has_meter=n.id in metered,
-            )
-            for n in state.nodes
-        ],
+        nodes=[_to_node(node, labels, metered, moment) for node in state.nodes],
+    )
+
+
+def _to_node(
+    node: NodeState, labels: Labels, metered: Collection[str], moment: int | None = None
+) -> EnergyNode:
+    return EnergyNode(
+        id=node.id,  # type: ignore[arg-type]
+        name=node.name,
+        parent=node.parent,  # type: ignore[arg-type]
+        target=node.target,  # type: ignore[arg-type]
+        target_label=labels.optional_sensor(node.target),
+        watts=node.watts,
+        coverage=node.coverage,
+        sensors_expected=node.sensors_expected,
+        sensors_reporting=node.sensors_reporting,
+        missing=list(node.missing),  # type: ignore[arg-type]
+        missing_labels=labels.sensors(node.missing),
+        missing_children=list(node.missing_children),  # type: ignore[arg-type]
+        moment=moment,
+        has_meter=node.id in metered,
     )
 
 
@@ -156,6 +159,15 @@ class EnergyQuery:
         if moment is None:
             return to_tree(queries.energy.now(tree.value, below), queries.labels, metered)
         return to_tree(await queries.energy.at(tree.value, below, moment), queries.labels, metered, moment)
+
+    @query(
+        "The root of an energy tree now, without the nodes below it: its `series` and `energy` need no id.",
+        right=Right.READ,
+    )
+    async def energy_root(self, info: Info, tree: TreeArgument = Tree.CONSUMPTION) -> EnergyNode:
+        queries = info.context.queries
+        root = queries.energy.now(tree.value).nodes[0]
+        return _to_node(root, queries.labels, frozenset(queries.balance.nodes(tree.value)))
 
 
 @strawberry.type

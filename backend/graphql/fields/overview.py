@@ -10,7 +10,7 @@ from backend.graphql.execution.rules import READS_RANGE
 from backend.graphql.field import query
 from backend.graphql.scalars import Float64Array, Int64Array, TimeNs, floats, milliseconds
 from backend.queries import overview as figures
-from backend.queries.history import Line
+from backend.queries.history import TrendLine
 
 
 @strawberry.type(description="The recent past of a figure on a regular grid.")
@@ -68,7 +68,7 @@ class Overview:
     problems: list[Problem] = strawberry.field(description="What is wrong now; empty when all is well.")
 
 
-def _line(line: Line) -> Sparkline:
+def _line(line: TrendLine) -> Sparkline:
     return Sparkline(timestamps=milliseconds(line.times), values=floats(line.values))
 
 

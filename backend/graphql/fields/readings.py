@@ -14,7 +14,7 @@ from backend.graphql.execution.fanout import replaces_missed
 from backend.graphql.execution.rules import Arguments, Cost, Sizes
 from backend.graphql.field import NOT_GIVEN, subscription, value_or_none
 from backend.graphql.scalars import Float64Array, Int64Array, floats, milliseconds
-from backend.queries.watch import watch_readings
+from backend.queries.subscriptions import watch_readings
 
 
 def _snapshot_values(arguments: Arguments, sizes: Sizes) -> int:

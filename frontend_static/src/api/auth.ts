@@ -19,10 +19,10 @@ const Me = graphql(`
 
 /** Asks who sits here, once a page load. */
 export function whoIsThere(): void {
-  if (session.known) return;
+  if (session.isKnown) return;
   // Without an answer the rail shows neither; the page's own questions tell what is wrong.
   ask(Me, {}).then(
-    (data) => session.is(data.me),
+    (data) => session.setUser(data.me),
     () => undefined,
   );
 }

@@ -52,56 +52,30 @@ const OVERVIEW = graphql(
   [FIGURE],
 );
 
-/** Today, the same hours of yesterday, and those of a week ago. */
-const DAY = graphql(`
-  fragment DayParts on Query @_unmask {
-    today: energy(nodes: $nodes, from: $today) {
-      node
+/** Energy of a node today, in the same hours of yesterday, and in those of a week ago. */
+const DAYS = graphql(`
+  fragment DayParts on EnergyNode @_unmask {
+    today: energy(from: $today) {
       kwh
       coverage
     }
-    yesterday: energy(nodes: $nodes, from: $yesterday, to: $yesterdayTo) {
-      node
+    yesterday: energy(from: $yesterday, to: $yesterdayTo) {
       kwh
       coverage
     }
-    week: energy(nodes: $nodes, from: $week, to: $weekTo) {
-      node
+    week: energy(from: $week, to: $weekTo) {
       kwh
       coverage
     }
   }
 `);
 
-/** Everything the overview shows first, in one round trip. */
-export const OverviewPage = graphql(
+/** The past of a tree's root, as the overview's chart shows it. */
+const TOTAL = graphql(
   `
-    query OverviewPage(
-      $from: DateTime!
-      $to: DateTime
-      $nodes: [ID!]!
-      $points: Int!
-      $today: DateTime!
-      $yesterday: DateTime!
-      $yesterdayTo: DateTime!
-      $week: DateTime!
-      $weekTo: DateTime!
-    ) {
-      me {
-        email
-        isAdmin
-      }
+    fragment TotalParts on EnergyNode @_unmask {
       ...DayParts
-      overview {
-        ...OverviewParts
-      }
-      consumption: energyTree(tree: CONSUMPTION) {
-        ...TreeParts
-      }
-      production: energyTree(tree: PRODUCTION) {
-        ...TreeParts
-      }
-      series(nodes: $nodes, from: $from, to: $to, maxPoints: $points, statistics: [MEAN, MIN, MAX]) {
+      series(from: $from, to: $to, maxPoints: $points, statistics: [MEAN, MIN, MAX]) {
         sensor
         node
         unit
@@ -115,28 +89,69 @@ export const OverviewPage = graphql(
       }
     }
   `,
-  [OVERVIEW, TREE, DAY],
+  [DAYS],
 );
 
-export const DayAgain = graphql(
+/** Everything the overview shows first, in one round trip. */
+export const OverviewPage = graphql(
   `
-    query DayAgain(
-      $nodes: [ID!]!
+    query OverviewPage(
+      $from: DateTime!
+      $to: DateTime
+      $points: Int!
       $today: DateTime!
       $yesterday: DateTime!
       $yesterdayTo: DateTime!
       $week: DateTime!
       $weekTo: DateTime!
     ) {
-      ...DayParts
+      me {
+        email
+        isAdmin
+      }
+      overview {
+        ...OverviewParts
+      }
+      consumptionTree: energyTree(tree: CONSUMPTION) {
+        ...TreeParts
+      }
+      productionTree: energyTree(tree: PRODUCTION) {
+        ...TreeParts
+      }
+      consumption: energyRoot(tree: CONSUMPTION) {
+        ...TotalParts
+      }
+      production: energyRoot(tree: PRODUCTION) {
+        ...TotalParts
+      }
     }
   `,
-  [DAY],
+  [OVERVIEW, TREE, TOTAL],
 );
 
-export const OverviewAgain = graphql(
+export const DayRefresh = graphql(
   `
-    query OverviewAgain {
+    query DayRefresh(
+      $today: DateTime!
+      $yesterday: DateTime!
+      $yesterdayTo: DateTime!
+      $week: DateTime!
+      $weekTo: DateTime!
+    ) {
+      consumption: energyRoot(tree: CONSUMPTION) {
+        ...DayParts
+      }
+      production: energyRoot(tree: PRODUCTION) {
+        ...DayParts
+      }
+    }
+  `,
+  [DAYS],
+);
+
+export const OverviewRefresh = graphql(
+  `
+    query OverviewRefresh {
       overview {
         ...OverviewParts
       }
@@ -147,7 +162,8 @@ export const OverviewAgain = graphql(
 
 export type OverviewData = ResultOf<typeof OverviewPage>['overview'];
 
-export type DayData = ResultOf<typeof DayAgain>;
+/** Energy of the two totals: today and on the days it is compared with. */
+export type DayData = ResultOf<typeof DayRefresh>;
 
 export type FigureData = OverviewData['consumption'];
 

@@ -1,24 +1,22 @@
 import { ask } from '../api/client';
-import { DayAgain, type DayData, OverviewAgain, type OverviewData, OverviewPage } from '../api/overview';
+import { DayRefresh, type DayData, OverviewRefresh, type OverviewData, OverviewPage } from '../api/overview';
 import type { SeriesData } from '../api/series';
 import { sameHours } from '../lib/tree/dayComparison';
+import type { RootIds } from '../lib/tree/totals';
 import { isLive, type Range, spanOf, stamp } from '../lib/format/time';
 import { clock } from './clock.svelte';
 import { session } from './session.svelte';
 import { LiveTree } from './tree.svelte';
 
-const AGAIN_MS = 30_000;
-const DAY_AGAIN_MS = 300_000;
+const REFRESH_MS = 30_000;
+const DAY_REFRESH_MS = 300_000;
 
-/** What the first page shows: it comes in one round trip, and is kept up from then on. */
+/** The data of the first page. It arrives in one round trip and stays up to date from then on. */
 export class LiveOverview {
   readonly consumption = new LiveTree('CONSUMPTION');
   readonly production = new LiveTree('PRODUCTION');
   #figures = $state.raw<OverviewData | null>(null);
   #day = $state.raw<DayData | null>(null);
-
-  /** `nodes`: the roots that are charted and summed up. */
-  constructor(private readonly nodes: string[]) {}
 
   get figures(): OverviewData | null {
     return this.#figures;
@@ -29,44 +27,49 @@ export class LiveOverview {
     return this.#day;
   }
 
-  /** Everything at once; the answer's series are the chart's first lines. */
-  async begin(range: Range, points: number): Promise<SeriesData[]> {
+  get roots(): RootIds {
+    const [consumption, production] = [this.consumption.root?.id, this.production.root?.id];
+    return { ...(consumption && { consumption }), ...(production && { production }) };
+  }
+
+  /** Load everything at once. Return the series of the two totals over `range`. */
+  async load(range: Range, points: number): Promise<SeriesData[]> {
     const { from, to } = spanOf(range, clock.read());
-    const fixed = isLive(range) ? {} : { to: stamp(to) };
-    const data = await ask(OverviewPage, { from: stamp(from), ...fixed, nodes: this.nodes, points, ...this.#hours() });
-    this.consumption.seed(data.consumption);
-    this.production.seed(data.production);
+    const end = isLive(range) ? {} : { to: stamp(to) };
+    const data = await ask(OverviewPage, { from: stamp(from), ...end, points, ...comparedHours() });
+    this.consumption.seed(data.consumptionTree);
+    this.production.seed(data.productionTree);
     this.#figures = data.overview;
     this.#day = data;
-    session.is(data.me);
-    return data.series;
+    session.setUser(data.me);
+    return [data.consumption.series, data.production.series];
   }
 
   watch(): () => void {
     const stops = [this.consumption.watch(), this.production.watch()];
-    const again = (work: () => Promise<unknown>, ms: number): ReturnType<typeof setInterval> =>
+    const repeat = (refresh: () => Promise<unknown>, ms: number): ReturnType<typeof setInterval> =>
       setInterval(() => {
-        // What fails is asked for again the next time; the age of the data says that it is old.
-        if (!document.hidden && this.#figures) work().catch(() => undefined);
+        // The next refresh repeats a failed one. Meanwhile the page shows the age of its data.
+        if (!document.hidden && this.#figures) refresh().catch(() => undefined);
       }, ms);
     const timers = [
-      again(async () => (this.#figures = (await ask(OverviewAgain, {})).overview), AGAIN_MS),
-      again(async () => (this.#day = await ask(DayAgain, { nodes: this.nodes, ...this.#hours() })), DAY_AGAIN_MS),
+      repeat(async () => (this.#figures = (await ask(OverviewRefresh, {})).overview), REFRESH_MS),
+      repeat(async () => (this.#day = await ask(DayRefresh, comparedHours())), DAY_REFRESH_MS),
     ];
     return () => {
       timers.forEach(clearInterval);
       for (const stop of stops) stop();
     };
   }
+}
 
-  #hours() {
-    const { today, yesterday, week } = sameHours(clock.read());
-    return {
-      today: stamp(today.from),
-      yesterday: stamp(yesterday.from),
-      yesterdayTo: stamp(yesterday.to),
-      week: stamp(week.from),
-      weekTo: stamp(week.to),
-    };
-  }
+function comparedHours() {
+  const { today, yesterday, week } = sameHours(clock.read());
+  return {
+    today: stamp(today.from),
+    yesterday: stamp(yesterday.from),
+    yesterdayTo: stamp(yesterday.to),
+    week: stamp(week.from),
+    weekTo: stamp(week.to),
+  };
 }

@@ -1,44 +1,43 @@
-/** Whom the server knows at this page. */
-export interface Person {
+/** The logged-in user, as far as the page needs them. */
+export interface SessionUser {
   readonly email: string;
   readonly isAdmin: boolean;
 }
 
-/** Who sits here, as far as the page knows. */
+/** The log-in state of this page. */
 class Session {
-  #person = $state.raw<Person | null>(null);
-  #known = $state(false);
-  #ended = $state(false);
+  #user = $state.raw<SessionUser | null>(null);
+  #isKnown = $state(false);
+  #hasEnded = $state(false);
 
-  /** Address of who is logged in; null for nobody, and before it is known. */
+  /** E-mail address of the logged-in user; null if nobody is logged in, and before the server has answered. */
   get email(): string | null {
-    return this.#person?.email ?? null;
+    return this.#user?.email ?? null;
   }
 
-  /** Whether the places of administrators are theirs. */
-  get admin(): boolean {
-    return this.#person?.isAdmin ?? false;
+  get isAdmin(): boolean {
+    return this.#user?.isAdmin ?? false;
   }
 
-  /** Whether it is known who sits here. */
-  get known(): boolean {
-    return this.#known;
+  /** True once the server has said who is logged in. */
+  get isKnown(): boolean {
+    return this.#isKnown;
   }
 
-  /** The server answers only those who are logged in, and nobody is. */
-  get ended(): boolean {
-    return this.#ended;
+  /** True when the server requires a log-in and the session is missing or over. */
+  get hasEnded(): boolean {
+    return this.#hasEnded;
   }
 
-  is(person: Person | null): void {
-    this.#person = person;
-    this.#known = true;
-    if (person) this.#ended = false;
+  setUser(user: SessionUser | null): void {
+    this.#user = user;
+    this.#isKnown = true;
+    if (user) this.#hasEnded = false;
   }
 
   end(): void {
-    this.is(null);
-    this.#ended = true;
+    this.setUser(null);
+    this.#hasEnded = true;
   }
 }
 

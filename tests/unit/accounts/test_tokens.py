@@ -10,7 +10,7 @@ from backend.accounts.log import OPERATOR, Actor
 from backend.accounts.model import AuditKind
 from backend.core.asgi import send_json
 from backend.core.rights import ANONYMOUS, Credential, Right, Scope
-from backend.ingest.keys import Guard, KeyRing, Keys, Networks, new_key
+from backend.ingest.keys import CombinedKeys, ConfiguredKeys, DeviceAuth, Networks, generate_key
 from tests.support.accounts import HERE, AccountBench
 
 DAY = 86_400
@@ -144,7 +144,7 @@ async def test_this_machine_is_trusted_only_while_there_is_no_key_anywhere(bench
     async def answer(scope, receive, send) -> None:
         await send_json(send, 200, b"{}")
 
-    async def status(guard: Guard, secret: str = "") -> int:
+    async def status(guard: DeviceAuth, secret: str = "") -> int:
         said = []
 
         async def send(message) -> None:
@@ -155,12 +155,16 @@ async def test_this_machine_is_trusted_only_while_there_is_no_key_anywhere(bench
         await guard(scope, None, send)
         return said[0]["status"]
 
-    guard = Guard(answer, KeyRing(Keys.load(""), cache), Networks.none(), Networks.loopback())
+    guard = DeviceAuth(
+        answer, CombinedKeys(ConfiguredKeys.load(""), cache), Networks.none(), Networks.loopback()
+    )
     assert await status(guard) == 200
     _, secret = await bench.accounts.keys.create("pdu", "", OPERATOR)
     await cache.refresh()
     assert await status(guard) == 401
     assert await status(guard, secret) == 200
-    key, entry = new_key("settings")
-    both = Guard(answer, KeyRing(Keys.load(entry), cache), Networks.none(), Networks.loopback())
+    key, entry = generate_key("settings")
+    both = DeviceAuth(
+        answer, CombinedKeys(ConfiguredKeys.load(entry), cache), Networks.none(), Networks.loopback()
+    )
     assert [await status(both, s) for s in (key, secret, "x")] == [200, 200, 401]

@@ -53,16 +53,16 @@ async def test_it_starts_from_the_seed_and_follows_the_bus() -> None:
 
 def test_the_newest_time_wins_whatever_comes_last() -> None:
     last = LastValues(MemoryBus(), NAMES)
-    last.take(batch(("a", 5, 1.0), ("a", 3, 2.0)))
-    last.take(batch(("a", 4, 3.0)))
+    last.merge(batch(("a", 5, 1.0), ("a", 3, 2.0)))
+    last.merge(batch(("a", 4, 3.0)))
     assert last.latest("a") == Reading("a", 5, 1.0)
-    last.take(batch(("a", 5, 4.0)))  # the same reading again, corrected
+    last.merge(batch(("a", 5, 4.0)))  # the same reading again, corrected
     assert last.latest("a") == Reading("a", 5, 4.0)
 
 
 def test_what_is_stale_is_a_gap_and_never_zero() -> None:
     last = LastValues(MemoryBus(), NAMES)
-    last.take(batch(("a", 100, 1.0), ("b", 40, 2.0)))
+    last.merge(batch(("a", 100, 1.0), ("b", 40, 2.0)))
     np.testing.assert_array_equal(last.values(100, 60), [1.0, 2.0, np.nan])
     np.testing.assert_array_equal(last.values(101, 60), [1.0, np.nan, np.nan])
     assert last.latest("b") == Reading("b", 40, 2.0)
@@ -72,7 +72,7 @@ def test_what_is_stale_is_a_gap_and_never_zero() -> None:
 
 def test_sensors_outside_the_order_do_not_change_it() -> None:
     last = LastValues(MemoryBus(), NAMES)
-    last.take(batch(("x", 1, 9.0), ("b", 1, 2.0)))
+    last.merge(batch(("x", 1, 9.0), ("b", 1, 2.0)))
     assert last.names == NAMES
     assert last.values(1, 60).shape == (3,)
     assert last.latest("x") == Reading("x", 1, 9.0)
@@ -82,9 +82,9 @@ def test_sensors_outside_the_order_do_not_change_it() -> None:
 
 def test_what_is_handed_out_does_not_change_later() -> None:
     last = LastValues(MemoryBus(), NAMES)
-    last.take(batch(("a", 1, 1.0)))
+    last.merge(batch(("a", 1, 1.0)))
     values, times, snapshot = last.values(1, 60), last.times(), last.snapshot()
-    last.take(batch(("a", 2, 2.0)))
+    last.merge(batch(("a", 2, 2.0)))
     assert (values[0], times[0], snapshot.values[0]) == (1.0, 1, 1.0)
 
 
@@ -132,7 +132,7 @@ def test_it_keeps_what_a_dictionary_would(batches: list[list[Reading]]) -> None:
     last = LastValues(MemoryBus(), NAMES)
     expected: dict[str, Reading] = {}
     for readings in batches:
-        last.take(Readings.of(readings))
+        last.merge(Readings.of(readings))
         for r in readings:
             if r.sensor not in expected or r.time_ns >= expected[r.sensor].time_ns:
                 expected[r.sensor] = r

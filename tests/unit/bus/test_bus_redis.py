@@ -121,7 +121,7 @@ async def test_redis_stopped_and_started_again(buses, redis_server) -> None:
 async def test_a_frozen_redis_holds_a_publisher_for_seconds_and_a_listener_notices(
     buses, redis_server, monkeypatch
 ) -> None:
-    monkeypatch.setattr("backend.bus.redis._QUIET_S", 0.2)
+    monkeypatch.setattr("backend.bus.redis._PING_AFTER_S", 0.2)
     ours, theirs = buses
     async with theirs.subscribe() as batches:
         redis_server.freeze()
@@ -195,7 +195,7 @@ async def test_databases_of_one_server_do_not_mix(buses, redis_server) -> None:
 
 
 def test_a_url_that_cannot_be_is_said() -> None:
-    with pytest.raises(PermanentError, match="live bus"):
+    with pytest.raises(PermanentError, match="SEDUCE_BUS_URL"):
         RedisBus("http://127.0.0.1:6379")
 
 

@@ -90,6 +90,20 @@ async def test_a_tree_in_kilowatt_hours(site: SmallSite) -> None:
     assert (nodes["a_2"]["kwh"], nodes["a_2"]["coverage"], nodes["a_2"]["target"]) == (None, 0.0, "a_pdu-2")
 
 
+async def test_the_root_of_a_tree_needs_no_id(site: SmallSite) -> None:
+    query = f"""{{
+        consumption: energyRoot {{ id name parent energy(from: {FROM}) {{ kwh }} series(from: {FROM}, maxPoints: 2) {{ node }} }}
+        production: energyRoot(tree: PRODUCTION) {{ id }}
+        whole: energyTree {{ nodes {{ id name }} }} }}"""
+    answer = await data(site_app(site), query)
+    root = answer["consumption"]
+    first = answer["whole"]["nodes"][0]
+    assert (root["id"], root["name"], root["parent"]) == (first["id"], first["name"], None)
+    assert root["series"]["node"] == root["id"]
+    assert root["energy"]["kwh"] > 0
+    assert answer["production"]["id"] != root["id"]
+
+
 async def test_ratios_by_windows(site: SmallSite) -> None:
     query = f"""{{ pue(from: {FROM}, window: H1) {{ window timestamps values coverage value totalCoverage
         withheldWindows withheld }} renewableShare(from: {FROM}) {{ window values value withheldWindows }} }}"""
@@ -102,7 +116,7 @@ async def test_ratios_by_windows(site: SmallSite) -> None:
         "value": None,
         "totalCoverage": pytest.approx(2 / 3),
         "withheldWindows": 2,
-        "withheld": "Only 67% of the range is measured; at least 90% is needed.",
+        "withheld": "Not enough data: 67% of the range is covered; at least 90% is needed.",
     }
     assert answer["renewableShare"]["window"] == "M1"
     assert answer["renewableShare"]["withheldWindows"] == 120

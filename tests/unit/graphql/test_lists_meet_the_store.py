@@ -123,7 +123,7 @@ async def test_aligned_series_share_their_timestamps(site: SmallSite) -> None:
 
 @pytest.mark.parametrize(
     ("arguments", "words"),
-    [('sensors: ["fan"], window: RAW', "come when they come"), ('sensors: ["stray"]', "'stray' is not in")],
+    [('sensors: ["fan"], window: RAW', "no common times"), ('sensors: ["stray"]', "'stray' is not in")],
 )
 async def test_what_cannot_be_aligned_is_said(site: SmallSite, arguments: str, words: str) -> None:
     site.hear({"stray": 20.0})

@@ -46,7 +46,7 @@ async def test_a_sensor_that_is_not_there_ends_the_subscription() -> None:
         await socket.subscribe(READINGS, sensors=["nope"])
         message = await socket.receive()
         (found,) = message["payload"]["errors"] if message["type"] == "next" else message["payload"]
-        assert "no sensor 'nope'" in found["message"]
+        assert "unknown sensor 'nope'" in found["message"]
         assert (await socket.receive())["type"] == "complete"
 
 

@@ -6,17 +6,17 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from backend.core.reading import Reading
-from backend.ingest import lenient_json as tolerant
-from backend.ingest.validate import Reason, SensorIndex, judge_cards
+from backend.ingest import lenient_json
+from backend.ingest.validate import Reason, SensorIndex, validate_cards
 
 NOW = 1_700_000_000 * 10**9
 KNOWN = SensorIndex(["28b8fb2909000003", "rack probe 7"])
 
 
 def judge(body: bytes):
-    elements = tolerant.elements(body)
+    elements = lenient_json.elements(body)
     assert elements is not None
-    return judge_cards(KNOWN, elements, NOW, lambda name: True)
+    return validate_cards(KNOWN, elements, NOW, lambda name: True)
 
 
 def kept(body: bytes) -> list[tuple[str, float]]:
@@ -70,9 +70,9 @@ def test_the_contract() -> None:
 )
 def test_a_bad_probe_costs_only_itself(bad, reason) -> None:
     body = b'[{"sensor": "28:0a", "v": 20.5}, ' + bad + b', {"sensor": "28:0b", "v": 21.5}]'
-    verdict = judge(body)
-    assert [(r.sensor, r.value) for r in verdict.readings] == [("280a", 20.5), ("280b", 21.5)]
-    assert [r.reason for r in verdict.rejected] == [reason]
+    result = judge(body)
+    assert [(r.sensor, r.value) for r in result.readings] == [("280a", 20.5), ("280b", 21.5)]
+    assert [r.reason for r in result.rejected] == [reason]
 
 
 def test_described_sensors_may_have_any_name() -> None:
@@ -93,14 +93,14 @@ def test_an_array_cut_off_keeps_what_was_whole() -> None:
 
 @pytest.mark.parametrize("body", [b"", b"nonsense", b"5", b'"text"', b"null", b"[", b"{", b"[" * 5000])
 def test_no_element_at_all(body) -> None:
-    assert tolerant.elements(body) is None
+    assert lenient_json.elements(body) is None
 
 
 def test_strangers_are_let_in_as_long_as_there_is_room() -> None:
     elements = [{"sensor": s, "v": 20} for s in ("28:01", "28:b8:fb:29:09:00:00:03", "28:02")]
-    verdict = judge_cards(KNOWN, elements, NOW, lambda name: name == "2802")
-    assert [r.sensor for r in verdict.readings] == ["28b8fb2909000003", "2802"]
-    assert [(r.index, r.sensor, r.reason) for r in verdict.rejected] == [(0, "2801", Reason.TOO_MANY)]
+    result = validate_cards(KNOWN, elements, NOW, lambda name: name == "2802")
+    assert [r.sensor for r in result.readings] == ["28b8fb2909000003", "2802"]
+    assert [(r.index, r.sensor, r.reason) for r in result.rejected] == [(0, "2801", Reason.TOO_MANY)]
 
 
 ADDRESS = st.binary(min_size=8, max_size=8).map(lambda b: b.hex(":"))
@@ -137,8 +137,8 @@ BAD = st.sampled_from(
 def test_no_good_element_is_ever_lost(items, end) -> None:
     good = [i for i in items if isinstance(i, dict)]
     body = b"[" + b", ".join(orjson.dumps(i) if isinstance(i, dict) else i for i in items) + end
-    elements = tolerant.elements(body)
-    readings = judge_cards(KNOWN, elements or [], NOW, lambda name: True).readings
+    elements = lenient_json.elements(body)
+    readings = validate_cards(KNOWN, elements or [], NOW, lambda name: True).readings
     assert [(r.sensor, r.value) for r in readings] == [
         (g["sensor"].replace(":", ""), float(g["v"])) for g in good
     ]
@@ -146,7 +146,7 @@ def test_no_good_element_is_ever_lost(items, end) -> None:
 
 @given(st.one_of(st.binary(max_size=200), st.text(max_size=200).map(str.encode)))
 def test_nothing_makes_it_raise(body) -> None:
-    judge_cards(KNOWN, tolerant.elements(body) or [], NOW, lambda name: True)
+    validate_cards(KNOWN, lenient_json.elements(body) or [], NOW, lambda name: True)
 
 
 JSON = st.recursive(
@@ -158,10 +158,10 @@ JSON = st.recursive(
 
 @given(st.lists(JSON, max_size=6))
 def test_no_json_value_makes_it_raise(elements) -> None:
-    verdict = judge_cards(KNOWN, elements, NOW, lambda name: True)
-    assert len(verdict.readings) + len(verdict.rejected) == len(elements)
+    result = validate_cards(KNOWN, elements, NOW, lambda name: True)
+    assert len(result.readings) + len(result.rejected) == len(elements)
 
 
 def test_the_reader_stays_linear_on_hostile_bodies() -> None:
     for body in (b'{"\\"' * 60_000, b'"\\"' * 80_000, b"{" * 250_000, b'"' * 250_000, b"nan" * 80_000):
-        tolerant.elements(body)
+        lenient_json.elements(body)

@@ -9,7 +9,7 @@ import pytest
 
 from backend.core.asgi import send_json
 from backend.core.errors import UserError
-from backend.ingest.keys import Guard, Keys, Networks, new_key
+from backend.ingest.keys import ConfiguredKeys, DeviceAuth, Networks, generate_key
 from backend.settings import Settings
 
 
@@ -18,7 +18,7 @@ async def welcome(scope, receive, send) -> None:
 
 
 async def ask(
-    guard: Guard, peer: str | None, *headers: tuple[bytes, bytes]
+    guard: DeviceAuth, peer: str | None, *headers: tuple[bytes, bytes]
 ) -> tuple[int, dict[bytes, bytes]]:
     said = []
 
@@ -43,9 +43,9 @@ def bearer(key: str) -> tuple[bytes, bytes]:
 
 
 async def test_a_key_opens_the_door_from_anywhere() -> None:
-    key, entry = new_key("pdu")
-    other, _ = new_key("other")
-    guard = Guard(welcome, Keys.load(entry), Networks.none())
+    key, entry = generate_key("pdu")
+    other, _ = generate_key("other")
+    guard = DeviceAuth(welcome, ConfiguredKeys.load(entry), Networks.none())
     assert (await ask(guard, "10.1.2.3", bearer(key)))[0] == 200
     assert (await ask(guard, "10.1.2.3", (b"authorization", f"bearer  {key} ".encode())))[0] == 200
     for wrong in (bearer(other), bearer(key[:-1]), bearer(""), (b"authorization", key.encode())):
@@ -56,7 +56,7 @@ async def test_a_key_opens_the_door_from_anywhere() -> None:
 
 
 async def test_without_keys_only_loopback_pushes() -> None:
-    guard = Guard(welcome, Keys.load(""), Networks.loopback())
+    guard = DeviceAuth(welcome, ConfiguredKeys.load(""), Networks.loopback())
     for near in ("127.0.0.1", "127.9.9.9", "::1", "::ffff:127.0.0.1"):
         assert (await ask(guard, near))[0] == 200
     for far in ("10.0.0.1", "::ffff:10.0.0.1", "2001:db8::1", "", "nonsense", None):
@@ -65,42 +65,42 @@ async def test_without_keys_only_loopback_pushes() -> None:
 
 async def test_a_refusal_is_said_once_a_peer_and_never_the_key(caplog: pytest.LogCaptureFixture) -> None:
     caplog.set_level(logging.DEBUG)
-    guard = Guard(welcome, Keys.load(new_key("a")[1]), Networks.none())
+    guard = DeviceAuth(welcome, ConfiguredKeys.load(generate_key("a")[1]), Networks.none())
     for _ in range(3):
         await ask(guard, "10.0.0.1", bearer("a-secret-of-somebody"))
     await ask(guard, "10.0.0.2")
     assert [r.getMessage() for r in caplog.records] == [
-        "pushes of 10.0.0.1 to /ingest are refused: no valid device key",
-        "pushes of 10.0.0.2 to /ingest are refused: no valid device key",
+        "push rejected peer=10.0.0.1 path=/ingest; no valid device key",
+        "push rejected peer=10.0.0.2 path=/ingest; no valid device key",
     ]
 
 
 def test_keys_from_a_file_and_from_the_setting(tmp_path: Path) -> None:
-    (one, first), (two, second), (three, third) = (new_key(n) for n in "abc")
+    (one, first), (two, second), (three, third) = (generate_key(n) for n in "abc")
     file = tmp_path / "keys"
     file.write_text(f"# those of the meters\n{second}\n\n{third}  # a new one\n")
-    keys = Keys.load(f" {first.upper().replace('A:', 'a:')} ,", str(file))
+    keys = ConfiguredKeys.load(f" {first.upper().replace('A:', 'a:')} ,", str(file))
     assert [keys.owner(k.encode()) for k in (one, two, three, "x")] == ["a", "b", "c", None]
     assert len(keys) == 3
 
 
 def test_a_wrong_entry_is_told_by_its_place_and_not_shown(tmp_path: Path) -> None:
-    key, entry = new_key("a")
+    key, entry = generate_key("a")
     for text, told in (
         (f"a:{key}", "entry 1"),
         (f"{entry},{entry}", "entry 2.*twice"),
         (entry[2:], "entry 1"),
     ):
         with pytest.raises(UserError, match=told) as error:
-            Keys.load(text)
+            ConfiguredKeys.load(text)
         assert key not in str(error.value)
         assert entry[2:] not in str(error.value)
     with pytest.raises(UserError, match="cannot be read"):
-        Keys.load("", str(tmp_path / "none"))
+        ConfiguredKeys.load("", str(tmp_path / "none"))
     with pytest.raises(UserError, match="SEDUCE_CARD_NETWORKS"):
         Networks.parse("10.0.0.0/99")
     with pytest.raises(UserError, match="name"):
-        new_key("a b")
+        generate_key("a b")
 
 
 def test_the_key_to_send_comes_from_a_file_and_does_not_show(tmp_path: Path) -> None:

@@ -15,7 +15,7 @@ from backend.core.clock import ManualClock
 from backend.core.errors import PermanentError, SpoolFull, TransientError, UserError
 from backend.core.ports import SensorTags, WriteResult
 from backend.core.reading import Reading, Readings
-from backend.ingest.service import MAX_STRANGERS, STRANGER, Ingest
+from backend.ingest.service import MAX_UNKNOWN_PROBES, UNKNOWN_PROBE_TAGS, Ingest
 from backend.ingest.spool import SqliteSpool
 from tests.support.stores import FailingStore
 
@@ -43,7 +43,7 @@ class Setup:
             drain.cancel()
 
     async def settle(self) -> None:
-        await asyncio.wait_for(self.ingest.settled(), SOON)
+        await asyncio.wait_for(self.ingest.wait_until_drained(), SOON)
 
 
 @pytest.fixture
@@ -221,7 +221,7 @@ async def test_a_hook_that_cannot_now_is_asked_again_and_one_that_breaks_is_not(
     ingest = Ingest(spool, store, MemoryBus(), {"s0": WATTS}, clock=ManualClock(NOW), on_written=[hook])
     await ingest.push(Readings.of([Reading("s0", NOW, 1.0)]))
     drain = asyncio.create_task(ingest.run_drain())
-    await asyncio.wait_for(ingest.settled(), SOON)
+    await asyncio.wait_for(ingest.wait_until_drained(), SOON)
     drain.cancel()
     await spool.close()
     assert calls == [1, 1]
@@ -251,11 +251,11 @@ async def test_a_card_is_stamped_and_its_strangers_stand_in_the_room(s: Setup) -
     async with s.draining():
         await s.settle()
     assert s.store.kept == {("28b801", NOW): 21.5, ("s0", NOW): 20.0}
-    assert s.store.tags == {"28b801": STRANGER, "s0": WATTS}
+    assert s.store.tags == {"28b801": UNKNOWN_PROBE_TAGS, "s0": WATTS}
 
 
 async def test_strangers_are_bounded(s: Setup) -> None:
-    for start in range(0, MAX_STRANGERS + 100, 100):
+    for start in range(0, MAX_UNKNOWN_PROBES + 100, 100):
         cards = [{"sensor": f"28:{i:06x}", "v": 20} for i in range(start, start + 100)]
         outcome = await s.ingest.accept_cards(orjson.dumps(cards))
     assert outcome.accepted == 0

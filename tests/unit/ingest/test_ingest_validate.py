@@ -6,12 +6,12 @@ import pytest
 from backend.core.errors import UserError
 from backend.core.reading import Reading, Readings
 from backend.ingest.validate import (
-    AHEAD_NS,
-    EARLIEST_NS,
+    MAX_AHEAD_NS,
+    MIN_TIME_NS,
     Reason,
     SensorIndex,
-    judge_columns,
-    judge_readings,
+    validate_columns,
+    validate_readings,
 )
 
 NOW = 1_700_000_000 * 10**9
@@ -22,19 +22,19 @@ def judge(sensors, values, times=None):
     push = {"sensors": sensors, "values": values}
     if times is not None:
         push["times"] = times
-    return judge_columns(KNOWN, push, NOW)
+    return validate_columns(KNOWN, push, NOW)
 
 
 def test_a_clean_push_is_taken_whole_and_stamped() -> None:
-    verdict = judge(["a", "c"], [1, 2.5])
-    assert list(verdict.readings) == [Reading("a", NOW, 1.0), Reading("c", NOW, 2.5)]
-    assert verdict.readings.values.dtype == np.float64
-    assert not verdict.rejected
+    result = judge(["a", "c"], [1, 2.5])
+    assert list(result.readings) == [Reading("a", NOW, 1.0), Reading("c", NOW, 2.5)]
+    assert result.readings.values.dtype == np.float64
+    assert not result.rejected
 
 
 def test_device_times_are_kept_and_missing_ones_stamped() -> None:
-    verdict = judge(["a", "b"], [1, 2], [NOW - 5, None])
-    assert [r.time_ns for r in verdict.readings] == [NOW - 5, NOW]
+    result = judge(["a", "b"], [1, 2], [NOW - 5, None])
+    assert [r.time_ns for r in result.readings] == [NOW - 5, NOW]
     assert [r.time_ns for r in judge(["a", "b"], [1, 2], [NOW - 5, NOW - 4]).readings] == [NOW - 5, NOW - 4]
 
 
@@ -52,17 +52,17 @@ def test_device_times_are_kept_and_missing_ones_stamped() -> None:
     ],
 )
 def test_a_bad_value_costs_only_itself(value, reason) -> None:
-    verdict = judge(["a", "b", "c"], [1.0, value, 3.0])
-    assert [r.sensor for r in verdict.readings] == ["a", "c"]
-    assert [(r.index, r.sensor, r.reason) for r in verdict.rejected] == [(1, "b", reason)]
+    result = judge(["a", "b", "c"], [1.0, value, 3.0])
+    assert [r.sensor for r in result.readings] == ["a", "c"]
+    assert [(r.index, r.sensor, r.reason) for r in result.rejected] == [(1, "b", reason)]
 
 
 @pytest.mark.parametrize(
     "time, reason",
     [
-        (EARLIEST_NS - 1, Reason.PAST),
+        (MIN_TIME_NS - 1, Reason.PAST),
         (-1, Reason.PAST),
-        (NOW + AHEAD_NS + 1, Reason.FUTURE),
+        (NOW + MAX_AHEAD_NS + 1, Reason.FUTURE),
         (10**30, Reason.FUTURE),
         (1.7e18, Reason.TIME_TYPE),
         (True, Reason.TIME_TYPE),
@@ -70,21 +70,21 @@ def test_a_bad_value_costs_only_itself(value, reason) -> None:
     ],
 )
 def test_a_bad_time_costs_only_itself(time, reason) -> None:
-    verdict = judge(["a", "b"], [1.0, 2.0], [time, NOW])
-    assert list(verdict.readings) == [Reading("b", NOW, 2.0)]
-    assert [(r.index, r.reason) for r in verdict.rejected] == [(0, reason)]
+    result = judge(["a", "b"], [1.0, 2.0], [time, NOW])
+    assert list(result.readings) == [Reading("b", NOW, 2.0)]
+    assert [(r.index, r.reason) for r in result.rejected] == [(0, reason)]
 
 
-@pytest.mark.parametrize("time", [EARLIEST_NS, NOW + AHEAD_NS])
+@pytest.mark.parametrize("time", [MIN_TIME_NS, NOW + MAX_AHEAD_NS])
 def test_the_limits_themselves_are_allowed(time) -> None:
     assert len(judge(["a"], [1.0], [time]).readings) == 1
 
 
 @pytest.mark.parametrize("name", ["x", "", 5, None, ["a"], {"a": 1}])
 def test_an_unknown_sensor_costs_only_itself(name) -> None:
-    verdict = judge([name, "b"], [1.0, 2.0])
-    assert list(verdict.readings) == [Reading("b", NOW, 2.0)]
-    assert [(r.index, r.reason) for r in verdict.rejected] == [(0, Reason.UNKNOWN)]
+    result = judge([name, "b"], [1.0, 2.0])
+    assert list(result.readings) == [Reading("b", NOW, 2.0)]
+    assert [(r.index, r.reason) for r in result.rejected] == [(0, Reason.UNKNOWN)]
 
 
 def test_large_finite_values_are_no_overflow() -> None:
@@ -112,7 +112,7 @@ def test_an_empty_push_is_fine() -> None:
 )
 def test_what_is_not_columns_is_the_callers_to_mend(push) -> None:
     with pytest.raises(UserError):
-        judge_columns(KNOWN, push, NOW)
+        validate_columns(KNOWN, push, NOW)
 
 
 def test_readings_of_this_process_are_held_to_the_same_rules() -> None:
@@ -121,12 +121,12 @@ def test_readings_of_this_process_are_held_to_the_same_rules() -> None:
         Reading("x", NOW, 1.0),
         Reading("b", NOW, float("nan")),
         Reading("b", 5, 1.0),
-        Reading("c", NOW + AHEAD_NS + 1, 1.0),
+        Reading("c", NOW + MAX_AHEAD_NS + 1, 1.0),
         Reading("c", NOW, 2.0),
     ]
-    verdict = judge_readings(KNOWN, Readings.of(rows), NOW)
-    assert list(verdict.readings) == [rows[0], rows[5]]
-    assert [(r.index, r.reason) for r in verdict.rejected] == [
+    result = validate_readings(KNOWN, Readings.of(rows), NOW)
+    assert list(result.readings) == [rows[0], rows[5]]
+    assert [(r.index, r.reason) for r in result.rejected] == [
         (1, Reason.UNKNOWN),
         (2, Reason.NOT_FINITE),
         (3, Reason.PAST),
@@ -141,9 +141,9 @@ def test_relayed_pushes_let_in_what_cards_call_their_probes_while_there_is_room(
         "values": [1, 2, 3, 4, 5, None],
         "times": [NOW] * 6,
     }
-    verdict = judge_columns(KNOWN, push, NOW, lambda name: name in room)
-    assert list(verdict.readings) == [Reading("a", NOW, 1.0), Reading("28b8fb2909000003", NOW, 2.0)]
-    assert [(r.index, r.reason) for r in verdict.rejected] == [
+    result = validate_columns(KNOWN, push, NOW, lambda name: name in room)
+    assert list(result.readings) == [Reading("a", NOW, 1.0), Reading("28b8fb2909000003", NOW, 2.0)]
+    assert [(r.index, r.reason) for r in result.rejected] == [
         (2, Reason.TOO_MANY),
         (3, Reason.UNKNOWN),
         (4, Reason.UNKNOWN),

@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from backend.core.reading import Points
-from backend.queries.downsample import Columns, grid, merge, thin
+from backend.queries.downsample import Columns, build_grid, merge, thin
 
 S = 1_000_000_000
 
@@ -107,7 +107,7 @@ def test_merged_windows_equal_those_of_the_readings(data: st.DataObject) -> None
 
 def test_a_grid_without_readings_is_null_with_coverage_zero() -> None:
     columns = columns_of(np.array([1.0, 3.0, np.nan, np.nan]), 2)
-    found = grid(columns, 0, np.array([0, 2 * S]), 2 * S)
+    found = build_grid(columns, 0, np.array([0, 2 * S]), 2 * S)
     assert found.mean[0] == 2.0
     assert np.isnan(found.mean[1])
     assert np.isnan(found.sum[1])

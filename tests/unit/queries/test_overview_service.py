@@ -6,7 +6,7 @@ import pytest
 from backend.core.bucket import Buckets, SeriesKind
 from backend.core.windows import NS_PER_SECOND as S
 from backend.core.windows import Window
-from backend.queries.problems import ProblemKind
+from backend.watch.problems import ProblemKind
 from tests.support.small_site import NOON, SmallSite
 
 ALL = {"a_pdu-1": 100.0, "a_pdu-2": 100.0, "b_pdu-1": 50.0, "fan": 50.0, "sun": 75.0}
@@ -57,13 +57,13 @@ async def test_all_is_well() -> None:
 async def test_pue_is_withheld_with_the_reason() -> None:
     site = SmallSite()
     site.hear(ALL)
-    assert "No hour" in ((await site.queries.overview.read()).pue.withheld or "")
+    assert "no hour of the last 7 days" in ((await site.queries.overview.read()).pue.withheld or "")
     await week_of_hours(site, 84)
     site.clock.advance(61)
     pue = (await site.queries.overview.read()).pue
     assert pue.value is None
     assert pue.coverage == 0.5
-    assert pue.withheld == "Only 50% of the last 7 days is measured; at least 90% is needed."
+    assert pue.withheld == "Not enough data: 50% of the last 7 days is covered; at least 90% is needed."
 
 
 async def test_pue_counts_partly_silent_hours_as_partly_covered() -> None:
@@ -97,7 +97,7 @@ async def test_the_last_hour_by_minutes_with_gaps() -> None:
 
 def kinds(site: SmallSite) -> dict[ProblemKind, list[tuple[str, tuple[str, ...]]]]:
     found: dict[ProblemKind, list[tuple[str, tuple[str, ...]]]] = {}
-    for p in site.queries.overview._problems.find(site.clock.now_ns()):
+    for p in site.queries.overview.problems():
         found.setdefault(p.kind, []).append((p.message, p.sensors))
     return found
 
@@ -109,7 +109,7 @@ def test_silent_sensors_are_told_by_their_device() -> None:
     silent = kinds(site)[ProblemKind.SILENT]
     assert silent == [
         ("outside (card-1) has never reported.", ("outside",)),
-        ("back1 (card-1) has been silent for 10 min.", ("back1",)),
+        ("back1 (card-1) has not reported for 10 min.", ("back1",)),
     ]
 
 
@@ -130,7 +130,7 @@ def test_values_that_cannot_be_and_trees_that_are_not_whole() -> None:
     site.hear(ALL | AIR | {"front1": 85.0})
     site.hear({"fan": 5.0})
     assert kinds(site)[ProblemKind.OUT_OF_RANGE] == [
-        ("front1 says 85 °C; between -10 and 75 °C is plausible.", ("front1",))
+        ("front1 reads 85 °C; plausible is -10 to 75 °C.", ("front1",))
     ]
     site.clock.advance(61)
     site.hear(AIR | {"a_pdu-1": 1.0})
@@ -159,4 +159,4 @@ async def test_live_figures_do_not_need_the_store() -> None:
     found = await site.queries.overview.read()
     assert found.consumption.value == 300.0
     assert np.isnan(found.consumption.line.values).all()
-    assert found.pue.withheld == "The history cannot be reached now; nothing is lost."
+    assert found.pue.withheld == "The history is unavailable now. No data is lost."

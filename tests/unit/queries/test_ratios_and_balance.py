@@ -42,7 +42,7 @@ async def test_hours_that_are_measured_too_little_are_withheld() -> None:
     assert found.coverage == pytest.approx([1.0, 2 / 3, 1 - 1 / 60 / 4])
     assert found.withheld == 1
     assert found.value is None  # eight ninths of the hardware's reports came
-    assert found.reason == "Only 89% of the range is measured; at least 90% is needed."
+    assert found.reason == "Not enough data: 89% of the range is covered; at least 90% is needed."
 
 
 async def test_the_threshold_is_the_setting() -> None:
@@ -57,7 +57,8 @@ async def test_the_threshold_is_the_setting() -> None:
     found = await strict.ratios.pue(START * S, None, "1h")
     assert found.value == pytest.approx(1.2 - 0.1 / 60)
     assert found.reason is not None
-    assert found.reason.startswith("1 of 3 windows are withheld: less than 85%")
+    assert found.reason.startswith("1 of 3 windows are withheld: ")
+    assert "less than 85% coverage" in found.reason
 
 
 async def test_the_renewable_share_in_percent() -> None:
@@ -71,7 +72,9 @@ async def test_the_renewable_share_in_percent() -> None:
 async def test_nothing_measured_is_withheld_with_the_reason() -> None:
     found = await SmallSite().queries.ratios.pue(START * S, None, "auto")
     assert (found.value, len(found.values), found.share) == (None, 0, 0.0)
-    assert found.reason == "No minute of the range has both datacenter and hardware_cluster measured."
+    assert found.reason == (
+        "Not enough data: no minute of the range has values of datacenter and hardware_cluster."
+    )
     with pytest.raises(UserError, match="not before"):
         await SmallSite().queries.ratios.pue(NOON * S, None, "1h")
     queries = SmallSite(settings=Settings(pue_it_node="nope")).queries
@@ -136,7 +139,7 @@ async def test_balance_over_a_range_compares_the_time_that_both_have() -> None:
 
 async def test_faults_of_the_caller() -> None:
     balance = metered().queries.balance
-    with pytest.raises(UserError, match="Those that have: hardware_cluster"):
+    with pytest.raises(UserError, match="Nodes with their own meter: hardware_cluster"):
         await balance.read(["datacenter"], None, None, None)
     with pytest.raises(UserError, match="not both"):
         await balance.read(["hardware_cluster"], START * S, START * S, None)

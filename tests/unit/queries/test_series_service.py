@@ -123,8 +123,8 @@ async def test_what_no_file_describes_is_read_raw() -> None:
     ("asked", "words"),
     [
         (request(NOON, NOON - 1), "is not before"),
-        (request(NOON - 1, sensors=("nope",)), "no sensor 'nope'"),
-        (request(NOON - 1, sensors=(), nodes=("nope",)), "no node 'nope'"),
+        (request(NOON - 1, sensors=("nope",)), "unknown sensor 'nope'"),
+        (request(NOON - 1, sensors=(), nodes=("nope",)), "unknown node 'nope'"),
         (request(NOON - 1, sensors=()), "name at least one"),
         (request(NOON - 1, max_points=0), "expected 1 to"),
         (request(NOON - 400 * DAY, window=WindowChoice.RAW), "the limit is"),

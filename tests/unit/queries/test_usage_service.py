@@ -261,7 +261,7 @@ async def test_faults_of_the_caller() -> None:
     usage = SmallSite().queries.usage
     with pytest.raises(UserError, match=r"front1 \(celsius\)"):
         await usage.read(request(START, sensors=("front1",)))
-    with pytest.raises(UserError, match="no node 'nowhere'"):
+    with pytest.raises(UserError, match="unknown node 'nowhere'"):
         await usage.read(request(START, sensors=(), nodes=("nowhere",)))
     with pytest.raises(UserError, match="name at least one"):
         await usage.read(request(START, sensors=()))

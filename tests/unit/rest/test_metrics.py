@@ -48,7 +48,7 @@ async def test_a_process_shows_every_metric_of_the_page_and_no_other(tmp_path: P
     ):
         body = {"sensors": ["fan", "nope", "front1"], "values": [12.5, 1, None]}
         assert (await client.post("/ingest", json=body)).json()["update_count"] == 1
-        await app.state.services.ingest.settled()
+        await app.state.services.ingest.wait_until_drained()
         for query in ("{ sensorTypes { name } }", "{ nonsense }", "{"):
             await client.post("/graphql", json={"query": query})
         async with asyncio.timeout(30):

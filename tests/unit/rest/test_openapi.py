@@ -17,7 +17,7 @@ from starlette.routing import Mount, Route
 
 from backend.formats.kinds import Format
 from backend.processes.one_process import Parts, create_app, create_web
-from backend.queries.rolled import STATISTICS
+from backend.queries.rollup_export import STATISTICS
 from backend.rest.export_address import PARAMETERS
 from backend.rest.openapi import document
 from backend.settings import Settings

@@ -13,7 +13,7 @@ import pytest
 from backend.bus.memory import MemoryBus
 from backend.cli.main import main
 from backend.core.errors import PermanentError, TransientError
-from backend.ingest.keys import new_key
+from backend.ingest.keys import generate_key
 from backend.processes.cards import create_registerer
 from backend.processes.ingest import create_ingest, run_rollups
 from backend.processes.one_process import Parts, create_app, create_web
@@ -47,7 +47,7 @@ async def test_what_one_process_takes_another_shows_at_once(tmp_path: Path) -> N
         answer = await door.post("/ingest", json={"sensors": ["fan"], "values": [12.5]})
         assert answer.status_code == 200
         assert (await socket.next())["readings"] == {"snapshot": False, "values": [12.5]}
-        await ingest.state.ingest.settled()
+        await ingest.state.ingest.wait_until_drained()
         async with httpx2.AsyncClient(base_url=f"http://{address}") as page:
             assert (await page.get("/readyz")).status_code == 200
             assert (await page.post("/ingest", json={})).status_code in (404, 405)
@@ -60,7 +60,7 @@ async def test_cards_are_answered_while_the_door_is_away_and_what_they_said_gets
     tmp_path: Path,
 ) -> None:
     parts = shared()
-    key, entry = new_key("cards")
+    key, entry = generate_key("cards")
     port = free_port()
     settings = Settings(data_dir=tmp_path / "cards", ingest_url=f"http://127.0.0.1:{port}", ingest_key=key)
     cards = create_registerer(settings, parts.inventory)
@@ -71,14 +71,14 @@ async def test_cards_are_answered_while_the_door_is_away_and_what_they_said_gets
         assert (await client.get("/readyz")).json()["spool"] == {"readings_waiting": 2}
         ingest = create_ingest(Settings(data_dir=tmp_path / "ingest", device_keys=entry), parts)
         async with serving(ingest, port=port):
-            await asyncio.wait_for(cards.state.ingest.settled(), 20)
-            await ingest.state.ingest.settled()
+            await asyncio.wait_for(cards.state.ingest.wait_until_drained(), 20)
+            await ingest.state.ingest.wait_until_drained()
     latest = await parts.store.latest()
     assert {name: r.value for name, r in latest.items()} == {"front1": 21.5, PROBE: 19.0}
 
 
 async def test_doors_ask_for_keys_once_there_are_some(tmp_path: Path) -> None:
-    key, entry = new_key("pdu")
+    key, entry = generate_key("pdu")
     settings = Settings(data_dir=tmp_path, device_keys=entry, card_networks="10.0.0.0/8")
     body = {"sensors": ["fan"], "values": [1.0]}
     card = [{"sensor": "front1", "v": 20}]
@@ -116,7 +116,7 @@ async def test_readings_are_taken_before_the_store_is_there(
         answer = await door.post("/ingest", json={"sensors": ["fan"], "values": [1.0]})
         assert answer.status_code == 200
         store.away = False
-        await asyncio.wait_for(app.state.ingest.settled(), 20)
+        await asyncio.wait_for(app.state.ingest.wait_until_drained(), 20)
     assert "fan" in await store.latest()
 
 

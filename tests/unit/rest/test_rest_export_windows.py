@@ -16,7 +16,7 @@ import pytest
 from starlette.applications import Starlette
 from starlette.routing import Route
 
-from backend.queries import rolled
+from backend.queries import rollup_export
 from backend.queries.series import SeriesRequest, WindowChoice
 from tests.support.export import export_door
 from tests.support.serve import serving
@@ -61,7 +61,7 @@ async def test_the_file_equals_the_series(kind: str) -> None:
     site = await filled()
     async with door(site) as client:
         frame = await table(client, kind, window="1m", sensors="fan,a_pdu-1", nodes="datacenter")
-    assert list(frame.columns) == ["time", "sensor", "node", *rolled.STATISTICS, "coverage"]
+    assert list(frame.columns) == ["time", "sensor", "node", *rollup_export.STATISTICS, "coverage"]
     request = SeriesRequest(
         ["fan", "a_pdu-1"], ["datacenter"], START * S, window=WindowChoice.M1, max_points=1000
     )
@@ -69,7 +69,7 @@ async def test_the_file_equals_the_series(kind: str) -> None:
         rows = frame[(frame.sensor == series.sensor) | (frame.node == series.node)].sort_values("time")
         assert (rows.time.astype("datetime64[ns, UTC]").astype("int64").to_numpy() == series.times).all()
         assert series.grid is not None
-        for name in rolled.STATISTICS:
+        for name in rollup_export.STATISTICS:
             np.testing.assert_array_equal(rows[name].to_numpy(float), getattr(series.grid, name))
         coverage = np.where(series.grid.count > 0, series.grid.coverage, 0.0)  # type: ignore[arg-type]
         np.testing.assert_array_equal(rows["coverage"].to_numpy(float), coverage)
@@ -89,7 +89,7 @@ async def test_the_pieces_of_a_long_range_fit_together(monkeypatch: pytest.Monke
     site = await filled()
     async with door(site) as client:
         whole = await table(client, "arrow", window="30s", types="wattmeter", nodes="cooling")
-        monkeypatch.setattr(rolled, "MOST_ROWS", 50)
+        monkeypatch.setattr(rollup_export, "MAX_ROWS", 50)
         cut = await table(client, "arrow", window="30s", types="wattmeter", nodes="cooling")
     order = ["time", "node", "sensor"]
     pd.testing.assert_frame_equal(

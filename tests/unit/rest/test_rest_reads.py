@@ -12,7 +12,7 @@ import pytest
 from starlette.applications import Starlette
 
 from backend.inventory.loader import load
-from backend.queries import measurements, plain
+from backend.queries import measurements, rest_shapes
 from backend.queries.measurements import MeasurementService
 from backend.rest.reads import ReadRoutes
 from tests.support.serve import serving
@@ -130,7 +130,7 @@ async def test_what_is_refused(path: str, status: int, where: str, what: str) ->
 
 
 async def test_more_than_one_answer_takes_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(measurements, "MOST_ROWS", 9)
+    monkeypatch.setattr(measurements, "MAX_ROWS", 9)
     site = SmallSite()
     await site.write("fan", range(NOON - 10, NOON), range(10))
     async with api(site) as client:
@@ -166,9 +166,9 @@ async def test_the_trees() -> None:
 
 def test_children_are_spelt_as_in_the_description() -> None:
     inventory = load(EXAMPLE)
-    rack = plain.nested(inventory.consumption)["children"][0]["children"][0]["children"][0]
+    rack = rest_shapes.nested_tree(inventory.consumption)["children"][0]["children"][0]["children"][0]
     assert rack["node"]["children"][0] == "ecotype-37"
     assert rack["children"][0]["node"]["id"] == "ecotype_37"
-    found = {s["name"]: s for s in plain.servers(inventory)}["ecotype-48"]
+    found = {s["name"]: s for s in rest_shapes.servers(inventory)}["ecotype-48"]
     assert set(found["temp"]) == {"front", "back"}
     assert found["power"] == ["ecotype-48_pdu-Z1.10", "ecotype-48_pdu-Z1.11"]

@@ -14,8 +14,9 @@ from backend.core.quantity import ARDUINO_CELSIUS
 from backend.core.reading import Reading, Readings
 from backend.core.windows import NS_PER_SECOND, Window
 from backend.rollups.engine import RollupEngine
-from backend.watch.judge import ALL_SILENT_NS, Watched
-from backend.watch.watcher import Watcher, newest_in, same_for_hours
+from backend.watch.judge import WatchedSensor
+from backend.watch.silence import SITE_LIMIT_NS
+from backend.watch.watcher import Watcher, find_stuck_values, newest_from_store
 from tests.support.memory_jobs import MemoryEvents
 from tests.support.memory_rollup_state import MemoryRollupState
 from tests.support.reference_store import ReferenceStore
@@ -36,7 +37,9 @@ class Room:
         self.restart()
 
     def restart(self, *names: str, steady: bool = False) -> None:
-        watched = [Watched(n, 60 * S, "°C", ARDUINO_CELSIUS, steady) for n in names or ("probe", "other")]
+        watched = [
+            WatchedSensor(n, 60 * S, "°C", ARDUINO_CELSIUS, steady) for n in names or ("probe", "other")
+        ]
 
         async def newest() -> Mapping[str, Reading]:
             return self.newest
@@ -49,7 +52,7 @@ class Room:
 
     async def told(self) -> list[tuple[str, EventKind, bool]]:
         """A look; then all events, oldest first: sensor, kind, and whether it lasts."""
-        await self.watcher.look()
+        await self.watcher.check()
         found = await self.events.page(EventFilter(), 99)
         return [(event.sensor, event.kind, event.ended_ns is None) for event in reversed(found)]
 
@@ -72,8 +75,8 @@ async def test_a_sensor_falls_silent_and_comes_back(room: Room) -> None:
     assert await room.told() == [("probe", EventKind.SILENT, False), ("probe", EventKind.BACK, False)]
     back, silent = await room.events.page(EventFilter(), 9)
     assert (silent.at_ns, silent.ended_ns) == (NOON, NOON + 600 * S)
-    assert (silent.message, silent.value) == ("probe fell silent.", 20.0)
-    assert (back.at_ns, back.message) == (NOON + 600 * S, "probe is heard again after 10 min.")
+    assert (silent.message, silent.value) == ("probe stopped reporting.", 20.0)
+    assert (back.at_ns, back.message) == (NOON + 600 * S, "probe resumed reporting after 10 min.")
 
 
 async def test_a_restart_neither_forgets_nor_tells_again(room: Room) -> None:
@@ -106,7 +109,7 @@ async def test_where_nothing_at_all_is_heard_it_is_not_the_sensors(room: Room) -
     assert await room.told() == []
     room.hear(other=20.0)
     assert await room.told() == [("probe", EventKind.SILENT, True)]
-    assert ALL_SILENT_NS < 60 * S
+    assert SITE_LIMIT_NS < 60 * S
 
 
 async def test_a_sensor_that_never_reported_befalls_nothing(room: Room) -> None:
@@ -124,7 +127,7 @@ async def test_a_value_that_cannot_be_true(room: Room) -> None:
     room.hear(probe=20.0)
     assert await room.told() == [("probe", EventKind.OUT_OF_RANGE, False)]
     (event,) = await room.events.page(EventFilter(), 9)
-    assert event.message == "probe says 85 °C; between -10 and 75 °C is plausible."
+    assert event.message == "probe reads 85 °C; plausible is -10 to 75 °C."
     assert (event.at_ns, event.ended_ns, event.value) == (NOON, NOON + 10 * S, 85.0)
 
 
@@ -154,7 +157,7 @@ async def test_the_same_value_for_hours() -> None:
     store, _ = await rolled(
         {"probe": same, "plug_1": early, "plug_2": late, "sun": np.zeros(6 * MINUTE), "battery": gap}
     )
-    found = await same_for_hours(store, list(DEFINITIONS.sensors), NOON, 3)
+    found = await find_stuck_values(store, list(DEFINITIONS.sensors), NOON, 3)
     assert set(found) == {"probe", "plug_1"}, "not what changed, is off, or was silent for an hour of them"
     assert (found["probe"].value, found["probe"].since_ns) == (21.5, NOON - 3 * H)
 
@@ -167,7 +170,7 @@ async def test_a_stuck_sensor_is_told_until_it_moves(room: Room) -> None:
     (event,) = await room.events.open()
     assert (event.at_ns, event.message) == (
         NOON - 3 * H,
-        "probe has said 21.5 °C and nothing else for 3 hours.",
+        "probe has read 21.5 °C without change for 3 hours.",
     )
     assert await room.told() == [("probe", EventKind.STUCK, True)]
     room.hear(probe=21.6)
@@ -195,9 +198,11 @@ async def test_it_is_looked_for_when_an_hour_is_rolled_up(room: Room) -> None:
     await room.told()
     await room.state.set_watermark(Window.H1, NOON + H)
     with pytest.raises(TransientError):
-        await room.watcher.look()
+        await room.watcher.check()
 
 
 async def test_readings_come_from_the_store_where_there_is_no_live_view() -> None:
     store, _ = await rolled({"probe": np.full(6 * MINUTE, 21.5)})
-    assert await newest_in(store, ["probe", "sun"])() == {"probe": Reading("probe", NOON - MINUTE * S, 21.5)}
+    assert await newest_from_store(store, ["probe", "sun"])() == {
+        "probe": Reading("probe", NOON - MINUTE * S, 21.5)
+    }

@@ -11,8 +11,8 @@ import pytest
 
 from backend.core.errors import TransientError
 from backend.rollups.retention import Keep
-from backend.watch.error_counters import Unresponsive, heard_live
-from backend.watch.watcher import Watcher, newest_live
+from backend.watch.error_counters import SilenceCounter, times_from_memory
+from backend.watch.watcher import Watcher, newest_from_memory
 from tests.support.accounts import ANNA, HERE, account_bench
 from tests.support.small_site import NOON, SmallSite
 from workers.runner import Asks, InProcessRunner
@@ -162,10 +162,12 @@ async def test_the_schedule_has_a_task_for_every_name(tmp_path: Path) -> None:
             state=site.state,
             clock=site.clock,
             keep=Keep(),
-            unresponsive=Unresponsive({}, heard_live(site.last_values), site.counters, site.clock),
+            silence_counter=SilenceCounter(
+                {}, times_from_memory(site.last_values), site.counters, site.clock
+            ),
             watcher=Watcher(
                 [],
-                newest_live(site.last_values, site.last_values.names),
+                newest_from_memory(site.last_values, site.last_values.names),
                 site.store,
                 site.state,
                 site.events,

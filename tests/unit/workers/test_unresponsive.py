@@ -6,15 +6,18 @@ import pytest
 
 from backend.bus.board import MemoryCounters
 from backend.core.health import SensorErrors
-from backend.watch.error_counters import Unresponsive, heard_live
+from backend.watch.error_counters import SilenceCounter, times_from_memory
 from tests.support.small_site import SmallSite
 
 S = 10**9
 
 
-def watching(site: SmallSite, counters: MemoryCounters) -> Unresponsive:
-    return Unresponsive(
-        {"front1": 10.0, "back1": 10.0, "outside": 60.0}, heard_live(site.last_values), counters, site.clock
+def watching(site: SmallSite, counters: MemoryCounters) -> SilenceCounter:
+    return SilenceCounter(
+        {"front1": 10.0, "back1": 10.0, "outside": 60.0},
+        times_from_memory(site.last_values),
+        counters,
+        site.clock,
     )
 
 
@@ -36,7 +39,10 @@ async def test_a_probe_silent_over_40_s_is_counted_at_each_look(caplog: pytest.L
     assert await counters.errors() == [SensorErrors("back1", 2, start + 60 * S, start + 80 * S)]
     site.hear({"back1": 22.0})
     assert await watch.detect() == frozenset()
-    assert [r.getMessage() for r in caplog.records] == ["back1: silent", "back1: heard again"]
+    assert [r.getMessage() for r in caplog.records] == [
+        "sensor silent sensor=back1",
+        "sensor resumed sensor=back1",
+    ]
 
 
 async def test_one_that_never_reported_is_silent_too() -> None:

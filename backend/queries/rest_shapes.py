@@ -1,4 +1,4 @@
-"""The description of the data centre as nested plain objects, in the shapes of the old API."""
+"""The description of the data centre as nested plain objects, in the shapes of the REST API."""
 
 from __future__ import annotations
 
@@ -9,52 +9,52 @@ from backend.core.tree import Tree, TreeNode
 from backend.inventory.model import Inventory
 
 
-def nested(tree: Tree) -> dict[str, Any]:
-    """A tree as `{"level", "node", "children"}`; `children` of a node are spelt as in the description."""
+def nested_tree(tree: Tree) -> dict[str, Any]:
+    """Return a tree as `{"level", "node", "children"}`. A node lists its children as the description spells them."""
 
     def branch(node: TreeNode, level: int) -> dict[str, Any]:
-        below = [branch(tree.by_id[child], level + 1) for child in node.children]
-        return {"level": level, "node": _node(node, tree.root), "children": below}
+        children = [branch(tree.by_id[child], level + 1) for child in node.children]
+        return {"level": level, "node": _node(node, tree.root), "children": children}
 
     return branch(tree.by_id[tree.root], 0)
 
 
 def _node(node: TreeNode, root: str) -> dict[str, Any]:
-    said: dict[str, Any] = {"id": node.id, "name": node.name, "root": node.id == root}
+    fields: dict[str, Any] = {"id": node.id, "name": node.name, "root": node.id == root}
     if node.target is not None:
-        said["target"] = node.target
+        fields["target"] = node.target
     if node.children:
-        said["children"] = list(node.written or node.children)
-    return said
+        fields["children"] = list(node.written or node.children)
+    return fields
 
 
 def servers(inventory: Inventory) -> list[dict[str, Any]]:
-    """Servers and switches with the probes that stand at them, by side, and their power sensors."""
+    """Return the servers and switches with their temperature probes, by side, and their power sensors."""
     temperatures: dict[str, dict[str, str]] = {}
     for probe in inventory.probes:
         for server in probe.servers:
             temperatures.setdefault(server, {}).setdefault(probe.side, probe.sensor)
-    power = power_of(inventory)
+    power = power_sensors(inventory)
     return [
         {"name": name, "temp": temperatures.get(name, {}), "power": list(power.get(name, {}).values())}
         for name in _equipment(inventory)
     ]
 
 
-def power_of(inventory: Inventory) -> dict[str, dict[str, str]]:
-    """Power sensors of each server or switch, by the device that meters it."""
-    wanted = set(_equipment(inventory))
-    found: dict[str, dict[str, str]] = {}
+def power_sensors(inventory: Inventory) -> dict[str, dict[str, str]]:
+    """Return the power sensors of each server or switch, by the device that meters it."""
+    equipment = set(_equipment(inventory))
+    by_location: dict[str, dict[str, str]] = {}
     for sensor in inventory.sensors.values():
-        if sensor.location in wanted and watts_per(sensor.unit) is not None:
-            meters = found.setdefault(sensor.location, {})
+        if sensor.location in equipment and watts_per(sensor.unit) is not None:
+            meters = by_location.setdefault(sensor.location, {})
             key = sensor.parent or sensor.name
             meters[key if key not in meters else sensor.name] = sensor.name
-    return found
+    return by_location
 
 
 def infrastructure(inventory: Inventory) -> dict[str, Any]:
-    """The consumption tree, and beside it the racks (`cluster`), what meters each server, and the probes of each rack."""
+    """Return the consumption tree with the racks (`cluster`), the power sensors of each server, and the rack probes."""
     temperature: dict[str, dict[str, dict[str, Any]]] = {}
     for probe in inventory.probes:
         side = temperature.setdefault(probe.rack, {}).setdefault(probe.side, {})
@@ -65,9 +65,9 @@ def infrastructure(inventory: Inventory) -> dict[str, Any]:
         for rack in site.racks
     }
     return {
-        **nested(inventory.consumption),
+        **nested_tree(inventory.consumption),
         "cluster": {"name": site.name, "site": site.site, "racks": racks},
-        "power": power_of(inventory),
+        "power": power_sensors(inventory),
         "temperature": temperature,
     }
 
