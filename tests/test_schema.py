@@ -21,7 +21,8 @@ from graphql import (
 from scripts.schema_export import sdl
 
 UNIT = re.compile(
-    r"watts|kwh|celsius|seconds|percent|\bW\b|kWh|°C|\bms\b|\bunit\b|0 to 1|ratio|how many", re.IGNORECASE
+    r"watts|kwh|celsius|seconds|percent|\bW\b|kWh|°C|\bms\b|\bunit\b|0 to 1|ratio|number of|windows computed per second",
+    re.IGNORECASE,
 )
 
 FILE = Path(__file__).resolve().parents[1] / "schema.graphql"

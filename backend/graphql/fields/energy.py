@@ -1,4 +1,4 @@
-"""The energy trees, asked once or watched."""
+"""The energy trees, as queries and as a subscription."""
 
 from __future__ import annotations
 
@@ -32,35 +32,41 @@ from backend.queries.labels import Labels
 from backend.queries.subscriptions import watch_tree
 
 
-@strawberry.type(description="A node of an energy tree with the sum over the sensors at or below it.")
+@strawberry.type(
+    description="A node of an energy tree with the sum over its sensors: those at or below the node."
+)
 class EnergyNode:
     id: strawberry.ID = strawberry.field(description="Id, unique in its tree.")
-    name: str = strawberry.field(description="Name for people.")
+    name: str = strawberry.field(description="Display name.")
     parent: strawberry.ID | None = strawberry.field(
         description="Id of the parent; null for the root of this answer."
     )
     target: strawberry.ID | None = strawberry.field(
         description="The sensor of a leaf; null for an inner node."
     )
-    target_label: str | None = strawberry.field(description="Label of that sensor; null for an inner node.")
+    target_label: str | None = strawberry.field(
+        description="Label of the sensor of a leaf; null for an inner node."
+    )
     watts: float | None = strawberry.field(
-        description="Sum in W over the sensors that report: a lower bound where coverage is under 1; null if none does."
+        description="Sum over the reporting sensors in W: a lower bound if coverage is below 1. Null if no sensor "
+        "reports."
     )
     coverage: float = strawberry.field(description="Share of the sensors that report, 0 to 1.")
-    sensors_expected: int = strawberry.field(description="How many sensors are at or below the node.")
-    sensors_reporting: int = strawberry.field(description="How many of them report.")
+    sensors_expected: int = strawberry.field(description="Number of sensors at or below the node.")
+    sensors_reporting: int = strawberry.field(description="Number of these sensors that report.")
     missing: list[strawberry.ID] = strawberry.field(description="Names of the sensors that do not report.")
     missing_labels: list[str] = strawberry.field(
         description="Labels of the sensors in `missing`, in the same order."
     )
     missing_children: list[strawberry.ID] = strawberry.field(
-        description="Ids of its children of which no sensor reports: they are not in its sum at all."
+        description="Ids of the children without any reporting sensor. The sum does not contain them."
     )
     moment: strawberry.Private[int | None] = None
     has_meter: strawberry.Private[bool] = False
 
     @resolver(
-        "Its past over [from, to) in W, as the query `series` answers it; of many nodes it is read at once.",
+        "Time series of the node over [from, to) in W, as the query `series` answers it. The series of many "
+        "nodes are read together.",
         cost=SERIES_COST,
     )
     async def series(
@@ -75,7 +81,8 @@ class EnergyNode:
         return await series_of(info, SeriesRef(self.id, True), from_, to, window, max_points, statistics)
 
     @resolver(
-        "Its energy in kWh over [from, to), as the query `energy` answers it; of many nodes it is read at once.",
+        "Energy of the node over [from, to) in kWh, as the query `energy` answers it. The energies of many "
+        "nodes are read together.",
         cost=READS_RANGE,
     )
     async def energy(self, info: Info, from_: From, to: To = NOT_GIVEN) -> Energy:
@@ -88,28 +95,29 @@ class EnergyNode:
         return to_energy(await info.context.loaders.energy.load(key), info.context.queries.labels)
 
     @resolver(
-        "Its own meters against the sum of its children at the moment of the tree; null where it has none of its own.",
+        "The node's own meters against the sum of its children, at the moment of the tree; null if it has no "
+        "meters of its own.",
         cost=Cost(reads=tree_nodes),
     )
     async def balance(self, info: Info) -> Balance | None:
         if not self.has_meter:
             return None
-        found = await info.context.loaders.balance.load(BalanceKey(SeriesRef(self.id, True), self.moment))
-        return to_balance(found, info.context.queries.labels)
+        balance = await info.context.loaders.balance.load(BalanceKey(SeriesRef(self.id, True), self.moment))
+        return to_balance(balance, info.context.queries.labels)
 
 
-@strawberry.type(description="An energy tree at a moment, as a flat list: link nodes by `parent`.")
+@strawberry.type(description="An energy tree at a moment, as a flat list: link the nodes by `parent`.")
 class EnergyTree:
-    at: TimeNs = strawberry.field(description="The moment; of the past, the start of the 30 s window.")
+    at: TimeNs = strawberry.field(description="The moment. In the past: the start of the 30 s window.")
     nodes: list[EnergyNode] = strawberry.field(
-        description="Nodes, parents before children.", metadata=rules(cost=COUNTED_ABOVE)
+        description="Nodes; parents come before their children.", metadata=rules(cost=COUNTED_ABOVE)
     )
 
 
 def to_tree(
     state: TreeState, labels: Labels, metered: Collection[str], moment: int | None = None
 ) -> EnergyTree:
-    """`metered`: nodes with a meter of their own; `moment`: the one that was asked for, None for now."""
+    """Convert a tree. `metered`: nodes with their own meters; `moment`: the requested moment, None for now."""
     return EnergyTree(
         at=TimeNs(state.at_ns),
         nodes=[_to_node(node, labels, metered, moment) for node in state.nodes],
@@ -140,7 +148,7 @@ def _to_node(
 @strawberry.type
 class EnergyQuery:
     @query(
-        "What every node of a tree draws or gives, in W: now from last values, in the past from 30 s roll-ups.",
+        "Power of every node of a tree in W: now from last values, in the past from 30 s roll-ups.",
         right=Right.READ,
         cost=Cost(members=tree_nodes),
     )
@@ -150,7 +158,7 @@ class EnergyQuery:
         tree: TreeArgument = Tree.CONSUMPTION,
         root_id: RootArgument = NOT_GIVEN,
         at: Annotated[
-            TimeNs | None, strawberry.argument(description="A moment in the past; null is now.")
+            TimeNs | None, strawberry.argument(description="A moment in the past. Null: now.")
         ] = NOT_GIVEN,
     ) -> EnergyTree:
         queries = info.context.queries
@@ -161,7 +169,7 @@ class EnergyQuery:
         return to_tree(await queries.energy.at(tree.value, below, moment), queries.labels, metered, moment)
 
     @query(
-        "The root of an energy tree now, without the nodes below it: its `series` and `energy` need no id.",
+        "An energy tree: at once, then after every change, at most once a second.",
         right=Right.READ,
     )
     async def energy_root(self, info: Info, tree: TreeArgument = Tree.CONSUMPTION) -> EnergyNode:
