@@ -169,7 +169,7 @@ class EnergyQuery:
         return to_tree(await queries.energy.at(tree.value, below, moment), queries.labels, metered, moment)
 
     @query(
-        "An energy tree: at once, then after every change, at most once a second.",
+        "The root of an energy tree now, without the other nodes. Its `series` and `energy` need no id.",
         right=Right.READ,
     )
     async def energy_root(self, info: Info, tree: TreeArgument = Tree.CONSUMPTION) -> EnergyNode:
@@ -181,7 +181,7 @@ class EnergyQuery:
 @strawberry.type
 class EnergySubscription:
     @subscription(
-        "An energy tree: at once, then whenever it has changed, at most once a second.",
+        "An energy tree: at once, then after every change, at most once a second.",
         right=Right.READ,
         cost=Cost(members=tree_nodes),
     )
