@@ -25,7 +25,6 @@ import numpy as np
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 from backend.core.bucket import Buckets, SeriesKind
-from backend.core.clock import ManualClock
 from backend.core.reading import Readings
 from backend.core.windows import NS_PER_SECOND, Window
 from backend.inventory.loader import load
@@ -33,6 +32,7 @@ from backend.inventory.model import Inventory
 from backend.processes.one_process import Parts, create_app
 from backend.processes.server import run
 from backend.settings import Settings
+from tests.support.manual_clock import ManualClock
 from tests.support.serve import serving
 
 ROOT = Path(__file__).resolve().parents[1]

@@ -33,13 +33,13 @@ import orjson
 import pyarrow as pa
 
 from backend.core.bucket import SeriesKind
-from backend.core.clock import ManualClock
 from backend.core.windows import NS_PER_SECOND, Window
 from backend.inventory.loader import load
 from backend.processes.one_process import Parts, create_app
 from backend.processes.server import run, settle
 from backend.settings import Settings
 from benchmarks.bench_graphql import DAY_S, NOW_S, RAW_SENSORS, ROOT, iso, questions, raw_day, week_of
+from tests.support.manual_clock import ManualClock
 from tests.support.serve import serving
 
 PROGRAM = "victoria-metrics"

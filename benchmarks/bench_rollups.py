@@ -17,7 +17,6 @@ from pathlib import Path
 
 import numpy as np
 
-from backend.core.clock import ManualClock
 from backend.core.ports import TimeSeriesStore
 from backend.core.reading import Readings
 from backend.core.tree import Tree, TreeNode
@@ -28,7 +27,9 @@ from backend.db.rollup_state import SqlRollupState
 from backend.rollups.definitions import Definitions
 from backend.rollups.engine import RollupEngine
 from backend.store.duckdb.store import DuckDBStore
+from tests.support.manual_clock import ManualClock
 from tests.support.rollup_day import Info
+from tests.support.rollup_portions import all_portions
 
 DAY = Window.D1.ns
 START = 20_000 * DAY
@@ -110,7 +111,9 @@ async def bench(folder: Path) -> None:
     await store.write(late)
     await engine.on_late(late)
     await report(engine.heal(), "healing a late hour of one sensor")
-    await report(engine.recompute(START, START + DAY), "recomputing the day")
+    await report(
+        engine.recompute_series(all_portions(definitions, START, START + DAY)), "recomputing the day"
+    )
     minute = day(names, START + DAY)
     minute = minute.take(minute.times < START + DAY + 65 * SECOND)
     await store.write(minute)

@@ -17,7 +17,6 @@ from pathlib import Path
 import numpy as np
 
 from backend.core.bucket import Buckets, SeriesKind
-from backend.core.clock import ManualClock
 from backend.core.windows import WINDOWS, Window
 from backend.db.engine import Database
 from backend.db.migrate import migrate
@@ -26,7 +25,9 @@ from backend.rollups.definitions import Definitions
 from backend.rollups.engine import RollupEngine
 from backend.store.duckdb.store import DuckDBStore
 from benchmarks.bench_rollups import tree
+from tests.support.manual_clock import ManualClock
 from tests.support.rollup_day import Info
+from tests.support.rollup_portions import node_portions
 
 DAY = Window.D1.ns
 START = 20_000 * DAY
@@ -63,11 +64,13 @@ async def bench(folder: Path, days: int) -> None:
     for window in WINDOWS:
         await state.set_watermark(window, START + days * DAY)
     clock = ManualClock(START + days * DAY + 60 * 10**9)
-    engine = RollupEngine(store, state, definitions(), clock, 5.0)
+    described = definitions()
+    engine = RollupEngine(store, state, described, clock, 5.0)
+    portions = node_portions(described, START, START + days * DAY)
     await store.maintain(clock.now_ns())
     for what in ("where none were", "over what was"):
         wall, cpu = time.perf_counter(), time.process_time()
-        report = await engine.recompute_nodes(START, START + days * DAY)
+        report = await engine.recompute_series(portions)
         wall, cpu = time.perf_counter() - wall, time.process_time() - cpu
         year = 365 / days
         print(f"{what}: {days} days {wall:.2f} s wall {cpu:.2f} s CPU, {report.rows:,} buckets;", end=" ")

@@ -1,7 +1,7 @@
-"""Reading devices: one polling loop, a driver a protocol, and simulators of every device."""
+"""Crawlers poll devices: one polling loop, one driver per protocol, and a simulator of every kind of device."""
 
 import logging
 
-# These report every request or every failed try. The loop reports a loss once and its end once, which is enough.
+# These libraries log every request or every failed attempt. The polling loop logs each outage once, which is enough.
 logging.getLogger("httpx").setLevel(logging.WARNING)
 logging.getLogger("pymodbus.logging").setLevel(logging.CRITICAL)

@@ -1,4 +1,4 @@
-"""`python -m crawlers`: every sensor that can be polled, or those that the options name."""
+"""`python -m crawlers`: poll all sensors that can be polled, or those that the options select."""
 
 from crawlers.cli import main
 

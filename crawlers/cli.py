@@ -1,7 +1,7 @@
-"""The command line that all crawler processes share: which sensors, from which description, to which door.
+"""The command line of the crawler processes: which sensors to poll, and the ingest endpoint to push them to.
 
 The device key comes from the environment or a file (SEDUCE_INGEST_KEY, SEDUCE_INGEST_KEY_FILE), never from the command line,
-which everybody on the machine can read.
+which every user of the machine can read.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from typing import Final
 
 from pydantic import ValidationError
 
-from backend.core.background import background_task
+from backend.core.background import background_task, start_background_task
 from backend.core.clock import SystemClock
 from backend.core.errors import SeduceError
 from backend.core.logs import configure_logging
@@ -29,34 +29,32 @@ from backend.ingest.spool import SqliteSpool
 from backend.inventory.loader import load
 from backend.inventory.model import Sensor
 from backend.settings import Settings
-from crawlers.health import HttpBoard, report_for_ever
+from crawlers.health import HttpBoard, report_loop
 from crawlers.loop import Crawler
 from crawlers.registry import Tuning, build_crawler, update_crawler
 from crawlers.selection import select
-from crawlers.sink import HttpSink, Policy, SpooledSink
+from crawlers.sink import FullSpoolPolicy, HttpSink, SpooledSink
 
 log = logging.getLogger(__name__)
 
 LAST_PUSH_S: Final = 3.0
-"""How long a process that was told to end still forwards; what is left waits in the spool for the next start."""
+"""How long a process that is stopping still forwards, in seconds. The rest stays in the spool until the next start."""
 
 
 def parser(prog: str, settings: Settings) -> argparse.ArgumentParser:
     of = argparse.ArgumentParser(
-        prog=prog, description="Read devices and push what they say to the ingest door."
+        prog=prog, description="Poll devices and push their readings to the ingest endpoint."
     )
     of.add_argument("--pdu", help="only SNMP sensors whose name contains this")
     of.add_argument("--sensor-bus", help="only Modbus sensors whose parent contains this")
     of.add_argument(
         "--method", action="append", default=[], help="only sensors of this method; may be repeated"
     )
-    of.add_argument("--list", action="store_true", help="print what can be read, and end")
+    of.add_argument("--list", action="store_true", help="print the sensors that can be polled and exit")
     of.add_argument(
-        "--mode", choices=("bulk", "iterative"), default="bulk", help="iterative: GETs only, no GETBULK"
+        "--mode", choices=("bulk", "iterative"), default="bulk", help="iterative: use only GET, no GETBULK"
     )
-    of.add_argument(
-        "--group-calls-factor", type=int, metavar="N", help="variables an SNMP agent bears in one GET"
-    )
+    of.add_argument("--group-calls-factor", type=int, metavar="N", help="variables per SNMP GET request")
     of.add_argument(
         "--description",
         type=Path,
@@ -66,30 +64,30 @@ def parser(prog: str, settings: Settings) -> argparse.ArgumentParser:
     of.add_argument(
         "--url",
         default=settings.ingest_url,
-        help="address of the ingest door, whose /ingest takes readings (SEDUCE_INGEST_URL)",
+        help="base URL of the ingest endpoint, without /ingest (SEDUCE_INGEST_URL)",
     )
     of.add_argument(
         "--spool",
         type=Path,
         metavar="DIR",
-        help="keep readings on disk until the door has them, in a folder of this process's own; without, in memory",
+        help="folder for the spool of this process, which keeps readings on disk until acknowledged (default: in memory)",
     )
     of.add_argument(
-        "--spool-max-mb", type=_megabytes, default=256, metavar="N", help="size of the spool (256)"
+        "--spool-max-mb", type=_megabytes, default=256, metavar="N", help="maximum size of the spool (256)"
     )
     of.add_argument(
         "--spool-policy",
-        type=Policy,
-        choices=list(Policy),
-        default=Policy.REFUSE,
-        help="when it is full: refuse new readings, which then wait in memory, or drop_oldest (refuse)",
+        type=FullSpoolPolicy,
+        choices=list(FullSpoolPolicy),
+        default=FullSpoolPolicy.REFUSE,
+        help="when the spool is full: refuse new readings, which then wait in memory, or drop_oldest (refuse)",
     )
     of.add_argument(
         "--replay-rate",
         type=float,
         default=20_000.0,
         metavar="N",
-        help="readings a second that are forwarded at most when the door is back (20000)",
+        help="maximum readings per second when a backlog is forwarded (20000)",
     )
     return of
 
@@ -97,17 +95,17 @@ def parser(prog: str, settings: Settings) -> argparse.ArgumentParser:
 def _megabytes(text: str) -> float:
     size = float(text)
     if size <= 0:
-        raise argparse.ArgumentTypeError("more than 0")
+        raise argparse.ArgumentTypeError("must be more than 0")
     return size
 
 
 def listing(sensors: Sequence[Sensor]) -> str:
-    """One line a sensor: method, name, parent."""
+    """Return one line per sensor: method, name, parent."""
     return "".join(f"{s.method:8} {s.name} {s.parent or ''}".rstrip() + "\n" for s in sensors)
 
 
 def main(methods: Sequence[str] = (), argv: Sequence[str] | None = None, prog: str = "") -> int:
-    """Run a crawler process until SIGINT or SIGTERM. `methods` are those of the module that was started."""
+    """Run a crawler process until SIGINT or SIGTERM. `methods` are the methods of the module that was started."""
     try:
         settings = Settings()
         prog = prog or "python -m crawlers" + (f".{methods[0]}" if methods else "")
@@ -117,14 +115,16 @@ def main(methods: Sequence[str] = (), argv: Sequence[str] | None = None, prog: s
     except (SeduceError, ValidationError) as error:
         sys.stderr.write(f"{error}\n")
         return 2
-    wanted = set(methods) & set(options.method) if methods and options.method else {*methods, *options.method}
-    options.method = sorted(wanted)
-    sensors = select(inventory.sensors.values(), options.pdu, options.sensor_bus, wanted)
+    requested = set(options.method)
+    options.method = sorted(requested & set(methods) if methods and requested else {*methods, *requested})
+    sensors = select(inventory.sensors.values(), options.pdu, options.sensor_bus, options.method)
     if options.list:
         sys.stdout.write(listing(sensors))
         return 0
     if not sensors:
-        sys.stderr.write("no sensor matches; --list without other options shows what there is\n")
+        sys.stderr.write(
+            "no sensor matches the options; run with --list and no other option to see all sensors\n"
+        )
         return 2
     configure_logging(settings.log_level, settings.log_format)
     try:
@@ -136,29 +136,29 @@ def main(methods: Sequence[str] = (), argv: Sequence[str] | None = None, prog: s
 
 
 async def _run(sensors: Sequence[Sensor], options: argparse.Namespace, key: str) -> None:
-    door, board = HttpSink(options.url, key), HttpBoard(options.url, key)
+    endpoint, board = HttpSink(options.url, key), HttpBoard(options.url, key)
     tuning: Tuning = {"snmp": {"per_get": options.group_calls_factor, "bulk": options.mode == "bulk"}}
     try:
-        async with _sink(door, options) as sink:
+        async with _open_sink(endpoint, options) as sink:
             crawler = build_crawler(sensors, sink, SystemClock(), tuning=tuning)
-            kept = sink if isinstance(sink, SpooledSink) else None
-            reports = report_for_ever(crawler, _called(options), board, SystemClock(), kept)
+            backlog = sink if isinstance(sink, SpooledSink) else None
+            reports = report_loop(crawler, _process_name(options), board, SystemClock(), backlog)
             async with background_task(reports, "health of devices"):
                 task = asyncio.create_task(crawler.run())
                 loop = asyncio.get_running_loop()
                 for number in (signal.SIGINT, signal.SIGTERM):
                     loop.add_signal_handler(number, task.cancel)
-                reloading = _Reloading(crawler, sensors, options, tuning)
-                loop.add_signal_handler(signal.SIGHUP, reloading.begin)
+                reloader = _Reloader(crawler, sensors, options, tuning)
+                loop.add_signal_handler(signal.SIGHUP, reloader.start)
                 with contextlib.suppress(asyncio.CancelledError):
                     await task
     finally:
         await board.close()
-        await door.close()
+        await endpoint.close()
 
 
-class _Reloading:
-    """SIGHUP: the description is loaded anew. A faulty one is logged with all its faults, and the old one stays."""
+class _Reloader:
+    """Reloads the site description on SIGHUP. An invalid one is logged with all its faults, and the old one stays active."""
 
     def __init__(
         self, crawler: Crawler, sensors: Sequence[Sensor], options: argparse.Namespace, tuning: Tuning
@@ -167,46 +167,46 @@ class _Reloading:
         self._sensors = {s.name: s for s in sensors}
         self._options = options
         self._tuning = tuning
-        self._under_way: asyncio.Task[None] | None = None
+        self._task: asyncio.Task[None] | None = None
 
-    def begin(self) -> None:
-        before, self._under_way = self._under_way, asyncio.create_task(self._reload(), name="reload")
-        if before is not None:
-            before.cancel()
+    def start(self) -> None:
+        previous, self._task = self._task, start_background_task(self._reload(), "reload")
+        if previous is not None:
+            previous.cancel()
 
     async def _reload(self) -> None:
         options = self._options
         try:
             inventory = await asyncio.to_thread(load, options.description)
         except SeduceError as error:
-            log.error("the description was not loaded, the old one stays:\n%s", error)
+            log.error("site description not reloaded; the old one stays active:\n%s", error)
             return
-        chosen = select(inventory.sensors.values(), options.pdu, options.sensor_bus, options.method)
-        old, self._sensors = self._sensors, {s.name: s for s in chosen}
+        selected = select(inventory.sensors.values(), options.pdu, options.sensor_bus, options.method)
+        old, self._sensors = self._sensors, {s.name: s for s in selected}
         await update_crawler(self._crawler, old, self._sensors, self._tuning)
-        log.info("the description was loaded anew: %d sensors are read", len(chosen))
+        log.info("site description reloaded sensors=%d", len(selected))
 
 
-def _called(options: argparse.Namespace) -> str:
-    """What this process is called where the health of its devices is shown: its options, machine and number."""
-    chosen = [*options.method, options.pdu, options.sensor_bus]
-    return f"{' '.join(filter(None, chosen)) or 'all'} on {socket.gethostname()}, process {os.getpid()}"
+def _process_name(options: argparse.Namespace) -> str:
+    """Return the name of this process in health reports: its options, host name and process id."""
+    parts = [*options.method, options.pdu, options.sensor_bus]
+    return f"{' '.join(filter(None, parts)) or 'all'} on {socket.gethostname()}, process {os.getpid()}"
 
 
 @contextlib.asynccontextmanager
-async def _sink(door: HttpSink, options: argparse.Namespace) -> AsyncIterator[Sink]:
-    """The door itself, or a spool before it."""
+async def _open_sink(endpoint: HttpSink, options: argparse.Namespace) -> AsyncIterator[Sink]:
+    """Yield the endpoint itself, or a spool in front of it."""
     if options.spool is None:
-        yield door
+        yield endpoint
         return
     spool = SqliteSpool(options.spool / "readings.sqlite", round(options.spool_max_mb * 1024 * 1024))
     await spool.open()
-    sink = SpooledSink(door, spool, options.spool_policy, rows_a_second=options.replay_rate)
+    sink = SpooledSink(endpoint, spool, options.spool_policy, rows_a_second=options.replay_rate)
     try:
         async with background_task(sink.run(), "forwarding of the spool"):
             yield sink
             with contextlib.suppress(TimeoutError):
-                await asyncio.wait_for(sink.settled(), LAST_PUSH_S)
+                await asyncio.wait_for(sink.wait_until_empty(), LAST_PUSH_S)
             if sink.depth:
                 log.warning(
                     "spool not empty readings=%d; they are forwarded after the next start", sink.depth

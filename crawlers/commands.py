@@ -1,7 +1,7 @@
-"""Commands to equipment over Modbus/TCP: reading what shows its state, and acting on it with a look at what came of it.
+"""Commands to equipment over Modbus/TCP: read the properties that show its state, and run actions and read them back.
 
-A connection lasts for one command, so that a device that bears few is left to its crawler; commands to one device go one
-after another.
+A connection lasts for one command, because a device may allow few connections and its crawler needs one. Commands to one device
+run one after another.
 """
 
 from __future__ import annotations
@@ -26,21 +26,21 @@ __all__ = ["ActionResult", "Commands", "PropertyValue"]
 log = logging.getLogger(__name__)
 
 TIMEOUT_S: Final = 2.0
-"""Of the connection, and of each answer."""
+"""Time-out of the connection and of each answer, in seconds."""
 SETTLE_S: Final = 3.0
-"""How long a property may take to show what was written."""
-LOOK_S: Final = 0.1
-_TRY_AGAIN: Final = frozenset({5, 6, 10, 11})  # not ready, busy, gateway: see EXCEPTIONS
-_WORD: Final = range(-(2**15), 2**16)
+"""How long a property may take to show the value that was written, in seconds."""
+READ_BACK_INTERVAL_S: Final = 0.1
+_RETRYABLE: Final = frozenset({5, 6, 10, 11})  # not ready, busy, gateway: see EXCEPTIONS
+_REGISTER_VALUES: Final = range(-(2**15), 2**16)
 
 
 class Commands:
-    """The equipment of commands.yaml. Raises
+    """The equipment of commands.yaml. Methods raise
 
-    - `UserError` for a target or an action that is not described, or a value that no register holds,
-    - `TransientError` where the device does not answer or is busy: after a write that was not answered nobody knows whether
-      it was done, and reading the properties tells;
-    - `PermanentError` where it refuses.
+    - `UserError` for a target or an action that is not described, or a value that does not fit a register,
+    - `TransientError` if the device does not answer or is busy. A write without an answer may have been done or not; read the
+      properties to find out;
+    - `PermanentError` if the device refuses the request.
     """
 
     def __init__(
@@ -53,46 +53,50 @@ class Commands:
 
     @property
     def targets(self) -> Mapping[str, CommandTarget]:
-        """Targets by id."""
+        """The targets by id."""
         return self._targets
 
     async def read_properties(self, target: str) -> list[PropertyValue]:
-        """All properties in the order of the description. One that is refused has an error and costs the others nothing."""
+        """Return all properties in the order of the description. A refused one has an error and does not affect the others."""
         described = self._target(target)
-        async with self._line(described) as line:
-            return [await _property(line, shown) for shown in described.properties]
+        async with self._connect(described) as connection:
+            return [await _read_property(connection, p) for p in described.properties]
 
     async def run_action(self, target: str, action: str) -> ActionResult:
-        """Write, then read back until the properties that show the register agree, for `settle_s` at most."""
+        """Write the value, then read back for up to `settle_s` until the properties of the register agree with it."""
         described = self._target(target)
-        chosen = next((a for a in described.actions if a.name == action), None)
-        if chosen is None:
-            known = ", ".join(a.name for a in described.actions)
-            raise UserError(f"{target} has no action {action!r}: there are {known or 'none'}")
-        if chosen.value not in _WORD:
-            raise UserError(f"{target}.{action}: no register holds {chosen.value}")
-        shows = [p for p in described.properties if p.register == chosen.register]
-        async with self._line(described) as line:
-            await line.write(chosen.register, chosen.value & 0xFFFF)
-            log.info("%s: %s: %d written to register %d", target, action, chosen.value, chosen.register)
-            shown, agree = await self._read_back(line, shows, chosen)
-        if agree is False:
-            log.warning("%s: %s was acknowledged, but is not shown: %s", target, action, shown)
-        return ActionResult(target, action, agree, tuple(shown))
+        command = next((a for a in described.actions if a.name == action), None)
+        if command is None:
+            names = ", ".join(a.name for a in described.actions)
+            raise UserError(f"{target} has no action {action!r}: there are {names or 'none'}")
+        register, value = command.register, command.value
+        if value not in _REGISTER_VALUES:
+            raise UserError(f"{target}.{action}: no register holds {value}")
+        properties = [p for p in described.properties if p.register == register]
+        async with self._connect(described) as connection:
+            await connection.write(register, value & 0xFFFF)
+            log.info(
+                "command written target=%s action=%s register=%d value=%d", target, action, register, value
+            )
+            states, is_confirmed = await self._read_back(connection, properties, command)
+        if is_confirmed is False:
+            log.warning("command not confirmed target=%s action=%s properties=%s", target, action, states)
+        return ActionResult(target, action, is_confirmed, tuple(states))
 
     async def _read_back(
-        self, line: _Line, shows: Sequence[CommandProperty], action: CommandAction
+        self, connection: _Connection, properties: Sequence[CommandProperty], action: CommandAction
     ) -> tuple[list[PropertyValue], bool | None]:
-        if not shows:
+        if not properties:
             return [], None
         now = asyncio.get_running_loop().time
-        until = now() + self._settle_s
+        deadline = now() + self._settle_s
+        expected = [_expected_value(p, action.value) for p in properties]
         while True:
-            shown = [await _property(line, one) for one in shows]
-            agree = all(v.value == _expected(p, action.value) for p, v in zip(shows, shown, strict=True))
-            if agree or now() >= until:
-                return shown, agree
-            await asyncio.sleep(LOOK_S)
+            states = [await _read_property(connection, p) for p in properties]
+            is_confirmed = [state.value for state in states] == expected
+            if is_confirmed or now() >= deadline:
+                return states, is_confirmed
+            await asyncio.sleep(READ_BACK_INTERVAL_S)
 
     def _target(self, target: str) -> CommandTarget:
         described = self._targets.get(target)
@@ -101,34 +105,34 @@ class Commands:
         return described
 
     @asynccontextmanager
-    async def _line(self, target: CommandTarget) -> AsyncIterator[_Line]:
+    async def _connect(self, target: CommandTarget) -> AsyncIterator[_Connection]:
         async with self._locks.setdefault((target.ip, target.port), asyncio.Lock()):
-            client = modbus_link.client(target.ip, target.port, self._timeout_s, target.id)
+            client = modbus_link.create_client(target.ip, target.port, self._timeout_s, target.id)
             try:
                 if not await client.connect():
                     raise TransientError(f"{target.id}: no connection to {target.ip}:{target.port}")
-                yield _Line(client, target)
+                yield _Connection(client, target)
             finally:
                 client.close()
 
 
-def _expected(shown: CommandProperty, written: int) -> float:
-    """What a property reads once the word is in its first register: of a wider one only the first is known."""
-    words = [written & 0xFFFF, *[0] * (registers.width(shown.type) - 1)]
-    return registers.decode(words, shown.type, shown.byteorder, shown.wordorder)
+def _expected_value(described: CommandProperty, written: int) -> float:
+    """Return the value of the property once its first register holds the written word. Further registers count as zero."""
+    words = [written & 0xFFFF, *[0] * (registers.width(described.type) - 1)]
+    return registers.decode(words, described.type, described.byteorder, described.wordorder)
 
 
-async def _property(line: _Line, shown: CommandProperty) -> PropertyValue:
+async def _read_property(connection: _Connection, described: CommandProperty) -> PropertyValue:
     try:
-        words = await line.read(shown.register, registers.width(shown.type))
+        words = await connection.read(described.register, registers.width(described.type))
     except PermanentError as error:
-        return PropertyValue(shown.name, None, error=str(error))
-    value = registers.decode(words, shown.type, shown.byteorder, shown.wordorder)
-    state = next((name for name, expected in shown.values.items() if expected == value), None)
-    return PropertyValue(shown.name, value, state)
+        return PropertyValue(described.name, None, error=str(error))
+    value = registers.decode(words, described.type, described.byteorder, described.wordorder)
+    state = next((name for name, expected in described.values.items() if expected == value), None)
+    return PropertyValue(described.name, value, state)
 
 
-class _Line:
+class _Connection:
     """An open connection to one unit."""
 
     def __init__(self, client: AsyncModbusTcpClient, target: CommandTarget) -> None:
@@ -136,7 +140,7 @@ class _Line:
         self._target = target
 
     async def read(self, register: int, count: int) -> list[int]:
-        answer = await self._ask(
+        answer = await self._send(
             f"register {register} cannot be read",
             self._client.read_holding_registers(register, count=count, device_id=self._target.unit_id),
         )
@@ -145,18 +149,18 @@ class _Line:
         return list(answer.registers)
 
     async def write(self, register: int, word: int) -> None:
-        await self._ask(
+        await self._send(
             f"register {register} cannot be written",
             self._client.write_register(register, word, device_id=self._target.unit_id),
         )
 
-    async def _ask(self, what: str, request: Any) -> Any:
+    async def _send(self, failure: str, request: Any) -> Any:
         try:
             answer = await request
         except (ModbusException, OSError) as error:
-            raise TransientError(f"{self._target.id}: {what}: {error}") from error
+            raise TransientError(f"{self._target.id}: {failure}: {error}") from error
         if answer.isError():
             code = answer.exception_code
-            kind = TransientError if code in _TRY_AGAIN else PermanentError
-            raise kind(f"{self._target.id}: {what}: exception {code}: {EXCEPTIONS.get(code, 'unknown')}")
+            kind = TransientError if code in _RETRYABLE else PermanentError
+            raise kind(f"{self._target.id}: {failure}: exception {code}: {EXCEPTIONS.get(code, 'unknown')}")
         return answer

@@ -1,4 +1,4 @@
-"""What the polling loop needs to know of a device, and nothing of its protocol."""
+"""The interface between the polling loop and the drivers, independent of the protocol."""
 
 from __future__ import annotations
 
@@ -12,14 +12,14 @@ from backend.core.reading import Points, Readings
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Sample:
-    """What one poll brought: the readings, and why each sensor that gave none gave none."""
+    """The result of one poll: the readings, and for each sensor without a reading the reason."""
 
     readings: Readings
     missing: Mapping[str, str] = field(default_factory=dict)
 
 
 class Device(Protocol):
-    """A group of sensors that one connection serves. `name` tells it from all others in logs and health."""
+    """A group of sensors behind one connection. Logs and health reports identify it by `name`."""
 
     @property
     def name(self) -> str: ...
@@ -35,37 +35,39 @@ class Device(Protocol):
 
     @property
     def timeout_s(self) -> float:
-        """How long one poll may take, all its requests together."""
+        """The time in seconds that one poll may take, with all its requests."""
         ...
 
     async def read(self, tick_ns: int) -> Sample:
-        """Read all sensors once. Readings without a time stamp of their own are of `tick_ns`.
+        """Read all sensors once. Readings without a time stamp of their own get `tick_ns`.
 
-        Raises `TransientError` where the device did not answer, `PermanentError` where asking again is of no use.
-        A sensor that alone failed is in `Sample.missing` and costs the others nothing.
+        Raises `TransientError` if the device did not answer, `PermanentError` if a retry is useless.
+        A single sensor that failed is in `Sample.missing` and does not affect the others.
         """
         ...
 
     async def close(self) -> None:
-        """Give back the connection. A later `read` may open it again."""
+        """Close the connection. A later `read` may open it again."""
         ...
 
 
 def device_name(method: str, ip: str, port: int, parents: Iterable[str | None]) -> str:
-    """Such as `snmp 10.0.0.5:161 (pdu-Z1.10)`: where it is, and what the description calls it."""
-    called = sorted({parent for parent in parents if parent})
-    return f"{method} {ip}:{port}" + (f" ({', '.join(called)})" if 0 < len(called) <= 3 else "")
+    """Return a name such as `snmp 10.0.0.5:161 (pdu-Z1.10)`: the address, and up to three parents of the description."""
+    names = sorted({parent for parent in parents if parent})
+    return f"{method} {ip}:{port}" + (f" ({', '.join(names)})" if 0 < len(names) <= 3 else "")
 
 
 def sample_at(tick_ns: int, values: Mapping[str, float], missing: Mapping[str, str]) -> Sample:
-    """A sample whose readings all are of one time; what is not finite is missing."""
+    """Return a sample whose readings all have one time. Values that are not finite are missing."""
     finite = {name: value for name, value in values.items() if math.isfinite(value)}
-    lost = dict(missing) | dict.fromkeys(values.keys() - finite.keys(), "not a finite number")
-    return Sample(Readings.from_rows(list(finite), [tick_ns] * len(finite), list(finite.values())), lost)
+    all_missing = dict(missing) | dict.fromkeys(values.keys() - finite.keys(), "not a finite number")
+    return Sample(
+        Readings.from_rows(list(finite), [tick_ns] * len(finite), list(finite.values())), all_missing
+    )
 
 
 def sample_of(points: Mapping[str, Points], missing: Mapping[str, str]) -> Sample:
-    """A sample whose readings carry the device's own time stamps."""
+    """Return a sample whose readings have the time stamps of the device."""
     rows = [
         (name, time, value)
         for name, series in points.items()

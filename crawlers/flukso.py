@@ -1,4 +1,4 @@
-"""Flukso meters: HTTP, JSON, the last minute of watts once a second with the meter's own time stamps."""
+"""Driver of Flukso meters: JSON over HTTP with the watts of the last minute, one point per second, stamped by the meter."""
 
 from __future__ import annotations
 
@@ -18,33 +18,33 @@ from crawlers.device import Device, Sample, device_name, sample_of
 
 METHOD: Final = "flukso"
 SET_BACK_NS: Final = 120 * NS_PER_SECOND
-"""An answer holds a minute: one that ends so long before the last point known is of a clock that was set back."""
-AHEAD_NS: Final = 3600 * NS_PER_SECOND
-"""Points further ahead are not taken, and not remembered as the newest: they would hide every true one."""
+"""An answer covers one minute. If it ends this long before the newest stored point, the clock of the meter was set back."""
+MAX_AHEAD_NS: Final = 3600 * NS_PER_SECOND
+"""Points further in the future are dropped. Otherwise they would count as the newest ones and hide all correct ones."""
 
 QUERY: Final = {"version": "1.0", "interval": "minute", "unit": "watt"}
 
 
 def decode(answer: Any, newer_than_ns: int, until_ns: int = 2**63 - 1) -> Points:
-    """Points of `[[epoch_s, watts | "nan"], ...]` newer than the last one known and not after `until_ns`, oldest first.
+    """Return the points of `[[epoch_s, watts | "nan"], ...]` after `newer_than_ns` and up to `until_ns`, oldest first.
 
-    A pair that cannot be read costs only itself. Where the meter's clock was set back, what is known counts no longer.
-    Raises ValueError where it is no list, or no pair of it can be read.
+    A pair that cannot be read is left out. If the clock of the meter was set back, `newer_than_ns` is ignored.
+    Raises ValueError if the answer is not a list, or no pair can be read.
     """
     if not isinstance(answer, list):
         raise ValueError(f"a list of [time, watts] was expected, not {type(answer).__name__}")
-    read = [_pair(pair) for pair in answer]
-    if answer and not any(read):
+    pairs = [_parse_pair(pair) for pair in answer]
+    if answer and not any(pairs):
         raise ValueError(f"[time, watts] was expected, not {answer[0]!r:.60}")
-    points = {t: w for t, w in filter(None, read) if 0 < t <= until_ns and math.isfinite(w)}
+    points = {t: w for t, w in filter(None, pairs) if 0 < t <= until_ns and math.isfinite(w)}
     if points and max(points) < newer_than_ns - SET_BACK_NS:
         newer_than_ns = 0
     times = sorted(t for t in points if t > newer_than_ns)
     return Points(np.array(times, np.int64), np.array([points[t] for t in times], np.float64))
 
 
-def _pair(pair: object) -> tuple[int, float] | None:
-    """Time in ns and watts; None for anything else."""
+def _parse_pair(pair: object) -> tuple[int, float] | None:
+    """Return the time in ns and the watts, or None for anything else."""
     if not isinstance(pair, list) or len(pair) != 2:
         return None
     try:
@@ -54,7 +54,7 @@ def _pair(pair: object) -> tuple[int, float] | None:
 
 
 class FluksoDevice:
-    """All sensors of one meter. What it read last it remembers only while it runs: a reading read twice is one reading."""
+    """All sensors of one meter. After a restart the last minute is read again, which is harmless: equal readings are one."""
 
     method = METHOD
 
@@ -70,7 +70,7 @@ class FluksoDevice:
 
     async def read(self, tick_ns: int) -> Sample:
         client = self._client or self._open()
-        answers = await asyncio.gather(*(self._points(client, name, tick_ns) for name in self.sensors))
+        answers = await asyncio.gather(*(self._read_sensor(client, name, tick_ns) for name in self.sensors))
         points: dict[str, Points] = {}
         missing: dict[str, str] = {}
         for name, answer in zip(self.sensors, answers, strict=True):
@@ -84,12 +84,12 @@ class FluksoDevice:
             self._newest[name] = int(series.times[-1])
         return sample_of(points, missing)
 
-    async def _points(self, client: httpx.AsyncClient, name: str, tick_ns: int) -> Points | str:
-        """New points of one sensor, or why there are none: one bad sensor does not cost the others."""
+    async def _read_sensor(self, client: httpx.AsyncClient, name: str, tick_ns: int) -> Points | str:
+        """Return the new points of one sensor, or the reason why it failed. It does not affect the others."""
         try:
             answer = await client.get(self._url + self._ids[name], params=QUERY)
             answer.raise_for_status()
-            return decode(answer.json(), self._newest[name], tick_ns + AHEAD_NS)
+            return decode(answer.json(), self._newest[name], tick_ns + MAX_AHEAD_NS)
         except httpx.HTTPStatusError as error:
             return f"answered {error.response.status_code}"
         except httpx.HTTPError as error:
@@ -108,7 +108,7 @@ class FluksoDevice:
 
 
 def devices(sensors: Sequence[Sensor]) -> list[Device]:
-    """One device a meter."""
+    """Return one device for each meter and period."""
     meters: dict[tuple[str, int, float], list[Sensor]] = {}
     for sensor in sensors:
         assert isinstance(sensor.source, FluksoSource)

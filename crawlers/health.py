@@ -1,4 +1,4 @@
-"""What a crawler tells of its devices, once a second, to a board in its own process or behind the ingest door."""
+"""Health reports of a crawler's devices, once a second, to a board in its own process or behind the ingest endpoint."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from backend.core.errors import TransientError
 from backend.core.health import DeviceHealth, encode
 from crawlers.loop import Crawler
 
-EVERY_S: Final = 1.0
+REPORT_INTERVAL_S: Final = 1.0
 
 
 class Board(Protocol):
@@ -23,8 +23,8 @@ class Board(Protocol):
     async def report(self, devices: Sequence[DeviceHealth]) -> None: ...
 
 
-class Kept(Protocol):
-    """What stands behind the crawler's own sink: readings that wait there, and that were given up."""
+class Backlog(Protocol):
+    """The spool behind a crawler's sink: the number of readings waiting in it, and of those it dropped."""
 
     @property
     def depth(self) -> int: ...
@@ -33,14 +33,16 @@ class Kept(Protocol):
     def dropped(self) -> int: ...
 
 
-def health_of(crawler: Crawler, called: str, now_ns: int, kept: Kept | None = None) -> list[DeviceHealth]:
-    """How the crawler's devices fare now."""
+def device_health(
+    crawler: Crawler, crawler_name: str, now_ns: int, backlog: Backlog | None = None
+) -> list[DeviceHealth]:
+    """Return the current health of the crawler's devices."""
     sink, sensors = crawler.sink, crawler.sensors
     return [
         DeviceHealth(
             name=name,
             method=health.method,
-            crawler=called,
+            crawler=crawler_name,
             sensors=tuple(sensors[name]),
             period_s=health.period_s,
             state=health.state,
@@ -56,30 +58,30 @@ def health_of(crawler: Crawler, called: str, now_ns: int, kept: Kept | None = No
             next_attempt_ns=health.next_attempt_ns,
             latency_s=health.last_latency_s,
             last_error=health.last_error[:500],
-            waiting=sink.waiting + (kept.depth if kept else 0),
-            dropped=sink.dropped + (kept.dropped if kept else 0),
+            waiting=sink.waiting + (backlog.depth if backlog else 0),
+            dropped=sink.dropped + (backlog.dropped if backlog else 0),
         )
         for name, health in crawler.health.items()
     ]
 
 
-async def report_for_ever(
+async def report_loop(
     crawler: Crawler,
-    called: str,
+    crawler_name: str,
     board: Board,
     clock: Clock,
-    kept: Kept | None = None,
-    every_s: float = EVERY_S,
+    backlog: Backlog | None = None,
+    interval_s: float = REPORT_INTERVAL_S,
 ) -> None:
-    """Until cancelled. A report that does not arrive is left out: the next one says all."""
+    """Report until cancelled. A report that fails is not repeated, because the next one replaces it."""
     while True:
-        with suppress(TransientError):  # whoever lost the door or the board has logged it
-            await board.report(health_of(crawler, called, clock.now_ns(), kept))
-        await asyncio.sleep(every_s)
+        with suppress(TransientError):  # the sink logs outages of the endpoint
+            await board.report(device_health(crawler, crawler_name, clock.now_ns(), backlog))
+        await asyncio.sleep(interval_s)
 
 
 class HttpBoard:
-    """Reports to `<url>/ingest/health`."""
+    """Sends reports to `<url>/ingest/health`."""
 
     def __init__(self, url: str, key: str = "", timeout_s: float = 5.0) -> None:
         headers = {"Content-Type": "application/json"} | ({"Authorization": f"Bearer {key}"} if key else {})
@@ -87,7 +89,7 @@ class HttpBoard:
         self._client = httpx.AsyncClient(headers=headers, timeout=timeout_s, trust_env=False)
 
     async def report(self, devices: Sequence[DeviceHealth]) -> None:
-        """Raises `TransientError` where the report was not taken."""
+        """Send one report. Raises `TransientError` if it was not accepted."""
         try:
             answer = await self._client.post(self._url, content=encode(devices))
         except httpx.HTTPError as error:

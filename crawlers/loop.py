@@ -28,12 +28,13 @@ from crawlers.sink import BatchingSink
 log = logging.getLogger(__name__)
 
 
-RECENT_POLLS = 60
+RECENT_POLLS: Final = 60
+MAX_LOGGED_SENSORS: Final = 5
 
 
 @dataclass(slots=True)
 class PollerHealth:
-    """How a device fares. Written by its task alone; anybody may read it."""
+    """The health of one polled device. Only the task of its poller writes it."""
 
     device: str
     method: str
@@ -55,7 +56,7 @@ class PollerHealth:
 
     @property
     def error_rate(self) -> float:
-        """Share of the last polls that failed."""
+        """The share of the last `RECENT_POLLS` polls that failed."""
         return self.recent.count(False) / len(self.recent) if self.recent else 0.0
 
 
@@ -65,19 +66,19 @@ DEVICE_BACKOFF: Final = Backoff(first_s=1.0, limit_s=60.0)
 
 @dataclass(frozen=True, slots=True)
 class Tick:
-    """When to poll next, and how many ticks were too late to be polled."""
+    """The time of the next poll, and the number of ticks that passed without one."""
 
     at_ns: int
     skipped: int
 
 
 def first_tick(now_ns: int, period_ns: int) -> int:
-    """The first multiple of the period at or after now."""
+    """Return the first multiple of the period at or after now."""
     return -(-now_ns // period_ns) * period_ns
 
 
 def next_tick(last_ns: int, now_ns: int, period_ns: int) -> Tick:
-    """The tick after `last_ns` that can still be met: those that went by meanwhile are skipped, not piled up."""
+    """Return the next tick after `last_ns` that is not over yet. Ticks that are over are skipped and counted."""
     if now_ns < last_ns - period_ns:  # the clock was set back
         return Tick(first_tick(now_ns, period_ns), 0)
     following = last_ns + period_ns
@@ -88,7 +89,7 @@ def next_tick(last_ns: int, now_ns: int, period_ns: int) -> Tick:
 
 
 class Poller:
-    """Polls one device for ever."""
+    """Polls one device until cancelled."""
 
     def __init__(
         self,
@@ -97,28 +98,22 @@ class Poller:
         sink: BatchingSink,
         clock: Clock,
         backoff: Backoff,
-        chance: random.Random,
+        rng: random.Random,
     ) -> None:
         self.device = device
         self.health = PollerHealth(name, device.method, len(device.sensors), device.period_s)
         self._sink = sink
         self._clock = clock
         self._backoff = backoff
-        self._chance = chance
+        self._rng = rng
         self._outage = Outage(log, "device", level=logging.WARNING, device=name)
 
-    def serves(self, device: Device) -> bool:
-        """Whether that is the same device, with the same sensors as often."""
-        mine = self.device
-        return (mine.name, mine.method, mine.period_s, tuple(mine.sensors)) == (
-            device.name,
-            device.method,
-            device.period_s,
-            tuple(device.sensors),
-        )
+    def is_for(self, device: Device) -> bool:
+        """Return whether `device` has the name, method, period and sensors of the device of this poller."""
+        return _identity(self.device) == _identity(device)
 
     async def run(self) -> None:
-        """Until cancelled, or until the device says that asking again is of no use."""
+        """Poll until cancelled, or until the driver raises `PermanentError`."""
         period = round(self.device.period_s * NS_PER_SECOND)
         tick = first_tick(self._clock.now_ns(), period)
         try:
@@ -126,26 +121,26 @@ class Poller:
                 await self._sleep_until(tick)
                 await self.poll(tick)
                 raise_if_cancelled()
-                tick = self._after(tick, period)
+                tick = self._next_tick(tick, period)
                 self.health.next_attempt_ns = tick
         finally:
             await self.device.close()
 
-    def _after(self, tick: int, period: int) -> int:
+    def _next_tick(self, tick: int, period: int) -> int:
         now = self._clock.now_ns()
         if self.health.failures_in_a_row:
-            wait = self._backoff.delay_s(self.health.failures_in_a_row, self._chance.random())
-            return max(tick + period, first_tick(now + round(wait * NS_PER_SECOND), period))
+            delay_s = self._backoff.delay_s(self.health.failures_in_a_row, self._rng.random())
+            return max(tick + period, first_tick(now + round(delay_s * NS_PER_SECOND), period))
         following = next_tick(tick, now, period)
         self.health.ticks_skipped += following.skipped
         return following.at_ns
 
     async def _sleep_until(self, tick: int) -> None:
-        while (left := tick - self._clock.now_ns()) > 0:  # noqa: ASYNC110  sleeping may end a little early
-            await asyncio.sleep(left / NS_PER_SECOND)
+        while (remaining_ns := tick - self._clock.now_ns()) > 0:  # noqa: ASYNC110  sleeping may end a little early
+            await asyncio.sleep(remaining_ns / NS_PER_SECOND)
 
     async def poll(self, tick: int) -> None:
-        """One poll; every outcome ends in the health, none in an exception."""
+        """Poll once. Every outcome is recorded in `health`; nothing is raised."""
         self.health.polls += 1
         self.health.last_attempt_ns = self._clock.now_ns()
         started = asyncio.get_running_loop().time()
@@ -153,53 +148,60 @@ class Poller:
             async with asyncio.timeout(self.device.timeout_s):
                 sample = await self.device.read(tick)
         except TimeoutError:
-            self._failed(f"no answer within {self.device.timeout_s:g} s")
+            self._record_failure(f"no answer within {self.device.timeout_s:g} s")
         except TransientError as error:
-            self._failed(str(error))
+            self._record_failure(str(error))
         except PermanentError as error:
             self.health.state = State.REFUSED
             self.health.failures += 1
             self.health.recent.append(False)
             self.health.last_error = str(error)
-            log.error("%s: given up: %s", self.health.device, error)
-        except Exception as error:  # a driver's fault must not end the polling of its device
-            self._failed(f"{type(error).__name__}: {error}", error)
+            log.error("device not polled any more device=%r: %s", self.health.device, error)
+        except Exception as error:  # a defect in a driver must not end the polling of its device
+            self._record_failure(f"{type(error).__name__}: {error}", error)
         else:
             self.health.last_latency_s = asyncio.get_running_loop().time() - started
-            self._succeeded(sample)
+            self._record_success(sample)
 
-    def _failed(self, why: str, defect: Exception | None = None) -> None:
+    def _record_failure(self, reason: str, defect: Exception | None = None) -> None:
         health = self.health
         health.failures += 1
         health.failures_in_a_row += 1
         health.recent.append(False)
-        health.last_error = why
+        health.last_error = reason
         health.state = State.LOST
-        self._outage.failed(defect or why, sensors=health.sensors)
+        self._outage.failed(defect or reason, sensors=health.sensors)
 
-    def _succeeded(self, sample: Sample) -> None:
-        health, now = self.health, self._clock.now_ns()
+    def _record_success(self, sample: Sample) -> None:
+        health, now_ns = self.health, self._clock.now_ns()
         self._outage.recovered()
         missing = tuple(sorted(sample.missing))
         if missing != health.missing:
-            self._report_missing(missing, sample.missing)
+            self._log_missing_sensors(missing, sample.missing)
         health.state, health.failures_in_a_row, health.missing = State.OK, 0, missing
-        health.last_success_ns = now
+        health.last_success_ns = now_ns
         health.recent.append(True)
         health.readings += len(sample.readings)
         self._sink.put(sample.readings)
 
-    def _report_missing(self, missing: Sequence[str], why: Mapping[str, str]) -> None:
+    def _log_missing_sensors(self, missing: Sequence[str], reasons: Mapping[str, str]) -> None:
         if not missing:
-            log.info("%s: all sensors answer again", self.health.device)
+            log.info("no sensor missing any more device=%r", self.health.device)
             return
-        shown = "; ".join(f"{name}: {why[name]}" for name in missing[:5])
-        more = f"; and {len(missing) - 5} more" if len(missing) > 5 else ""
-        log.warning("%s: %d sensors without a value: %s%s", self.health.device, len(missing), shown, more)
+        details = "; ".join(f"{name}: {reasons[name]}" for name in missing[:MAX_LOGGED_SENSORS])
+        more = len(missing) - MAX_LOGGED_SENSORS
+        ending = f"; and {more} more" if more > 0 else ""
+        log.warning(
+            "sensors missing device=%r count=%d: %s%s", self.health.device, len(missing), details, ending
+        )
+
+
+def _identity(device: Device) -> tuple[object, ...]:
+    return device.name, device.method, device.period_s, tuple(device.sensors)
 
 
 class Crawler:
-    """All devices and the sink they share."""
+    """Polls all devices and delivers their readings to one sink."""
 
     def __init__(
         self,
@@ -207,74 +209,81 @@ class Crawler:
         sink: BatchingSink,
         clock: Clock,
         backoff: Backoff | None = None,
-        chance: random.Random | None = None,
+        rng: random.Random | None = None,
     ) -> None:
-        policy, dice = backoff or DEVICE_BACKOFF, chance or random.Random()
         self.sink = sink
-        self._clock, self._policy, self._dice = clock, policy, dice
+        self._clock = clock
+        self._backoff = backoff or DEVICE_BACKOFF
+        self._rng = rng or random.Random()
         self._pollers: list[Poller] = []
         self._tasks: asyncio.TaskGroup | None = None
-        self._polling: dict[Poller, asyncio.Task[None]] = {}
+        self._poller_tasks: dict[Poller, asyncio.Task[None]] = {}
         for device in devices:
             self._add(device)
 
     @property
     def health(self) -> Mapping[str, PollerHealth]:
-        """By device name; the values change while the crawler runs."""
+        """The health of each device by its name. The values change while the crawler runs."""
         return {p.health.device: p.health for p in self._pollers}
 
     @property
     def sensors(self) -> Mapping[str, Sequence[str]]:
-        """The sensors of each device, by its name."""
+        """The sensors of each device by its name."""
         return {p.health.device: p.device.sensors for p in self._pollers}
 
     async def run(self) -> None:
-        """Until cancelled; then what was read is offered to the sink a last time."""
+        """Poll until cancelled, then deliver the last readings once."""
         async with asyncio.TaskGroup() as tasks:
             delivery = tasks.create_task(self.sink.run(), name="delivery")
             self._tasks = tasks
             for poller in self._pollers:
-                self._begin(poller)
+                self._start(poller)
             try:
-                await asyncio.Event().wait()  # also where all were refused: their health is still to be seen
+                await (
+                    asyncio.Event().wait()
+                )  # goes on if all devices are refused, so that their health is still reported
             finally:
                 self._tasks = None
                 delivery.cancel()
-                for task in self._polling.values():
+                for task in self._poller_tasks.values():
                     task.cancel()
 
-    async def update_devices(self, devices: Sequence[Device], same: Callable[[Sequence[str]], bool]) -> None:
+    async def update_devices(
+        self, devices: Sequence[Device], is_unchanged: Callable[[Sequence[str]], bool]
+    ) -> None:
         """Poll these devices from now on.
 
         One that is polled already, and whose sensors are the `same`, misses no tick; what was read of the others is delivered.
         """
-        kept: list[Poller] = []
-        new: list[Device] = []
+        pollers: list[Poller] = []
+        new_devices: list[Device] = []
         for device in devices:
-            poller = next((p for p in self._pollers if p not in kept and p.serves(device)), None)
-            if poller is not None and same(device.sensors):
-                kept.append(poller)
+            poller = next((p for p in self._pollers if p not in pollers and p.is_for(device)), None)
+            if poller is not None and is_unchanged(device.sensors):
+                pollers.append(poller)
                 await device.close()
             else:
-                new.append(device)
-        gone = [self._polling.pop(p) for p in self._pollers if p not in kept and p in self._polling]
-        for task in gone:
+                new_devices.append(device)
+        removed = [
+            self._poller_tasks.pop(p) for p in self._pollers if p not in pollers and p in self._poller_tasks
+        ]
+        for task in removed:
             task.cancel()
-        await asyncio.gather(*gone, return_exceptions=True)
-        self._pollers = kept
-        for device in new:
-            self._begin(self._add(device))
+        await asyncio.gather(*removed, return_exceptions=True)
+        self._pollers = pollers
+        for device in new_devices:
+            self._start(self._add(device))
 
     def _add(self, device: Device) -> Poller:
-        taken = {p.health.device for p in self._pollers}
+        used_names = {p.health.device for p in self._pollers}
         name, number = device.name, 1
-        while name in taken:  # an agent read at two periods is two devices at one address
+        while name in used_names:  # an agent that is read with two periods is two devices at one address
             number += 1
             name = f"{device.name} #{number}"
-        poller = Poller(name, device, self.sink, self._clock, self._policy, self._dice)
+        poller = Poller(name, device, self.sink, self._clock, self._backoff, self._rng)
         self._pollers.append(poller)
         return poller
 
-    def _begin(self, poller: Poller) -> None:
+    def _start(self, poller: Poller) -> None:
         if self._tasks is not None:
-            self._polling[poller] = self._tasks.create_task(poller.run(), name=poller.health.device)
+            self._poller_tasks[poller] = self._tasks.create_task(poller.run(), name=poller.health.device)

@@ -1,8 +1,7 @@
-"""Modbus/TCP holding registers: the in-row cooler, the board of the solar panels.
+"""Driver of Modbus/TCP holding registers: the in-row cooler, the board of the solar panels.
 
-One device is one TCP connection (address and port), whatever number of units answer behind it. Neighbouring registers are
-read together. A device that refuses to read across registers it does not have is then asked for smaller blocks, and that is
-remembered.
+One device is one TCP connection (address and port), for all the units behind it. Neighbouring registers are read together. If a
+device refuses to read across registers that it does not have, smaller blocks are read from then on.
 """
 
 from __future__ import annotations
@@ -22,10 +21,10 @@ from crawlers.device import Device, Sample, device_name, sample_at
 
 METHOD: Final = "modbus"
 
-MOST_REGISTERS: Final = 125  # the protocol's limit of one read
-GAP: Final = 24  # unwanted registers worth reading past: 48 bytes cost less than a round trip
+MAX_REGISTERS: Final = 125  # the limit of the protocol for one read
+MAX_GAP: Final = 24  # unused registers worth reading: 48 bytes cost less than a round trip
 RELEARN_POLLS: Final = 600
-"""After so many polls what a device refused to read together is tried again: it may have been a broken packet."""
+"""After this many polls the original blocks are tried again, because a refusal may have been a damaged packet."""
 ILLEGAL: Final = (2, 3)  # illegal data address, illegal data value
 EXCEPTIONS: Final = {
     1: "illegal function",
@@ -41,7 +40,7 @@ EXCEPTIONS: Final = {
 
 @dataclass(frozen=True, slots=True)
 class Field:
-    """Where one sensor's number lies and how it is read."""
+    """The registers and the encoding of one sensor."""
 
     sensor: str
     unit_id: int
@@ -51,7 +50,7 @@ class Field:
     wordorder: Order
     multiply_by: float = 1.0
     divide_by: float = 1.0
-    absent: float | None = None  # the raw number by which the device says that it has no value
+    absent: float | None = None  # the raw number that stands for no value
 
     @property
     def end(self) -> int:
@@ -60,7 +59,7 @@ class Field:
 
 @dataclass(frozen=True, slots=True)
 class Block:
-    """One read: `count` registers of a unit from `start` on, and the fields that lie in them."""
+    """One read request: `count` registers of a unit starting at `start`, and the fields in them."""
 
     unit_id: int
     start: int
@@ -68,14 +67,14 @@ class Block:
     fields: tuple[Field, ...]
 
 
-def plan(fields: Iterable[Field], gap: int = GAP) -> tuple[Block, ...]:
-    """The fewest reads that cover all fields, reading past at most `gap` unwanted registers at a time."""
+def plan(fields: Iterable[Field], gap: int = MAX_GAP) -> tuple[Block, ...]:
+    """Return the fewest blocks that cover all fields, with at most `gap` unused registers between two fields."""
     blocks: list[Block] = []
     run: list[Field] = []
     for field in sorted(fields, key=lambda f: (f.unit_id, f.register, f.end)):
         if run:
             end = max(f.end for f in run)
-            fits = max(field.end, end) - run[0].register <= MOST_REGISTERS
+            fits = max(field.end, end) - run[0].register <= MAX_REGISTERS
             if field.unit_id != run[0].unit_id or field.register - end > gap or not fits:
                 blocks.append(_block(run))
                 run = []
@@ -89,7 +88,7 @@ def _block(fields: Sequence[Field]) -> Block:
 
 
 def split(block: Block) -> tuple[Block, ...]:
-    """Smaller blocks in place of one that was refused: first without gaps, then field by field."""
+    """Return smaller blocks in place of a refused one: without gaps, or else one block per field."""
     without_gaps = plan(block.fields, gap=0)
     if len(without_gaps) > 1:
         return without_gaps
@@ -97,7 +96,7 @@ def split(block: Block) -> tuple[Block, ...]:
 
 
 def decode(block: Block, words: Sequence[int]) -> tuple[dict[str, float], dict[str, str]]:
-    """Values in the sensors' units, and why a sensor has none."""
+    """Return the values in the units of the sensors, and the reason for each sensor without one."""
     values: dict[str, float] = {}
     missing: dict[str, str] = {}
     for field in block.fields:
@@ -113,8 +112,8 @@ def decode(block: Block, words: Sequence[int]) -> tuple[dict[str, float], dict[s
     return values, missing
 
 
-class Refusal(Exception):
-    """A Modbus exception answered to one read."""
+class ExceptionResponse(Exception):
+    """The device answered a read with a Modbus exception."""
 
     def __init__(self, code: int) -> None:
         super().__init__(f"exception {code}: {EXCEPTIONS.get(code, 'unknown')}")
@@ -122,12 +121,12 @@ class Refusal(Exception):
 
 
 class ModbusDevice:
-    """All fields of one Modbus/TCP server."""
+    """All sensors of one Modbus/TCP server."""
 
     def __init__(
         self, method: str, ip: str, port: int, sensors: Sequence[Sensor], fields: Sequence[Field]
     ) -> None:
-        """`fields` are those of the `sensors`, one each."""
+        """`fields` holds one field for each of the `sensors`."""
         self.method = method
         self.name = device_name(method, ip, port, (s.parent for s in sensors))
         self.sensors = tuple(f.sensor for f in fields)
@@ -142,39 +141,39 @@ class ModbusDevice:
     async def read(self, tick_ns: int) -> Sample:
         values: dict[str, float] = {}
         missing: dict[str, str] = {}
-        silent: dict[int, str] = {}
+        silent_units: dict[int, str] = {}
         self._polls += 1
         if self._polls % RELEARN_POLLS == 0:
             self._blocks = list(self._plan)
-        todo = list(self._blocks)
-        while todo:
-            block = todo.pop(0)
-            if why := silent.get(block.unit_id):
-                missing |= _all(block, why)
+        pending = list(self._blocks)
+        while pending:
+            block = pending.pop(0)
+            if reason := silent_units.get(block.unit_id):
+                missing |= _all_missing(block, reason)
                 continue
             try:
-                got, lost = decode(block, await self._registers(block))
-            except Refusal as refusal:
-                if refusal.code in ILLEGAL and len(block.fields) > 1:
+                block_values, block_missing = decode(block, await self._read_registers(block))
+            except ExceptionResponse as response:
+                if response.code in ILLEGAL and len(block.fields) > 1:
                     parts = split(block)
                     at = self._blocks.index(block)
                     self._blocks[at : at + 1] = parts
-                    todo[:0] = parts
+                    pending[:0] = parts
                 else:
-                    missing |= _all(block, str(refusal))
+                    missing |= _all_missing(block, str(response))
             except TransientError as error:
-                silent[block.unit_id] = str(error)
-                missing |= _all(block, str(error))
+                silent_units[block.unit_id] = str(error)
+                missing |= _all_missing(block, str(error))
             else:
-                values |= got
-                missing |= lost
+                values |= block_values
+                missing |= block_missing
         if not values:
             raise TransientError(next(iter(missing.values()), "no answer"))
         return sample_at(tick_ns, values, missing)
 
-    async def _registers(self, block: Block) -> list[int]:
-        """Raises `Refusal` for an exception answer, `TransientError` for none."""
-        client = await self._connected()
+    async def _read_registers(self, block: Block) -> list[int]:
+        """Return the registers of a block. Raises `ExceptionResponse`, or `TransientError` if there is no answer."""
+        client = await self._connect()
         try:
             answer = await client.read_holding_registers(
                 block.start, count=block.count, device_id=block.unit_id
@@ -183,21 +182,20 @@ class ModbusDevice:
             await self.close()
             raise TransientError(str(error)) from error
         except asyncio.CancelledError:
-            await (
-                self.close()
-            )  # else the answer that may still come would be taken for that of the next request
+            # A late answer would otherwise be taken for the answer to the next request.
+            await self.close()
             raise
         if answer.isError():
-            raise Refusal(answer.exception_code)
+            raise ExceptionResponse(answer.exception_code)
         return list(answer.registers)
 
-    async def _connected(self) -> AsyncModbusTcpClient:
-        """The client, connected anew where the last connection broke. The loop alone decides when to try again."""
+    async def _connect(self) -> AsyncModbusTcpClient:
+        """Return the connected client, after a reconnection if needed. Only the polling loop decides when to retry."""
         if self._client is not None and self._client.connected:
             return self._client
         await self.close()
         ip, port = self._address
-        self._client = modbus_link.client(ip, port, self.timeout_s * 0.6, self.name)
+        self._client = modbus_link.create_client(ip, port, self.timeout_s * 0.6, self.name)
         if not await self._client.connect():
             await self.close()
             raise TransientError(f"no connection to {ip}:{port}")
@@ -209,12 +207,12 @@ class ModbusDevice:
             self._client = None
 
 
-def _all(block: Block, why: str) -> Mapping[str, str]:
-    return dict.fromkeys((f.sensor for f in block.fields), why)
+def _all_missing(block: Block, reason: str) -> Mapping[str, str]:
+    return dict.fromkeys((f.sensor for f in block.fields), reason)
 
 
 def field_of(sensor: Sensor) -> Field:
-    """From the description. `length` is not needed: the type says how many registers there are."""
+    """Return the field of a described sensor. `modbus_length` is not needed, because the type implies the number of registers."""
     source = sensor.source
     assert isinstance(source, ModbusSource)
     return Field(
@@ -230,14 +228,15 @@ def field_of(sensor: Sensor) -> Field:
 
 
 def devices(sensors: Sequence[Sensor]) -> list[Device]:
-    """One device a TCP server and period."""
+    """Return one device for each TCP server and period."""
     servers: dict[tuple[str, int, float], list[Sensor]] = {}
     for sensor in sensors:
         assert isinstance(sensor.source, ModbusSource)
         key = (sensor.source.ip, sensor.source.port, sensor.poll_s)
         servers.setdefault(key, []).append(sensor)
     return [
-        ModbusDevice(METHOD, ip, port, of, [field_of(s) for s in of]) for (ip, port, _), of in servers.items()
+        ModbusDevice(METHOD, ip, port, group, [field_of(s) for s in group])
+        for (ip, port, _), group in servers.items()
     ]
 
 

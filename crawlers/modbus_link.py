@@ -1,8 +1,7 @@
-"""A pymodbus client that takes whatever a device sends.
+"""A pymodbus client that reports invalid frames and lost connections at once.
 
-pymodbus raises inside the event loop's callback where a frame cannot be decoded, which the loop prints as a traceback, and waits
-for its time-out where the connection breaks while it waits for an answer. Here both end the waiting request at once, with a
-`ModbusException`.
+For a frame that it cannot decode, pymodbus raises in a callback of the event loop, which prints a traceback. If the connection
+breaks during a request, it waits for the time-out. Here both end the request at once with a `ModbusException`.
 """
 
 from __future__ import annotations
@@ -11,28 +10,28 @@ from pymodbus.client import AsyncModbusTcpClient
 from pymodbus.exceptions import ConnectionException, ModbusException, ModbusIOException
 
 
-def client(ip: str, port: int, timeout_s: float, name: str) -> AsyncModbusTcpClient:
-    """Not connected yet. It does not connect again or repeat a request by itself: the caller decides when to."""
-    made = AsyncModbusTcpClient(ip, port=port, timeout=timeout_s, retries=0, reconnect_delay=0, name=name)
-    context = made.ctx
-    take, lost = context.datagram_received, context.callback_disconnected
+def create_client(ip: str, port: int, timeout_s: float, name: str) -> AsyncModbusTcpClient:
+    """Return a client that is not connected yet. It never reconnects or retries by itself; the caller decides that."""
+    client = AsyncModbusTcpClient(ip, port=port, timeout=timeout_s, retries=0, reconnect_delay=0, name=name)
+    context = client.ctx
+    receive, handle_disconnect = context.datagram_received, context.callback_disconnected
 
     def fail(error: ModbusException) -> None:
-        # Without a request under way nobody would ever look at the failure.
+        # Without a request under way nothing would retrieve the exception.
         if context._lock.locked() and not context.response_future.done():
             context.response_future.set_exception(error)
 
-    def received(data: bytes, address: tuple[object, ...] | None = None) -> None:
+    def on_data(data: bytes, address: tuple[object, ...] | None = None) -> None:
         try:
-            take(data, address)
+            receive(data, address)
         except Exception as error:
             fail(ModbusIOException(f"unreadable answer: {error}"))
-            made.close()
+            client.close()
 
-    def disconnected(error: Exception | None) -> None:
-        lost(error)
+    def on_disconnect(error: Exception | None) -> None:
+        handle_disconnect(error)
         fail(ConnectionException("the connection broke"))
 
-    context.datagram_received = received  # type: ignore[method-assign, assignment]
-    context.callback_disconnected = disconnected  # type: ignore[method-assign, assignment]
-    return made
+    context.datagram_received = on_data  # type: ignore[method-assign, assignment]
+    context.callback_disconnected = on_disconnect  # type: ignore[method-assign, assignment]
+    return client

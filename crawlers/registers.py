@@ -1,14 +1,14 @@
-"""How a number lies in 16-bit Modbus registers.
+"""Encoding of numbers in 16-bit Modbus registers.
 
-Modbus itself sends the high byte of a register first and says nothing of numbers of two registers. The descriptions name
-two orders, with the meaning that pymodbus' BinaryPayloadDecoder gave them, for which existing deployments were written:
+Modbus sends the high byte of a register first and does not define numbers of two registers. The site description gives two
+orders, with the meaning of pymodbus' BinaryPayloadDecoder, for which existing descriptions were written:
 
-- `byteorder` is the order of the two bytes within each register: `>` as Modbus sends them, `<` swapped.
-- `wordorder` is the order of registers: `>` high word first, `<` low word first.
+- `byteorder` is the order of the two bytes in each register: `>` as Modbus sends them, `<` swapped.
+- `wordorder` is the order of the registers: `>` high word first, `<` low word first.
 
-So the bytes A B C D of a 32-bit number (A the highest) travel as `AB CD` for `>` `>`, `CD AB` for `>` `<`, `BA DC` for
-`<` `>` and `DC BA` for `<` `<`, which is plain little endian. `<` is the default of both. A 16-bit number with byteorder `<`
-is swapped, too. A `bool` is true where the register is not zero.
+The bytes A B C D of a 32-bit number (A is the highest) are sent as `AB CD` for `>` `>`, `CD AB` for `>` `<`, `BA DC` for `<` `>`
+and `DC BA` for `<` `<`, which is plain little-endian. `<` is the default of both. A 16-bit number with byteorder `<` is swapped,
+too. A `bool` is true if the register is not zero.
 """
 
 from __future__ import annotations
@@ -30,12 +30,12 @@ _FORMATS: Final[dict[RegisterType, str]] = {
 
 
 def width(kind: RegisterType) -> int:
-    """How many registers a number of this type takes."""
+    """Return the number of registers of a type."""
     return struct.calcsize(_FORMATS[kind]) // 2
 
 
 def decode(registers: Sequence[int], kind: RegisterType, byteorder: Order, wordorder: Order) -> float:
-    """The number in `width(kind)` registers, each 0 to 65535."""
+    """Return the number in `width(kind)` registers, each from 0 to 65535."""
     words = registers if wordorder == ">" else reversed(registers)
     raw = b"".join(word.to_bytes(2, "big" if byteorder == ">" else "little") for word in words)
     number: float = struct.unpack(_FORMATS[kind], raw)[0]
@@ -43,7 +43,7 @@ def decode(registers: Sequence[int], kind: RegisterType, byteorder: Order, wordo
 
 
 def encode(value: float, kind: RegisterType, byteorder: Order, wordorder: Order) -> list[int]:
-    """The registers that `decode` to `value`. Raises struct.error where the type cannot hold it."""
+    """Return the registers that `decode` to `value`. Raises struct.error if the type cannot hold it."""
     number = value if kind == "float32" else int(bool(value)) if kind == "bool" else int(value)
     raw = struct.pack(_FORMATS[kind], number)
     order = "big" if byteorder == ">" else "little"

@@ -1,6 +1,6 @@
-"""Drivers by `method`. A device type is one module of this package, named as its method, with `METHOD` and `devices(sensors)`.
+"""The drivers by `method`. A driver is a module of this package, named like its method, with `METHOD` and `devices(sensors)`.
 
-A driver is imported when a sensor asks for it: a process that reads one kind of device does not load the others' protocols.
+A driver is imported when a sensor needs it, so a process that reads one kind of device does not load the other protocols.
 """
 
 from __future__ import annotations
@@ -26,15 +26,15 @@ from crawlers.sink import BatchingSink
 log = logging.getLogger(__name__)
 
 Builder = Callable[..., list[Device]]
-"""`devices(sensors, **tuning)` of a driver's module."""
+"""The function `devices(sensors, **tuning)` of a driver."""
 
 Tuning = Mapping[str, Mapping[str, Any]]
-"""Options of a method's driver that a command line may give; None means the driver's own default."""
+"""Options for the drivers, by method and name. None stands for the default of the driver."""
 
 
 @cache
-def driver(method: str) -> Builder | None:
-    """The driver of a method; None where there is no such module, or it is no driver."""
+def load_driver(method: str) -> Builder | None:
+    """Return the builder of a method, or None if there is no driver with that name."""
     if method not in {info.name for info in pkgutil.iter_modules(crawlers.__path__) if not info.ispkg}:
         return None
     module = importlib.import_module(f"crawlers.{method}")
@@ -45,22 +45,22 @@ def driver(method: str) -> Builder | None:
 
 
 def build_devices(sensors: Iterable[Sensor], tuning: Tuning | None = None) -> list[Device]:
-    """The devices behind these sensors; pushed ones have none. What cannot be polled is logged and left out."""
+    """Return the devices of the sensors that are polled. Sensors that cannot be read are logged and left out."""
     by_method: dict[str, list[Sensor]] = {}
     for sensor in sensors:
         if not isinstance(sensor.source, PushSource):
             by_method.setdefault(sensor.method, []).append(sensor)
     devices: list[Device] = []
     for method, group in by_method.items():
-        builder = driver(method)
+        builder = load_driver(method)
         if builder is None:
-            log.error("no driver for method %r: %d sensors are not read", method, len(group))
+            log.error("no driver method=%r sensors_not_read=%d", method, len(group))
             continue
         try:
             options = {k: v for k, v in (tuning or {}).get(method, {}).items() if v is not None}
             devices += builder(group, **options)
         except (PermanentError, ValueError) as error:
-            log.error("%s: %d sensors are not read: %s", method, len(group), error)
+            log.error("driver not started method=%s sensors_not_read=%d: %s", method, len(group), error)
     return devices
 
 
@@ -71,7 +71,7 @@ def build_crawler(
     backoff: Backoff | None = None,
     tuning: Tuning | None = None,
 ) -> Crawler:
-    """A crawler of all that can be polled. `run()` it; `health` tells how each device fares."""
+    """Return a crawler of all sensors that can be polled. Call `run()` to start it."""
     sensors = inventory.sensors.values() if isinstance(inventory, Inventory) else inventory
     return Crawler(build_devices(sensors, tuning), BatchingSink(sink), clock, backoff)
 
@@ -87,9 +87,9 @@ async def update_crawler(
     new: Mapping[str, Sensor],
     tuning: Tuning | None = None,
 ) -> None:
-    """The crawler polls what the new sensors say. A device whose sensors are as they were goes on undisturbed."""
+    """Make the crawler poll the `new` sensors. A device whose sensors are unchanged goes on without interruption."""
 
-    def same(names: Sequence[str]) -> bool:
+    def is_unchanged(names: Sequence[str]) -> bool:
         return all(_without_label(old.get(name)) == _without_label(new.get(name)) for name in names)
 
-    await crawler.update_devices(build_devices(new.values(), tuning), same)
+    await crawler.update_devices(build_devices(new.values(), tuning), is_unchanged)

@@ -1,4 +1,4 @@
-"""Which sensors a crawler process is for, as its command line says."""
+"""Selection of the sensors that a crawler process reads."""
 
 from __future__ import annotations
 
@@ -13,18 +13,18 @@ def select(
     bus: str | None = None,
     methods: Iterable[str] = (),
 ) -> list[Sensor]:
-    """Sensors that can be polled, narrowed.
+    """Return the sensors that can be polled and match the arguments.
 
-    `pdu`: SNMP sensors whose name contains it; `bus`: Modbus sensors whose `parent` contains it. Both given: either.
-    `methods`: only these.
+    `pdu` selects SNMP sensors whose name contains it, `bus` Modbus sensors whose `parent` contains it; with both, either
+    match counts. `methods` selects only sensors of these methods; empty means all.
     """
-    wanted = set(methods)
-    chosen = [
-        s for s in sensors if not isinstance(s.source, PushSource) and (not wanted or s.method in wanted)
+    allowed = set(methods)
+    candidates = [
+        s for s in sensors if not isinstance(s.source, PushSource) and (not allowed or s.method in allowed)
     ]
     if pdu is None and bus is None:
-        return chosen
-    return [s for s in chosen if _on_pdu(s, pdu) or _on_bus(s, bus)]
+        return candidates
+    return [s for s in candidates if _on_pdu(s, pdu) or _on_bus(s, bus)]
 
 
 def _on_pdu(sensor: Sensor, pdu: str | None) -> bool:

@@ -1,4 +1,4 @@
-"""`python -m crawlers.sensors`: the meters that are not outlets, Flukso and Socomec, in one process."""
+"""`python -m crawlers.sensors`: poll the Flukso and Socomec meters in one process."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""From the devices to the ingest door: batched, in order, and forgotten only once acknowledged."""
+"""Sinks that deliver readings to the ingest endpoint in batches and in order, and keep them until they are acknowledged."""
 
 from __future__ import annotations
 
@@ -21,10 +21,10 @@ log = logging.getLogger(__name__)
 
 
 class BatchingSink:
-    """Gathers what all devices read within `window_s` into one push to `sink`.
+    """Combines the readings of all devices within `window_s` into one push to `sink`.
 
-    What was not acknowledged is kept, in order, up to `max_rows` readings, and pushed again. Over that the oldest go and
-    are counted in `dropped`.
+    Readings that were not acknowledged are kept in order and pushed again. Above `max_rows` readings the oldest batches are
+    dropped and counted in `dropped`.
     """
 
     def __init__(
@@ -40,10 +40,10 @@ class BatchingSink:
         self._window_s = window_s
         self._max_rows = max_rows
         self._push_rows = push_rows
-        self._most = push_rows  # less after a sink was too full for so many
+        self._current_push_rows = push_rows  # smaller after the sink had no room for that many
         self._backoff = Backoff(retry_s, retry_limit_s)
-        self._kept: deque[Readings] = deque()
-        self._first = 0  # running number of the oldest batch kept
+        self._batches: deque[Readings] = deque()
+        self._first_number = 0  # running number of the oldest batch
         self._filled = asyncio.Event()
         self._outage = Outage(log, "pushes", level=logging.WARNING)
         self.waiting = 0
@@ -51,64 +51,64 @@ class BatchingSink:
         self.dropped = 0
 
     def put(self, readings: Readings) -> None:
-        """Take readings over; never waits."""
+        """Add readings. Never waits."""
         if not len(readings):
             return
-        self._kept.append(readings)
+        self._batches.append(readings)
         self.waiting += len(readings)
-        while self.waiting > self._max_rows and len(self._kept) > 1:
-            lost = self._forget_oldest()
+        while self.waiting > self._max_rows and len(self._batches) > 1:
+            dropped_rows = self._remove_oldest()
             if not self.dropped:
-                log.error("readings are dropped, oldest first: %d wait in memory", self.waiting)
-            self.dropped += lost
+                log.error("memory full waiting=%d; the oldest readings are dropped", self.waiting)
+            self.dropped += dropped_rows
         self._filled.set()
 
     async def run(self) -> None:
-        """Deliver until cancelled, then try once more."""
+        """Deliver until cancelled, then try one last time."""
         try:
             while True:
                 await self._filled.wait()
                 await asyncio.sleep(self._window_s)
-                while self._kept:
+                while self._batches:
                     if not await self.deliver():
                         await asyncio.sleep(self._backoff.delay_s(self._outage.failures))
                 self._filled.clear()
         except asyncio.CancelledError:
-            while self._kept and await self.deliver():
+            while self._batches and await self.deliver():
                 pass
             raise
 
     async def deliver(self) -> bool:
-        """Push the oldest readings once. False where the sink could not take them now."""
+        """Push the oldest readings once. Returns False if the sink could not keep them now."""
         batches: list[Readings] = []
         rows = 0
-        for batch in self._kept:
-            if batches and rows + len(batch) > self._most:
+        for batch in self._batches:
+            if batches and rows + len(batch) > self._current_push_rows:
                 break
             batches.append(batch)
             rows += len(batch)
-        mark = self._first + len(batches)
+        mark = self._first_number + len(batches)
         try:
             await self._sink.push(Readings.concat(batches))
         except TransientError as error:
             self._outage.failed(error, waiting=self.waiting)
-            if isinstance(error, SpoolFull):  # what piled up may be more than fits at once
-                self._most = max(1, rows // 2)
+            if isinstance(error, SpoolFull):  # the whole push may never fit at once
+                self._current_push_rows = max(1, rows // 2)
             return False
         except PermanentError as error:
-            log.error("the ingest door refused %d readings, they are dropped: %s", rows, error)
+            log.error("push rejected readings_dropped=%d: %s", rows, error)
             self.dropped += rows
         else:
             self.pushed += rows
         self._outage.recovered()
-        self._most = min(self._push_rows, 2 * self._most)
-        while self._kept and self._first < mark:  # some may have been dropped meanwhile
-            self._forget_oldest()
+        self._current_push_rows = min(self._push_rows, 2 * self._current_push_rows)
+        while self._batches and self._first_number < mark:  # some may have been dropped during the push
+            self._remove_oldest()
         return True
 
-    def _forget_oldest(self) -> int:
-        rows = len(self._kept.popleft())
-        self._first += 1
+    def _remove_oldest(self) -> int:
+        rows = len(self._batches.popleft())
+        self._first_number += 1
         self.waiting -= rows
         return rows
 
@@ -116,31 +116,31 @@ class BatchingSink:
 class HttpSink:
     """Pushes readings as JSON columns to `<url>/ingest`: {"sensors": [...], "times": [ns, ...], "values": [...]}.
 
-    `key` is this process's device key, if the door asks for one; `path` another route that takes the same.
+    `key` is the device key of this process, if the endpoint requires one. `path` is another route with the same format.
     """
 
     def __init__(self, url: str, key: str = "", timeout_s: float = 10.0, path: str = "/ingest") -> None:
         headers = {"Content-Type": "application/json"} | ({"Authorization": f"Bearer {key}"} if key else {})
         self._url = url.rstrip("/").removesuffix("/ingest") + path
         self._client = httpx.AsyncClient(headers=headers, timeout=timeout_s, trust_env=False)
-        self._rejected: set[str] = set()
+        self._logged_sensors: set[str] = set()
 
     async def push(self, readings: Readings) -> None:
-        """Returns when the door has acknowledged; what it finds too large goes in two halves.
+        """Return when the endpoint has acknowledged the readings. A push that is too large is sent in two halves.
 
-        Raises `PermanentError` where it says that the batch itself is wrong.
+        Raises `TransientError`, or `PermanentError` if the endpoint rejects the push as a whole.
         """
         answer = await self._post(readings)
         if answer.status_code == 413 and len(readings) > 1:
-            half = np.arange(len(readings)) < len(readings) // 2
-            await self.push(readings.take(half))
-            await self.push(readings.take(~half))
+            is_first_half = np.arange(len(readings)) < len(readings) // 2
+            await self.push(readings.take(is_first_half))
+            await self.push(readings.take(~is_first_half))
         elif answer.status_code in (400, 413, 422):
             raise PermanentError(f"{self._url}: {answer.status_code} {answer.text[:200]}")
         elif not answer.is_success:
             raise TransientError(f"{self._url}: {answer.status_code} {answer.text[:200]}")
         else:
-            self._note_rejected(answer)
+            self._log_rejected_sensors(answer)
 
     async def _post(self, readings: Readings) -> httpx.Response:
         names = readings.names
@@ -156,43 +156,43 @@ class HttpSink:
         except httpx.HTTPError as error:
             raise TransientError(f"{self._url}: {type(error).__name__}: {error}") from error
 
-    def _note_rejected(self, answer: httpx.Response) -> None:
-        """The door took the batch but not every reading in it: say so once a sensor."""
+    def _log_rejected_sensors(self, answer: httpx.Response) -> None:
+        """Log each sensor with a rejected reading once."""
         if b'"rejected":[]' in answer.content or not answer.content:
             return
         try:
-            said = orjson.loads(answer.content).get("rejected", ())
+            rejections = orjson.loads(answer.content).get("rejected", ())
         except (orjson.JSONDecodeError, AttributeError):
             return
-        for one in said:
-            if (sensor := one.get("sensor")) not in self._rejected:
-                self._rejected.add(sensor)
-                log.warning("the ingest door rejects readings of %s: %s", sensor, one.get("reason"))
+        for rejection in rejections:
+            if (sensor := rejection.get("sensor")) not in self._logged_sensors:
+                self._logged_sensors.add(sensor)
+                log.warning("readings rejected sensor=%s: %s", sensor, rejection.get("reason"))
 
     async def close(self) -> None:
         await self._client.aclose()
 
 
-class Policy(StrEnum):
-    """What a full spool does."""
+class FullSpoolPolicy(StrEnum):
+    """The handling of new readings when the spool is full."""
 
-    REFUSE = "refuse"  # new readings wait in memory, as long as there is room
+    REFUSE = "refuse"  # new readings wait in memory while there is room
     DROP_OLDEST = "drop_oldest"
 
 
 class SpooledSink:
-    """A sink that acknowledges when the readings are in a spool of its own, and forwards them from there, in order.
+    """A sink that acknowledges readings when they are in its own spool, and forwards them from there in order.
 
-    For a crawler on a machine that may lose both its network and its power. After a loss what waits is forwarded at no more than
-    `rows_a_second`, so that a door that comes back is not flooded by all crawlers at once. `dropped` counts readings that had to
-    go for newer ones, and those that the door called wrong.
+    It serves a crawler on a machine that may lose its network and its power. A backlog is forwarded with at most `rows_a_second`,
+    so that the crawlers do not overload an endpoint that comes back. `dropped` counts readings that were replaced by newer ones
+    or rejected by the endpoint.
     """
 
     def __init__(
         self,
         sink: Sink,
         spool: Spool,
-        policy: Policy = Policy.REFUSE,
+        policy: FullSpoolPolicy = FullSpoolPolicy.REFUSE,
         push_rows: int = 2_000,
         rows_a_second: float = 20_000.0,
         retry_s: float = 0.5,
@@ -205,22 +205,22 @@ class SpooledSink:
         self._rows_a_second = rows_a_second
         self._backoff = Backoff(retry_s, retry_limit_s)
         self._outage = Outage(log, "ingest_endpoint", level=logging.WARNING)
-        self._settled = asyncio.Condition()
+        self._progress = asyncio.Condition()
         self.dropped = 0
 
     @property
     def depth(self) -> int:
-        """Readings in the spool."""
+        """The number of readings in the spool."""
         return self._spool.depth
 
     async def push(self, readings: Readings) -> None:
-        """Returns when the readings are on disk. Raises `SpoolFull` where the policy is to refuse."""
+        """Return when the readings are on disk. Raises `SpoolFull` if the policy is to refuse."""
         while True:
             try:
                 await self._spool.append(readings)
                 return
             except SpoolFull:
-                if self._policy is Policy.REFUSE or not self._spool.depth:
+                if self._policy is FullSpoolPolicy.REFUSE or not self._spool.depth:
                     raise
             await self._drop_oldest(len(readings))
 
@@ -228,39 +228,39 @@ class SpooledSink:
         """Forward until cancelled."""
         while True:
             mark, readings = await self._spool.peek(self._push_rows)
-            while not await self._forwarded(readings):  # noqa: ASYNC110  nobody could set an event
+            while not await self._forward(readings):  # noqa: ASYNC110  nothing could set an event
                 await asyncio.sleep(self._backoff.delay_s(self._outage.failures))
             await self._spool.forget(mark)
-            async with self._settled:
-                self._settled.notify_all()
+            async with self._progress:
+                self._progress.notify_all()
             if self._spool.depth:
                 await asyncio.sleep(len(readings) / self._rows_a_second)
 
-    async def settled(self) -> None:
-        """Returns when the spool is empty; `run` must be running."""
-        async with self._settled:
-            await self._settled.wait_for(lambda: self._spool.depth == 0)
+    async def wait_until_empty(self) -> None:
+        """Return when the spool is empty. `run` must be running."""
+        async with self._progress:
+            await self._progress.wait_for(lambda: self._spool.depth == 0)
 
     async def _drop_oldest(self, rows: int) -> None:
-        before = self._spool.depth
+        depth_before = self._spool.depth
         try:
-            # What is there may just have been forwarded: then there is room, and nothing to wait for.
+            # The readings may just have been forwarded. Then there is room, and peek would wait for nothing.
             mark, _ = await asyncio.wait_for(self._spool.peek(max(rows, self._push_rows)), 1.0)
         except TimeoutError:
             return
         await self._spool.forget(mark)
         if not self.dropped:
-            log.error("the spool is full: the oldest readings are dropped for new ones")
-        self.dropped += before - self._spool.depth
+            log.error("spool full waiting=%d; the oldest readings are dropped", self._spool.depth)
+        self.dropped += depth_before - self._spool.depth
 
-    async def _forwarded(self, readings: Readings) -> bool:
+    async def _forward(self, readings: Readings) -> bool:
         try:
             await self._sink.push(readings)
         except TransientError as error:
             self._outage.failed(error, waiting=self._spool.depth)
             return False
         except PermanentError as error:
-            log.error("the ingest door refused %d readings, they are dropped: %s", len(readings), error)
+            log.error("push rejected readings_dropped=%d: %s", len(readings), error)
             self.dropped += len(readings)
         self._outage.recovered(waiting=self._spool.depth)
         return True

@@ -1,4 +1,4 @@
-"""The way to an SNMP agent by pysnmp: v1 and v2c by its light architecture, v3 by its full engine."""
+"""Requests to an SNMP agent with pysnmp: v1 and v2c with its light architecture, v3 with its full engine."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from pysnmp.proto import rfc1902, rfc1905
 
 from backend.core.errors import TransientError
 from backend.inventory.model import SnmpSource, SnmpUser
-from crawlers.snmp_plan import Answer, Bulk, Count, Oid, Request, Value
+from crawlers.snmp_plan import Answer, Bulk, CounterValue, Oid, Request, Value
 
 log = logging.getLogger(__name__)
 
@@ -42,13 +42,13 @@ _COUNTER_BITS: Final = {rfc1902.Counter32.tagSet: 32, rfc1902.Counter64.tagSet: 
 
 
 class _Dispatcher(AsyncioDispatcher):  # type: ignore[misc]
-    """Lets go by what cannot be read: the library would raise into the event loop, which prints a traceback a packet."""
+    """Drops packets that cannot be decoded. The library would raise in the event loop, which prints a traceback."""
 
     def _callback_function(self, *packet: Any) -> None:
         try:
             super()._callback_function(*packet)
         except Exception as error:
-            log.debug("a packet that cannot be read: %s: %s", type(error).__name__, error)
+            log.debug("packet not decoded: %s: %s", type(error).__name__, error)
 
 
 class _LightDispatcher(light.SnmpDispatcher):  # type: ignore[misc]
@@ -56,22 +56,24 @@ class _LightDispatcher(light.SnmpDispatcher):  # type: ignore[misc]
 
 
 class Link(Protocol):
-    """An open way to one agent."""
+    """A connection to one agent."""
 
-    async def ask(self, request: Request) -> Answer:
-        """Raises `TransientError` where no answer came, or none that could be believed."""
+    async def request(self, request: Request) -> Answer:
+        """Send a request and return the answer. Raises `TransientError` if there is no valid answer."""
         ...
 
     def close(self) -> None: ...
 
 
-async def connect(source: SnmpSource, try_s: float) -> Link:
-    """Open the way the source's version wants; `try_s` is how long to wait for an answer before the one retry."""
+async def connect(source: SnmpSource, timeout_s: float) -> Link:
+    """Return a link for the SNMP version of the source. After `timeout_s` without an answer a request is sent once more."""
     try:
         if source.version == "3":
-            target = await full.UdpTransportTarget.create((source.ip, source.port), timeout=try_s, retries=1)
+            target = await full.UdpTransportTarget.create(
+                (source.ip, source.port), timeout=timeout_s, retries=1
+            )
             return _FullLink(target, source.user or SnmpUser(""))
-        target = await light.UdpTransportTarget.create((source.ip, source.port), timeout=try_s, retries=1)
+        target = await light.UdpTransportTarget.create((source.ip, source.port), timeout=timeout_s, retries=1)
         return _LightLink(target, source.community, 0 if source.version == "1" else 1)
     except PySnmpError as error:
         raise TransientError(f"{source.ip}: {error}") from error
@@ -83,24 +85,28 @@ class _LightLink:
         self._target = target
         self._community = light.CommunityData(community, mpModel=model)
 
-    async def ask(self, request: Request) -> Answer:
-        to = self._dispatcher, self._community, self._target
+    async def request(self, request: Request) -> Answer:
+        destination = self._dispatcher, self._community, self._target
         try:
             if isinstance(request, Bulk):
-                said = await light.bulk_cmd(*to, 0, request.count, (request.after, None), lookupMib=False)
+                answer = await light.bulk_cmd(
+                    *destination, 0, request.count, (request.after, None), lookupMib=False
+                )
             else:
-                said = await light.get_cmd(*to, *((oid, None) for oid in request.oids), lookupMib=False)
+                answer = await light.get_cmd(
+                    *destination, *((oid, None) for oid in request.oids), lookupMib=False
+                )
         except (PySnmpError, OSError) as error:
             raise TransientError(f"{type(error).__name__}: {error}") from error
-        return _answer(request, *said)
+        return _parse_answer(request, *answer)
 
     def close(self) -> None:
-        # SnmpDispatcher.close() of pysnmp 7.1 calls back with an argument too few.
+        # SnmpDispatcher.close() of pysnmp 7.1 raises, because it calls a callback with too few arguments.
         self._dispatcher.transport_dispatcher.close_dispatcher()
 
 
 class _FullLink:
-    """Every agent has an engine of its own, which costs 70 ms once, so that closing one leaves the others alone."""
+    """A link with an engine of its own, so that closing one does not affect the others. An engine takes 70 ms to create."""
 
     def __init__(self, target: Any, user: SnmpUser) -> None:
         self._engine = full.SnmpEngine()
@@ -115,16 +121,18 @@ class _FullLink:
             privProtocol=_PRIV[user.priv_protocol] if user.priv_key else full.USM_PRIV_NONE,
         )
 
-    async def ask(self, request: Request) -> Answer:
-        to = self._engine, self._user, self._target, self._context
+    async def request(self, request: Request) -> Answer:
+        destination = self._engine, self._user, self._target, self._context
         try:
             if isinstance(request, Bulk):
-                said = await full.bulk_cmd(*to, 0, request.count, _variable(request.after), lookupMib=False)
+                answer = await full.bulk_cmd(
+                    *destination, 0, request.count, _variable(request.after), lookupMib=False
+                )
             else:
-                said = await full.get_cmd(*to, *map(_variable, request.oids), lookupMib=False)
+                answer = await full.get_cmd(*destination, *map(_variable, request.oids), lookupMib=False)
         except (PySnmpError, OSError) as error:
             raise TransientError(f"{type(error).__name__}: {error}") from error
-        return _answer(request, *said)
+        return _parse_answer(request, *answer)
 
     def close(self) -> None:
         self._engine.close_dispatcher()
@@ -134,16 +142,20 @@ def _variable(oid: Oid) -> Any:
     return full.ObjectType(full.ObjectIdentity(oid))
 
 
-def _answer(request: Request, trouble: Any, status: Any, index: Any, variables: Sequence[Any]) -> Answer:
-    if trouble:
-        raise TransientError(str(trouble))
-    ended = bool(variables) and isinstance(variables[-1][1], rfc1905.EndOfMibView)
-    read = [(tuple(oid), decode(value)) for oid, value in variables]
-    return Answer(int(status), int(index), read[:-1] if ended and isinstance(request, Bulk) else read, ended)
+def _parse_answer(
+    request: Request, failure: Any, status: Any, index: Any, variables: Sequence[Any]
+) -> Answer:
+    if failure:
+        raise TransientError(str(failure))
+    is_end = bool(variables) and isinstance(variables[-1][1], rfc1905.EndOfMibView)
+    values = [(tuple(oid), decode(value)) for oid, value in variables]
+    return Answer(
+        int(status), int(index), values[:-1] if is_end and isinstance(request, Bulk) else values, is_end
+    )
 
 
 def decode(value: Any) -> Value:
-    """A value of the pysnmp kind: INTEGER, Gauge, Counter, TimeTicks, or a STRING that spells a number."""
+    """Return the number of an INTEGER, Gauge, Counter, TimeTicks or numeric STRING, or the reason why there is none."""
     if isinstance(value, univ.OctetString):
         text = bytes(value).decode("utf-8", "replace").strip().strip('"')
         try:
@@ -158,5 +170,5 @@ def decode(value: Any) -> Value:
     except (TypeError, ValueError, PyAsn1Error):
         return f"not a number: {type(value).__name__}"
     if bits := _COUNTER_BITS.get(value.tagSet):
-        return Count(number, bits)
+        return CounterValue(number, bits)
     return float(number)

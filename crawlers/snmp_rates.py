@@ -1,4 +1,4 @@
-"""Counters as rates: by how much a second they grew, over wraps and restarts. Nothing here touches the network."""
+"""Rates of counters per second, across overflows and restarts. Does no I/O."""
 
 from __future__ import annotations
 
@@ -6,23 +6,23 @@ from collections.abc import Mapping, Set
 from typing import Final
 
 from backend.core.windows import NS_PER_SECOND
-from crawlers.snmp_plan import Count, Number, Oid
+from crawlers.snmp_plan import CounterValue, Number, Oid
 
 UPTIME: Final[Oid] = (1, 3, 6, 1, 2, 1, 1, 3, 0)
-"""sysUpTime: read with counters, since one that is smaller than before tells of a restart."""
+"""sysUpTime. It is read with the counters, because a value smaller than before means a restart."""
 
-GAP_PERIODS: Final = 3
-"""After a longer gap the rate would be a mean over times that no reading stands for."""
-
-
-def plain(value: Number) -> float:
-    return float(value.number) if isinstance(value, Count) else value
+MAX_GAP_PERIODS: Final = 3
+"""After a longer gap there is no rate, because it would be a mean over a time without readings."""
 
 
-def growth(before: Number, now: Number) -> float | None:
-    """How much was counted in between; None where the counter must have begun anew."""
-    if not isinstance(before, Count) or not isinstance(now, Count):
-        return plain(now) - plain(before)
+def number_of(value: Number) -> float:
+    return float(value.number) if isinstance(value, CounterValue) else value
+
+
+def increase(before: Number, now: Number) -> float | None:
+    """Return the increase of a counter, or None if the counter must have been reset."""
+    if not isinstance(before, CounterValue) or not isinstance(now, CounterValue):
+        return number_of(now) - number_of(before)
     if now.number >= before.number:
         return float(now.number - before.number)
     wrapped = (now.number - before.number) % 2**now.bits
@@ -30,24 +30,24 @@ def growth(before: Number, now: Number) -> float | None:
 
 
 class Rates:
-    """Remembers the last numbers of one agent."""
+    """Computes the rates of one agent from its previous values."""
 
     def __init__(self, period_s: float) -> None:
-        self._longest_ns = round(GAP_PERIODS * period_s * NS_PER_SECOND)
+        self._max_gap_ns = round(MAX_GAP_PERIODS * period_s * NS_PER_SECOND)
         self._before: dict[Oid, tuple[int, Number]] = {}
         self._uptime: float | None = None
 
-    def of(self, values: Mapping[Oid, Number], wanted: Set[Oid], tick_ns: int) -> dict[Oid, float]:
-        """Growth a second of the `wanted` values, where there was one before; `tick_ns` is the time of the poll."""
-        uptime = plain(values[UPTIME]) if UPTIME in values else None
+    def update(self, values: Mapping[Oid, Number], oids: Set[Oid], tick_ns: int) -> dict[Oid, float]:
+        """Return the increase per second of the `oids` that have a previous value. `tick_ns` is the time of the poll."""
+        uptime = number_of(values[UPTIME]) if UPTIME in values else None
         if uptime is not None and self._uptime is not None and uptime < self._uptime:
             self._before.clear()
         self._uptime = uptime
-        found: dict[Oid, float] = {}
-        for oid in wanted & values.keys():
+        rates: dict[Oid, float] = {}
+        for oid in oids & values.keys():
             time_ns, before = self._before.get(oid, (tick_ns, values[oid]))
-            grown = growth(before, values[oid])
-            if grown is not None and 0 < tick_ns - time_ns <= self._longest_ns:
-                found[oid] = grown * NS_PER_SECOND / (tick_ns - time_ns)
+            delta = increase(before, values[oid])
+            if delta is not None and 0 < tick_ns - time_ns <= self._max_gap_ns:
+                rates[oid] = delta * NS_PER_SECOND / (tick_ns - time_ns)
             self._before[oid] = tick_ns, values[oid]
-        return found
+        return rates

@@ -1,4 +1,4 @@
-"""Socomec power meters behind a Modbus/TCP gateway: two holding registers each, high word first, unsigned."""
+"""Driver of Socomec power meters behind a Modbus/TCP gateway: two holding registers each, high word first, unsigned."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from crawlers.modbus import Field, ModbusDevice
 METHOD: Final = "socomec"
 
 ABSENT: Final = float(0xFFFF_FFFF)
-"""All ones, -1 if it were signed: the meter has no value."""
+"""All bits set (-1 as a signed number): the meter has no value."""
 
 
 def field_of(sensor: Sensor) -> Field:
@@ -22,15 +22,15 @@ def field_of(sensor: Sensor) -> Field:
 
 
 def devices(sensors: Sequence[Sensor]) -> list[Device]:
-    """One device a gateway: its meters are told apart by unit id."""
+    """Return one device for each gateway and period. Its meters have different unit ids."""
     gateways: dict[tuple[str, int, float], list[Sensor]] = {}
     for sensor in sensors:
         assert isinstance(sensor.source, SocomecSource)
         key = (sensor.source.ip, sensor.source.port, sensor.poll_s)
         gateways.setdefault(key, []).append(sensor)
     return [
-        ModbusDevice(METHOD, ip, port, of, [field_of(s) for s in of])
-        for (ip, port, _), of in gateways.items()
+        ModbusDevice(METHOD, ip, port, group, [field_of(s) for s in group])
+        for (ip, port, _), group in gateways.items()
     ]
 
 

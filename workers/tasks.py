@@ -14,7 +14,7 @@ from backend.core.ports import RollupState, TimeSeriesStore
 from backend.core.windows import Window
 from backend.jobs.runner import JobRunner
 from backend.rollups.engine import RollupEngine
-from backend.rollups.retention import Keep
+from backend.rollups.retention import RetentionPeriods
 from backend.watch.error_counters import SilenceCounter
 from backend.watch.watcher import Watcher
 
@@ -48,7 +48,7 @@ class Services:
     store: TimeSeriesStore
     state: RollupState
     clock: Clock
-    keep: Keep
+    keep: RetentionPeriods
     silence_counter: SilenceCounter
     watcher: Watcher
     jobs: JobRunner

@@ -28,7 +28,7 @@ MAX_FAILED_CHECKS: Final = 15
 class EndReason(Enum):
     """The reason why a connection must end."""
 
-    GONE = "gone"
+    INVALID = "invalid"
     """The session or token is no longer valid."""
     CHANGED = "changed"
     """The user has other rights now."""
@@ -39,7 +39,7 @@ class WatchedConnection:
 
     def __init__(self) -> None:
         self.changed = asyncio.Event()
-        self.reason = EndReason.GONE
+        self.reason = EndReason.INVALID
 
 
 class LiveRights:
@@ -74,7 +74,7 @@ class LiveRights:
                 self._outage.failed(error)
                 if self._outage.failures >= MAX_FAILED_CHECKS:
                     for principal in self._identified():
-                        self._flag(principal, EndReason.GONE)
+                        self._flag(principal, EndReason.INVALID)
             else:
                 self._outage.recovered()
 
@@ -98,7 +98,7 @@ class LiveRights:
         for principal in principals:
             is_admin = is_admin_by_credential.get(principal.credential_id)
             if is_admin is None:
-                self._flag(principal, EndReason.GONE)
+                self._flag(principal, EndReason.INVALID)
             elif is_admin != principal.is_admin:
                 self._flag(principal, EndReason.CHANGED)
 

@@ -1,4 +1,4 @@
-"""The tables of accounts: users, what they are known by, mail that waits, and what was done."""
+"""Tables of accounts: users, credentials, mailed links, the mail outbox and the audit log."""
 
 from __future__ import annotations
 
@@ -11,8 +11,8 @@ _ID = String(32)
 _HASH = String(64)
 
 
-def _user() -> Mapped[str]:
-    """What belongs to a user goes with the user."""
+def _user_reference() -> Mapped[str]:
+    """Return a reference to a user. The row is deleted together with the user."""
     return mapped_column(_ID, ForeignKey("user_account.id", ondelete="CASCADE"), index=True)
 
 
@@ -22,7 +22,7 @@ class UserRow(Base):
     id: Mapped[str] = mapped_column(_ID, primary_key=True)
     email: Mapped[str] = mapped_column(String(254))
     email_key: Mapped[str] = mapped_column(String(254), unique=True)
-    """The address in the form in which two are compared."""
+    """The address in normalized form, for comparison."""
     password_hash: Mapped[str] = mapped_column(String(255))
     first_name: Mapped[str] = mapped_column(String(100))
     last_name: Mapped[str] = mapped_column(String(100))
@@ -38,7 +38,7 @@ class SessionRow(Base):
 
     id: Mapped[str] = mapped_column(_ID, primary_key=True)
     secret_hash: Mapped[str] = mapped_column(_HASH, unique=True)
-    user_id: Mapped[str] = _user()
+    user_id: Mapped[str] = _user_reference()
     created_ns: Mapped[int] = mapped_column(BigInteger)
     used_ns: Mapped[int] = mapped_column(BigInteger)
     address: Mapped[str] = mapped_column(String(64))
@@ -50,14 +50,14 @@ class TokenRow(Base):
 
     id: Mapped[str] = mapped_column(_ID, primary_key=True)
     secret_hash: Mapped[str] = mapped_column(_HASH, unique=True)
-    user_id: Mapped[str] = _user()
+    user_id: Mapped[str] = _user_reference()
     name: Mapped[str] = mapped_column(String(100))
     scopes: Mapped[str] = mapped_column(String(64))
     created_ns: Mapped[int] = mapped_column(BigInteger)
     expires_ns: Mapped[int] = mapped_column(BigInteger)
     used_ns: Mapped[int | None] = mapped_column(BigInteger)
     address: Mapped[str] = mapped_column(String(64))
-    """Where it was used from last."""
+    """Network address of the last use."""
 
 
 class DeviceKeyRow(Base):
@@ -67,7 +67,7 @@ class DeviceKeyRow(Base):
     secret_hash: Mapped[str] = mapped_column(_HASH, unique=True)
     name: Mapped[str] = mapped_column(String(64), unique=True)
     network: Mapped[str] = mapped_column(String(64))
-    """The only network it is good from; empty for any."""
+    """The only network in which the key is valid; empty for any."""
     created_ns: Mapped[int] = mapped_column(BigInteger)
     used_ns: Mapped[int | None] = mapped_column(BigInteger)
 
@@ -76,9 +76,9 @@ class MailTokenRow(Base):
     __tablename__ = "mail_token"
 
     secret_hash: Mapped[str] = mapped_column(_HASH, primary_key=True)
-    user_id: Mapped[str] = _user()
+    user_id: Mapped[str] = _user_reference()
     holder_id: Mapped[str] = mapped_column(_ID, ForeignKey("user_account.id", ondelete="CASCADE"), index=True)
-    """Whose mailbox it was sent to: the user's, or an administrator's."""
+    """The recipient of the mail: the user, or an administrator."""
     purpose: Mapped[str] = mapped_column(String(16))
     expires_ns: Mapped[int] = mapped_column(BigInteger, index=True)
 
@@ -89,19 +89,21 @@ class OutboxRow(Base):
 
     id: Mapped[str] = mapped_column(_ID, primary_key=True)
     kind: Mapped[str] = mapped_column(String(16))
-    user_id: Mapped[str] = _user()
+    user_id: Mapped[str] = _user_reference()
     to_id: Mapped[str] = mapped_column(_ID, ForeignKey("user_account.id", ondelete="CASCADE"), index=True)
     created_ns: Mapped[int] = mapped_column(BigInteger)
     due_ns: Mapped[int] = mapped_column(BigInteger)
     attempts: Mapped[int] = mapped_column(Integer)
     claim: Mapped[str] = mapped_column(_ID)
-    """Who is sending it now; a claim ends when it is due again."""
+    """Id of the batch that is sending the mail now. A claim expires when the mail is due again."""
     error: Mapped[str] = mapped_column(String(300))
 
 
 class AuditRow(Base):
-    """Rows are written and read, never changed: triggers refuse it. Users are named by id alone, so that who is deleted is
-    forgotten here too."""
+    """An audit entry. Triggers refuse changes and deletions.
+
+    Users are given by id only, so entries do not identify a deleted user.
+    """
 
     __tablename__ = "audit_event"
     __table_args__ = (Index(None, "at_ns"),)

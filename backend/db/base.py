@@ -1,4 +1,4 @@
-"""The base of all tables. Constraint names are fixed, so that migrations can name them on every database."""
+"""The base class of all tables. Constraint names are fixed, so migrations can refer to them on every database."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from sqlalchemy.orm import DeclarativeBase
 
 
 class Base(DeclarativeBase):
-    """Tables known to the migrations are those declared on it."""
+    """Base of the table classes. Migrations see only tables that derive from it."""
 
     metadata = MetaData(
         naming_convention={

@@ -1,7 +1,7 @@
-"""The relational database as lines of JSON, and back: between versions, and between SQLite and PostgreSQL.
+"""Copies the relational database to lines of JSON and back: between versions, and between SQLite and PostgreSQL.
 
-The first line is `{"revision": ...}`, then one line a row: `["table", {"column": value}]`, tables that others refer to first.
-What JSON cannot say is written as `{"time": ISO 8601}` or `{"bytes": base64}`.
+The first line is `{"revision": ...}`. Each further line is a row, `["table", {"column": value}]`; referenced tables come first.
+Times are written as `{"time": ISO 8601}`, bytes as `{"bytes": base64}`.
 """
 
 from __future__ import annotations
@@ -26,9 +26,9 @@ BATCH_ROWS: Final = 500
 
 
 async def dump(url: str, out: TextIO) -> tuple[str, int]:
-    """Write all rows of one moment. Returns the revision of the tables and how many rows there are.
+    """Write a consistent copy of all rows. Returns the revision of the tables and the number of rows.
 
-    Raises `TransientError` where the database cannot be reached.
+    Raises `TransientError` if the database cannot be reached.
     """
     engine = create_engine(url)
     try:
@@ -43,63 +43,64 @@ async def dump(url: str, out: TextIO) -> tuple[str, int]:
 
 
 async def load(url: str, lines: Iterable[str]) -> int:
-    """Make the tables of the copy's revision, fill them, and bring them up to date. Returns how many rows there are.
+    """Create the tables of the copy's revision, fill them, and upgrade them. Returns the number of rows.
 
-    Raises `UserError` where the database has rows already, or the copy is damaged or of a later version than this program.
+    Raises `UserError` if the database already has rows, the copy is damaged, or a later version made it.
     """
     rows = iter(lines)
     revision = _revision(next(rows, ""))
     engine = create_engine(url)
     try:
         async with engine.connect() as connection:
-            await connection.run_sync(_must_be_empty)
+            await connection.run_sync(_require_empty)
         try:
             await migrate(url, revision)
         except Exception as error:
             if "Can't locate revision" not in str(error):
                 raise
             raise UserError(
-                f"the copy's tables are of revision {revision}, which this version does not know: install the version "
-                "that made it, or a later one"
+                f"the copy was made by a later version (table revision {revision}): install that version or a later one"
             ) from error
         async with engine.begin() as connection:
-            filled = await connection.run_sync(_fill, rows)
+            row_count = await connection.run_sync(_insert_rows, rows)
     except (OperationalError, InterfaceError) as error:
         raise TransientError(f"database: {error.orig}") from error
     finally:
         await engine.dispose()
     await migrate(url)
-    return filled
+    return row_count
 
 
 def _dump(connection: Connection, out: TextIO) -> tuple[str, int]:
     if connection.dialect.name == "sqlite":
-        connection.exec_driver_sql("BEGIN")  # its driver opens no transaction to read in
+        connection.exec_driver_sql("BEGIN")  # its driver opens no transaction for reads
     revision = MigrationContext.configure(connection).get_current_revision()
     if revision is None:
-        raise PermanentError("the database has no tables of ours yet: start the dashboard once")
+        raise PermanentError("the database has no tables yet: start the dashboard once, then retry")
     out.write(json.dumps({"revision": revision}) + "\n")
     count = 0
     for table in _tables(connection):
         for row in connection.execute(select(table)).mappings():
-            out.write(json.dumps([table.name, {k: _said(v) for k, v in row.items() if v is not None}]) + "\n")
+            out.write(
+                json.dumps([table.name, {k: _to_json(v) for k, v in row.items() if v is not None}]) + "\n"
+            )
             count += 1
     return revision, count
 
 
 def _tables(connection: Connection) -> list[Table]:
-    found = MetaData()
-    found.reflect(connection)
-    return [table for table in found.sorted_tables if table.name != VERSION_TABLE]
+    metadata = MetaData()
+    metadata.reflect(connection)
+    return [table for table in metadata.sorted_tables if table.name != VERSION_TABLE]
 
 
-def _must_be_empty(connection: Connection) -> None:
+def _require_empty(connection: Connection) -> None:
     for name in inspect(connection).get_table_names():
         if name != VERSION_TABLE:
             rows = connection.execute(text(f'SELECT count(*) FROM "{name}"')).scalar_one()  # noqa: S608 (a table's own name)
             if rows:
                 raise UserError(
-                    f"the database has rows already ({rows} in {name}): restore into an empty one, named by SEDUCE_DATABASE_URL"
+                    f"the database is not empty ({rows} rows in {name}): set SEDUCE_DATABASE_URL to an empty database"
                 )
 
 
@@ -107,38 +108,38 @@ def _revision(line: str) -> str:
     try:
         return str(json.loads(line)["revision"])
     except (ValueError, KeyError, TypeError):
-        raise UserError("the copy of the database does not begin with its revision: it is damaged") from None
+        raise UserError("the copy of the database is damaged: it does not start with a revision") from None
 
 
-def _fill(connection: Connection, lines: Iterator[str]) -> int:
+def _insert_rows(connection: Connection, lines: Iterator[str]) -> int:
     tables = {table.name: table for table in _tables(connection)}
-    waiting: dict[str, list[dict[str, Any]]] = {name: [] for name in tables}
+    batches: dict[str, list[dict[str, Any]]] = {name: [] for name in tables}
     count = 0
 
-    def put(name: str) -> None:
-        if waiting[name]:
-            connection.execute(tables[name].insert(), waiting[name])
-            waiting[name] = []
+    def flush(name: str) -> None:
+        if batches[name]:
+            connection.execute(tables[name].insert(), batches[name])
+            batches[name] = []
 
     for line in lines:
         name, row = json.loads(line)
         if name not in tables:
-            raise UserError(f"the copy has a table {name!r} that its revision does not have: it is damaged")
+            raise UserError(f"the copy of the database is damaged: its revision has no table {name!r}")
         columns = tables[name].columns
-        waiting[name].append({c.name: _meant(row.get(c.name), c.type) for c in columns})
+        batches[name].append({c.name: _from_json(row.get(c.name), c.type) for c in columns})
         count += 1
-        if len(waiting[name]) >= BATCH_ROWS:
-            for earlier in tables:  # what others refer to goes first
-                put(earlier)
+        if len(batches[name]) >= BATCH_ROWS:
+            for earlier in tables:  # referenced tables first
+                flush(earlier)
     for name in tables:
-        put(name)
+        flush(name)
     if connection.dialect.name == "postgresql":
-        _count_on(connection, tables.values())
+        _advance_sequences(connection, tables.values())
     return count
 
 
-def _count_on(connection: Connection, tables: Iterable[Table]) -> None:
-    """Numbers that PostgreSQL gives out go on after the highest one that came in."""
+def _advance_sequences(connection: Connection, tables: Iterable[Table]) -> None:
+    """Set PostgreSQL's sequences so that new ids follow the highest restored id."""
     for table in tables:
         for column in table.primary_key.columns:
             if not isinstance(column.type, Integer):
@@ -151,8 +152,8 @@ def _count_on(connection: Connection, tables: Iterable[Table]) -> None:
                 connection.execute(select(func.setval(name, highest)))
 
 
-def _said(value: Any) -> Any:
-    if isinstance(value, datetime):  # SQLite keeps no zones: what it holds is UTC
+def _to_json(value: Any) -> Any:
+    if isinstance(value, datetime):  # SQLite stores no time zones: all times are UTC
         return {"time": (value.astimezone(UTC) if value.tzinfo else value.replace(tzinfo=UTC)).isoformat()}
     if isinstance(value, bytes | memoryview):
         return {"bytes": base64.b64encode(value).decode()}
@@ -161,7 +162,7 @@ def _said(value: Any) -> Any:
     return value
 
 
-def _meant(value: Any, kind: TypeEngine[Any]) -> Any:
+def _from_json(value: Any, kind: TypeEngine[Any]) -> Any:
     if not isinstance(value, dict):
         return value
     if "time" in value:

@@ -1,4 +1,4 @@
-"""Events of sensors in the relational database."""
+"""Sensor events in the relational database."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ _FIELDS = ("id", "sensor", "kind", "at_ns", "message", "value", "ended_ns", "not
 
 
 class SqlEvents:
-    """One unit of work a call; what is noticed is stamped here."""
+    """Stores sensor events. Each call is one unit of work. Sets `noticed_ns` and `changed_ns` itself."""
 
     def __init__(self, database: Database, clock: Clock) -> None:
         self._db = database
@@ -26,29 +26,31 @@ class SqlEvents:
     async def open(self) -> Sequence[SensorEvent]:
         return await self._select(select(EventRow).where(EventRow.ended_ns.is_(None)).order_by(EventRow.id))
 
-    async def record(self, begun: Sequence[SensorEvent], ended: Sequence[SensorEvent]) -> None:
-        if not begun and not ended:
+    async def record(self, started: Sequence[SensorEvent], ended: Sequence[SensorEvent]) -> None:
+        if not started and not ended:
             return
         now = self._clock.now_ns()
         async with self._db.unit_of_work() as session:
             for event in ended:
-                mark = update(EventRow).where(EventRow.id == event.id, EventRow.ended_ns.is_(None))
-                await session.execute(mark.values(ended_ns=event.ended_ns, changed_ns=now))
-            if begun:
-                rows = [_values(event) | {"noticed_ns": now, "changed_ns": now} for event in begun]
-                adding = (postgresql.insert if self._db.dialect == "postgresql" else sqlite.insert)(EventRow)
+                change = update(EventRow).where(EventRow.id == event.id, EventRow.ended_ns.is_(None))
+                await session.execute(change.values(ended_ns=event.ended_ns, changed_ns=now))
+            if started:
+                rows = [_values(event) | {"noticed_ns": now, "changed_ns": now} for event in started]
+                insertion = (postgresql.insert if self._db.dialect == "postgresql" else sqlite.insert)(
+                    EventRow
+                )
                 connection = await session.connection()
-                await connection.execute(adding.on_conflict_do_nothing(), rows)
+                await connection.execute(insertion.on_conflict_do_nothing(), rows)
 
-    async def page(self, chosen: EventFilter, limit: int) -> Sequence[SensorEvent]:
-        asked = _where(select(EventRow), chosen)
-        if chosen.before_id is not None:
-            asked = asked.where(EventRow.id < chosen.before_id)
-        return await self._select(asked.order_by(EventRow.id.desc()).limit(limit))
+    async def page(self, event_filter: EventFilter, limit: int) -> Sequence[SensorEvent]:
+        statement = _where(select(EventRow), event_filter)
+        if event_filter.before_id is not None:
+            statement = statement.where(EventRow.id < event_filter.before_id)
+        return await self._select(statement.order_by(EventRow.id.desc()).limit(limit))
 
-    async def count(self, chosen: EventFilter) -> int:
+    async def count(self, event_filter: EventFilter) -> int:
         async with self._db.unit_of_work() as session:
-            return await session.scalar(_where(select(func.count(EventRow.id)), chosen)) or 0
+            return await session.scalar(_where(select(func.count(EventRow.id)), event_filter)) or 0
 
     async def changed(self, since_ns: int) -> Sequence[SensorEvent]:
         return await self._select(
@@ -60,23 +62,27 @@ class SqlEvents:
             result: Any = await session.execute(delete(EventRow).where(EventRow.ended_ns < before_ns))
             return int(result.rowcount)
 
-    async def _select(self, chosen: Select[Any]) -> Sequence[SensorEvent]:
+    async def _select(self, statement: Select[Any]) -> Sequence[SensorEvent]:
         async with self._db.unit_of_work() as session:
-            return [_event(row) for row in await session.scalars(chosen)]
+            return [_event(row) for row in await session.scalars(statement)]
 
 
-def _where(asked: Select[Any], chosen: EventFilter) -> Select[Any]:
-    if chosen.sensors is not None:
-        asked = asked.where(EventRow.sensor.in_(chosen.sensors))
-    if chosen.kinds is not None:
-        asked = asked.where(EventRow.kind.in_([kind.value for kind in chosen.kinds]))
-    if chosen.start_ns is not None:
-        asked = asked.where((EventRow.ended_ns.is_(None)) | (EventRow.ended_ns >= chosen.start_ns))
-    if chosen.end_ns is not None:
-        asked = asked.where(EventRow.at_ns < chosen.end_ns)
-    if chosen.lasting is not None:
-        asked = asked.where(EventRow.ended_ns.is_(None) if chosen.lasting else EventRow.ended_ns.is_not(None))
-    return asked
+def _where(statement: Select[Any], event_filter: EventFilter) -> Select[Any]:
+    if event_filter.sensors is not None:
+        statement = statement.where(EventRow.sensor.in_(event_filter.sensors))
+    if event_filter.kinds is not None:
+        statement = statement.where(EventRow.kind.in_([kind.value for kind in event_filter.kinds]))
+    if event_filter.start_ns is not None:
+        statement = statement.where(
+            (EventRow.ended_ns.is_(None)) | (EventRow.ended_ns >= event_filter.start_ns)
+        )
+    if event_filter.end_ns is not None:
+        statement = statement.where(EventRow.at_ns < event_filter.end_ns)
+    if event_filter.lasting is not None:
+        statement = statement.where(
+            EventRow.ended_ns.is_(None) if event_filter.lasting else EventRow.ended_ns.is_not(None)
+        )
+    return statement
 
 
 def _values(event: SensorEvent) -> dict[str, Any]:

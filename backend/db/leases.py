@@ -1,7 +1,7 @@
-"""Locks between processes, on one machine or several: a row says who holds one and until when.
+"""Leases: locks between processes, on one machine or several. A row stores the owner of a lock and its expiry.
 
-The holder says again and again that it lives. One that is killed is rid of the lock when its time is up; one that was
-stopped for longer (a frozen machine, a database out of reach) learns from `check` that another may have held it since.
+The owner renews its lease regularly. The lease of a killed process expires. A process that was stopped for longer than the
+lifetime (a frozen machine, an unreachable database) detects with `check` that another process may have held the lock.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ POLL_S: Final = 0.1
 
 
 class SqlLeases:
-    """`ttl_s` is for how long a holder is believed to live; a dead one holds others up so long at most."""
+    """Hands out leases. `ttl_s` is the lifetime without renewal, and the longest time that a dead owner blocks others."""
 
     def __init__(self, database: Database, *, ttl_s: float = TTL_S, poll_s: float = POLL_S) -> None:
         self._db = database
@@ -40,38 +40,38 @@ class SqlLeases:
         self._poll_s = poll_s
 
     def lock(self, name: str) -> Lock:
-        return _Waiting(self, name, self._poll_s)
+        return _PolledLock(self, name, self._poll_s)
 
     @asynccontextmanager
     async def attempt(self, name: str) -> AsyncIterator[Callable[[], None] | None]:
-        holding = _Holding(self, name, self._ttl_s)
-        if not await holding.begin():
+        lease = _Lease(self, name, self._ttl_s)
+        if not await lease.begin():
             yield None
             return
         try:
-            yield holding.check
+            yield lease.check
         finally:
-            await holding.end()
+            await lease.end()
 
-    async def take(self, name: str, owner: str) -> bool:
-        """Whether the lock is the owner's now: it was free, or its holder's time was up."""
+    async def acquire(self, name: str, owner: str) -> bool:
+        """Try to acquire the lock. Returns whether it was free or expired and belongs to `owner` now."""
         now = self._now()
-        inserting = (postgresql.insert if self._db.dialect == "postgresql" else sqlite.insert)(LeaseRow)
-        taking = inserting.values(name=name, owner=owner, until_ns=self._until()).on_conflict_do_update(
+        insertion = (postgresql.insert if self._db.dialect == "postgresql" else sqlite.insert)(LeaseRow)
+        statement = insertion.values(name=name, owner=owner, until_ns=self._until()).on_conflict_do_update(
             index_elements=[LeaseRow.name],
-            set_={"owner": inserting.excluded.owner, "until_ns": inserting.excluded.until_ns},
+            set_={"owner": insertion.excluded.owner, "until_ns": insertion.excluded.until_ns},
             where=LeaseRow.until_ns < now,
         )
-        return await self._changes(taking)
+        return await self._has_effect(statement)
 
     async def renew(self, name: str, owner: str) -> bool:
         mine = update(LeaseRow).where(LeaseRow.name == name, LeaseRow.owner == owner)
-        return await self._changes(mine.values(until_ns=self._until()))
+        return await self._has_effect(mine.values(until_ns=self._until()))
 
     async def release(self, name: str, owner: str) -> None:
-        await self._changes(delete(LeaseRow).where(LeaseRow.name == name, LeaseRow.owner == owner))
+        await self._has_effect(delete(LeaseRow).where(LeaseRow.name == name, LeaseRow.owner == owner))
 
-    async def _changes(self, statement: Any) -> bool:
+    async def _has_effect(self, statement: Any) -> bool:
         async with self._db.unit_of_work() as session:
             return (await session.execute(statement.returning(LeaseRow.name))).first() is not None
 
@@ -79,68 +79,69 @@ class SqlLeases:
         return self._now() + literal(round(self._ttl_s * NS_PER_SECOND), BigInteger)
 
     def _now(self) -> ColumnElement[int]:
-        """The clock that all share: the server's, or with SQLite that of the one machine."""
+        """Return the time of the clock that all processes share: the database server's, or with SQLite this machine's."""
         if self._db.dialect == "postgresql":
             return cast(extract("epoch", func.clock_timestamp()) * NS_PER_SECOND, BigInteger)
         return literal(time.time_ns(), BigInteger)
 
 
-class _Holding:
-    """One holding of a lock, from `begin` to `end`."""
+class _Lease:
+    """One lease, from `begin` to `end`. It is renewed in the background."""
 
     def __init__(self, leases: SqlLeases, name: str, ttl_s: float) -> None:
         self._leases = leases
         self._name = name
         self._ttl_s = ttl_s
         self._owner = secrets.token_hex(16)
-        self._sure_until = 0.0
-        self._beat: asyncio.Task[None] | None = None
+        self._safe_until = 0.0
+        self._renewal: asyncio.Task[None] | None = None
 
     async def begin(self) -> bool:
-        asked = time.monotonic()
+        requested_at = time.monotonic()
         try:
-            taken = await self._leases.take(self._name, self._owner)
+            is_acquired = await self._leases.acquire(self._name, self._owner)
         except BaseException:
-            await self._let_go()  # it may have been taken all the same
+            await self._release()  # the database may have stored it before the error
             raise
-        if taken:
-            self._sure_until = asked + self._ttl_s
-            self._beat = start_background_task(self._renew(), f"lease {self._name}")
-        return taken
+        if is_acquired:
+            self._safe_until = requested_at + self._ttl_s
+            self._renewal = start_background_task(self._renew(), f"lease {self._name}")
+        return is_acquired
 
     async def end(self) -> None:
-        if self._beat is not None:
-            await end([self._beat])
-        await self._let_go()
+        if self._renewal is not None:
+            await end([self._renewal])
+        await self._release()
 
     def check(self) -> None:
-        if time.monotonic() >= self._sure_until:
-            raise TransientError(
-                f"the lock {self._name!r} was lost: another process may have gone on with it"
-            )
+        if time.monotonic() >= self._safe_until:
+            raise TransientError(f"the lock {self._name!r} expired: another process may have acquired it")
 
-    async def _let_go(self) -> None:
-        with suppress(TransientError):  # then its time runs out
+    async def _release(self) -> None:
+        with suppress(TransientError):  # the lease then expires by itself
             await asyncio.shield(self._leases.release(self._name, self._owner))
 
     async def _renew(self) -> None:
         while True:
             await asyncio.sleep(self._ttl_s / 4)
-            asked = time.monotonic()
+            requested_at = time.monotonic()
             try:
-                held = await self._leases.renew(self._name, self._owner)
+                is_renewed = await self._leases.renew(self._name, self._owner)
             except TransientError:
                 continue
-            if not held or asked >= self._sure_until:
-                log.warning("the lock %s was lost", self._name)
-                self._sure_until = 0.0
+            if not is_renewed or requested_at >= self._safe_until:
+                log.warning("lock lost name=%s", self._name)
+                self._safe_until = 0.0
                 return
-            self._sure_until = asked + self._ttl_s
+            self._safe_until = requested_at + self._ttl_s
 
 
-class _Waiting:
-    """A lock that is waited for. Within a process those who wait come in turn; between processes whoever held it last
-    stands back for longer than the others take to look again."""
+class _PolledLock:
+    """A lock that is acquired by polling.
+
+    Within a process, waiting tasks take turns. Between processes, the last owner pauses for longer than the poll interval of
+    the others, so that they get a turn.
+    """
 
     def __init__(self, leases: SqlLeases, name: str, poll_s: float) -> None:
         self._leases = leases
@@ -148,29 +149,29 @@ class _Waiting:
         self._poll_s = poll_s
         self._local = asyncio.Lock()
         self._not_before = 0.0
-        self._holding: _Holding | None = None
+        self._lease: _Lease | None = None
 
     async def __aenter__(self) -> None:
         await self._local.acquire()
         try:
             await asyncio.sleep(self._not_before - time.monotonic())
-            holding = _Holding(self._leases, self._name, self._leases._ttl_s)
-            while not await holding.begin():  # noqa: ASYNC110 (who lets go of it is another process)
+            lease = _Lease(self._leases, self._name, self._leases._ttl_s)
+            while not await lease.begin():  # noqa: ASYNC110 (another process releases it)
                 await asyncio.sleep(self._poll_s)
-            self._holding = holding
+            self._lease = lease
         except BaseException:
             self._local.release()
             raise
 
     async def __aexit__(self, *_: object) -> None:
-        holding, self._holding = self._holding, None
+        lease, self._lease = self._lease, None
         try:
-            if holding is not None:
-                await holding.end()
+            if lease is not None:
+                await lease.end()
         finally:
             self._not_before = time.monotonic() + 2 * self._poll_s
             self._local.release()
 
     def check(self) -> None:
-        if self._holding is not None:
-            self._holding.check()
+        if self._lease is not None:
+            self._lease.check()

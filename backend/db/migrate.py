@@ -1,4 +1,4 @@
-"""Brings a database to the current tables, at start, before anything reads it."""
+"""Migrates the database to the current table revision, at start and before any access."""
 
 from __future__ import annotations
 
@@ -17,20 +17,20 @@ if TYPE_CHECKING:
 
 MIGRATIONS: Final = Path(__file__).parent / "migrations"
 
-_LOCK: Final = 5_820_001
-"""Key of PostgreSQL's advisory lock that keeps two starting processes from migrating at once."""
+_LOCK_KEY: Final = 5_820_001
+"""Key of PostgreSQL's advisory lock. It prevents two processes from migrating at the same time."""
 
 
 async def migrate(url: str, revision: str = "head") -> None:
-    """Upgrade to `revision`, all or nothing. Does nothing where it is current.
+    """Upgrade to `revision` in one transaction. Does nothing if the tables are current.
 
-    Raises TransientError where the database cannot be reached.
+    Raises `TransientError` if the database cannot be reached.
     """
     await _run(url, _upgrade, revision)
 
 
 async def downgrade(url: str, revision: str) -> None:
-    """Downgrade to `revision` (`base` for none), all or nothing: what newer tables held is lost."""
+    """Downgrade to `revision` in one transaction; `base` removes all tables. Data of newer tables is lost."""
     await _run(url, _downgrade, revision)
 
 
@@ -38,7 +38,7 @@ async def _run(url: str, move: Callable[[Config, str], None], revision: str) -> 
     engine = create_engine(url)
     try:
         async with engine.begin() as connection:
-            await connection.run_sync(_locked, move, revision)
+            await connection.run_sync(_migrate_locked, move, revision)
     except (OperationalError, InterfaceError) as error:
         raise TransientError(f"database: {error.orig}") from error
     finally:
@@ -46,9 +46,9 @@ async def _run(url: str, move: Callable[[Config, str], None], revision: str) -> 
 
 
 async def revisions(url: str) -> tuple[str | None, str]:
-    """The revision that the database's tables have (None for no tables) and the one that this version wants.
+    """Return the table revision of the database (None without tables) and the revision that this version needs.
 
-    Raises TransientError where the database cannot be reached, `UserError` where a later version made its tables.
+    Raises `TransientError` if the database cannot be reached, `UserError` if a later version made the tables.
     """
     engine = create_engine(url)
     try:
@@ -65,39 +65,40 @@ def _revisions(connection: Connection) -> tuple[str | None, str]:
     from alembic.script import ScriptDirectory
 
     scripts = ScriptDirectory.from_config(config(connection))
-    there, wanted = MigrationContext.configure(connection).get_current_revision(), scripts.get_current_head()
-    assert wanted is not None
-    if there is not None and there not in {script.revision for script in scripts.walk_revisions()}:
+    current = MigrationContext.configure(connection).get_current_revision()
+    needed = scripts.get_current_head()
+    assert needed is not None
+    if current is not None and current not in {script.revision for script in scripts.walk_revisions()}:
         raise UserError(
-            f"the database's tables are of revision {there}, which this version does not know: a later version made them; "
-            "install that one, or restore a backup of before"
+            f"a later version made the database's tables (revision {current}): install that version, "
+            "or restore a backup from before the upgrade"
         )
-    return there, wanted
+    return current, needed
 
 
 def newest_revision() -> str:
-    """The last revision, by the names of the migrations' files."""
+    """Return the newest revision, from the file names of the migrations."""
     return max(path.stem.partition("_")[0] for path in (MIGRATIONS / "versions").glob("r*.py"))
 
 
 def config(connection: Connection) -> Config:
-    """Alembic's configuration over an open connection."""
+    """Return an Alembic configuration that uses an open connection."""
     from alembic.config import Config
 
-    found = Config()
-    found.set_main_option("script_location", str(MIGRATIONS).replace("%", "%%"))
-    found.attributes["connection"] = connection
-    return found
+    configuration = Config()
+    configuration.set_main_option("script_location", str(MIGRATIONS).replace("%", "%%"))
+    configuration.attributes["connection"] = connection
+    return configuration
 
 
-def _locked(connection: Connection, move: Callable[[Config, str], None], revision: str) -> None:
+def _migrate_locked(connection: Connection, move: Callable[[Config, str], None], revision: str) -> None:
     if connection.dialect.name == "postgresql":
-        connection.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": _LOCK})
+        connection.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": _LOCK_KEY})
     else:
-        # SQLite's driver opens a transaction only before a change of rows; this one holds the tables too.
+        # SQLite's driver opens a transaction only before a change of rows. This one also covers changes of tables.
         connection.exec_driver_sql("BEGIN IMMEDIATE")
     if move is _upgrade and revision == "head" and _current(connection) == newest_revision():
-        return  # nearly every start: without a migration there is no need to load what migrates
+        return  # the usual start: no migration, so Alembic is not loaded
     move(config(connection), revision)
 
 
@@ -116,5 +117,5 @@ def _downgrade(configuration: Config, revision: str) -> None:
 def _current(connection: Connection) -> str | None:
     if not inspect(connection).has_table("alembic_version"):
         return None
-    found: str | None = connection.execute(text("SELECT version_num FROM alembic_version")).scalar()
-    return found
+    revision: str | None = connection.execute(text("SELECT version_num FROM alembic_version")).scalar()
+    return revision

@@ -1,4 +1,4 @@
-"""All tables. A table that is not here is not migrated."""
+"""All tables. Migrations ignore a table that is not imported here."""
 
 from __future__ import annotations
 
@@ -9,12 +9,12 @@ from backend.db import account_tables  # noqa: F401  declares the tables of acco
 from backend.db.base import Base
 
 _SERIAL = BigInteger().with_variant(Integer, "sqlite")
-"""A number that the database gives; SQLite counts up only what it calls INTEGER."""
+"""An id that the database generates. SQLite generates ids only for columns of type INTEGER."""
 
 
 class RollupMark(Base):
-    """A point in time that the roll-ups remember: the watermark of a window (`30s`, ...), the `horizon`, or from
-    when on a length is kept (`kept_raw`, `kept_30s`, ...). ns UTC."""
+    """A time in ns UTC that the roll-ups store: the watermark of a window (`30s`, ...), the `horizon`, or the start of the
+    retained data of a window (`kept_raw`, `kept_30s`, ...)."""
 
     __tablename__ = "rollup_mark"
 
@@ -23,7 +23,7 @@ class RollupMark(Base):
 
 
 class RollupDirty(Base):
-    """A span of a sensor's history that no longer matches its roll-ups. `version` is new at every marking."""
+    """A dirty window: a span of a sensor's history that no longer matches its roll-ups. Each marking sets a new `version`."""
 
     __tablename__ = "rollup_dirty"
     __table_args__ = (Index(None, "start_ns"),)
@@ -35,7 +35,7 @@ class RollupDirty(Base):
 
 
 class RollupSeries(Base):
-    """A rolled-up series as it was last described; `stale_ns` is where its history stops to fit that, NULL where all fits."""
+    """A rolled-up series as last described. History before `stale_ns` fits an older description; NULL if all of it fits."""
 
     __tablename__ = "rollup_series"
 
@@ -48,7 +48,7 @@ class RollupSeries(Base):
 
 
 class LearnedPeriodRow(Base):
-    """Seconds between two readings of a sensor, as learned at a time (ns UTC)."""
+    """The learned period of a sensor, in seconds, and the time of learning in ns UTC."""
 
     __tablename__ = "learned_period"
 
@@ -90,13 +90,13 @@ class JobRow(Base):
 
 
 class EventRow(Base):
-    """What befell a sensor. Times are ns UTC; `changed_ns` is when its beginning or its end was noticed."""
+    """A sensor event. Times are ns UTC; `changed_ns` is when the start or the end was noticed."""
 
     __tablename__ = "sensor_event"
     __table_args__ = (
         Index(None, "changed_ns"),
         Index(None, "sensor"),
-        # A sensor has at most one event of a kind that lasts.
+        # A sensor has at most one ongoing event of a kind.
         Index(
             "uq_sensor_event_lasting",
             "sensor",
@@ -119,7 +119,7 @@ class EventRow(Base):
 
 
 class TaskRow(Base):
-    """Runs of a periodic task. `within` is a JSON list: how many runs fell into each bucket of durations."""
+    """Run statistics of a periodic task. `bucket_counts` is a JSON list with the number of runs in each bucket of durations."""
 
     __tablename__ = "task_run"
 
@@ -127,7 +127,7 @@ class TaskRow(Base):
     failures: Mapped[int] = mapped_column(BigInteger)
     failures_in_a_row: Mapped[int] = mapped_column(BigInteger)
     sum_s: Mapped[float] = mapped_column(Float)
-    within: Mapped[str] = mapped_column(Text)
+    bucket_counts: Mapped[str] = mapped_column("within", Text)
     started_ns: Mapped[int] = mapped_column(BigInteger)
     succeeded_ns: Mapped[int | None] = mapped_column(BigInteger)
     last_s: Mapped[float] = mapped_column(Float)
@@ -135,7 +135,7 @@ class TaskRow(Base):
 
 
 class LeaseRow(Base):
-    """Who holds a lock between processes, and until when (ns UTC) if it does not say again that it does."""
+    """A lock between processes: its owner, and its expiry in ns UTC unless the owner renews it."""
 
     __tablename__ = "lease"
 

@@ -1,4 +1,4 @@
-"""The roll-up state in the relational database."""
+"""The state of the roll-ups in the relational database."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ _IDENTITY: Final = ("sensor", "start_ns", "end_ns")
 
 
 class SqlRollupState:
-    """One short unit of work a call."""
+    """Stores watermarks, dirty windows, series and learned periods. Each call is one short unit of work."""
 
     def __init__(self, database: Database) -> None:
         self._db = database
@@ -40,10 +40,10 @@ class SqlRollupState:
         await self._set_mark(_HORIZON, end_ns)
 
     async def retained_from(self, window: Window | None) -> int | None:
-        return await self._mark(_kept(window))
+        return await self._mark(_retention_mark(window))
 
     async def set_retained_from(self, window: Window | None, start_ns: int) -> None:
-        await self._set_mark(_kept(window), start_ns)
+        await self._set_mark(_retention_mark(window), start_ns)
 
     async def mark_dirty(self, windows: Sequence[DirtyWindow]) -> None:
         if not windows:
@@ -70,7 +70,7 @@ class SqlRollupState:
         if not windows:
             return
         table: Any = RollupDirty.__table__
-        chosen = delete(table).where(
+        statement = delete(table).where(
             *(table.c[name] == bindparam(f"a_{name}") for name in (*_IDENTITY, "version"))
         )
         rows = [
@@ -79,7 +79,7 @@ class SqlRollupState:
         ]
         async with self._db.unit_of_work() as session:
             connection = await session.connection()
-            await connection.execute(chosen, rows)
+            await connection.execute(statement, rows)
 
     async def series(self) -> Sequence[SeriesRecord]:
         table = RollupSeries
@@ -95,19 +95,22 @@ class SqlRollupState:
         self, changed: Sequence[SeriesRecord], removed: Sequence[tuple[SeriesKind, str]] = ()
     ) -> None:
         rows = [
-            asdict(one) | {"kind": one.kind.value} for one in sorted(changed, key=lambda s: (s.kind, s.name))
+            asdict(item) | {"kind": item.kind.value}
+            for item in sorted(changed, key=lambda s: (s.kind, s.name))
         ]
         table: Any = RollupSeries.__table__
-        gone = delete(table).where(table.c.kind == bindparam("a_kind"), table.c.name == bindparam("a_name"))
+        statement = delete(table).where(
+            table.c.kind == bindparam("a_kind"), table.c.name == bindparam("a_name")
+        )
         async with self._db.unit_of_work() as session:
             connection = await session.connection()
             if rows:
                 key = [RollupSeries.kind, RollupSeries.name]
                 columns = ("shape", "expects", "stale_ns", "recompute")
-                await connection.execute(self._upserting(RollupSeries, key, columns), rows)
+                await connection.execute(self._upsert_statement(RollupSeries, key, columns), rows)
             if removed:
                 marks = [{"a_kind": kind.value, "a_name": name} for kind, name in sorted(removed)]
-                await connection.execute(gone, marks)
+                await connection.execute(statement, marks)
 
     async def periods(self) -> Mapping[str, LearnedPeriod]:
         columns = (LearnedPeriodRow.sensor, LearnedPeriodRow.period_s, LearnedPeriodRow.at_ns)
@@ -116,7 +119,7 @@ class SqlRollupState:
             return {sensor: LearnedPeriod(period_s, at_ns) for sensor, period_s, at_ns in rows}
 
     async def set_periods(self, periods: Mapping[str, LearnedPeriod]) -> None:
-        rows = [{"sensor": sensor, **asdict(found)} for sensor, found in sorted(periods.items())]
+        rows = [{"sensor": sensor, **asdict(period)} for sensor, period in sorted(periods.items())]
         if rows:
             await self._upsert(LearnedPeriodRow, rows, [LearnedPeriodRow.sensor], ("period_s", "at_ns"))
 
@@ -134,12 +137,12 @@ class SqlRollupState:
         key: list[InstrumentedAttribute[Any]],
         columns: Sequence[str],
     ) -> None:
-        """Insert, or replace `columns` where the key is there. Rows come sorted by key, so that two writers never deadlock."""
+        """Insert rows, or replace `columns` of rows with the same key. Sorted rows prevent deadlocks between two writers."""
         async with self._db.unit_of_work() as session:
             connection = await session.connection()
-            await connection.execute(self._upserting(model, key, columns), rows)
+            await connection.execute(self._upsert_statement(model, key, columns), rows)
 
-    def _upserting(
+    def _upsert_statement(
         self, model: type[Any], key: list[InstrumentedAttribute[Any]], columns: Sequence[str]
     ) -> Executable:
         statement = (postgresql.insert if self._db.dialect == "postgresql" else sqlite.insert)(model)
@@ -148,5 +151,5 @@ class SqlRollupState:
         )
 
 
-def _kept(window: Window | None) -> str:
+def _retention_mark(window: Window | None) -> str:
     return f"kept_{window.value if window else 'raw'}"

@@ -1,4 +1,4 @@
-"""Runs of periodic tasks in the relational database, where every process reads them."""
+"""Run statistics of periodic tasks in the relational database, which every process can read."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ MAX_ERROR = 500
 
 
 class SqlTaskLog:
-    """One unit of work a call. Runs of one task follow each other, so that none is lost between reading and writing."""
+    """Stores run statistics. Each call is one unit of work. The row is locked during an update, so no run is lost."""
 
     def __init__(self, database: Database) -> None:
         self._db = database
@@ -26,12 +26,12 @@ class SqlTaskLog:
             row = await session.get(TaskRow, name, with_for_update=True)
             if row is None:
                 row = TaskRow(
-                    name=name, failures=0, failures_in_a_row=0, sum_s=0.0, within="[]", last_error=""
+                    name=name, failures=0, failures_in_a_row=0, sum_s=0.0, bucket_counts="[]", last_error=""
                 )
                 session.add(row)
-            timing = Timing.of(json.loads(row.within), row.sum_s)
+            timing = Timing.of(json.loads(row.bucket_counts), row.sum_s)
             timing.observe(seconds)
-            row.within, row.sum_s = json.dumps(timing.within), timing.sum_s
+            row.bucket_counts, row.sum_s = json.dumps(timing.within), timing.sum_s
             row.started_ns, row.last_s = started_ns, seconds
             row.last_error = (error or "")[:MAX_ERROR]
             if error is None:
@@ -48,7 +48,7 @@ class SqlTaskLog:
 def _record(row: TaskRow) -> TaskRecord:
     return TaskRecord(
         name=row.name,
-        timing=Timing.of(json.loads(row.within), row.sum_s),
+        timing=Timing.of(json.loads(row.bucket_counts), row.sum_s),
         failures=row.failures,
         failures_in_a_row=row.failures_in_a_row,
         started_ns=row.started_ns,

@@ -1,1 +1,1 @@
-"""Readings as files: readers and writers between streams of bytes and batches of readings."""
+"""Files of readings: readers and writers between byte streams and batches of readings."""

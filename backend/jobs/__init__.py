@@ -1,1 +1,1 @@
-"""Recomputation jobs: what is to be computed again, in which slices, and how continuous queries fare."""
+"""Recomputation jobs: selection of series, slices, execution, and the health of continuous queries."""

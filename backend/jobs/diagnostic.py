@@ -184,8 +184,8 @@ class Diagnostic:
     async def _stale(self) -> Mapping[SeriesKind, frozenset[str]]:
         """Series whose history does not fit what is described now, as far as is remembered."""
         learned = {name: period.period_s for name, period in (await self._state.periods()).items()}
-        self._defs = self._defs.knowing(learned)
-        described = changes.described(self._defs)
+        self._defs = self._defs.with_learned_periods(learned)
+        described = changes.described_series(self._defs)
         kept = await self._state.series()
         stale = {(s.kind, s.name) for s in kept if s.stale_ns is not None}
         for series in kept:

@@ -20,7 +20,8 @@ from backend.core.errors import TransientError
 from backend.core.jobs import Job, JobRepository, JobState, apply_step
 from backend.core.windows import Window
 from backend.jobs.slicing import narrower, next_slice, windows_in
-from backend.rollups.engine import Portion, RollupEngine
+from backend.rollups.engine import RollupEngine
+from backend.rollups.recompute import Portion
 
 log = logging.getLogger(__name__)
 
@@ -95,7 +96,7 @@ class JobRunner:
         try:
             portions = list(_portions(group, start, end))
             if portions:
-                await self._engine.redo(portions)
+                await self._engine.recompute_series(portions)
         except Exception as error:
             passing = isinstance(error, TransientError)
             said = [

@@ -1,4 +1,4 @@
-"""Mails that are not sent: printed, for the demo; or left waiting, where there is no mail server."""
+"""Mailers without a mail server: one prints mails, for the demo; one leaves them in the outbox."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from backend.core.mail import Mail
 
 
 class ConsoleMailer:
-    """The port `Mailer`. Never for an installation that others use: whoever reads the output can act as the users."""
+    """Implements `Mailer`: prints mails. Do not use it in production: the output contains links that act for users."""
 
     def __init__(self, out: TextIO | None = None) -> None:
         self._out = out
@@ -22,7 +22,7 @@ class ConsoleMailer:
 
 
 class NoMailer:
-    """The port `Mailer` where none is set: mails wait until one is."""
+    """Implements `Mailer` without a mail server: every mail stays in the outbox."""
 
     async def send(self, mail: Mail) -> None:
-        raise TransientError("no mail server is set (SEDUCE_MAIL_URL)")
+        raise TransientError("no mail server is configured: set SEDUCE_MAIL_URL")

@@ -1,4 +1,4 @@
-"""Mail by SMTP, with the standard library, in a thread."""
+"""Sends mail by SMTP with the standard library, in a thread."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ _FORM: Final = "smtp+starttls://user@host:587, smtps://user@host:465, or smtp://
 
 @dataclass(frozen=True, slots=True)
 class SmtpAddress:
-    """Where the mail server is, and how it is spoken to. The password is not shown."""
+    """Address, protocol and credentials of the mail server. `repr` hides the password."""
 
     scheme: str
     host: str
@@ -35,32 +35,34 @@ class SmtpAddress:
 
     @classmethod
     def parse(cls, url: str, password: str = "") -> SmtpAddress:
-        """Raises `UserError`, which shows nothing of the address; also for one with a password in it, which would get about."""
+        """Parse `SEDUCE_MAIL_URL`. Raises `UserError`, also for a URL with a password; the message never quotes the URL."""
         try:
             parts = urlsplit(url)
             port = parts.port or _PORTS.get(parts.scheme, 0)
         except ValueError:
-            raise UserError(f"SEDUCE_MAIL_URL cannot be read: expected {_FORM}") from None
+            raise UserError(f"SEDUCE_MAIL_URL is not a valid URL: use {_FORM}") from None
         if parts.scheme not in _PORTS or not parts.hostname:
-            raise UserError(f"SEDUCE_MAIL_URL: expected {_FORM}, or console: to print mails")
+            raise UserError(
+                f"SEDUCE_MAIL_URL has no known scheme or no host: use {_FORM}, or console: to print mails"
+            )
         if parts.scheme == "smtp" and not _is_loopback(parts.hostname):
             raise UserError(
-                "SEDUCE_MAIL_URL: without TLS only a mail server on loopback is spoken to; use smtp+starttls:// or smtps://"
+                "SEDUCE_MAIL_URL: smtp:// without TLS is permitted on loopback only; use smtp+starttls:// or smtps://"
             )
         if parts.password is not None:
             raise UserError(
-                "SEDUCE_MAIL_URL holds a password: put it in SEDUCE_MAIL_PASSWORD_FILE, or SEDUCE_MAIL_PASSWORD"
+                "SEDUCE_MAIL_URL contains a password: move it to SEDUCE_MAIL_PASSWORD_FILE or SEDUCE_MAIL_PASSWORD"
             )
         return cls(parts.scheme, parts.hostname, port, unquote(parts.username or ""), password)
 
 
 class SmtpMailer:
-    """The port `Mailer`. A connection a mail: mails are few, and a mail server forgets idle ones."""
+    """Implements `Mailer`. Each mail has its own connection: mails are rare, and mail servers close idle connections."""
 
     def __init__(
         self, address: SmtpAddress, sender: str, ca_file: str = "", timeout_s: float = TIMEOUT_S
     ) -> None:
-        """`ca_file`: certificates to trust beside the system's. Raises `UserError` where it cannot be read."""
+        """Load the certificates. `ca_file`: more certificates to trust. Raises `UserError` if it cannot be read."""
         self._address = address
         self._sender = sender
         self._timeout_s = timeout_s
@@ -87,17 +89,17 @@ class SmtpMailer:
         return message
 
     def _send(self, message: EmailMessage) -> None:
-        with translate_smtp_errors(), self._connected() as server:
+        with translate_smtp_errors(), self._connect() as server:
             if self._address.user:
                 server.login(self._address.user, self._address.password)
             server.send_message(message)
 
-    def _connected(self) -> smtplib.SMTP:
-        where = self._address
-        if where.scheme == "smtps":
-            return smtplib.SMTP_SSL(where.host, where.port, timeout=self._timeout_s, context=self._tls)
-        server = smtplib.SMTP(where.host, where.port, timeout=self._timeout_s)
-        if where.scheme == "smtp+starttls":
+    def _connect(self) -> smtplib.SMTP:
+        address = self._address
+        if address.scheme == "smtps":
+            return smtplib.SMTP_SSL(address.host, address.port, timeout=self._timeout_s, context=self._tls)
+        server = smtplib.SMTP(address.host, address.port, timeout=self._timeout_s)
+        if address.scheme == "smtp+starttls":
             try:
                 server.starttls(context=self._tls)
             except BaseException:
@@ -108,20 +110,25 @@ class SmtpMailer:
 
 @contextmanager
 def translate_smtp_errors() -> Iterator[None]:
-    """Only a refused address is for good: all else is the server's or the settings' to mend, and the mail waits."""
+    """Translate errors of smtplib: `PermanentError` for a refused recipient, `TransientError` for all others.
+
+    A transient error keeps the mail in the outbox until the server or the settings are fixed.
+    """
     try:
         yield
     except smtplib.SMTPRecipientsRefused as refused:
         codes = [code for code, _ in refused.recipients.values()]
         if all(500 <= code < 600 for code in codes):
-            raise PermanentError(f"the mail server refuses the address: {codes}") from None
-        raise TransientError(f"the mail server does not take the address now: {codes}") from None
+            raise PermanentError(f"the mail server refuses the recipient (codes {codes})") from None
+        raise TransientError(f"the mail server does not accept the recipient now (codes {codes})") from None
     except smtplib.SMTPAuthenticationError as error:
-        raise TransientError(f"the mail server refuses user or password (code {error.smtp_code})") from None
+        raise TransientError(
+            f"the mail server refuses the user or the password (code {error.smtp_code})"
+        ) from None
     except smtplib.SMTPResponseException as error:
-        raise TransientError(f"the mail server answers {error.smtp_code}") from None
+        raise TransientError(f"the mail server answers with the error {error.smtp_code}") from None
     except smtplib.SMTPNotSupportedError as error:
-        raise TransientError(f"the mail server cannot do it: {error}") from None
+        raise TransientError(f"the mail server lacks a needed feature: {error}") from None
     except (smtplib.SMTPException, OSError) as error:
         raise TransientError(f"the mail server cannot be reached: {error}") from None
 

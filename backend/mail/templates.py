@@ -1,4 +1,4 @@
-"""The mails' words: `words/NAME.subject.txt`, `NAME.txt` and `NAME.html`."""
+"""Mail templates: `messages/NAME.subject.txt`, `NAME.txt` and `NAME.html`."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ FOLDER: Final = Path(__file__).parent / "messages"
 
 
 class MailTemplates:
-    """The port `Templates`. What users have written is escaped in HTML, and a missing value is an error, not a blank."""
+    """Implements `Templates`. Values are escaped in HTML. A missing value is an error, not an empty text."""
 
     def __init__(self, folder: Path = FOLDER) -> None:
         self._environment = Environment(
@@ -23,6 +23,7 @@ class MailTemplates:
         )
 
     def render(self, name: str, values: dict[str, str]) -> tuple[str, str, str]:
+        """Return the subject, the plain text and the HTML of a mail."""
         subject, text, html = (
             self._environment.get_template(f"{name}.{kind}").render(values)
             for kind in ("subject.txt", "txt", "html")

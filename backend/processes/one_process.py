@@ -66,7 +66,7 @@ from backend.rest.spa import SinglePage
 from backend.rollups.engine import RollupEngine
 from backend.settings import Settings
 from crawlers.commands import Commands
-from crawlers.health import report_for_ever
+from crawlers.health import report_loop
 from crawlers.registry import build_crawler, update_crawler
 from workers.queue import CeleryQueue
 from workers.runner import Asks, InProcessRunner
@@ -176,7 +176,7 @@ async def crawling(services: Services) -> AsyncIterator[None]:
         await update_crawler(crawler, old.sensors, new.sensors)
 
     services.description.on_update(update_description)
-    telling = report_for_ever(crawler, IN_PROCESS, services.board, services.clock)
+    telling = report_loop(crawler, IN_PROCESS, services.board, services.clock)
     async with background_task(crawler.run(), "crawlers"), background_task(telling, "health of devices"):
         yield
 
@@ -326,10 +326,12 @@ def _routes(
         *graphql.routes(),
         *[Route(path, door) for path, door in doors.items()],
         *openapi_routes(
-            doors, page, shown=settings.explorer
+            doors, page, is_enabled=settings.explorer
         ),  # before the reads, which take what is left below /api
         *described(),
-        *explorer_routes(schema.as_str() if settings.introspection else None, page, shown=settings.explorer),
+        *explorer_routes(
+            schema.as_str() if settings.introspection else None, page, is_enabled=settings.explorer
+        ),
         *health_routes(
             {
                 "store": _store_check(services),

@@ -60,7 +60,7 @@ from backend.processes.stores import database_of, open_store
 from backend.rest.spa import DIST
 from backend.rollups.definitions import Definitions
 from backend.rollups.engine import RollupEngine
-from backend.rollups.retention import Keep
+from backend.rollups.retention import RetentionPeriods
 from backend.settings import Settings
 
 log = logging.getLogger("seduce.app")
@@ -377,9 +377,9 @@ async def _patiently(name: str, begin: Callable[[], Awaitable[None]]) -> AsyncIt
         yield
 
 
-def keep_of(settings: Settings) -> Keep:
+def keep_of(settings: Settings) -> RetentionPeriods:
     """How long what is kept, by the settings."""
-    return Keep(
+    return RetentionPeriods(
         settings.retention_raw_days,
         {
             Window.S30: settings.retention_30s_days,

@@ -1,4 +1,4 @@
-"""The head of a request is read before any application sees it: here it is kept small, and has to come within a time."""
+"""Limits on the head of a request, which is read before any application runs: a maximum size and a time-out."""
 
 from __future__ import annotations
 
@@ -8,22 +8,22 @@ from typing import Any, Final
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 MAX_HEAD_BYTES: Final = 128 * 1024
-"""Bytes that are taken of a head that does not end. What is over 32 KiB and does end is answered 431 (`gate.py`)."""
+"""Maximum size of an unfinished head. A complete head of more than 32 KiB is answered with 431 (`gate.py`)."""
 HEAD_TIMEOUT_S: Final = 20.0
 
 
 class LimitedHttpProtocol(HttpToolsProtocol):
-    """uvicorn's protocol over httptools, which by itself keeps as much of a head as it is sent, for as long as it takes."""
+    """uvicorn's httptools protocol with limits; on its own it buffers a head of any size for any time."""
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
-        self._head = 0
+        self._head_bytes = 0
         self._in_head = True
         self._timer: asyncio.TimerHandle | None = None
 
     def connection_made(self, transport: Any) -> None:
         super().connection_made(transport)
-        self._expect_head()
+        self._start_timer()
 
     def connection_lost(self, exc: Exception | None) -> None:
         self._stop_timer()
@@ -33,33 +33,33 @@ class LimitedHttpProtocol(HttpToolsProtocol):
         if not self._in_head:
             super().data_received(data)
             return
-        self._head += len(data)
+        self._head_bytes += len(data)
         super().data_received(data)
-        # What came together with the end of the head is body, however much that is.
-        if self._in_head and self._head > MAX_HEAD_BYTES:
-            self._hang_up()
+        # Bytes that arrive together with the end of the head are body, and are not counted.
+        if self._in_head and self._head_bytes > MAX_HEAD_BYTES:
+            self._close()
 
     def on_message_begin(self) -> None:
         self._in_head = True
         if self._timer is None:
-            self._expect_head()
+            self._start_timer()
         super().on_message_begin()
 
     def on_headers_complete(self) -> None:
         self._in_head = False
-        self._head = 0
+        self._head_bytes = 0
         self._stop_timer()
         super().on_headers_complete()
 
-    def _expect_head(self) -> None:
-        self._timer = self.loop.call_later(HEAD_TIMEOUT_S, self._hang_up)
+    def _start_timer(self) -> None:
+        self._timer = self.loop.call_later(HEAD_TIMEOUT_S, self._close)
 
     def _stop_timer(self) -> None:
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None
 
-    def _hang_up(self) -> None:
+    def _close(self) -> None:
         self._stop_timer()
         if not self.transport.is_closing():
             self.transport.close()

@@ -1,4 +1,4 @@
-"""GraphiQL, built into the page's folder and served without a word from any other server; and the schema it explains."""
+"""Serves GraphiQL, which is built together with the page and loads nothing from other servers, and the schema."""
 
 from __future__ import annotations
 
@@ -19,19 +19,19 @@ Endpoint: TypeAlias = Callable[[Request], Awaitable[Response]]
 PATH: Final = "/explorer/"
 SCHEMA_PATH: Final = "/schema.graphql"
 NOT_BUILT: Final = (
-    "The explorer is not built yet: make frontend_static/dist/index.html, then load this again.\n"
+    "The explorer is not built yet. Run `make frontend_static/dist/index.html`, then reload this page.\n"
 )
 
-# The editor that GraphiQL is made of writes its style sheets while it runs, and fonts are in them. Scripts stay ours alone.
+# GraphiQL's editor creates style sheets with embedded fonts at run time. Scripts still come from this server only.
 _POLICY: Final = f"{POLICY}; style-src 'self' 'unsafe-inline'; font-src 'self' data:"
 
 
-def explorer_routes(sdl: str | None, page: Path, *, shown: bool) -> list[BaseRoute]:
-    """`/schema.graphql` where it may be seen (`sdl` is given), and the explorer of the build in `page` where it is `shown`."""
+def explorer_routes(sdl: str | None, page: Path, *, is_enabled: bool) -> list[BaseRoute]:
+    """Return the route of the schema if `sdl` is given, and the routes of the explorer in the folder `page` if enabled."""
     routes: list[BaseRoute] = []
     if sdl is not None:
         routes.append(Route(SCHEMA_PATH, _schema(sdl)))
-    if shown:
+    if is_enabled:
         routes += [
             Route(PATH, _explorer(page / "explorer.html")),
             Route(PATH.rstrip("/"), RedirectResponse(PATH)),
@@ -52,9 +52,8 @@ def _schema(sdl: str) -> Endpoint:
 
 def _explorer(file: Path) -> Endpoint:
     async def explorer(_: Request) -> Response:
-        if not await asyncio.to_thread(
-            file.is_file
-        ):  # each time: the build may end after the server has started
+        # Checked on each request: the build may finish after the server has started.
+        if not await asyncio.to_thread(file.is_file):
             return PlainTextResponse(NOT_BUILT, 503)
         headers = {"content-security-policy": _POLICY, "cache-control": "no-cache"}
         return FileResponse(file, headers=headers)

@@ -1,8 +1,8 @@
-"""`GET /export?sensors=a,b&types=t&nodes=n&window=1h&from=...&to=...&format=csv`: readings, or windows of roll-ups, as a file, of
-any length, in bounded memory.
+"""The endpoint `GET /export?sensors=a,b&types=t&nodes=n&window=1h&from=...&to=...&format=csv`.
 
-What is wrong with a request is told before the first byte, as `{"error": {"where", "what", "mend"}}`. Where the store fails
-later the answer ends without its end, which every client notices.
+It answers readings or roll-up windows as a file of any length, in bounded memory. A wrong request is refused before the first
+byte, with `{"error": {"where", "what", "mend"}}`. If the store fails later, the answer breaks off without its final chunk, which
+every client detects.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from backend.core.errors import TransientError, UserError
 from backend.formats.kinds import SORTS, Format
 from backend.queries.export import ExportRefused, ExportRequest, ExportService
 from backend.queries.rollup_export import RollupExportService
-from backend.rest.export_address import Asked, asked
+from backend.rest.export_address import ParsedExport, parse_export
 from backend.rest.export_files import File, ReadingsFile, WindowsFile
 
 log = logging.getLogger(__name__)
@@ -27,11 +27,11 @@ log = logging.getLogger(__name__)
 PATH: Final = "/export"
 MAX_CONCURRENT: Final = 4
 STALL_TIMEOUT_S: Final = 60.0
-"""A client that takes nothing for so long is given up: it holds a place that others wait for."""
+"""A client that receives nothing for this time is disconnected, because it blocks a slot that others wait for."""
 
 
 class ExportEndpoint:
-    """ASGI application. `max_concurrent` and `stall_timeout_s` bound what exports may hold together."""
+    """ASGI application. `max_concurrent` and `stall_timeout_s` bound the memory of all exports together."""
 
     def __init__(
         self,
@@ -47,29 +47,31 @@ class ExportEndpoint:
 
     @property
     def free_slots(self) -> int:
-        """How many more exports may begin now."""
+        """The number of exports that can start now."""
         return self._free_slots
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["method"] not in ("GET", "HEAD"):
-            await _refuse(send, 405, "method", "GET only", "ask with GET", [(b"allow", b"GET, HEAD")])
+            await _refuse(
+                send, 405, "method", "the method is not supported", "use GET", [(b"allow", b"GET, HEAD")]
+            )
             return
         try:
-            wanted = asked(scope["query_string"].decode("latin-1"))
-            file = await self._file(wanted)
+            parsed = parse_export(scope["query_string"].decode("latin-1"))
+            file = await self._file(parsed)
         except ExportRefused as refused:
             await _refuse(send, 400, refused.where, refused.what, refused.fix)
         except UserError as error:
-            await _refuse(send, 400, "sensors", str(error), "name others")
+            await _refuse(send, 400, "sensors", str(error), "select other sensors or another format")
         except TransientError as error:
-            await _refuse(send, 503, "store", str(error), "ask again later", [(b"retry-after", b"5")])
+            await _refuse(send, 503, "store", str(error), "retry later", [(b"retry-after", b"5")])
         else:
-            await self._answer(scope, receive, send, wanted.kind, file)
+            await self._answer(scope, receive, send, parsed.kind, file)
 
-    async def _file(self, wanted: Asked) -> File:
-        if isinstance(wanted.request, ExportRequest):
-            return ReadingsFile(self._readings, await self._readings.plan(wanted.request), wanted.kind)
-        return WindowsFile(self._rolled, self._rolled.plan(wanted.request), wanted.kind)
+    async def _file(self, parsed: ParsedExport) -> File:
+        if isinstance(parsed.request, ExportRequest):
+            return ReadingsFile(self._readings, await self._readings.plan(parsed.request), parsed.kind)
+        return WindowsFile(self._rolled, self._rolled.plan(parsed.request), parsed.kind)
 
     async def _answer(self, scope: Scope, receive: Receive, send: Send, kind: Format, file: File) -> None:
         if scope["method"] == "HEAD":
@@ -77,8 +79,8 @@ class ExportEndpoint:
             await send({"type": "http.response.body", "body": b""})
             return
         if not self._free_slots:
-            many = "as many exports as may run at once are running"
-            await _refuse(send, 503, "server", many, "ask again later", [(b"retry-after", b"10")])
+            message = "the maximum number of exports is running"
+            await _refuse(send, 503, "server", message, "retry later", [(b"retry-after", b"10")])
             return
         self._free_slots -= 1
         try:
@@ -87,36 +89,36 @@ class ExportEndpoint:
             self._free_slots += 1
 
     async def _stream(self, receive: Receive, send: Send, kind: Format, file: File) -> None:
-        """Until the end, or until the client has gone."""
-        work = asyncio.create_task(self._send_all(send, kind, file))
-        gone = asyncio.create_task(_disconnected(receive))
+        """Send the file until its end, or until the client disconnects."""
+        sending = asyncio.create_task(self._send_all(send, kind, file))
+        disconnection = asyncio.create_task(_disconnected(receive))
         try:
-            await asyncio.wait({work, gone}, return_when=asyncio.FIRST_COMPLETED)
-            if work.done():
-                await work
+            await asyncio.wait({sending, disconnection}, return_when=asyncio.FIRST_COMPLETED)
+            if sending.done():
+                await sending
         finally:
-            work.cancel()
-            gone.cancel()
-            await asyncio.gather(work, gone, return_exceptions=True)
+            sending.cancel()
+            disconnection.cancel()
+            await asyncio.gather(sending, disconnection, return_exceptions=True)
 
     async def _send_all(self, send: Send, kind: Format, file: File) -> None:
-        begun = False
+        has_started = False
         async with aclosing(file.pieces()) as pieces:
             try:
                 async for piece in pieces:
-                    if not begun:
+                    if not has_started:
                         await _begin(send, kind, file)
-                        begun = True
+                        has_started = True
                     async with asyncio.timeout(self._stall_timeout_s):
                         await send({"type": "http.response.body", "body": piece, "more_body": True})
             except TransientError as error:
-                if not begun:
-                    await _refuse(send, 503, "store", str(error), "ask again later", [(b"retry-after", b"5")])
+                if not has_started:
+                    await _refuse(send, 503, "store", str(error), "retry later", [(b"retry-after", b"5")])
                 else:
-                    log.error("an export ended early: %s", error)
+                    log.error("export failed after its start: %s", error)
                 return
             except TimeoutError:
-                log.info("an export was given up: its client took nothing for %g s", self._stall_timeout_s)
+                log.info("export cancelled, client received nothing for_s=%g", self._stall_timeout_s)
                 return
         await send({"type": "http.response.body", "body": b""})
 
@@ -131,9 +133,9 @@ async def _begin(send: Send, kind: Format, file: File) -> None:
 
 
 async def _refuse(
-    send: Send, status: int, where: str, what: str, mend: str, headers: list[Header] | None = None
+    send: Send, status: int, where: str, what: str, fix: str, headers: list[Header] | None = None
 ) -> None:
-    body = orjson.dumps({"error": {"where": where, "what": what, "mend": mend}})
+    body = orjson.dumps({"error": {"where": where, "what": what, "mend": fix}})
     await send_json(send, status, body, headers or [])
 
 

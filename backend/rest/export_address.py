@@ -1,4 +1,4 @@
-"""What the address of an export asks for."""
+"""Parses the query string of an export into a request."""
 
 from __future__ import annotations
 
@@ -11,80 +11,82 @@ from backend.formats.kinds import Format
 from backend.queries.export import ExportRefused, ExportRequest, time_of
 from backend.queries.rollup_export import STATISTICS, RollupExportRequest
 
-Said: TypeAlias = dict[str, list[str]]
+Parameters: TypeAlias = dict[str, list[str]]
 
 PARAMETERS: Final = ("sensors", "types", "nodes", "from", "to", "window", "statistics", "format")
 _ONCE: Final = ("from", "to", "window", "format")
 _RAW: Final = "raw"
-_GATE: Final = "token"
-"""Read by who lets requests in, for addresses that are opened where no header can be sent."""
+_CREDENTIAL_PARAMETER: Final = "token"
+"""Read by the gate: a token in the address, for clients that cannot send headers."""
 
 
 @dataclass(frozen=True, slots=True)
-class Asked:
-    """A format, and readings or windows to put into it."""
+class ParsedExport:
+    """The format of the file, and the request for readings or windows."""
 
     kind: Format
     request: ExportRequest | RollupExportRequest
 
 
-def asked(query: str) -> Asked:
-    """The request behind a query string. Raises `ExportRefused`."""
-    said = _read(query)
-    kind = said.get("format", [Format.CSV.value])[0]
+def parse_export(query: str) -> ParsedExport:
+    """Return the request in a query string. Raises `ExportRefused`."""
+    parameters = _parse_query(query)
+    kind = parameters.get("format", [Format.CSV.value])[0]
     if kind not in set(Format):
-        raise ExportRefused("format", f"there is no format {kind[:60]!r}", f"there are {', '.join(Format)}")
-    start, end = (time_of(name, said[name][0]) if name in said else None for name in ("from", "to"))
-    sensors, types, nodes = (_listed(said, name) for name in ("sensors", "types", "nodes"))
-    window = said.get("window", [_RAW])[0]
+        raise ExportRefused("format", f"unknown format {kind[:60]!r}", f"use one of {', '.join(Format)}")
+    start, end = (
+        time_of(name, parameters[name][0]) if name in parameters else None for name in ("from", "to")
+    )
+    sensors, types, nodes = (_split_list(parameters, name) for name in ("sensors", "types", "nodes"))
+    window = parameters.get("window", [_RAW])[0]
     if window == _RAW:
-        if nodes or "statistics" in said:
-            what = "nodes" if nodes else "statistics"
+        if nodes or "statistics" in parameters:
+            parameter = "nodes" if nodes else "statistics"
             choices = ", ".join(WINDOWS)
-            raise ExportRefused(what, "readings have none", f"say a `window`: {choices}")
-        return Asked(Format(kind), ExportRequest(sensors, types, start, end))
+            raise ExportRefused(parameter, "it applies to roll-ups only", f"add a `window`: {choices}")
+        return ParsedExport(Format(kind), ExportRequest(sensors, types, start, end))
     if window not in set(WINDOWS):
         raise ExportRefused(
-            "window", f"there is no window {window[:60]!r}", f"there are {_RAW}, {', '.join(WINDOWS)}"
+            "window", f"unknown window {window[:60]!r}", f"use one of {_RAW}, {', '.join(WINDOWS)}"
         )
     if kind == Format.LINE:
-        raise ExportRefused("format", "line protocol carries readings only", "take csv, arrow or parquet")
-    statistics = _statistics(said)
-    return Asked(
+        raise ExportRefused("format", "line protocol contains readings only", "use csv, arrow or parquet")
+    statistics = _statistics(parameters)
+    return ParsedExport(
         Format(kind), RollupExportRequest(Window(window), start, end, sensors, types, nodes, statistics)
     )
 
 
-def _read(query: str) -> Said:
+def _parse_query(query: str) -> Parameters:
     try:
         pairs = parse_qsl(query, keep_blank_values=True, errors="strict", max_num_fields=1000)
     except ValueError:
-        raise ExportRefused("address", "it cannot be read", "encode it as UTF-8") from None
-    said: Said = {}
+        raise ExportRefused("address", "the query string cannot be parsed", "encode it as UTF-8") from None
+    parameters: Parameters = {}
     for name, value in pairs:
-        if name == _GATE:
+        if name == _CREDENTIAL_PARAMETER:
             continue
         if name not in PARAMETERS:
-            raise ExportRefused(name[:60], "there is no such parameter", f"there are {', '.join(PARAMETERS)}")
-        said.setdefault(name, []).append(value)
+            raise ExportRefused(name[:60], "unknown parameter", f"use one of {', '.join(PARAMETERS)}")
+        parameters.setdefault(name, []).append(value)
     for name in _ONCE:
-        if len(said.get(name, ())) > 1:
-            raise ExportRefused(name, "it is there twice", "give it once")
-    return said
+        if len(parameters.get(name, ())) > 1:
+            raise ExportRefused(name, "it occurs more than once", "give it once")
+    return parameters
 
 
-def _statistics(said: Said) -> tuple[str, ...]:
-    named = _listed(said, "statistics") or STATISTICS
-    unknown = sorted(set(named) - set(STATISTICS))
+def _statistics(parameters: Parameters) -> tuple[str, ...]:
+    selected = _split_list(parameters, "statistics") or STATISTICS
+    unknown = sorted(set(selected) - set(STATISTICS))
     if unknown:
         raise ExportRefused(
-            "statistics", f"there is no {unknown[0][:60]!r}", f"there are {', '.join(STATISTICS)}"
+            "statistics", f"unknown statistic {unknown[0][:60]!r}", f"use one of {', '.join(STATISTICS)}"
         )
-    return tuple(s for s in STATISTICS if s in named)
+    return tuple(s for s in STATISTICS if s in selected)
 
 
-def _listed(said: Said, name: str) -> list[str]:
-    found = [word.strip() for value in said.get(name, ()) for word in value.split(",")]
-    if name in said and not any(found):
-        raise ExportRefused(name, "it is empty", "name some, separated by commas, or leave it out for all")
-    return [word for word in found if word]
+def _split_list(parameters: Parameters, name: str) -> list[str]:
+    words = [word.strip() for value in parameters.get(name, ()) for word in value.split(",")]
+    if name in parameters and not any(words):
+        raise ExportRefused(name, "it is empty", "give names separated by commas, or omit it for all")
+    return [word for word in words if word]

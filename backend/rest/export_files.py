@@ -1,4 +1,4 @@
-"""The files that an export may be: readings, or windows. Each is planned before its first byte is made."""
+"""The files of an export: readings or windows. Each is planned completely before its first byte is created."""
 
 from __future__ import annotations
 
@@ -21,18 +21,18 @@ from backend.queries.series import SeriesColumns
 
 
 class File(Protocol):
-    """A file that can be made; `name` is what a browser saves it as."""
+    """A file to create; `name` is its default name in a browser."""
 
     @property
     def name(self) -> str: ...
 
     def pieces(self) -> AsyncGenerator[bytes, None]:
-        """Its bytes, the first with what was read for it, so that a store that is down is told in the status."""
+        """Yield the bytes. The first piece already contains data, so a store failure still becomes an error status."""
         ...
 
 
 class ReadingsFile:
-    """Raises `UserError` for a sensor that no format can carry."""
+    """A file of readings. Raises `UserError` for a sensor that the format cannot represent."""
 
     def __init__(self, service: ExportService, plan: ExportPlan, kind: Format) -> None:
         self._service, self._plan = service, plan
@@ -44,7 +44,7 @@ class ReadingsFile:
         async with aclosing(self._service.windows(self._plan)) as windows:
             async for _, readings in windows:
                 piece = await asyncio.to_thread(self._writer.write, readings) if len(readings) else b""
-                for part in (head, piece):  # apart: a piece is megabytes, and joining would copy them
+                for part in (head, piece):  # separate, because joining would copy megabytes
                     if part:
                         yield part
                 head = b""
@@ -52,7 +52,7 @@ class ReadingsFile:
 
 
 class WindowsFile:
-    """Raises `UserError` for a format that carries no windows."""
+    """A file of roll-up windows. Raises `UserError` for a format that cannot represent windows."""
 
     def __init__(self, service: RollupExportService, plan: RollupExportPlan, kind: Format) -> None:
         self._service, self._plan = service, plan
@@ -64,8 +64,8 @@ class WindowsFile:
     async def pieces(self) -> AsyncGenerator[bytes, None]:
         head = self._writer.begin()
         async with aclosing(self._service.pieces(self._plan)) as pieces:
-            async for found in pieces:
-                blocks = [_rolled(series, self._plan.statistics) for series in found]
+            async for batch in pieces:
+                blocks = [_rolled(series, self._plan.statistics) for series in batch]
                 yield head + await asyncio.to_thread(self._writer.write, blocks)
                 head = b""
         yield head + await asyncio.to_thread(self._writer.end)
@@ -73,9 +73,9 @@ class WindowsFile:
 
 def _rolled(series: SeriesColumns, statistics: Sequence[str]) -> Rolled:
     grid = series.grid
-    assert grid is not None and grid.coverage is not None  # described sensors and nodes are rolled up
+    assert grid is not None and grid.coverage is not None  # every selected series is rolled up
     columns = {name: getattr(grid, name) for name in statistics}
-    # Nothing of a window without readings came, whether or not it is known here how much should have.
+    # A window without readings has coverage 0, even if the expected number of readings is unknown.
     columns[COVERAGE] = np.where(grid.count > 0, grid.coverage, 0.0)
     if series.node is not None:
         return Rolled("node", series.node, series.times, columns)
@@ -83,7 +83,7 @@ def _rolled(series: SeriesColumns, statistics: Sequence[str]) -> Rolled:
 
 
 def file_name(names: Sequence[str], window: str, start_ns: int, end_ns: int, kind: Format) -> str:
-    """`seduce-<the one series>-<window>-<from>-<to>.<suffix>`, in characters that every system takes."""
+    """Return `seduce-<the only series>-<window>-<from>-<to>.<suffix>` in characters that every file system permits."""
     only = re.sub(r"[^A-Za-z0-9._-]+", "_", names[0])[:80].strip("._-") if len(names) == 1 else ""
     parts = ["seduce", only, window, _stamp(start_ns), _stamp(end_ns)]
     return "-".join(part for part in parts if part) + SORTS[kind].suffix

@@ -1,4 +1,4 @@
-"""Who asks, put into every request; and the rights that a plain route asks for."""
+"""Authentication of every request, rights of the plain routes, and limits on the head and the body of a request."""
 
 from __future__ import annotations
 
@@ -33,10 +33,10 @@ _PORTS: Final = {"http": 80, "https": 443}
 
 
 class Authenticate:
-    """ASGI middleware: says who asks by session cookie or personal token, looked up only where it is asked for.
+    """ASGI middleware that adds the caller to each request. The principal is looked up only when it is needed.
 
-    A request that may change something and that a browser sends for a page of another origin is refused: such a page could
-    otherwise act by the cookie of whoever looks at it.
+    Refuses requests with side effects that a browser sends for a page of another origin: such a page could otherwise use the
+    visitor's session cookie (CSRF).
     """
 
     def __init__(
@@ -56,9 +56,9 @@ class Authenticate:
             await self._app(scope, receive, send)
             return
         headers = {name: value.decode("latin-1") for name, value in scope["headers"]}
-        changes = scope["type"] == "websocket" or scope["method"] not in _SAFE
-        if changes and self._is_foreign(headers):
-            await _refuse_foreign(scope, send)
+        has_side_effects = scope["type"] == "websocket" or scope["method"] not in _SAFE
+        if has_side_effects and self._is_cross_origin(headers):
+            await _refuse_cross_origin(scope, send)
             return
         scope[SCOPE_KEY] = self._caller(scope, headers)
         if scope["path"] in TOKEN_IN_ADDRESS:
@@ -67,45 +67,45 @@ class Authenticate:
 
     def _caller(self, scope: Scope, headers: dict[bytes, str]) -> Caller:
         address = (scope.get("client") or ("",))[0] or ""
-        secure = scope["scheme"] in ("https", "wss")
+        is_secure = scope["scheme"] in ("https", "wss")
         agent = headers.get(b"user-agent", "")
-        return Caller(self._looked_up(scope, headers, address, secure), address, agent, secure)
+        return Caller(self._principal_lookup(scope, headers, address, is_secure), address, agent, is_secure)
 
-    def _looked_up(
-        self, scope: Scope, headers: dict[bytes, str], address: str, secure: bool
+    def _principal_lookup(
+        self, scope: Scope, headers: dict[bytes, str], address: str, is_secure: bool
     ) -> PrincipalLookup:
-        in_address = _token_in(scope["query_string"]) if scope["path"] in TOKEN_IN_ADDRESS else ""
-        found: list[Principal] = []
+        query_token = _token_in(scope["query_string"]) if scope["path"] in TOKEN_IN_ADDRESS else ""
+        cache: list[Principal] = []
 
-        async def who() -> Principal:
-            if not found:
-                found.append(await self._look_up(in_address, headers, address, secure))
-            return found[0]
+        async def look_up() -> Principal:
+            if not cache:
+                cache.append(await self._look_up(query_token, headers, address, is_secure))
+            return cache[0]
 
-        return who
+        return look_up
 
     async def _look_up(
-        self, in_address: str, headers: dict[bytes, str], address: str, secure: bool
+        self, query_token: str, headers: dict[bytes, str], address: str, is_secure: bool
     ) -> Principal:
-        """A token that is sent counts alone: who sends one does not mean the cookie."""
+        """Return the principal. If the request has a token, the cookie is ignored."""
         authorization = headers.get(b"authorization", "")
         if authorization[: len(_BEARER)].lower() == _BEARER:
             return await self._authenticate_token(authorization[len(_BEARER) :].strip(), address)
-        if in_address:
-            return await self._authenticate_token(in_address, address)
-        secret = _cookie(headers.get(b"cookie", ""), SESSION_COOKIES[secure])
+        if query_token:
+            return await self._authenticate_token(query_token, address)
+        secret = _cookie(headers.get(b"cookie", ""), SESSION_COOKIES[is_secure])
         return await self._authenticate_cookie(secret) if secret else ANONYMOUS
 
-    def _is_foreign(self, headers: dict[bytes, str]) -> bool:
+    def _is_cross_origin(self, headers: dict[bytes, str]) -> bool:
         origin = headers.get(b"origin")
         if origin is None:
-            # Every browser of the last years says one of the two; who says neither is no browser, and has no page's visitors.
+            # Every recent browser sends one of the two headers. A client that sends neither is no browser: CSRF cannot occur.
             return headers.get(b"sec-fetch-site", "none") not in ("same-origin", "none")
-        return not (_is_same(origin, headers.get(b"host", "")) or _origin(origin) == self._origin != "")
+        return not (_is_same_host(origin, headers.get(b"host", "")) or _origin(origin) == self._origin != "")
 
 
 class Gate:
-    """ASGI application: a plain route for those who have its right."""
+    """ASGI application that serves a plain route to callers with a right."""
 
     def __init__(self, app: App, right: Right, *, public_read: bool) -> None:
         self._app = app
@@ -118,43 +118,49 @@ class Gate:
             return
         caller: Caller = scope.get(SCOPE_KEY, ANONYMOUS_CALLER)
         try:
-            who = await caller.principal()
+            principal = await caller.principal()
         except TransientError:
-            away = "rights cannot be looked up now"
-            await _refuse(send, 503, away, "ask again later", [(b"retry-after", b"5")])
+            message = "the database is not reachable, so rights cannot be checked"
+            await _refuse(send, 503, message, "retry later", [(b"retry-after", b"5")])
             return
-        if who.has(self._right, public_read=self._public_read):
+        if principal.has(self._right, public_read=self._public_read):
             await self._app(scope, receive, send)
-        elif who.is_authenticated:
-            await _refuse(send, 403, f"this needs the right {self._right}", "use a token with this scope")
+        elif principal.is_authenticated:
+            await _refuse(send, 403, f"the right {self._right} is required", "use a token with this scope")
         else:
-            mend = "log in, or send a personal token: Authorization: Bearer …"
-            await _refuse(
-                send, 401, "nobody is known by this request", mend, [(b"www-authenticate", b"Bearer")]
-            )
+            fix = "log in, or send a personal token: Authorization: Bearer …"
+            await _refuse(send, 401, "authentication is required", fix, [(b"www-authenticate", b"Bearer")])
 
 
-async def _refuse(send: Send, status: int, what: str, mend: str, headers: list[Header] | None = None) -> None:
-    body = orjson.dumps({"error": {"where": "rights", "what": what, "mend": mend}})
+async def _refuse(
+    send: Send, status: int, message: str, fix: str, headers: list[Header] | None = None
+) -> None:
+    body = orjson.dumps({"error": {"where": "rights", "what": message, "mend": fix}})
     await send_json(send, status, body, headers or [])
 
 
-async def _refuse_foreign(scope: Scope, send: Send) -> None:
+async def _refuse_cross_origin(scope: Scope, send: Send) -> None:
     if scope["type"] == "websocket":
-        await send({"type": "websocket.close", "code": 4403, "reason": "from a page of another origin"})
+        await send(
+            {
+                "type": "websocket.close",
+                "code": 4403,
+                "reason": "the request comes from a page of another origin",
+            }
+        )
         return
-    mend = "set SEDUCE_PUBLIC_URL to the address in the browser, where a proxy hides it"
-    await _refuse(send, 403, "the request comes from a page of another origin", mend)
+    fix = "behind a proxy, set SEDUCE_PUBLIC_URL to the address in the browser"
+    await _refuse(send, 403, "the request comes from a page of another origin", fix)
 
 
 def _cookie(header: str, name: str) -> str:
     if name not in header:
         return ""
     try:
-        found = SimpleCookie(header).get(name)
+        morsel = SimpleCookie(header).get(name)
     except CookieError:
         return ""
-    return found.value if found else ""
+    return morsel.value if morsel else ""
 
 
 def _token_in(query: bytes) -> str:
@@ -165,18 +171,18 @@ def _token_in(query: bytes) -> str:
 
 
 def _without_token(query: bytes) -> bytes:
-    """What comes after sees no secret, and need not know of it."""
+    """Return the query without the token, so that no later code sees or logs it."""
     return b"&".join(part for part in query.split(b"&") if not part.startswith(b"token="))
 
 
-def _is_same(origin: str, host: str) -> bool:
-    """By host and port alone: where a proxy ends TLS, the scheme is not known here."""
+def _is_same_host(origin: str, host: str) -> bool:
+    """Compare host and port only: behind a TLS proxy, the scheme of the browser is unknown here."""
     try:
-        page, ours = urlsplit(origin), urlsplit(f"//{host}")
-        usual = _PORTS.get(page.scheme)
-        return bool(page.hostname) and (page.hostname, page.port or usual) == (
-            ours.hostname,
-            ours.port or usual,
+        page, server = urlsplit(origin), urlsplit(f"//{host}")
+        default_port = _PORTS.get(page.scheme)
+        return bool(page.hostname) and (page.hostname, page.port or default_port) == (
+            server.hostname,
+            server.port or default_port,
         )
     except ValueError:
         return False
@@ -192,7 +198,7 @@ def _origin(url: str) -> str:
 
 
 class RequestLimits:
-    """ASGI middleware: heads are small, and bodies come within a time, so that nobody holds a place by being slow."""
+    """ASGI middleware with a maximum size of the head and a time-out for the body, against slow clients."""
 
     def __init__(self, app: App, max_head_bytes: int = 32 * 1024, body_timeout_s: float = 30.0) -> None:
         self._app = app
@@ -203,37 +209,39 @@ class RequestLimits:
         if scope["type"] not in ("http", "websocket"):
             await self._app(scope, receive, send)
             return
-        head = sum(len(name) + len(value) for name, value in scope["headers"])
-        if head + len(scope.get("query_string", b"")) > self._max_head_bytes:
+        head_bytes = sum(len(name) + len(value) for name, value in scope["headers"])
+        if head_bytes + len(scope.get("query_string", b"")) > self._max_head_bytes:
             await self._refuse(scope, send)
         elif scope["type"] == "http":
-            await self._app(scope, self._timed(receive), send)
+            await self._app(scope, self._with_timeout(receive), send)
         else:
             await self._app(scope, receive, send)
 
-    def _timed(self, receive: Receive) -> Receive:
-        """As a client that left: whoever reads the body stops."""
+    def _with_timeout(self, receive: Receive) -> Receive:
+        """Return a `receive` that reports a disconnected client when the time for the body is over."""
         end = asyncio.get_running_loop().time() + self._body_timeout_s
-        whole = False
+        is_complete = False
 
-        async def timed() -> Scope:
-            nonlocal whole
-            if whole:
+        async def receive_in_time() -> Scope:
+            nonlocal is_complete
+            if is_complete:
                 return await receive()
             try:
                 async with asyncio.timeout_at(end):
                     message = await receive()
             except TimeoutError:
-                whole = True
+                is_complete = True
                 return {"type": "http.disconnect"}
-            whole = not message.get("more_body", False)
+            is_complete = not message.get("more_body", False)
             return message
 
-        return timed
+        return receive_in_time
 
     async def _refuse(self, scope: Scope, send: Send) -> None:
         if scope["type"] == "websocket":
             await send({"type": "websocket.close", "code": 1009})
         else:
-            much = f"the head of the request is over {self._max_head_bytes} bytes"
-            await _refuse(send, 431, much, "send less", [(b"connection", b"close")])
+            message = f"the head of the request is larger than {self._max_head_bytes} bytes"
+            await _refuse(
+                send, 431, message, "send a shorter address or fewer headers", [(b"connection", b"close")]
+            )

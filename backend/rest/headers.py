@@ -1,4 +1,4 @@
-"""Headers that keep a browser from doing with our pages what we would not."""
+"""Security headers for all HTTP answers."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from typing import Final
 
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-# Style attributes are allowed, style elements and scripts in the page are not.
+# Permits style attributes, but no style elements and no inline scripts.
 POLICY: Final = "; ".join(
     (
         "default-src 'self'",
@@ -29,11 +29,11 @@ _HEADERS: Final[tuple[tuple[bytes, bytes], ...]] = (
 
 
 _TLS_ONLY: Final = (b"strict-transport-security", b"max-age=31536000")
-"""Only over TLS: over plain HTTP nobody may say so, and browsers do not listen."""
+"""Sent over TLS only, as the standard demands; browsers ignore it on plain HTTP."""
 
 
 class SecurityHeaders:
-    """Adds them to every HTTP answer."""
+    """ASGI middleware that adds the security headers to every HTTP answer."""
 
     def __init__(self, app: ASGIApp) -> None:
         self._app = app
@@ -47,9 +47,12 @@ class SecurityHeaders:
 
         async def with_headers(message: Message) -> None:
             if message["type"] == "http.response.start":
-                own = list(message.get("headers", ()))
-                given = {name for name, _ in own}  # a page may have a policy of its own
-                message = {**message, "headers": [*own, *(h for h in headers if h[0] not in given)]}
+                own_headers = list(message.get("headers", ()))
+                own_names = {name for name, _ in own_headers}  # an answer may have its own policy
+                message = {
+                    **message,
+                    "headers": [*own_headers, *(h for h in headers if h[0] not in own_names)],
+                }
             await send(message)
 
         await self._app(scope, receive, with_headers)

@@ -1,4 +1,4 @@
-"""Is it alive, and can it work: for supervisors and load balancers."""
+"""Liveness and readiness checks for supervisors and load balancers."""
 
 from __future__ import annotations
 
@@ -13,24 +13,24 @@ from starlette.routing import Route
 from backend.core.errors import SeduceError
 
 Check: TypeAlias = Callable[[], Awaitable[object]]
-"""Answers something worth showing, or raises `SeduceError`."""
+"""Returns a result to show, or raises `SeduceError`."""
 
 
 def health_routes(checks: Mapping[str, Check]) -> list[Route]:
-    """`/healthz`: 200 while the process answers. `/readyz`: 200 with each check's finding, 503 where one fails."""
+    """Return the routes `/healthz` (200 while the process runs) and `/readyz` (results of all checks; 503 if one fails)."""
 
     async def healthz(_: Request) -> Response:
         return _json({"status": "ok"}, 200)
 
     async def readyz(_: Request) -> Response:
-        found: dict[str, Any] = {}
-        ready = True
+        results: dict[str, Any] = {}
+        is_ready = True
         for name, check in checks.items():
             try:
-                found[name] = await check()
+                results[name] = await check()
             except SeduceError as error:
-                found[name], ready = f"failing: {error}", False
-        return _json({"status": "ready" if ready else "not ready", **found}, 200 if ready else 503)
+                results[name], is_ready = f"failing: {error}", False
+        return _json({"status": "ready" if is_ready else "not ready", **results}, 200 if is_ready else 503)
 
     return [Route("/healthz", healthz), Route("/readyz", readyz)]
 

@@ -1,4 +1,4 @@
-"""`GET /metrics`, for Prometheus. Only from loopback, and not through a proxy: it needs no log-in there."""
+"""The endpoint `GET /metrics` for Prometheus. It needs no log-in, and answers on loopback only and not through a proxy."""
 
 from __future__ import annotations
 
@@ -15,11 +15,13 @@ _FORWARDED: Final = ("forwarded", "x-forwarded-for", "x-real-ip")
 
 
 def metrics_route(render: Callable[[], Awaitable[str]], content_type: str) -> Route:
-    """200 with the page; 403 for everybody who does not ask from this machine."""
+    """Return the route. It answers 403 to requests from another machine."""
 
     async def metrics(request: Request) -> Response:
         if not _is_local(request):
-            return PlainTextResponse("metrics are shown on loopback only\n", 403)
+            return PlainTextResponse(
+                "Metrics are available on loopback only, and not through a proxy.\n", 403
+            )
         return Response(await render(), headers={"Cache-Control": "no-store"}, media_type=content_type)
 
     return Route(PATH, metrics, methods=["GET"])

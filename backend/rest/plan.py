@@ -1,4 +1,4 @@
-"""The picture of the room. An SVG can hold scripts, so it is served to be drawn and for nothing else."""
+"""Serves the room plan. An SVG can contain scripts, so the headers prevent it from running any."""
 
 from __future__ import annotations
 
@@ -13,16 +13,18 @@ from backend.inventory.model import RoomPlan
 
 PATH: Final = "/room/plan"
 
-# As an <img> it runs nothing anyway. Opened by itself it is a document, which `sandbox` keeps from our origin.
+# An <img> runs no scripts. An SVG opened by itself is a document; `sandbox` gives it an origin of its own.
 _POLICY: Final = "default-src 'none'; style-src 'unsafe-inline'; img-src data:; sandbox"
 
 
 def plan_route(plan: RoomPlan | None) -> Route:
-    """404 where the description has no picture."""
+    """Return the route. It answers 404 if the site description has no picture."""
 
     async def answer(request: Request) -> Response:
         if plan is None:
-            return PlainTextResponse("The description has no room_plan.svg and no room_plan.png.\n", 404)
+            return PlainTextResponse(
+                "The site description contains neither room_plan.svg nor room_plan.png.\n", 404
+            )
         tag = f'W/"{plan.digest}"'
         headers = {
             "ETag": tag,

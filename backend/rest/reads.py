@@ -1,6 +1,6 @@
-"""The reads of the old public API: the same paths, keys and shapes, below `/api` and, all but the index, at the top as well.
+"""Read routes of the earlier public API, with the same paths, keys and shapes.
 
-The page has `/` for itself.
+They are served below `/api` and, except the index, at the top level. `/` belongs to the page.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ DOCUMENT: Final = "/openapi.json"
 PAGE: Final = "/api/docs"
 
 _DATE: Final = re.compile(r"[0-9]{2}(-[0-9]{2}){4}")
-_DATE_MEND: Final = "write YY-MM-DD-hh-mm in UTC, as 26-11-23-10-00"
+_DATE_FIX: Final = "use YY-MM-DD-hh-mm in UTC, such as 26-11-23-10-00"
 _HOUR_NS: Final = 3600 * NS_PER_SECOND
 _LARGE: Final = 10_000
 
@@ -39,7 +39,7 @@ Read: TypeAlias = Callable[[Request], Awaitable[object]]
 
 
 class _Name(Convertor[str]):
-    """Whatever a part of an address may hold, slashes and line ends too."""
+    """Matches any text in an address, including slashes and line breaks."""
 
     regex = r"[\s\S]*"
 
@@ -53,17 +53,17 @@ class _Name(Convertor[str]):
 register_url_convertor("name", _Name())
 
 
-class _Refused(Exception):
-    """An answer that is no success."""
+class _ErrorAnswer(Exception):
+    """An answer with an error status."""
 
-    def __init__(self, status: int, where: str, what: str, mend: str) -> None:
-        super().__init__(what)
+    def __init__(self, status: int, where: str, message: str, fix: str) -> None:
+        super().__init__(message)
         self.status = status
-        self.body = {"error": {"where": where, "what": what, "mend": mend}}
+        self.body = {"error": {"where": where, "what": message, "mend": fix}}
 
 
 class ReadRoutes:
-    """The answers. What does not change with time is put together once."""
+    """Answers the read routes. Answers that depend only on the site description are built once."""
 
     def __init__(
         self, inventory: Inventory, sensors: SensorService, measurements: MeasurementService, clock: Clock
@@ -76,7 +76,7 @@ class ReadRoutes:
         self._infrastructure = orjson.Fragment(orjson.dumps(rest_shapes.infrastructure(inventory)))
 
     def routes(self) -> list[BaseRoute]:
-        """All of them, and a clear 404 for whatever else is asked below the prefix."""
+        """Return all routes, and a 404 with an explanation for every other path below the prefix."""
         reads: dict[str, Read] = {
             "/sensors": self.sensors,
             "/sensors_types": self.types,
@@ -86,10 +86,10 @@ class ReadRoutes:
             "/power_infrastructure/description/tree": self.power_tree,
             "/infrastructure/description/tree": self.infrastructure_tree,
         }
-        below = {"": self.index, "/": self.index, **reads, "/{path:name}": self.nothing}
+        below = {"": self.index, "/": self.index, **reads, "/{path:name}": self.not_found}
         return [
-            *(Route(path, _answering(read)) for path, read in reads.items()),
-            *(Route(PREFIX + path, _answering(read)) for path, read in below.items()),
+            *(Route(path, _endpoint(read)) for path, read in reads.items()),
+            *(Route(PREFIX + path, _endpoint(read)) for path, read in below.items()),
         ]
 
     async def index(self, _: Request) -> object:
@@ -118,66 +118,66 @@ class ReadRoutes:
         return self._infrastructure
 
     async def measurements(self, request: Request) -> object:
-        """Readings from `start_date` to `end_date`, which is now where it is left out; an hour of them without `start_date`."""
+        """Return the readings from `start_date` (default: one hour before the end) to `end_date` (default: now)."""
         name = request.path_params["sensor_id"]
         end = _date(request, "end_date") or self._clock.now_ns() // NS_PER_SECOND * NS_PER_SECOND
         start = _date(request, "start_date") or end - _HOUR_NS
         try:
             points = await self._measurements.read(name, start, end)
         except UnknownSensor:
-            what, mend = f"there is no sensor {name[:200]!r}", f"take a name from {PREFIX}/sensors"
-            raise _Refused(404, "sensor_id", what, mend) from None
+            message, fix = f"unknown sensor {name[:200]!r}", f"use a name of {PREFIX}/sensors"
+            raise _ErrorAnswer(404, "sensor_id", message, fix) from None
         except TooMany as many:
-            mend = f"shorten the interval, or take the file: /export?sensors={name[:200]}"
-            raise _Refused(400, "start_date", str(many), mend) from None
-        said = {
+            fix = f"shorten the interval, or download the file /export?sensors={name[:200]}"
+            raise _ErrorAnswer(400, "start_date", str(many), fix) from None
+        header = {
             "sensor_name": name,
             "start_date": f"{start // NS_PER_SECOND}s",
             "end_date": f"{end // NS_PER_SECOND}s",
         }
         if len(points) < _LARGE:
-            return _measured(said, points)
-        return await asyncio.to_thread(_measured, said, points)
+            return _measurements_json(header, points)
+        return await asyncio.to_thread(_measurements_json, header, points)
 
-    async def nothing(self, request: Request) -> object:
-        what = f"there is no read {request.url.path[:200]!r}"
-        raise _Refused(404, "path", what, f"{DOCUMENT} lists what there is, and {PAGE} shows it")
+    async def not_found(self, request: Request) -> object:
+        message = f"unknown path {request.url.path[:200]!r}"
+        raise _ErrorAnswer(404, "path", message, f"see {PAGE} or {DOCUMENT} for all paths")
 
 
-def _measured(said: dict[str, str], points: Points) -> orjson.Fragment:
+def _measurements_json(header: dict[str, str], points: Points) -> orjson.Fragment:
     times = points.times.view("datetime64[ns]")
-    answer = {**said, "timestamps": times, "values": points.values, "is_downsampled": False}
+    answer = {**header, "timestamps": times, "values": points.values, "is_downsampled": False}
     options = orjson.OPT_SERIALIZE_NUMPY | orjson.OPT_NAIVE_UTC | orjson.OPT_UTC_Z
     return orjson.Fragment(orjson.dumps(answer, option=options))
 
 
 def _date(request: Request, name: str) -> int | None:
-    """Nanoseconds since the epoch; None where it is not said."""
+    """Return the date as ns since the epoch, or None if the parameter is missing."""
     text = request.query_params.get(name)
     if text is None:
         return None
     if not _DATE.fullmatch(text):
-        raise _Refused(400, name, f"{text[:60]!r} is no date", _DATE_MEND)
+        raise _ErrorAnswer(400, name, f"{text[:60]!r} is not a date", _DATE_FIX)
     try:
         moment = datetime.strptime(text, "%y-%m-%d-%H-%M").replace(tzinfo=UTC)
     except ValueError:
-        raise _Refused(400, name, f"{text!r} is in no calendar", _DATE_MEND) from None
+        raise _ErrorAnswer(400, name, f"{text!r} is not a valid date", _DATE_FIX) from None
     return int(moment.timestamp()) * NS_PER_SECOND
 
 
-def _answering(read: Read) -> Callable[[Request], Awaitable[Response]]:
+def _endpoint(read: Read) -> Callable[[Request], Awaitable[Response]]:
     async def answer(request: Request) -> Response:
         try:
             return _json(await read(request), 200)
-        except _Refused as refused:
+        except _ErrorAnswer as refused:
             return _json(refused.body, refused.status)
         except TransientError as error:
-            body = {"error": {"where": "store", "what": str(error), "mend": "ask again later"}}
+            body = {"error": {"where": "store", "what": str(error), "mend": "retry later"}}
             return _json(body, 503, {"Retry-After": "5"})
 
     return answer
 
 
-def _json(data: Any, status: int, more: dict[str, str] | None = None) -> Response:
-    headers = {"Cache-Control": "no-store", **(more or {})}
+def _json(data: Any, status: int, extra_headers: dict[str, str] | None = None) -> Response:
+    headers = {"Cache-Control": "no-store", **(extra_headers or {})}
     return Response(orjson.dumps(data), status, headers, media_type="application/json")

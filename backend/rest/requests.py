@@ -1,4 +1,4 @@
-"""Gives every request an id, which stands in its answer and in all that is logged for it, and logs requests if that is wanted."""
+"""Request ids, which appear in the answer and in every log line of the request; and an optional log of requests."""
 
 from __future__ import annotations
 
@@ -15,40 +15,40 @@ HEADER: Final = b"x-request-id"
 
 
 class RequestLog:
-    """ASGI middleware. `logged`: one line a request, with its path but not its query, which may hold what is private."""
+    """ASGI middleware. `is_enabled`: log one line a request, with the path but without the query, which may be private."""
 
-    def __init__(self, app: App, logged: bool = False) -> None:
+    def __init__(self, app: App, is_enabled: bool = False) -> None:
         self._app = app
-        self._logged = logged
+        self._is_enabled = is_enabled
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] not in ("http", "websocket"):
             await self._app(scope, receive, send)
             return
-        given = next((value for name, value in scope["headers"] if name == HEADER), b"")
-        chosen = new_request_id(given.decode("latin-1"))
-        began, status = time.perf_counter(), 0
+        client_id = next((value for name, value in scope["headers"] if name == HEADER), b"")
+        current_id = new_request_id(client_id.decode("latin-1"))
+        started, status = time.perf_counter(), 0
 
-        async def tell(message: Message) -> None:
+        async def send_with_id(message: Message) -> None:
             nonlocal status
             if message["type"] in ("http.response.start", "websocket.accept"):
                 status = message.get("status", 101)
-                message = {**message, "headers": [*message.get("headers", ()), (HEADER, chosen.encode())]}
+                message = {**message, "headers": [*message.get("headers", ()), (HEADER, current_id.encode())]}
             await send(message)
 
-        token = request_id.set(chosen)
+        token = request_id.set(current_id)
         try:
-            await self._app(scope, receive, tell)
+            await self._app(scope, receive, send_with_id)
         finally:
-            if self._logged:
-                self._log(scope, status, time.perf_counter() - began)
+            if self._is_enabled:
+                self._log(scope, status, time.perf_counter() - started)
             request_id.reset(token)
 
-    def _log(self, scope: Scope, status: int, took_s: float) -> None:
+    def _log(self, scope: Scope, status: int, duration_s: float) -> None:
         fields = {
             "method": scope.get("method", "WEBSOCKET"),
             "path": scope["path"],
             "status": status,
-            "ms": round(took_s * 1e3, 1),
+            "ms": round(duration_s * 1e3, 1),
         }
         log.info("%(method)s %(path)s %(status)s in %(ms)s ms", fields, extra={"fields": fields})

@@ -1,0 +1,1 @@
+"""Roll-ups of raw readings: definitions, computation, healing after late readings, and retention."""

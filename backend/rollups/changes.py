@@ -1,4 +1,7 @@
-"""What a change of the description touches: fingerprints of series, compared with those that were kept. Pure."""
+"""Compare the fingerprints of the described series with the stored ones, to find what a changed description affects.
+
+Pure.
+"""
 
 from __future__ import annotations
 
@@ -19,64 +22,68 @@ UNKNOWN = "unknown"
 
 @dataclass(frozen=True, slots=True)
 class Changes:
-    """Series to keep anew, and those that are described no longer."""
+    """Series to store again, and series that are no longer described."""
 
     changed: Sequence[SeriesRecord]
     removed: Sequence[Key]
 
 
-def described(definitions: Definitions) -> Mapping[Key, SeriesRecord]:
-    """Every series with its fingerprints, as if all its history fitted."""
-    expects = {name: _expects(definitions, name) for name in definitions.sensors}
-    found = [SeriesRecord(SeriesKind.SENSOR, name, "", expects[name]) for name in definitions.sensors]
+def described_series(definitions: Definitions) -> Mapping[Key, SeriesRecord]:
+    """Return every described series with its fingerprints, as if all its history matched them."""
+    expected_reports = {name: _expected_reports(definitions, name) for name in definitions.sensors}
+    series_list = [
+        SeriesRecord(SeriesKind.SENSOR, name, "", expected_reports[name]) for name in definitions.sensors
+    ]
     for name, members in definitions.types.items():
-        every = _digest(f"{member}={expects.get(member, '')}" for member in members)
-        found.append(SeriesRecord(SeriesKind.TYPE, name, _digest(members), every))
-    found += [
-        SeriesRecord(SeriesKind.NODE, name, _digest(_weighted(definitions, below)), "")
+        expects = _fingerprint(f"{member}={expected_reports.get(member, '')}" for member in members)
+        series_list.append(SeriesRecord(SeriesKind.TYPE, name, _fingerprint(members), expects))
+    series_list += [
+        SeriesRecord(SeriesKind.NODE, name, _fingerprint(_weighted_leaves(definitions, below)), "")
         for name, below in definitions.nodes.items()
     ]
-    return {(series.kind, series.name): series for series in found}
+    return {(s.kind, s.name): s for s in series_list}
 
 
-def compare(kept: Iterable[SeriesRecord], now: Mapping[Key, SeriesRecord], rolled_ns: int | None) -> Changes:
-    """What differs between the kept series and the described ones.
+def compare(
+    stored: Iterable[SeriesRecord], described: Mapping[Key, SeriesRecord], rolled_ns: int | None
+) -> Changes:
+    """Return the differences between the stored series and the described ones.
 
-    `rolled_ns` is the end of the newest window that is rolled up, None before the first. A series that is new there has
-    no history yet that fits; where no series was ever kept, what is rolled up is taken to be of this description.
+    `rolled_ns` is the end of the newest window that is rolled up, None before the first. A new series has no matching history
+    up to there. If no series was ever stored, existing roll-ups are taken to match this description.
     """
-    before = {(series.kind, series.name): series for series in kept}
+    stored_by_key = {(series.kind, series.name): series for series in stored}
     changed = []
-    for key, series in now.items():
-        old = before.get(key)
+    for key, series in described.items():
+        old = stored_by_key.get(key)
         if old is None:
-            fits = rolled_ns is None or not before
-            changed.append(series if fits else replace(series, stale_ns=rolled_ns, recompute=True))
+            matches = rolled_ns is None or not stored_by_key
+            changed.append(series if matches else replace(series, stale_ns=rolled_ns, recompute=True))
         elif (old.shape, old.expects) != (series.shape, series.expects):
             recompute = old.shape != series.shape or (old.recompute and old.stale_ns is not None)
-            stale = rolled_ns if recompute or _rewrites(old, series) else old.stale_ns
+            stale = rolled_ns if recompute or _must_rewrite_expected(old, series) else old.stale_ns
             changed.append(replace(series, stale_ns=stale, recompute=recompute))
-    return Changes(changed, [key for key in before if key not in now])
+    return Changes(changed, [key for key in stored_by_key if key not in described])
 
 
-def _rewrites(old: SeriesRecord, new: SeriesRecord) -> bool:
-    """Whether kept expectations change too. A period that is no longer described was right for the time it was."""
-    return new.expects != UNKNOWN and not (new.expects == LEARNED and old.expects != UNKNOWN)
+def _must_rewrite_expected(stored: SeriesRecord, described: SeriesRecord) -> bool:
+    """Return whether stored expectations must be rewritten. A period that is no longer described was right for its time."""
+    return described.expects != UNKNOWN and not (described.expects == LEARNED and stored.expects != UNKNOWN)
 
 
-def _expects(definitions: Definitions, sensor: str) -> str:
+def _expected_reports(definitions: Definitions, sensor: str) -> str:
     if sensor in definitions.periods:
         return str(definitions.periods[sensor])
-    # How long a learned period is does not belong here: what changes from now on leaves the past as it was.
+    # The length of a learned period is left out: a change of it does not affect the past.
     return LEARNED if sensor in definitions.learned else UNKNOWN
 
 
-def _weighted(definitions: Definitions, below: Sequence[str]) -> Iterator[str]:
-    """A leaf's unit is part of a node's shape: in kW it counts a thousand times."""
+def _weighted_leaves(definitions: Definitions, below: Sequence[str]) -> Iterator[str]:
+    """Yield the sensors of a node with their weights: the unit of a leaf is part of the node's shape (1 kW counts 1000)."""
     for name in below:
         weight = definitions.weights.get(name, 1.0)
         yield name if weight == 1.0 else f"{name} x {weight:g}"
 
 
-def _digest(names: Iterable[str]) -> str:
+def _fingerprint(names: Iterable[str]) -> str:
     return hashlib.sha256("\n".join(sorted(names)).encode()).hexdigest()[:32]

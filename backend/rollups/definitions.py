@@ -1,6 +1,6 @@
-"""What is rolled up: every sensor, every sensor type, every node of the energy trees, and at which windows.
+"""The series that are rolled up: every sensor, every sensor type, every tree node, and the windows of each.
 
-Users know these as continuous queries; `queries` lists them under those names.
+Users know these roll-ups as continuous queries; `queries` lists them under those names.
 """
 
 from __future__ import annotations
@@ -23,9 +23,9 @@ WINDOWS_OF: Final[Mapping[SeriesKind, tuple[Window, ...]]] = {
 
 
 class SensorInfo(Protocol):
-    """What the roll-ups need to know of a sensor.
+    """The properties of a sensor that the roll-ups use.
 
-    `period_s` is how often a reading is expected, in seconds; None where that is to be learned.
+    `period_s` is the expected time between two readings in seconds; None if it is to be learned.
     """
 
     @property
@@ -53,14 +53,14 @@ class ContinuousQuery:
 
 @dataclass(frozen=True, slots=True)
 class Definitions:
-    """Which series exist.
+    """The series that exist.
 
-    sensors   the sensors that are rolled up themselves
+    sensors   sensors that are rolled up themselves
     types     sensor type -> the sensors that count in it
-    nodes     tree node -> the distinct sensors at or below it; a node with none is not rolled up
-    periods   sensor -> seconds between two readings, where the description says so
-    learned   the same, of sensors of which it does not
-    weights   sensor -> what one of its unit counts in a node's sum, where that is not 1: 1000 for kW
+    nodes     tree node -> the distinct sensors at or below it; a node without sensors is not rolled up
+    periods   sensor -> seconds between two readings, if the description states it
+    learned   sensor -> seconds between two readings as learned, if the description does not state it
+    weights   sensor -> factor of its unit in a node's sum, if it is not 1: 1000 for kW
     """
 
     sensors: tuple[str, ...]
@@ -72,10 +72,13 @@ class Definitions:
 
     @classmethod
     def of(cls, sensors: Mapping[str, SensorInfo], trees: Iterable[Tree] = ()) -> Definitions:
-        """Raises ValueError where two trees use one node id for different sensors, or name an unknown sensor."""
-        idle = [n for n, i in sensors.items() if i.period_s is not None and not i.period_s > 0]
-        if idle:
-            raise ValueError(f"the period of these sensors is not above 0 s: {', '.join(idle)}")
+        """Build the definitions.
+
+        Raise ValueError if two trees use one node id for different sensors, or name an unknown sensor.
+        """
+        invalid = [n for n, i in sensors.items() if i.period_s is not None and not i.period_s > 0]
+        if invalid:
+            raise ValueError(f"the period of these sensors must be above 0 s: {', '.join(invalid)}")
         types: dict[str, list[str]] = {}
         for name, info in sensors.items():
             if not info.exclude_from_aggregation:
@@ -96,67 +99,70 @@ class Definitions:
             },
         )
 
-    def around(self, sensors: Iterable[str]) -> Definitions:
-        """The part that a change of these sensors touches: themselves, their types, the nodes above them."""
-        chosen = set(sensors)
+    def affected_by(self, sensors: Iterable[str]) -> Definitions:
+        """Return the part that a change of these sensors affects: the sensors, their types, the nodes above them."""
+        affected = set(sensors)
         return replace(
             self,
-            sensors=tuple(name for name in self.sensors if name in chosen),
-            types={name: members for name, members in self.types.items() if not chosen.isdisjoint(members)},
-            nodes={name: below for name, below in self.nodes.items() if not chosen.isdisjoint(below)},
+            sensors=tuple(name for name in self.sensors if name in affected),
+            types={name: members for name, members in self.types.items() if not affected.isdisjoint(members)},
+            nodes={name: below for name, below in self.nodes.items() if not affected.isdisjoint(below)},
         )
 
     def only(
         self, sensors: Iterable[str] = (), types: Iterable[str] = (), nodes: Iterable[str] = ()
     ) -> Definitions:
-        """The named series alone; names that are not defined are left out."""
-        wanted, kinds, places = set(sensors), set(types), set(nodes)
+        """Return the named series alone; names that are not defined are ignored."""
+        sensor_names, type_names, node_names = set(sensors), set(types), set(nodes)
         return replace(
             self,
-            sensors=tuple(name for name in self.sensors if name in wanted),
-            types={name: members for name, members in self.types.items() if name in kinds},
-            nodes={name: below for name, below in self.nodes.items() if name in places},
+            sensors=tuple(name for name in self.sensors if name in sensor_names),
+            types={name: members for name, members in self.types.items() if name in type_names},
+            nodes={name: below for name, below in self.nodes.items() if name in node_names},
         )
 
     @property
-    def unsaid(self) -> tuple[str, ...]:
-        """The sensors whose period the description does not say."""
+    def undeclared_periods(self) -> tuple[str, ...]:
+        """Sensors whose period the description does not state."""
         return tuple(name for name in self.sensors if name not in self.periods)
 
-    def knowing(self, learned: Mapping[str, float]) -> Definitions:
-        """With learned periods; what the description says outweighs them."""
+    def with_learned_periods(self, learned: Mapping[str, float]) -> Definitions:
+        """Return a copy with learned periods; a period in the description takes precedence."""
         return replace(self, learned={n: s for n, s in learned.items() if n not in self.periods})
 
     def period(self, sensor: str) -> float:
-        """Seconds between two readings; NaN where that is not known."""
+        """Return the seconds between two readings; NaN if unknown."""
         return self.periods.get(sensor, self.learned.get(sensor, math.nan))
 
     def expected(self, groups: Mapping[str, Sequence[str]], window: Window) -> dict[str, float]:
-        """How many readings a window of each group of sensors should have; NaN where one member's period is not known."""
+        """Return the expected readings per window of each group of sensors; NaN if the period of one member is unknown."""
         return {
             name: sum(window.seconds / self.period(s) for s in members) for name, members in groups.items()
         }
 
     def queries(self) -> Sequence[ContinuousQuery]:
-        """All roll-ups by the names users know, finest window first within a kind."""
-        found = []
+        """Return all roll-ups by the names users know, finest window first within a kind."""
+        result = []
         for kind, names in ((SeriesKind.SENSOR, self.sensors), (SeriesKind.TYPE, tuple(self.types))):
             for window in WINDOWS_OF[kind]:
-                found.append(ContinuousQuery(measurement(kind, "", window), kind, window, names))
+                result.append(ContinuousQuery(measurement(kind, "", window), kind, window, names))
         for node in self.nodes:
             for window in WINDOWS_OF[SeriesKind.NODE]:
                 name = measurement(SeriesKind.NODE, node, window)
-                found.append(ContinuousQuery(name, SeriesKind.NODE, window, (node,)))
-        return found
+                result.append(ContinuousQuery(name, SeriesKind.NODE, window, (node,)))
+        return result
 
 
 def _check_node(
-    node: str, below: tuple[str, ...], sensors: Mapping[str, SensorInfo], seen: Mapping[str, tuple[str, ...]]
+    node: str,
+    below: tuple[str, ...],
+    sensors: Mapping[str, SensorInfo],
+    known_nodes: Mapping[str, tuple[str, ...]],
 ) -> None:
     unknown = [name for name in below if name not in sensors]
     if unknown:
-        raise ValueError(f"node {node} stands on unknown sensors: {', '.join(unknown)}")
-    if node in seen and set(seen[node]) != set(below):
+        raise ValueError(f"node {node} uses unknown sensors: {', '.join(unknown)}")
+    if node in known_nodes and set(known_nodes[node]) != set(below):
         raise ValueError(
-            f"two trees have a node {node} over different sensors; their roll-ups would share one name"
+            f"two trees have a node {node} with different sensors; rename one, since their roll-ups would share the name"
         )

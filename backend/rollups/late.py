@@ -1,4 +1,4 @@
-"""Which spans of history a late reading spoils, and how healing goes about them. Pure."""
+"""Find the spans of history that late readings make dirty, and order the healing. Pure."""
 
 from __future__ import annotations
 
@@ -16,11 +16,11 @@ COARSE_NS: Final = 7 * Window.D1.ns
 MAX_RUNS: Final = 8
 
 
-def spoiled(readings: Readings, horizon_ns: int) -> Sequence[DirtyWindow]:
-    """The spans to mark for readings older than the horizon.
+def dirty_spans(readings: Readings, horizon_ns: int) -> Sequence[DirtyWindow]:
+    """Return the spans to mark dirty for readings older than the horizon.
 
-    The older a reading, the coarser its span (30 s within the last hour, 1 h within the last week, else 1 d): what is
-    sent in bulk long after marks few spans, the same ones again and again, and a straggler of a minute costs a minute.
+    The span is coarser for an older reading: 30 s within the last hour, 1 h within the last week, else 1 d. So a bulk of old
+    readings marks few spans, and marks the same ones each time. A reading that is a minute late costs one window.
     """
     late = readings.times < horizon_ns
     codes, times = readings.codes[late], readings.times[late]
@@ -32,22 +32,22 @@ def spoiled(readings: Readings, horizon_ns: int) -> Sequence[DirtyWindow]:
 
 
 def days(spans: Iterable[DirtyWindow]) -> Iterator[tuple[int, Sequence[DirtyWindow], Sequence[DirtyWindow]]]:
-    """Work by UTC day, newest first: the day's start, the spans that reach into it, and those that are finished with it."""
+    """Yield the work by UTC day, newest first: start of the day, spans that reach into it, spans that end with it."""
     day = Window.D1
-    at: dict[int, list[DirtyWindow]] = {}
+    by_day: dict[int, list[DirtyWindow]] = {}
     for span in spans:
         for start in day.starts(span.start_ns, span.end_ns):
-            at.setdefault(start, []).append(span)
-    for start in sorted(at, reverse=True):
-        yield start, at[start], [span for span in at[start] if day.floor(span.start_ns) == start]
+            by_day.setdefault(start, []).append(span)
+    for start in sorted(by_day, reverse=True):
+        yield start, by_day[start], [span for span in by_day[start] if day.floor(span.start_ns) == start]
 
 
 def runs(
     spans: Iterable[tuple[int, int]], window: Window, start_ns: int, end_ns: int
 ) -> Sequence[tuple[int, int]]:
-    """The whole windows that hold the spans, as few disjoint intervals within [start_ns, end_ns), oldest first.
+    """Return the whole windows that hold the spans, as few disjoint intervals within [start_ns, end_ns), oldest first.
 
-    Where they are many, one interval around them all: windows recomputed in vain cost less than many small reads.
+    If they are many, return one interval around them all: recomputing a few windows in vain costs less than many small reads.
     """
     merged: list[tuple[int, int]] = []
     for start, end in sorted(spans):

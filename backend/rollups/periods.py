@@ -1,4 +1,4 @@
-"""How often a sensor reports, learned from its readings where the description does not say."""
+"""Learn how often a sensor reports from its readings, if the description does not state it."""
 
 from __future__ import annotations
 
@@ -13,22 +13,22 @@ from backend.core.windows import NS_PER_SECOND, Window
 from backend.rollups.definitions import Definitions
 
 SPANS_NS: Final = (Window.H1.ns, 6 * Window.H1.ns, 2 * Window.D1.ns)
-"""How far back is looked, as far as is needed for enough readings: a slow sensor has few in an hour."""
+"""Spans to read, one after the other until there are enough readings: a slow sensor has few in an hour."""
 
-LEAST_READINGS: Final = 20
-AT_ONCE: Final = 50
-"""Sensors whose readings are held at once."""
+MIN_READINGS: Final = 20
+SENSORS_AT_ONCE: Final = 50
+"""Sensors whose readings are held in memory at once."""
 
-DIFFERS: Final = 0.1
-"""Share by which a period must differ from the kept one to replace it: jitter is no change."""
+MIN_CHANGE: Final = 0.1
+"""Minimum relative difference from the stored period for a new one to replace it: jitter is no change."""
 
 
 def spacing_s(times: Int64) -> float | None:
-    """The median distance of neighbouring readings in seconds, to two digits; None where they are too few to tell.
+    """Return the median distance of neighbouring readings in seconds, to two digits; None if there are too few readings.
 
-    Gaps do not sway it, nor does a pair of readings that came twice, as long as most readings came in time.
+    Gaps and duplicates do not distort it, as long as most readings came in time.
     """
-    if len(times) < LEAST_READINGS:
+    if len(times) < MIN_READINGS:
         return None
     steps = np.diff(times)
     middle = float(np.median(steps[steps > 0])) / NS_PER_SECOND if (steps > 0).any() else 0.0
@@ -38,27 +38,31 @@ def spacing_s(times: Int64) -> float | None:
 async def learn(
     store: TimeSeriesStore,
     definitions: Definitions,
-    kept: Mapping[str, LearnedPeriod],
+    stored: Mapping[str, LearnedPeriod],
     now_ns: int,
     stale_ns: int,
 ) -> Mapping[str, LearnedPeriod]:
-    """Periods to keep: of sensors of which none is known, and of those last looked at `stale_ns` ago or longer."""
-    due = [n for n in definitions.unsaid if n not in kept or now_ns - kept[n].at_ns >= stale_ns]
-    found: dict[str, LearnedPeriod] = {}
-    for first in range(0, len(due), AT_ONCE):
-        missing = due[first : first + AT_ONCE]
+    """Return the periods to store: of sensors without one, and of sensors whose period was learned `stale_ns` ago or
+    longer.
+    """
+    due = [
+        n for n in definitions.undeclared_periods if n not in stored or now_ns - stored[n].at_ns >= stale_ns
+    ]
+    learned: dict[str, LearnedPeriod] = {}
+    for at in range(0, len(due), SENSORS_AT_ONCE):
+        sensors = due[at : at + SENSORS_AT_ONCE]
         for span in SPANS_NS:
-            readings = await store.raw(missing, now_ns - span, now_ns)
+            readings = await store.raw(sensors, now_ns - span, now_ns)
             for name, points in readings.items():
                 seconds = spacing_s(points.times)
                 if seconds is not None:
-                    found[name] = _settled(kept.get(name), seconds, now_ns)
-            missing = [name for name in missing if name not in found]
-            if not missing:
+                    learned[name] = _updated(stored.get(name), seconds, now_ns)
+            sensors = [name for name in sensors if name not in learned]
+            if not sensors:
                 break
-    return found
+    return learned
 
 
-def _settled(kept: LearnedPeriod | None, seconds: float, now_ns: int) -> LearnedPeriod:
-    same = kept is not None and abs(seconds - kept.period_s) <= DIFFERS * kept.period_s
-    return LearnedPeriod(kept.period_s if kept is not None and same else seconds, now_ns)
+def _updated(stored: LearnedPeriod | None, seconds: float, now_ns: int) -> LearnedPeriod:
+    is_same = stored is not None and abs(seconds - stored.period_s) <= MIN_CHANGE * stored.period_s
+    return LearnedPeriod(stored.period_s if stored is not None and is_same else seconds, now_ns)

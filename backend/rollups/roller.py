@@ -1,4 +1,4 @@
-"""Computes one interval of one window for a set of series and keeps the result. Knows nothing of what is due when."""
+"""Compute one interval of some windows for a set of series, and write the buckets."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ import numpy as np
 
 from backend.core.bucket import Buckets, SeriesKind
 from backend.core.grids import STEP_NS, NodeGrid, as_buckets, fill, summarise
-from backend.core.ports import Copy, TimeSeriesStore
+from backend.core.ports import SeriesAlias, TimeSeriesStore
 from backend.core.reading import Float64
 from backend.core.tree import TreeMatrix
 from backend.core.windows import Window
@@ -19,15 +19,15 @@ from backend.rollups.definitions import WINDOWS_OF, Definitions
 
 SENSORS_AT_ONCE: Final = 200
 WHOLE_NS: Final = Window.H1.ns
-"""Up to this long an interval is read of all sensors at once."""
+"""Longest interval that is read for all sensors at once."""
 
 
 class Roller:
     """One run over the series of `definitions`, from the finest window to the coarsest, oldest first.
 
-    It remembers the 30 s values of nodes that it has just computed, so that their coarser windows need no reading back;
-    `forget` drops them. `replacing` says that buckets may have been kept for the interval before: those that no longer have
-    a reading are overwritten by explicit empty ones.
+    The 30 s values of nodes that were just computed stay in memory, so that their coarser windows need no read; `forget` drops
+    them. `replacing` states that buckets may exist for the interval: those that no longer have a reading are overwritten by
+    explicit empty ones.
     """
 
     def __init__(self, store: TimeSeriesStore, definitions: Definitions, *, replacing: bool = False) -> None:
@@ -38,14 +38,14 @@ class Roller:
         self._whole = _Batch(definitions.sensors, definitions.types)
         self._leaves = tuple(dict.fromkeys(s for below in definitions.nodes.values() for s in below))
         self._matrix = TreeMatrix(definitions.nodes, self._leaves, definitions.weights)
-        self._copies = {
-            node: Copy(SeriesKind.SENSOR, below[0], definitions.weights.get(below[0], 1.0))
+        self._aliases = {
+            node: SeriesAlias(SeriesKind.SENSOR, below[0], definitions.weights.get(below[0], 1.0))
             for node, below in definitions.nodes.items()
             if len(below) == 1
         }
         self._recent: list[NodeGrid] = []
         self.readings = 0
-        """Readings that the finest windows rolled so far have summarised."""
+        """Readings summarised so far, counted in the finest window."""
         self.rows = 0
         """Buckets written."""
 
@@ -53,11 +53,11 @@ class Roller:
         self._recent.clear()
 
     async def roll(self, windows: Sequence[Window], start_ns: int, end_ns: int) -> None:
-        """Compute and keep all series over [start_ns, end_ns), which are edges of each of the windows, finest first.
+        """Compute and write all series over [start_ns, end_ns), which are edges of each of the windows, finest first.
 
-        Memory grows with the length of the interval: about 200 bytes a window of each sensor of a batch.
+        Memory grows with the length of the interval: about 200 bytes per window of each sensor of a batch.
         """
-        # One series after the other in memory: that is how they are filled in and summed.
+        # Contiguous per series, which is how the columns are filled and summed.
         steps = (end_ns - start_ns) // STEP_NS if Window.S30 in windows else 0
         means = np.full((len(self._leaves), steps), np.nan).T
         for batch in self._batches if end_ns - start_ns > WHOLE_NS else (self._whole,):
@@ -70,44 +70,47 @@ class Roller:
         if Window.S30 in windows:
             grid = await self._node_sums(means, start_ns, end_ns)
             self._recent.append(grid)
-            noted = await self._note(Window.S30, self._copies, start_ns, end_ns)
-            await self._keep(SeriesKind.NODE, Window.S30, as_buckets(grid.without(noted)))
+            aliased = await self._write_aliases(Window.S30, self._aliases, start_ns, end_ns)
+            await self._write(SeriesKind.NODE, Window.S30, as_buckets(grid.without(aliased)))
         for window in windows:
             if window is Window.M1:
-                own = {node: Copy(SeriesKind.NODE, node) for node in self._matrix.nodes}
-                if await self._note(window, own | self._copies, start_ns, end_ns):
+                self_aliases = {node: SeriesAlias(SeriesKind.NODE, node) for node in self._matrix.nodes}
+                if await self._write_aliases(window, self_aliases | self._aliases, start_ns, end_ns):
                     continue
             if window is not Window.S30:
                 grid = await self._node_values(start_ns, end_ns)
-                await self._keep(SeriesKind.NODE, window, summarise(grid, window))
+                await self._write(SeriesKind.NODE, window, summarise(grid, window))
 
     async def _roll_batch(
         self, batch: _Batch, windows: Sequence[Window], start_ns: int, end_ns: int
     ) -> Buckets:
-        """Keep the buckets of some sensors and types over their raw readings; answers the sensors' finest ones."""
-        split = len(batch.sensors)
-        # One reading serves both; a sensor and a type may have one name, so groups go by number.
-        typed = any(window in WINDOWS_OF[SeriesKind.TYPE] for window in windows)
-        members = [(name,) for name in batch.sensors] + (list(batch.types.values()) if typed else [])
+        """Write the buckets of some sensors and types from their raw readings.
+
+        Return the buckets of the sensors in the finest window.
+        """
+        sensor_count = len(batch.sensors)
+        # One read serves both. A sensor and a type may share a name, so groups are numbered.
+        has_types = any(window in WINDOWS_OF[SeriesKind.TYPE] for window in windows)
+        members = [(name,) for name in batch.sensors] + (list(batch.types.values()) if has_types else [])
         groups = {str(at): group for at, group in enumerate(members)}
         if not groups:
             return Buckets.empty()
-        many = await self._store.aggregate_many(groups, windows, start_ns, end_ns)
+        buckets = await self._store.aggregate_many(groups, windows, start_ns, end_ns)
         for window in windows:
-            edge = int(np.searchsorted(many[window].codes, split))
-            sensors = _part(many[window], batch.sensors, slice(0, edge), 0)
-            await self._keep_groups(SeriesKind.SENSOR, window, sensors, batch.alone, start_ns, end_ns)
+            boundary = int(np.searchsorted(buckets[window].codes, sensor_count))
+            sensors = _select_rows(buckets[window], batch.sensors, slice(0, boundary), 0)
+            await self._write_groups(SeriesKind.SENSOR, window, sensors, batch.singles, start_ns, end_ns)
             if window in WINDOWS_OF[SeriesKind.TYPE]:
-                types = _part(many[window], tuple(batch.types), slice(edge, None), split)
-                await self._keep_groups(SeriesKind.TYPE, window, types, batch.types, start_ns, end_ns)
-        edge = int(np.searchsorted(many[windows[0]].codes, split))
-        return _part(many[windows[0]], batch.sensors, slice(0, edge), 0)
+                types = _select_rows(buckets[window], tuple(batch.types), slice(boundary, None), sensor_count)
+                await self._write_groups(SeriesKind.TYPE, window, types, batch.types, start_ns, end_ns)
+        boundary = int(np.searchsorted(buckets[windows[0]].codes, sensor_count))
+        return _select_rows(buckets[windows[0]], batch.sensors, slice(0, boundary), 0)
 
-    async def _keep_groups(
+    async def _write_groups(
         self,
         kind: SeriesKind,
         window: Window,
-        found: Buckets,
+        computed: Buckets,
         groups: Mapping[str, Sequence[str]],
         start_ns: int,
         end_ns: int,
@@ -115,92 +118,96 @@ class Roller:
         if not groups:
             return
         expected = self._defs.expected(groups, window)
-        found = _expecting(found, expected)
+        computed = _with_expected(computed, expected)
         if self._replacing:
-            kept = await self._store.buckets(kind, tuple(groups), window, start_ns, end_ns, ("count",))
-            await self._keep(kind, window, _expecting(vanished(kept, found, window), expected))
-        await self._keep(kind, window, found)
+            stored = await self._store.buckets(kind, tuple(groups), window, start_ns, end_ns, ("count",))
+            await self._write(kind, window, _with_expected(emptied(stored, computed, window), expected))
+        await self._write(kind, window, computed)
 
     async def _node_sums(self, means: Float64, start_ns: int, end_ns: int) -> NodeGrid:
-        """30 s sums of all nodes: of the sensors just rolled, and of the kept means of the other leaves."""
+        """Return the 30 s sums of all nodes: from the sensors just rolled up, and from the stored means of the other
+        leaves.
+        """
         rolled = set(self._defs.sensors)
-        others = tuple(name for name in self._leaves if name not in rolled)
-        if others:
-            kept = await self._store.buckets(
-                SeriesKind.SENSOR, others, Window.S30, start_ns, end_ns, ("count", "sum")
+        other_leaves = tuple(name for name in self._leaves if name not in rolled)
+        if other_leaves:
+            stored = await self._store.buckets(
+                SeriesKind.SENSOR, other_leaves, Window.S30, start_ns, end_ns, ("count", "sum")
             )
-            fill(means, kept, kept.mean, self._leaves, start_ns)
+            fill(means, stored, stored.mean, self._leaves, start_ns)
         return NodeGrid.of_sums(start_ns, self._matrix.sums(means), self._matrix.expected)
 
     async def _node_values(self, start_ns: int, end_ns: int) -> NodeGrid:
-        """30 s values of all nodes over the interval, remembered or read back."""
-        run = [grid for grid in self._recent if grid.end_ns > start_ns and grid.start_ns < end_ns]
-        whole = bool(run) and run[0].start_ns <= start_ns and run[-1].end_ns >= end_ns
-        if whole and all(a.end_ns == b.start_ns for a, b in pairwise(run)):
-            return NodeGrid.join(run).part(start_ns, end_ns)
+        """Return the 30 s values of all nodes over the interval, from memory or from the store."""
+        grids = [grid for grid in self._recent if grid.end_ns > start_ns and grid.start_ns < end_ns]
+        is_covered = bool(grids) and grids[0].start_ns <= start_ns and grids[-1].end_ns >= end_ns
+        if is_covered and all(a.end_ns == b.start_ns for a, b in pairwise(grids)):
+            return NodeGrid.join(grids).part(start_ns, end_ns)
         nodes = self._matrix.nodes
-        kept = await self._store.buckets(SeriesKind.NODE, nodes, Window.S30, start_ns, end_ns)
-        return NodeGrid.of_buckets(kept, nodes, self._matrix.expected, start_ns, end_ns)
+        stored = await self._store.buckets(SeriesKind.NODE, nodes, Window.S30, start_ns, end_ns)
+        return NodeGrid.of_buckets(stored, nodes, self._matrix.expected, start_ns, end_ns)
 
-    async def _note(
-        self, window: Window, copies: Mapping[str, Copy], start_ns: int, end_ns: int
-    ) -> Mapping[str, Copy]:
-        """The nodes whose buckets the store keeps as a note, all of the copies or none."""
-        if not copies or not await self._store.note_copies(window, copies, start_ns, end_ns):
+    async def _write_aliases(
+        self, window: Window, aliases: Mapping[str, SeriesAlias], start_ns: int, end_ns: int
+    ) -> Mapping[str, SeriesAlias]:
+        """Store nodes as aliases instead of buckets. Return the aliases that the store accepted: all or none."""
+        if not aliases or not await self._store.set_aliases(window, aliases, start_ns, end_ns):
             return {}
-        self.rows += len(copies) * ((end_ns - start_ns) // window.ns)
-        return copies
+        self.rows += len(aliases) * ((end_ns - start_ns) // window.ns)
+        return aliases
 
-    async def _keep(self, kind: SeriesKind, window: Window, buckets: Buckets) -> None:
+    async def _write(self, kind: SeriesKind, window: Window, buckets: Buckets) -> None:
         if len(buckets):
             await self._store.write_buckets(kind, window, buckets)
             self.rows += len(buckets)
 
 
-def vanished(kept: Buckets, found: Buckets, window: Window) -> Buckets:
-    """Empty buckets for the windows of `kept` that held something and are not among `found`. `expected` is NaN."""
-    position = {name: i for i, name in enumerate(kept.names)}
-    codes = np.array([position.get(name, -1) for name in found.names], np.int64)[found.codes]
-    # One whole number an identity: window numbers since the epoch stay below 2**31.
-    new = (codes << 32) + found.starts // window.ns
-    old = (kept.codes.astype(np.int64) << 32) + kept.starts // window.ns
-    gone = (kept.count > 0) & ~np.isin(old, new)
-    nan = np.full(int(gone.sum()), np.nan)
+def emptied(stored: Buckets, computed: Buckets, window: Window) -> Buckets:
+    """Return empty buckets for the windows of `stored` that held something and are not in `computed`. `expected` is NaN."""
+    code_of = {name: i for i, name in enumerate(stored.names)}
+    codes = np.array([code_of.get(name, -1) for name in computed.names], np.int64)[computed.codes]
+    # One integer per (series, window): window numbers since the epoch stay below 2**31.
+    computed_keys = (codes << 32) + computed.starts // window.ns
+    stored_keys = (stored.codes.astype(np.int64) << 32) + stored.starts // window.ns
+    is_gone = (stored.count > 0) & ~np.isin(stored_keys, computed_keys)
+    nan = np.full(int(is_gone.sum()), np.nan)
     zero = np.zeros(len(nan))
-    return Buckets(kept.names, kept.codes[gone], kept.starts[gone], zero, nan, nan, nan, nan, nan, nan, zero)
+    return Buckets(
+        stored.names, stored.codes[is_gone], stored.starts[is_gone], zero, nan, nan, nan, nan, nan, nan, zero
+    )
 
 
-def _expecting(buckets: Buckets, expected: Mapping[str, float]) -> Buckets:
-    each: Float64 = np.array([expected[name] for name in buckets.names], np.float64)
-    return buckets.with_expected(each[buckets.codes])
+def _with_expected(buckets: Buckets, expected: Mapping[str, float]) -> Buckets:
+    by_code: Float64 = np.array([expected[name] for name in buckets.names], np.float64)
+    return buckets.with_expected(by_code[buckets.codes])
 
 
-def _part(buckets: Buckets, names: Sequence[str], rows: slice, first: int) -> Buckets:
-    """Some rows of buckets, whose series `first` is the first of `names`."""
+def _select_rows(buckets: Buckets, names: Sequence[str], rows: slice, first: int) -> Buckets:
+    """Return some rows of buckets; `first` is the code of the first of `names`."""
     columns = [getattr(buckets, f.name)[rows] for f in fields(Buckets)[1:]]
     return Buckets(names, columns[0] - np.int32(first), *columns[1:])
 
 
 @dataclass(frozen=True, slots=True)
 class _Batch:
-    """Sensors that are read together, and the types that they make up."""
+    """Sensors that are read together, and the types that consist of them."""
 
     sensors: tuple[str, ...]
     types: Mapping[str, tuple[str, ...]]
 
     @property
-    def alone(self) -> Mapping[str, Sequence[str]]:
+    def singles(self) -> Mapping[str, Sequence[str]]:
         return {name: (name,) for name in self.sensors}
 
 
 def _batches(definitions: Definitions) -> Iterator[_Batch]:
-    """Every sensor and type once: each type with its sensors, and the sensors of no type some at a time."""
-    wanted = dict.fromkeys(definitions.sensors)
+    """Yield every sensor and type once: each type with its sensors, then sensors without a type in groups."""
+    remaining = dict.fromkeys(definitions.sensors)
     for name, members in definitions.types.items():
-        here = tuple(member for member in members if member in wanted)
-        for member in here:
-            del wanted[member]
-        yield _Batch(here, {name: members})
-    rest = tuple(wanted)
-    for first in range(0, len(rest), SENSORS_AT_ONCE):
-        yield _Batch(rest[first : first + SENSORS_AT_ONCE], {})
+        present = tuple(member for member in members if member in remaining)
+        for member in present:
+            del remaining[member]
+        yield _Batch(present, {name: members})
+    untyped = tuple(remaining)
+    for first in range(0, len(untyped), SENSORS_AT_ONCE):
+        yield _Batch(untyped[first : first + SENSORS_AT_ONCE], {})

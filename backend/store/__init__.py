@@ -1,0 +1,1 @@
+"""Time series stores: DuckDB and InfluxDB, and the statistics that both compute."""

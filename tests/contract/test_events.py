@@ -8,11 +8,11 @@ from pathlib import Path
 
 import pytest
 
-from backend.core.clock import ManualClock
 from backend.core.events import EventFilter, EventKind, EventLog, SensorEvent
 from backend.core.windows import NS_PER_SECOND
 from backend.db.events import SqlEvents
 from tests.support.databases import DATABASES, opened_database
+from tests.support.manual_clock import ManualClock
 from tests.support.memory_jobs import MemoryEvents
 
 NOW = 1_790_000_000 * NS_PER_SECOND

@@ -10,11 +10,11 @@ import pytest
 
 from backend.bus.board import MemoryCounters, MemoryHealthBoard
 from backend.bus.redis_board import RedisCounters, RedisHealthBoard
-from backend.core.clock import ManualClock
 from backend.core.errors import TransientError
 from backend.core.health import DeviceHealth, DeviceState, SensorErrors
 from backend.core.ports import Counters, HealthBoard
 from tests.conftest import need
+from tests.support.manual_clock import ManualClock
 from tests.support.redis import RedisServer
 
 NOW = 1_790_000_000 * 10**9

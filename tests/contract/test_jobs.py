@@ -10,12 +10,12 @@ from pathlib import Path
 import pytest
 
 from backend.core.bucket import SeriesKind
-from backend.core.clock import ManualClock
 from backend.core.jobs import ACTIVE, Job, JobRepository, JobState, Priority, apply_step
 from backend.core.windows import NS_PER_SECOND, Window
 from backend.db.engine import Database
 from backend.db.jobs import SqlJobs
 from tests.support.databases import DATABASES, opened_database
+from tests.support.manual_clock import ManualClock
 from tests.support.memory_jobs import MemoryJobs
 
 NOW = 1_790_000_000 * NS_PER_SECOND

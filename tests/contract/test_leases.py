@@ -90,7 +90,7 @@ async def test_an_attempt_waits_for_nobody(database: Database) -> None:
 
 
 async def test_a_dead_holder_is_rid_of_it_when_its_time_is_up(database: Database) -> None:
-    assert await leases(database, ttl_s=0.3).take("x", "the dead one")
+    assert await leases(database, ttl_s=0.3).acquire("x", "the dead one")
     async with leases(database, ttl_s=0.3).attempt("x") as early:
         assert early is None
     async with asyncio.timeout(10), leases(database, ttl_s=0.3).lock("x"):
@@ -108,7 +108,7 @@ async def test_a_living_holder_keeps_it_beyond_its_time(database: Database) -> N
 
 async def test_who_lost_it_is_told(database: Database) -> None:
     lock = leases(database, ttl_s=0.2).lock("x")
-    with pytest.raises(TransientError, match="lock 'x' was lost"):
+    with pytest.raises(TransientError, match="lock 'x' expired"):
         async with lock:
             await seize(database, "x")
             await asyncio.sleep(0.4)

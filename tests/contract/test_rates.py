@@ -11,9 +11,9 @@ from backend.accounts.rates import Limit, Rates
 from backend.bus import rates as memory
 from backend.bus.rates import MemoryRateLimits
 from backend.bus.redis_rates import RedisRateLimits
-from backend.core.clock import ManualClock
 from backend.core.errors import TooManyAttempts, TransientError
 from backend.core.rates import RateLimits
+from tests.support.manual_clock import ManualClock
 from tests.support.processes import free_port
 from tests.support.redis import RedisServer
 

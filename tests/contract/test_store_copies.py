@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from backend.core.bucket import Buckets, SeriesKind
-from backend.core.ports import Copy, TimeSeriesStore
+from backend.core.ports import SeriesAlias, TimeSeriesStore
 from backend.core.windows import Window
 from tests.support.store_cases import ALWAYS, T0, Bench, S, same
 
@@ -36,7 +36,7 @@ class Model:
             rows[at] = (*one, 30.0, one[0])
         await self.store.write_buckets(SeriesKind.SENSOR, Window.S30, buckets({name: rows}))
 
-    def told(self, copy: Copy, window: Window, start: int, end: int) -> dict[int, Row]:
+    def told(self, copy: SeriesAlias, window: Window, start: int, end: int) -> dict[int, Row]:
         """Rows of a node that copies a sensor, one value at a time."""
         found = {}
         for at in range(start, end, window.ns):
@@ -50,10 +50,12 @@ class Model:
             found[at] = (*some, float(len(of)), float(len(values)))
         return found
 
-    async def copied(self, copies: Mapping[str, Copy], start: int, end: int, *, note: bool = True) -> None:
+    async def copied(
+        self, copies: Mapping[str, SeriesAlias], start: int, end: int, *, note: bool = True
+    ) -> None:
         for window in FINE:
             rows = {node: self.told(copy, window, start, end) for node, copy in copies.items()}
-            if note and await self.store.note_copies(window, copies, start, end):
+            if note and await self.store.set_aliases(window, copies, start, end):
                 for node, more in rows.items():
                     self.nodes[window][node] |= more
             else:
@@ -75,7 +77,9 @@ class Model:
             of = (float(len(some)), sum(some), m2, min(some), max(some), mean) if some else NOTHING
             minutes[at] = (*of, sum(row[6] for row in both), sum(row[7] for row in both))
         first, end = min(minutes), max(minutes) + MINUTE
-        if note and await self.store.note_copies(Window.M1, {node: Copy(SeriesKind.NODE, node)}, first, end):
+        if note and await self.store.set_aliases(
+            Window.M1, {node: SeriesAlias(SeriesKind.NODE, node)}, first, end
+        ):
             self.nodes[Window.M1][node] |= minutes
         else:
             await self.write(Window.M1, {node: minutes})
@@ -130,8 +134,8 @@ def values(rng: np.random.Generator, start: int, end: int) -> dict[int, float | 
     return {at: None if rng.random() < 0.2 else float(rng.normal(300, 50)) for at in range(start, end, HALF)}
 
 
-LEAF, TWIN = Copy(SeriesKind.SENSOR, "plug"), Copy(SeriesKind.SENSOR, "plug", -2.5)
-KILO = Copy(SeriesKind.SENSOR, "meter in kW", 1000.0)
+LEAF, TWIN = SeriesAlias(SeriesKind.SENSOR, "plug"), SeriesAlias(SeriesKind.SENSOR, "plug", -2.5)
+KILO = SeriesAlias(SeriesKind.SENSOR, "meter in kW", 1000.0)
 COPIES = {"leaf": LEAF, "twin": TWIN, "other": KILO}
 
 

@@ -3,14 +3,14 @@ from __future__ import annotations
 import pytest
 
 from crawlers.cli import main
-from crawlers.registry import build_devices, driver
+from crawlers.registry import build_devices, load_driver
 from crawlers.selection import select
 from tests.devices.support import EXAMPLE, example
 
 
 def test_a_device_type_is_a_module_named_as_its_method() -> None:
-    assert all(driver(method) for method in ("snmp", "modbus", "socomec", "flukso"))
-    assert not any(driver(method) for method in ("loop", "simulators", "bacnet", "snmp.x", "..", ""))
+    assert all(load_driver(method) for method in ("snmp", "modbus", "socomec", "flukso"))
+    assert not any(load_driver(method) for method in ("loop", "simulators", "bacnet", "snmp.x", "..", ""))
 
 
 def test_selection_by_pdu_and_by_bus() -> None:
@@ -33,7 +33,7 @@ def test_what_cannot_be_polled_is_left_out_and_said(caplog: pytest.LogCaptureFix
     odd = replace(sensors[0], name="odd", method="telepathy")
     devices = build_devices([odd, *select(sensors, pdu="pdu-Z1.10")])
     assert len(devices) == 1
-    assert "no driver for method 'telepathy': 1 sensors are not read" in caplog.text
+    assert "no driver method='telepathy' sensors_not_read=1" in caplog.text
 
 
 def test_list_prints_what_can_be_read(capsys: pytest.CaptureFixture[str]) -> None:

@@ -13,15 +13,16 @@ from hypothesis import strategies as st
 
 from backend.bus.board import MemoryHealthBoard
 from backend.core.backoff import Backoff
-from backend.core.clock import ManualClock, SystemClock
+from backend.core.clock import SystemClock
 from backend.core.errors import TransientError
 from backend.core.health import DeviceHealth, DeviceState, decode, encode
 from backend.ingest.endpoints.health import PATH, health_endpoint
 from crawlers.device import Sample, sample_at
-from crawlers.health import HttpBoard, health_of, report_for_ever
+from crawlers.health import HttpBoard, device_health, report_loop
 from crawlers.loop import Crawler
 from crawlers.sink import BatchingSink
 from tests.devices.support import MemorySink
+from tests.support.manual_clock import ManualClock
 from tests.support.rawhttp import exchange, post
 from tests.support.serving import serving
 
@@ -85,7 +86,7 @@ async def test_a_device_that_is_lost_and_found_shows_on_the_board() -> None:
     made = crawler(well, dead)
     async with asyncio.TaskGroup() as tasks:
         running = tasks.create_task(made.run())
-        telling = tasks.create_task(report_for_ever(made, "test", board, SystemClock(), every_s=0.005))
+        telling = tasks.create_task(report_loop(made, "test", board, SystemClock(), interval_s=0.005))
         lost = await board.until("dead", DeviceState.LOST)
         assert lost.failures_in_a_row > 0
         assert lost.error_rate == 1.0
@@ -112,7 +113,7 @@ async def test_a_crawler_reports_through_the_door_and_the_door_stamps() -> None:
     made = crawler(Switched("pdu"))
     async with serving(health_endpoint(board, clock)) as port:
         remote = HttpBoard(f"http://127.0.0.1:{port}/ingest")
-        await remote.report(health_of(made, "far away", 7, Behind()))
+        await remote.report(device_health(made, "far away", 7, Behind()))
         [device] = await board.devices()
         assert (device.name, device.crawler, device.reported_ns) == ("pdu", "far away", NOW)
         assert (device.state, device.waiting, device.dropped) == (DeviceState.STARTING, 5, 2)
@@ -137,7 +138,7 @@ JSON = st.recursive(
 @settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(st.dictionaries(st.sampled_from([*DeviceHealth.__slots__, "other"]), JSON))
 def test_a_report_with_anything_in_it_is_read_or_refused(changes: dict[str, object]) -> None:
-    good = health_of(crawler(Switched("pdu")), "c", NOW)
+    good = device_health(crawler(Switched("pdu")), "c", NOW)
     assert decode(encode(good)) == good
     entry = orjson.loads(encode(good))["devices"][0] | changes
     try:

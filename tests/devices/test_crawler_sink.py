@@ -7,7 +7,7 @@ import pytest
 
 from backend.core.errors import PermanentError, SpoolFull, TransientError
 from backend.core.reading import Reading, Readings
-from crawlers.sink import BatchingSink, HttpSink, Policy, SpooledSink
+from crawlers.sink import BatchingSink, FullSpoolPolicy, HttpSink, SpooledSink
 from tests.devices.support import Door, MemorySink, open_door
 
 
@@ -92,7 +92,7 @@ async def test_what_was_dropped_during_a_push_is_not_forgotten_twice() -> None:
     sink.put(readings(2))
     assert await sink.deliver()
     assert sink.waiting == 3
-    assert [r.time_ns for r in Readings.concat(list(sink._kept))] == [11, 12, 13]
+    assert [r.time_ns for r in Readings.concat(list(sink._batches))] == [11, 12, 13]
 
 
 async def test_a_batch_that_the_door_calls_wrong_does_not_stop_the_rest() -> None:
@@ -162,7 +162,7 @@ async def test_rejected_readings_are_named_once(caplog: pytest.LogCaptureFixture
         await sink.push(readings(2))
         await sink.close()
     said = [r.getMessage() for r in caplog.records]
-    assert said == ["the ingest door rejects readings of a: unknown sensor"]
+    assert said == ["readings rejected sensor=a: unknown sensor"]
 
 
 class ListSpool:
@@ -227,7 +227,7 @@ async def test_a_full_spool_refuses_and_nothing_it_holds_is_lost() -> None:
         await sink.push(readings(3))
     assert (sink.depth, sink.dropped) == (2, 0)
     running = asyncio.create_task(sink.run())
-    await asyncio.wait_for(sink.settled(), 5)
+    await asyncio.wait_for(sink.wait_until_empty(), 5)
     await sink.push(readings(3))
     await inner.filled(3)
     running.cancel()
@@ -236,7 +236,7 @@ async def test_a_full_spool_refuses_and_nothing_it_holds_is_lost() -> None:
 
 async def test_a_full_spool_drops_the_oldest_where_it_is_told_to_and_counts_them() -> None:
     spool, inner = SmallSpool(3), MemorySink()
-    sink = SpooledSink(inner, spool, Policy.DROP_OLDEST)
+    sink = SpooledSink(inner, spool, FullSpoolPolicy.DROP_OLDEST)
     for t in range(1, 8):
         await sink.push(readings(t))
     assert (sink.depth, sink.dropped) == (3, 4)
@@ -244,7 +244,7 @@ async def test_a_full_spool_drops_the_oldest_where_it_is_told_to_and_counts_them
         await sink.push(readings(*range(10, 20)))
     running = asyncio.create_task(sink.run())
     await sink.push(readings(20))
-    await asyncio.wait_for(sink.settled(), 5)
+    await asyncio.wait_for(sink.wait_until_empty(), 5)
     running.cancel()
     assert [r.time_ns for r in inner.rows] == [20]
     assert sink.dropped == 7
@@ -264,7 +264,7 @@ async def test_what_waited_is_forwarded_at_a_bounded_rate(monkeypatch: pytest.Mo
     for t in range(5):
         await sink.push(readings(*range(100 * t, 100 * t + 50)))
     running = asyncio.create_task(sink.run())
-    await asyncio.wait_for(sink.settled(), 5)
+    await asyncio.wait_for(sink.wait_until_empty(), 5)
     running.cancel()
     assert pauses == [0.05] * 4  # none once nothing waits: what is new goes at once
 

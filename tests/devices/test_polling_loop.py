@@ -112,7 +112,9 @@ async def test_what_cannot_work_is_given_up_and_the_others_go_on(caplog: pytest.
     await run_until(made, asyncio.ensure_future(sink.filled(5)))
     assert made.health["wrong"].state is State.REFUSED
     assert made.health["wrong"].polls == 1
-    assert [r.getMessage() for r in caplog.records] == ["wrong: given up: no such type"]
+    assert [r.getMessage() for r in caplog.records] == [
+        "device not polled any more device='wrong': no such type"
+    ]
 
 
 async def test_a_fault_of_a_driver_does_not_end_its_polling() -> None:
@@ -130,8 +132,8 @@ async def test_sensors_without_a_value_are_reported_once(caplog: pytest.LogCaptu
     await run_until(made, asyncio.ensure_future(sink.filled(1)))
     said = [r.getMessage() for r in caplog.records]
     assert said == [
-        "pdu: 1 sensors without a value: pdu: no such instance",
-        "pdu: all sensors answer again",
+        "sensors missing device='pdu' count=1: pdu: no such instance",
+        "no sensor missing any more device='pdu'",
     ]
 
 

@@ -8,7 +8,7 @@ import orjson
 import pytest
 from pymodbus.client import AsyncModbusTcpClient
 
-from backend.core.clock import ManualClock, SystemClock
+from backend.core.clock import SystemClock
 from backend.core.errors import PermanentError
 from backend.core.reading import Readings
 from backend.inventory.model import FluksoSource, Inventory, PushSource
@@ -20,6 +20,7 @@ from crawlers.simulators.fleet import SimulatedFleet
 from crawlers.simulators.model import DataCentreModel
 from crawlers.simulators.relocate import relocate
 from tests.devices.support import NOW_NS, Door, MemorySink, example, open_door, outlets
+from tests.support.manual_clock import ManualClock
 
 S = 10**9
 SEED = 11

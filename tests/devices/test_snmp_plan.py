@@ -29,10 +29,10 @@ def answer(request: Request, table: dict[Oid, float], most: int, refuse: bool) -
 
 def run(exchange: Exchange, table: dict[Oid, float], most: int = 1_000, refuse: bool = False) -> int:
     requests = 0
-    while request := exchange.next():
+    while request := exchange.next_request():
         requests += 1
         assert requests < 500
-        exchange.feed(answer(request, table, most, refuse))
+        exchange.handle_answer(answer(request, table, most, refuse))
     return requests
 
 
@@ -69,7 +69,7 @@ def test_too_big_halves_what_is_asked_and_that_is_remembered() -> None:
     exchange = Exchange(list(plan(wanted)))
     run(exchange, dict.fromkeys(wanted, 1.0), most=7, refuse=True)
     assert set(exchange.values) == set(wanted)
-    again = Exchange(list(plan(wanted)), most=exchange.most)
+    again = Exchange(list(plan(wanted)), max_variables=exchange.max_variables)
     assert run(again, dict.fromkeys(wanted, 1.0), most=7, refuse=True) == 4
 
 
@@ -83,17 +83,17 @@ def test_a_missing_instance_costs_its_sensor_alone() -> None:
 
 def test_version_1_names_a_culprit_and_is_asked_without_it() -> None:
     exchange = Exchange([Get(tuple(at(1, 2, 3)))])
-    exchange.feed(Answer(2, 2, ()))
-    assert exchange.next() == Get(tuple(at(1, 3)))
-    exchange.feed(Answer(0, 0, [(oid, 5.0) for oid in at(1, 3)]))
-    assert exchange.next() is None
+    exchange.handle_answer(Answer(2, 2, ()))
+    assert exchange.next_request() == Get(tuple(at(1, 3)))
+    exchange.handle_answer(Answer(0, 0, [(oid, 5.0) for oid in at(1, 3)]))
+    assert exchange.next_request() is None
     assert set(exchange.missing) == set(at(2))
 
 
 def test_an_agent_without_getbulk_is_asked_by_get() -> None:
     exchange = Exchange(list(plan(at(1, 2, 3))))
-    exchange.feed(Answer(5, 0, ()))
-    assert exchange.next() == Get(tuple(at(1, 2, 3)))
+    exchange.handle_answer(Answer(5, 0, ()))
+    assert exchange.next_request() == Get(tuple(at(1, 2, 3)))
 
 
 @given(

@@ -13,8 +13,8 @@ from backend.inventory.loader import load
 from backend.inventory.model import SnmpSource, SnmpUser
 from crawlers.simulators import snmp_agent
 from crawlers.snmp import SnmpDevice
-from crawlers.snmp_plan import Count, Number, parse_oid
-from crawlers.snmp_rates import UPTIME, Rates, growth
+from crawlers.snmp_plan import CounterValue, Number, parse_oid
+from crawlers.snmp_rates import UPTIME, Rates, increase
 from tests.devices.support import EXAMPLE, sensor
 
 S = 10**9
@@ -30,12 +30,12 @@ def rates(
         values: dict[tuple[int, ...], Number] = {} if value is None else {OID: value}
         if uptimes:
             values[UPTIME] = uptimes[second]
-        found.append(made.of(values, {OID}, round(second * S)).get(OID))
+        found.append(made.update(values, {OID}, round(second * S)).get(OID))
     return found
 
 
-def c32(number: int) -> Count:
-    return Count(number, 32)
+def c32(number: int) -> CounterValue:
+    return CounterValue(number, 32)
 
 
 def test_growth_a_second() -> None:
@@ -46,8 +46,8 @@ def test_growth_a_second() -> None:
 def test_counters_wrap() -> None:
     assert rates({0: c32(2**32 - 10), 1: c32(5)}) == [None, 15.0]
     # Of a Counter64 no float could hold the difference of two neighbours.
-    assert rates({0: Count(2**64 - 1, 64), 1: Count(2, 64)}) == [None, 3.0]
-    assert rates({0: Count(2**60, 64), 1: Count(2**60 + 1, 64)}) == [None, 1.0]
+    assert rates({0: CounterValue(2**64 - 1, 64), 1: CounterValue(2, 64)}) == [None, 3.0]
+    assert rates({0: CounterValue(2**60, 64), 1: CounterValue(2**60 + 1, 64)}) == [None, 1.0]
 
 
 def test_a_restart_is_not_a_wrap() -> None:
@@ -66,7 +66,7 @@ def test_after_a_long_gap_counting_begins_anew() -> None:
 def test_what_was_counted_is_told_whatever_the_start(steps: list[int], start: int) -> None:
     total, told = start, 0.0
     for step in steps:
-        grown = growth(c32(total % 2**32), c32((total + step) % 2**32))
+        grown = increase(c32(total % 2**32), c32((total + step) % 2**32))
         assert grown is not None
         told, total = told + grown, total + step
     assert told == sum(steps)

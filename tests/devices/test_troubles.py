@@ -15,7 +15,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from backend.core.backoff import Backoff
-from backend.core.clock import ManualClock, SystemClock
+from backend.core.clock import SystemClock
 from backend.core.errors import UserError
 from backend.core.health import DeviceState
 from backend.inventory.model import FluksoSource, Inventory, ModbusSource, PushSource, SnmpSource
@@ -36,6 +36,7 @@ from crawlers.simulators.fleet import SimulatedFleet
 from crawlers.simulators.model import DataCentreModel
 from crawlers.simulators.relocate import relocate
 from tests.devices.support import NOW_NS, Door, MemorySink, inventory, open_door, outlets, sensor
+from tests.support.manual_clock import ManualClock
 
 S = 10**9
 SEED = 7

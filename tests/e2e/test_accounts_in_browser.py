@@ -179,7 +179,7 @@ def test_from_sign_up_to_a_first_chart(stranger: Browser, town: Town) -> None:
         expect(admin.get_by_role("alert")).to_contain_text("used already")
 
         # The mail about it leads to the log-in, and that to where the way led at first.
-        assert link_free_mail(town, ANNA, "You may use").endswith("/log-in")
+        assert link_free_mail(town, ANNA, "Your SeDuCe account is approved").endswith("/log-in")
         anna.goto(f"{town.url}/sensor/fan")
         expect(anna.locator("h1")).to_have_text("Log in")
         log_in(anna, ANNA, PASSWORD)

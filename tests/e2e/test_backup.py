@@ -186,7 +186,7 @@ async def test_restore_replaces_nothing(tmp_path: Path) -> None:
         await restore(here, tmp_path / "backup")
     (here.data_dir / "series.duckdb").unlink()
     (here.data_dir / "spool.sqlite").unlink()
-    with pytest.raises(UserError, match="has rows already"):
+    with pytest.raises(UserError, match="is not empty"):
         await restore(here, tmp_path / "backup")
 
 
@@ -272,7 +272,7 @@ async def test_upgrade_says_what_it_does_and_refuses_a_later_versions_tables(
     async with database.unit_of_work() as session:
         await session.execute(text("UPDATE alembic_version SET version_num = 'r9999'"))
     await database.close()
-    with pytest.raises(SeduceError, match="a later version made them"):
+    with pytest.raises(SeduceError, match="a later version made the"):
         await asyncio.to_thread(run_upgrade, here, True)
 
 

@@ -117,7 +117,7 @@ async def running(door_disk: Path, crawler_disk: Path) -> AsyncIterator[Site]:
             for task in tasks[1:]:  # no more comes in, and what is there is forwarded
                 task.cancel()
             await asyncio.gather(*tasks[1:], return_exceptions=True)
-            await asyncio.wait_for(spooled.settled(), 60)
+            await asyncio.wait_for(spooled.wait_until_empty(), 60)
             await asyncio.wait_for(app.state.ingest.wait_until_drained(), 60)
         finally:
             for task in tasks:

@@ -19,7 +19,6 @@ import pytest
 from backend.cli.export_readings import Export, run_export
 from backend.cli.import_readings import Import, run_import
 from backend.core.bucket import Buckets, SeriesKind
-from backend.core.clock import ManualClock
 from backend.core.errors import PermanentError, UserError
 from backend.core.windows import NS_PER_SECOND as S
 from backend.core.windows import Window
@@ -44,6 +43,7 @@ from tests.support.history import (
     readings,
 )
 from tests.support.influx import InfluxServer, fresh_name
+from tests.support.manual_clock import ManualClock
 
 HOUR, DAY = 3600, 86_400
 ROOT = EXAMPLE.parents[1]

@@ -20,7 +20,7 @@ from crawlers.modbus import Block, Field
 from crawlers.simulators import snmp_agent
 from crawlers.snmp import SnmpDevice
 from crawlers.snmp_link import decode
-from crawlers.snmp_plan import Answer, Bulk, Count, Exchange, Oid, Value, parse_oid, plan
+from crawlers.snmp_plan import Answer, Bulk, CounterValue, Exchange, Oid, Value, parse_oid, plan
 from crawlers.snmp_rates import Rates
 from tests.devices.support import OUTLETS, outlets, sensor
 from tests.support.fuzz import COUNT, anything, dice, inputs, mutated
@@ -57,14 +57,14 @@ def test_snmp_values() -> None:
     for chance in inputs("snmp value"):
         said = snmp_value(chance)
         got = decode(said)
-        assert isinstance(got, Count | float | str), repr(said)
+        assert isinstance(got, CounterValue | float | str), repr(said)
         assert not isinstance(got, float) or math.isfinite(got), repr(said)
 
 
 def answer(chance: random.Random, wanted: tuple[Oid, ...]) -> Answer:
     """Variables asked for and others, in any order, doubled, with numbers, counts and reasons."""
     table = [*wanted, (1, 3), (1, 3, 9), *[(1, 3, 1, chance.randrange(90)) for _ in range(4)]]
-    values: tuple[Value, ...] = (1.5, Count(chance.randrange(2**32), 32), "no such instance")
+    values: tuple[Value, ...] = (1.5, CounterValue(chance.randrange(2**32), 32), "no such instance")
     rows = [(chance.choice(table), chance.choice(values)) for _ in range(chance.randrange(9))]
     status = chance.choice((0, 0, 0, 0, 1, 2, 5, 99, -1))
     return Answer(status, chance.choice((0, 1, 2, 40, -3)), rows, chance.random() < 0.1)
@@ -78,16 +78,16 @@ def test_every_exchange_with_an_agent_ends_with_a_word_on_every_variable() -> No
         )
         rates = Rates(1.0)
         for _ in range(2_000):
-            request = exchange.next()
+            request = exchange.next_request()
             if request is None:
                 break
-            wanted = request.wanted if isinstance(request, Bulk) else request.oids
-            exchange.feed(answer(chance, wanted))
+            wanted = request.targets if isinstance(request, Bulk) else request.oids
+            exchange.handle_answer(answer(chance, wanted))
         else:
             pytest.fail(f"no end of asking for {sorted(oids)}")
         assert oids <= exchange.values.keys() | exchange.missing.keys()
         for time in (1, 2):
-            assert all(map(math.isfinite, rates.of(exchange.values, oids, time * 10**9).values()))
+            assert all(map(math.isfinite, rates.update(exchange.values, oids, time * 10**9).values()))
 
 
 def test_modbus_and_socomec_registers() -> None:
@@ -122,11 +122,11 @@ def test_flukso_answers() -> None:
     for chance in inputs("flukso"):
         said = [*good, *[anything(chance) for _ in range(3)], [anything(chance), anything(chance)]]
         chance.shuffle(said)
-        points = flukso.decode(said, 0, TICK + flukso.AHEAD_NS)
+        points = flukso.decode(said, 0, TICK + flukso.MAX_AHEAD_NS)
         assert set(points.times.tolist()) >= {time * 10**9 for time, _ in good}, (
             said
         )  # none of them costs the others
-        assert all(0 < t <= TICK + flukso.AHEAD_NS for t in points.times.tolist())
+        assert all(0 < t <= TICK + flukso.MAX_AHEAD_NS for t in points.times.tolist())
         assert all(map(math.isfinite, points.values.tolist()))
         body = mutated(chance, json.dumps(good[:9]).encode())
         with suppress(ValueError, RecursionError):  # what the device catches
@@ -135,10 +135,10 @@ def test_flukso_answers() -> None:
 
 def test_a_clock_that_was_set_back_hides_nothing() -> None:
     now = 1_790_000_000
-    ahead = flukso.decode([[now + 3000, 1.0], [now + 4000, 2.0]], 0, now * 10**9 + flukso.AHEAD_NS)
+    ahead = flukso.decode([[now + 3000, 1.0], [now + 4000, 2.0]], 0, now * 10**9 + flukso.MAX_AHEAD_NS)
     assert ahead.times.tolist() == [(now + 3000) * 10**9]
     right = flukso.decode(
-        [[now + 1, 3.0], [now + 2, 4.0]], int(ahead.times[-1]), now * 10**9 + flukso.AHEAD_NS
+        [[now + 1, 3.0], [now + 2, 4.0]], int(ahead.times[-1]), now * 10**9 + flukso.MAX_AHEAD_NS
     )
     assert right.values.tolist() == [3.0, 4.0]
     assert len(flukso.decode([[now + 2, 4.0]], (now + 2) * 10**9)) == 0
@@ -233,7 +233,7 @@ async def test_garbage_from_a_meters_web_server_costs_at_most_a_poll() -> None:
     for _ in inputs("flukso poll", share=10):
         try:
             sample = await device.read(TICK)
-            assert (sample.readings.times <= TICK + flukso.AHEAD_NS).all()
+            assert (sample.readings.times <= TICK + flukso.MAX_AHEAD_NS).all()
         except TransientError:
             pass
     await device.close()

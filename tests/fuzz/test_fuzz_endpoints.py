@@ -18,13 +18,13 @@ import pytest
 
 from backend.bus.memory import MemoryBus
 from backend.core.asgi import App, Message
-from backend.core.clock import ManualClock
 from backend.core.ports import SensorTags
 from backend.ingest.endpoints.cards import MAX_BODY, PATH, cards_endpoint
 from backend.ingest.endpoints.readings import readings_endpoint
 from backend.ingest.service import Ingest
 from backend.ingest.spool import SqliteSpool
 from tests.support.fuzz import COUNT, anything, inputs, mutated
+from tests.support.manual_clock import ManualClock
 from tests.support.rawhttp import exchange, post
 from tests.support.serving import serving
 from tests.support.stores import FailingStore

@@ -15,12 +15,12 @@ import websockets
 
 from backend.accounts.log import OPERATOR, Actor
 from backend.accounts.services import Accounts
-from backend.core.clock import ManualClock
 from backend.core.rights import Scope
 from backend.inventory.model import Inventory
 from backend.processes.one_process import Parts, create_app
 from backend.settings import Settings
 from tests.support.accounts import HERE, NOW, PASSWORD, MailBox, quick_passwords
+from tests.support.manual_clock import ManualClock
 from tests.support.reference_store import ReferenceStore
 from tests.support.serve import serving
 from tests.support.small_site import small_inventory

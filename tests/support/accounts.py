@@ -20,11 +20,11 @@ from backend.accounts.rules import Rules
 from backend.accounts.services import Accounts
 from backend.accounts.sign_up import SignUpRequest
 from backend.bus.rates import MemoryRateLimits
-from backend.core.clock import ManualClock
 from backend.core.mail import Mail
 from backend.db.engine import Database
 from backend.db.migrate import downgrade, migrate
 from backend.mail.templates import MailTemplates
+from tests.support.manual_clock import ManualClock
 
 NOW = 1_790_000_000 * 10**9
 HERE = "192.0.2.7"

@@ -7,7 +7,6 @@ from typing import Any
 
 import numpy as np
 
-from backend.core.clock import ManualClock
 from backend.core.jobs import Job, JobRepository
 from backend.core.ports import TimeSeriesStore
 from backend.core.reading import Points, Readings
@@ -19,6 +18,7 @@ from backend.jobs.selection import JobRequest
 from backend.jobs.service import JobService
 from backend.rollups.definitions import Definitions
 from backend.rollups.engine import RollupEngine
+from tests.support.manual_clock import ManualClock
 from tests.support.memory_jobs import MemoryJobs, MemoryQueue, MemoryTaskLog
 from tests.support.memory_rollup_state import MemoryRollupState
 from tests.support.rollup_day import CONSUMPTION, DEFINITIONS, END, PRODUCTION, compare, readings_of, simulate

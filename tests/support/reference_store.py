@@ -8,7 +8,7 @@ import numpy as np
 
 from backend.core.bucket import Buckets, SeriesKind
 from backend.core.errors import TransientError
-from backend.core.ports import Copy, SensorTags, WriteResult
+from backend.core.ports import SensorTags, SeriesAlias, WriteResult
 from backend.core.reading import Points, Reading, Readings
 from backend.core.windows import Window
 
@@ -119,8 +119,8 @@ class ReferenceStore:
     ) -> Mapping[Window, Buckets]:
         return {window: await self.aggregate(groups, window, start_ns, end_ns) for window in windows}
 
-    async def note_copies(
-        self, window: Window, copies: Mapping[str, Copy], start_ns: int, end_ns: int
+    async def set_aliases(
+        self, window: Window, copies: Mapping[str, SeriesAlias], start_ns: int, end_ns: int
     ) -> bool:
         return False
 

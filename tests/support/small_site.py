@@ -8,7 +8,6 @@ from dataclasses import dataclass, field
 from backend.bus.board import MemoryCounters, MemoryHealthBoard
 from backend.bus.last_values import LastValues
 from backend.bus.memory import MemoryBus
-from backend.core.clock import ManualClock
 from backend.core.reading import Readings
 from backend.core.tree import Tree, TreeNode
 from backend.core.windows import NS_PER_SECOND
@@ -28,6 +27,7 @@ from backend.queries.services import Queries
 from backend.rollups.definitions import Definitions
 from backend.rollups.engine import RollupEngine
 from backend.settings import Settings
+from tests.support.manual_clock import ManualClock
 from tests.support.memory_jobs import MemoryWork
 from tests.support.memory_rollup_state import MemoryRollupState
 from tests.support.reference_store import ReferenceStore

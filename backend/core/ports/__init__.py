@@ -15,12 +15,11 @@ from backend.core.ports.health import Counters, HealthBoard
 from backend.core.ports.ingest import CardReceiver, PushResult, Rejection, Sink, Spool
 from backend.core.ports.live import Bus, LastValuesView, Subscription
 from backend.core.ports.rollup_state import DirtyWindow, LearnedPeriod, RollupState, SeriesRecord
-from backend.core.ports.store import Copy, SensorTags, TimeSeriesStore, WriteResult
+from backend.core.ports.store import SensorTags, SeriesAlias, TimeSeriesStore, WriteResult
 
 __all__ = [
     "Bus",
     "CardReceiver",
-    "Copy",
     "Counters",
     "DirtyWindow",
     "HealthBoard",
@@ -30,6 +29,7 @@ __all__ = [
     "Rejection",
     "RollupState",
     "SensorTags",
+    "SeriesAlias",
     "SeriesRecord",
     "Sink",
     "Spool",

@@ -32,7 +32,7 @@ class WriteResult:
 
 
 @dataclass(frozen=True, slots=True)
-class Copy:
+class SeriesAlias:
     """Another series whose stored 30 s buckets a node shares: the node's value is the mean of each, times `weight`.
 
     If the series is a sensor, an empty or absent bucket is a window without reports, with one report expected. If it is a
@@ -130,8 +130,8 @@ class TimeSeriesStore(Protocol):
         """Delete the raw readings of the interval; None selects all sensors."""
         ...
 
-    async def note_copies(
-        self, window: Window, copies: Mapping[str, Copy], start_ns: int, end_ns: int
+    async def set_aliases(
+        self, window: Window, copies: Mapping[str, SeriesAlias], start_ns: int, end_ns: int
     ) -> bool:
         """Record that these nodes copy other series over [start_ns, end_ns), instead of storing their buckets.
 

@@ -1,4 +1,4 @@
-"""What Alembic runs: the migrations, over the connection it was handed."""
+"""Alembic's entry point: runs the migrations on the connection in the configuration."""
 
 from __future__ import annotations
 

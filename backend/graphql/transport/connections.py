@@ -74,7 +74,7 @@ async def _close(socket: WebSocket, code: int, reason: str) -> None:
 async def _close_when_rights_end(accounts: Accounts, principal: Principal, socket: WebSocket) -> None:
     with accounts.live.watch(principal) as connection:
         await connection.changed.wait()
-    if connection.reason is EndReason.GONE:
+    if connection.reason is EndReason.INVALID:
         await socket.close(LOG_IN_AGAIN, "log in again")
     else:
         await socket.close(CONNECT_AGAIN, "rights have changed: connect again")

@@ -9,7 +9,7 @@ from typing import Any, Final
 import numpy as np
 
 from backend.core.bucket import Buckets, SeriesKind
-from backend.core.ports import Copy
+from backend.core.ports import SeriesAlias
 from backend.core.reading import Int32
 from backend.core.windows import Window, slices
 from backend.store.duckdb import aliases as copies
@@ -54,7 +54,9 @@ class KeptRollups:
 
         await self._access.put(table, buckets.starts, bulk, work)
 
-    async def note(self, window: Window, copied: Mapping[str, Copy], start_ns: int, end_ns: int) -> bool:
+    async def note(
+        self, window: Window, copied: Mapping[str, SeriesAlias], start_ns: int, end_ns: int
+    ) -> bool:
         if window not in copies.WINDOWS:
             return False
 

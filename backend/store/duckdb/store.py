@@ -13,7 +13,7 @@ from typing import Literal, TypeVar
 import numpy as np
 
 from backend.core.bucket import Buckets, SeriesKind
-from backend.core.ports import Copy, SensorTags, WriteResult
+from backend.core.ports import SensorTags, SeriesAlias, WriteResult
 from backend.core.reading import Float64, Int64, Points, Reading, Readings
 from backend.core.windows import Window
 from backend.store.duckdb import names
@@ -172,8 +172,8 @@ class DuckDBStore:
         if len(buckets):
             await self._rollups.write(kind, window, buckets)
 
-    async def note_copies(
-        self, window: Window, copies: Mapping[str, Copy], start_ns: int, end_ns: int
+    async def set_aliases(
+        self, window: Window, copies: Mapping[str, SeriesAlias], start_ns: int, end_ns: int
     ) -> bool:
         return await self._rollups.note(window, copies, start_ns, end_ns)
 

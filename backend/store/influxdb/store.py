@@ -16,7 +16,7 @@ import numpy as np
 
 from backend.core.bucket import Buckets, SeriesKind
 from backend.core.clock import Clock, SystemClock
-from backend.core.ports import Copy, SensorTags, WriteResult
+from backend.core.ports import SensorTags, SeriesAlias, WriteResult
 from backend.core.reading import Points, Reading, Readings
 from backend.core.windows import NS_PER_SECOND, Window
 from backend.store.influxdb import influxql as ql
@@ -102,8 +102,8 @@ class InfluxDBStore:
             self._writer, lambda: self._server.write(list(lines.of_buckets(kind, window, buckets)), "s")
         )
 
-    async def note_copies(
-        self, window: Window, copies: Mapping[str, Copy], start_ns: int, end_ns: int
+    async def set_aliases(
+        self, window: Window, copies: Mapping[str, SeriesAlias], start_ns: int, end_ns: int
     ) -> bool:
         """False: whoever reads the measurements of the server expects every point there."""
         return False

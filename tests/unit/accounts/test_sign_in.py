@@ -174,7 +174,7 @@ async def test_open_connections_hear_when_their_rights_end(bench: AccountBench) 
         await bench.accounts.users.set_admin(admin.id, OPERATOR, admin=False)
         await rights.check_all()
         assert over_reader.changed.is_set()
-        assert over_reader.reason.value == "gone"
+        assert over_reader.reason.value == "invalid"
         assert over_boss.reason.value == "changed"
         assert not over_none.changed.is_set()
 

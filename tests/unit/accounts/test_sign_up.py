@@ -43,7 +43,7 @@ async def test_from_sign_up_to_the_first_log_in(bench: AccountBench) -> None:
     decided = await bench.accounts.sign_ups.decide(mine["approve"], approve=True, address=HERE)
     assert decided.state is UserState.AUTHORIZED
     await bench.accounts.outbox_sender.send_authorizations()
-    assert "may use" in bench.mailbox.take().subject
+    assert "is approved" in bench.mailbox.take().subject
     assert bench.mailbox.mails == []
     assert await bench.log_in(ANNA.email)
     by = [e.actor_id for e in await bench.audited(AuditKind.STATE_CHANGED) if e.detail["event"] == "approve"]
@@ -62,7 +62,7 @@ async def test_one_decision_spends_all_links_about_it(bench: AccountBench) -> No
         with pytest.raises(InvalidLink):
             await bench.accounts.sign_ups.decide(secret, approve=True, address=HERE)
     await bench.accounts.outbox_sender.send_authorizations()
-    assert "not approved" in bench.mailbox.take().text
+    assert "rejected" in bench.mailbox.take().text
 
 
 async def test_the_link_of_a_former_administrator_decides_nothing(bench: AccountBench) -> None:

@@ -12,7 +12,7 @@ from hypothesis.extra.numpy import arrays
 from backend.core.bucket import Buckets
 from backend.core.grids import NodeGrid, as_buckets, dense, summarise
 from backend.core.windows import Window
-from backend.rollups.roller import vanished
+from backend.rollups.roller import emptied
 
 DAY = Window.D1.ns
 VALUES = st.one_of(
@@ -107,11 +107,11 @@ def test_vanished_are_the_kept_windows_that_were_not_found(
     # Both name the same series, in another order.
     old = buckets(("a", "b", "c"), [(c, i * h, 1.0) for c, i in kept])
     new = buckets(("c", "b", "a"), [(2 - c, i * h, 1.0) for c, i in found])
-    gone = vanished(old, new, Window.H1)
+    gone = emptied(old, new, Window.H1)
     assert set(zip(gone.codes.tolist(), (gone.starts // h).tolist(), strict=True)) == kept - found
     assert not gone.count.any()
     assert np.isnan(gone.sum).all()
 
 
 def test_what_was_empty_before_does_not_vanish() -> None:
-    assert len(vanished(buckets(("a",), [(0, 0, 0.0)]), buckets(("a",), []), Window.M1)) == 0
+    assert len(emptied(buckets(("a",), [(0, 0, 0.0)]), buckets(("a",), []), Window.M1)) == 0

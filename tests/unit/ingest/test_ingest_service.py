@@ -11,12 +11,12 @@ import orjson
 import pytest
 
 from backend.bus.memory import MemoryBus
-from backend.core.clock import ManualClock
 from backend.core.errors import PermanentError, SpoolFull, TransientError, UserError
 from backend.core.ports import SensorTags, WriteResult
 from backend.core.reading import Reading, Readings
 from backend.ingest.service import MAX_UNKNOWN_PROBES, UNKNOWN_PROBE_TAGS, Ingest
 from backend.ingest.spool import SqliteSpool
+from tests.support.manual_clock import ManualClock
 from tests.support.stores import FailingStore
 
 NOW = 1_700_000_000 * 10**9

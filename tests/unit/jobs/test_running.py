@@ -168,13 +168,13 @@ async def test_a_paused_job_stands_still_and_goes_on_where_it_was(site: JobSite)
 
 async def test_a_pause_in_the_middle_of_a_slice_costs_that_slice(site: JobSite) -> None:
     (one,) = await site.create(sensors=["sun"], windows=[Window.M1])
-    redo = site.engine.redo
+    recompute = site.engine.recompute_series
 
     async def interrupted(portions: Any) -> Any:
         await site.service.step([one], "pause")
-        return await redo(portions)
+        return await recompute(portions)
 
-    site.engine.redo = interrupted  # type: ignore[method-assign]
+    site.engine.recompute_series = interrupted  # type: ignore[method-assign]
     await site.runner.prepare()
     await site.runner.run()
     job = await site.job(one)
@@ -203,18 +203,18 @@ async def test_a_cancelled_job_ends_and_may_be_retried(site: JobSite) -> None:
 async def test_a_store_that_is_away_costs_no_attempt(site: JobSite) -> None:
     ids = await site.create(sensors=["sun"])
     await site.runner.prepare()
-    redo = site.engine.redo
+    recompute = site.engine.recompute_series
 
     async def down(_: Any) -> Any:
         raise TransientError("the store is down")
 
-    site.engine.redo = down  # type: ignore[method-assign]
+    site.engine.recompute_series = down  # type: ignore[method-assign]
     for _ in range(2 * MAX_ATTEMPTS):
         with pytest.raises(TransientError):
             await site.runner.run()
     job = await site.job(ids[0])
     assert (job.state, job.attempts, job.last_error) == (JobState.RUNNING, 0, "the store is down")
-    site.engine.redo = redo  # type: ignore[method-assign]
+    site.engine.recompute_series = recompute  # type: ignore[method-assign]
     await site.work_off()
     assert await states(site, ids) == {JobState.FINISHED}
 
@@ -228,7 +228,7 @@ async def test_a_fault_that_stays_fails_the_job_after_some_runs(site: JobSite) -
         seen.append(max(p.end_ns - p.start_ns for p in portions))
         raise ValueError("a fault of ours")
 
-    site.engine.redo = broken  # type: ignore[method-assign]
+    site.engine.recompute_series = broken  # type: ignore[method-assign]
     for _ in range(MAX_ATTEMPTS):
         with pytest.raises(ValueError, match="a fault of ours"):
             await site.runner.run()

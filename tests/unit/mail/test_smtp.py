@@ -55,7 +55,7 @@ async def test_over_tls_with_a_log_in(inbox: Inbox, tmp_path: Path, scheme: str)
         options |= {"tls_context": tls, "require_starttls": True}
     with smtp_server(inbox, **options) as port:
         await mailer(port, scheme, "user", str(cert), "s3cret").send(PLAIN)
-        with pytest.raises(TransientError, match="refuses user or password") as refused:
+        with pytest.raises(TransientError, match="refuses the user or the password") as refused:
             await mailer(port, scheme, "user", str(cert), "wr0ng").send(PLAIN)
         assert "wr0ng" not in str(refused.value)
         with pytest.raises(TransientError, match="cannot be reached"):
@@ -95,10 +95,10 @@ async def test_no_server_at_all() -> None:
     [
         ("smtp://mail.example.org", "loopback"),
         ("smtp://10.0.0.1:25", "loopback"),
-        ("http://127.0.0.1", "expected smtp"),
-        ("smtps://", "expected smtp"),
+        ("http://127.0.0.1", "no known scheme"),
+        ("smtps://", "no host"),
         ("smtps://user:s3cret@host", "PASSWORD_FILE"),
-        ("smtps://host:port", "cannot be read"),
+        ("smtps://host:port", "not a valid URL"),
     ],
 )
 def test_addresses_that_cannot_be(url: str, told: str) -> None:

@@ -57,7 +57,7 @@ def broken_site() -> Starlette:
 
 async def test_a_masked_error_its_answer_and_its_log_share_the_id() -> None:
     with logged(JsonLines()) as out:
-        async with client(RequestLog(broken_site(), logged=True)) as asking:
+        async with client(RequestLog(broken_site(), is_enabled=True)) as asking:
             answer = await asking.post("/graphql", json=QUERY)
     request = answer.headers["x-request-id"]
     (error,) = answer.json()["errors"]

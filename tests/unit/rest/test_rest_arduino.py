@@ -11,12 +11,12 @@ import orjson
 import pytest
 
 from backend.bus.memory import MemoryBus
-from backend.core.clock import ManualClock
 from backend.core.ports import SensorTags
 from backend.core.reading import Reading
 from backend.ingest.endpoints.cards import PATH, cards_endpoint
 from backend.ingest.service import Ingest
 from backend.ingest.spool import SqliteSpool
+from tests.support.manual_clock import ManualClock
 from tests.support.rawhttp import Answer, exchange, post, read_answer
 from tests.support.serving import serving
 from tests.support.stores import FailingStore

@@ -115,8 +115,8 @@ async def test_a_sensor_that_only_the_store_knows() -> None:
     "path, status, where, what",
     [
         ("/sensors/nobody/measurements", 404, "sensor_id", "nobody"),
-        ("/sensors/fan/measurements?start_date=2023-11-14", 400, "start_date", "no date"),
-        ("/sensors/fan/measurements?end_date=23-02-30-00-00", 400, "end_date", "calendar"),
+        ("/sensors/fan/measurements?start_date=2023-11-14", 400, "start_date", "not a date"),
+        ("/sensors/fan/measurements?end_date=23-02-30-00-00", 400, "end_date", "not a valid date"),
         ("/sensor", 404, "path", "/api/sensor"),
         ("/sensors/no%0Abody/measurements", 404, "sensor_id", "no\\nbody"),
     ],

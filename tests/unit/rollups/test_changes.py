@@ -11,9 +11,8 @@ from typing import Any
 import pytest
 
 from backend.core.bucket import Buckets, SeriesKind
-from backend.core.clock import ManualClock
 from backend.core.errors import TransientError
-from backend.core.ports import Copy
+from backend.core.ports import SeriesAlias
 from backend.core.tree import Tree
 from backend.core.windows import WINDOWS, Window
 from backend.db.engine import Database
@@ -22,6 +21,7 @@ from backend.db.rollup_state import SqlRollupState
 from backend.rollups.definitions import Definitions
 from backend.rollups.engine import RollupEngine
 from backend.store.duckdb.store import DuckDBStore
+from tests.support.manual_clock import ManualClock
 from tests.support.rollup_day import (
     CONSUMPTION,
     DEFINITIONS,
@@ -63,13 +63,15 @@ class Counting:
         self.written: Counter[tuple[SeriesKind, str]] = Counter()
         self.left = 10**9
 
-    async def note_copies(self, window: Window, copies: Mapping[str, Copy], start: int, end: int) -> bool:
+    async def set_aliases(
+        self, window: Window, copies: Mapping[str, SeriesAlias], start: int, end: int
+    ) -> bool:
         self.left -= 1
         if self.left < 0:
             raise TransientError("the store is down")
         for name in copies:
             self.written[SeriesKind.NODE, name] += (end - start) // window.ns
-        return await self._store.note_copies(window, copies, start, end)
+        return await self._store.set_aliases(window, copies, start, end)
 
     async def write_buckets(self, kind: SeriesKind, window: Window, buckets: Buckets) -> None:
         self.left -= 1

@@ -6,7 +6,7 @@ import pytest
 
 from backend.core.bucket import SeriesKind
 from backend.core.windows import Window
-from backend.rollups.changes import described
+from backend.rollups.changes import described_series
 from backend.rollups.definitions import Definitions
 from tests.support.rollup_day import CONSUMPTION, DEFINITIONS, PRODUCTION, SENSORS, Info, tree
 
@@ -33,7 +33,7 @@ def test_names_are_those_users_know() -> None:
 
 
 def test_around_a_sensor_are_its_types_and_the_nodes_above_it() -> None:
-    part = DEFINITIONS.around(["plug_2", "unknown"])
+    part = DEFINITIONS.affected_by(["plug_2", "unknown"])
     assert part.sensors == ("plug_2",)
     assert set(part.types) == {"wattmeter"}
     assert set(part.nodes) == {"plug_b", "server_1", "servers", "datacenter"}
@@ -62,13 +62,14 @@ def test_unknown_sensors_and_periods_of_nothing_are_refused() -> None:
 def test_leaves_in_kilowatts_weigh_a_thousand() -> None:
     found = Definitions.of({"plug": Info(unit="W"), "inverter": Info(unit="kW"), "valve": Info(unit="%")})
     assert found.weights == {"inverter": 1000.0}
-    assert found.around(["inverter"]).weights == found.weights
+    assert found.affected_by(["inverter"]).weights == found.weights
 
 
 def test_another_unit_of_a_leaf_changes_the_nodes_above_it_and_nothing_else() -> None:
     trees = (tree("root", {"root": ["a", "b"]}, {"a": "plug", "b": "fan"}),)
     before, after = (
-        described(Definitions.of({"plug": Info(unit=unit), "fan": Info()}, trees)) for unit in ("W", "kW")
+        described_series(Definitions.of({"plug": Info(unit=unit), "fan": Info()}, trees))
+        for unit in ("W", "kW")
     )
     assert {name for (_, name), series in after.items() if before[series.kind, name] != series} == {
         "root",

@@ -11,7 +11,6 @@ import numpy as np
 import pytest
 
 from backend.core.bucket import SeriesKind
-from backend.core.clock import ManualClock
 from backend.core.errors import TransientError
 from backend.core.ports import DirtyWindow, TimeSeriesStore
 from backend.core.reading import Points, Readings
@@ -21,6 +20,7 @@ from backend.db.migrate import migrate
 from backend.db.rollup_state import SqlRollupState
 from backend.rollups.engine import RollupEngine
 from backend.store.duckdb.store import DuckDBStore
+from tests.support.manual_clock import ManualClock
 from tests.support.memory_rollup_state import MemoryRollupState
 from tests.support.reference_store import ReferenceStore
 from tests.support.rollup_day import (
@@ -34,6 +34,7 @@ from tests.support.rollup_day import (
     readings_of,
     simulate,
 )
+from tests.support.rollup_portions import all_portions
 
 DELAY_S = 5.0
 DELAY = round(DELAY_S * 1e9)
@@ -227,7 +228,7 @@ async def test_history_older_than_the_first_window_is_healed(bench: Bench) -> No
     for kind, names in ((SeriesKind.SENSOR, DEFINITIONS.sensors), (SeriesKind.NODE, ("datacenter",))):
         got = await bench.store.buckets(kind, names, Window.H1, 0, END)
         assert int(got.starts.min()) == Window.H1.floor(START)
-    await bench.engine.recompute(START, END)
+    await bench.engine.recompute_series(all_portions(DEFINITIONS, START, END))
     await compare(bench.store, POINTS, bench.ends())
 
 
@@ -343,7 +344,7 @@ async def test_recompute_forgets_what_is_gone_from_the_raw_readings(bench: Bench
     await bench.engine.step()
     a, b = START + 7 * HOUR, START + 8 * HOUR
     await bench.store.delete(["plug_1", "probe"], a, b)
-    await bench.engine.recompute(a, b)
+    await bench.engine.recompute_series(all_portions(DEFINITIONS, a, b))
     left = dict(POINTS)
     for name in ("plug_1", "probe"):
         p = POINTS[name]
@@ -375,7 +376,7 @@ async def test_years_of_silence_cost_little(bench: Bench) -> None:
 async def test_before_the_first_reading_nothing_happens(bench: Bench) -> None:
     assert (await bench.engine.step()).rows == 0
     assert (await bench.engine.heal()).healed == 0
-    assert (await bench.engine.recompute(START, END)).rows == 0
+    assert (await bench.engine.recompute_series(all_portions(DEFINITIONS, START, END))).rows == 0
     assert await bench.state.watermark(Window.S30) is None
     await bench.engine.on_late(readings_of(cut(POINTS, START, START + HOUR)))
     assert not await bench.state.dirty(1)

@@ -7,7 +7,6 @@ from pathlib import Path
 
 import pytest
 
-from backend.core.clock import ManualClock
 from backend.core.errors import TransientError
 from backend.core.tasks import LocalLock
 from backend.core.windows import WINDOWS, Window
@@ -15,8 +14,10 @@ from backend.db.engine import Database
 from backend.db.leases import SqlLeases
 from backend.db.migrate import migrate
 from backend.db.rollup_state import SqlRollupState
-from backend.rollups.engine import Portion, RollupEngine
+from backend.rollups.engine import RollupEngine
+from backend.rollups.recompute import Portion
 from backend.store.duckdb.store import DuckDBStore
+from tests.support.manual_clock import ManualClock
 from tests.support.memory_rollup_state import MemoryRollupState
 from tests.support.rollup_day import DEFINITIONS, END, START, compare, readings_of, simulate
 
@@ -56,7 +57,10 @@ async def test_many_engines_at_once_are_as_one(tmp_path: Path) -> None:
     portion = Portion(Window.M1, Window.D1.floor(START), Window.M1.floor(END), *everything)
     await asyncio.gather(*(engine.step() for engine in engines))
     await asyncio.gather(
-        engines[0].redo([portion]), engines[1].heal(), engines[2].step(), engines[1].redo([portion])
+        engines[0].recompute_series([portion]),
+        engines[1].heal(),
+        engines[2].step(),
+        engines[1].recompute_series([portion]),
     )
     assert await compare(store, POINTS, ENDS)
     for database in databases:
@@ -64,18 +68,18 @@ async def test_many_engines_at_once_are_as_one(tmp_path: Path) -> None:
     await store.close()
 
 
-@pytest.mark.parametrize("what", ["step", "redo"])
+@pytest.mark.parametrize("what", ["step", "recompute_series"])
 async def test_what_was_written_without_the_lock_is_computed_again(what: str) -> None:
     store, state, lock = DuckDBStore(":memory:", readers=2), MemoryRollupState(), LosingLock()
     await store.open()
     await store.write(readings_of(POINTS))
     engine = RollupEngine(store, state, DEFINITIONS, ManualClock(END), 0.0, lock)
-    if what == "redo":
+    if what == "recompute_series":
         await engine.step()
     lock.lost = True
     portion = Portion(Window.H1, Window.H1.floor(START), Window.H1.floor(END), frozenset(DEFINITIONS.sensors))
     with pytest.raises(TransientError, match="the lock was lost"):
-        await (engine.step() if what == "step" else engine.redo([portion]))
+        await (engine.step() if what == "step" else engine.recompute_series([portion]))
     dirty = await state.dirty(99)
     assert {span.sensor for span in dirty} == set(DEFINITIONS.sensors)
     assert await state.watermark(Window.S30) == (None if what == "step" else Window.S30.floor(END))

@@ -9,7 +9,6 @@ from pathlib import Path
 
 import numpy as np
 
-from backend.core.clock import ManualClock
 from backend.core.reading import Points
 from backend.core.tree import Tree
 from backend.core.windows import NS_PER_SECOND, WINDOWS, Window
@@ -19,6 +18,7 @@ from backend.db.rollup_state import SqlRollupState
 from backend.rollups.definitions import Definitions
 from backend.rollups.engine import RollupEngine
 from backend.store.duckdb.store import DuckDBStore
+from tests.support.manual_clock import ManualClock
 from tests.support.rollup_day import (
     CONSUMPTION,
     END,

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from backend.core.ports import DirtyWindow
 from backend.core.reading import Readings
 from backend.core.windows import NS_PER_SECOND, WINDOWS, Window
-from backend.rollups.late import MAX_RUNS, days, runs, spoiled
+from backend.rollups.late import MAX_RUNS, days, dirty_spans, runs
 
 HORIZON = int(datetime(2024, 3, 1, tzinfo=UTC).timestamp()) * NS_PER_SECOND
 DAY = Window.D1.ns
@@ -26,7 +26,7 @@ def at(text: str) -> int:
 def test_every_late_reading_lies_in_a_span_of_its_sensor(rows: list[tuple[str, int]]) -> None:
     rows = [(sensor, HORIZON + offset) for sensor, offset in rows]
     readings = Readings.from_rows([s for s, _ in rows], [t for _, t in rows], [1.0] * len(rows))
-    spans = spoiled(readings, HORIZON)
+    spans = dirty_spans(readings, HORIZON)
     assert len(set(spans)) == len(spans)
     for sensor, time in rows:
         inside = [s for s in spans if s.sensor == sensor and s.start_ns <= time < s.end_ns]
@@ -40,7 +40,7 @@ def test_every_late_reading_lies_in_a_span_of_its_sensor(rows: list[tuple[str, i
 
 def test_spans_grow_with_age() -> None:
     def span(text: str) -> tuple[int, int]:
-        (found,) = spoiled(Readings.from_rows(["a"], [at(text)], [1.0]), HORIZON)
+        (found,) = dirty_spans(Readings.from_rows(["a"], [at(text)], [1.0]), HORIZON)
         return found.start_ns, found.end_ns
 
     assert span("2024-02-29T23:59:59+00:00") == (at("2024-02-29T23:59:30+00:00"), HORIZON)
@@ -57,7 +57,7 @@ def test_spans_grow_with_age() -> None:
 def test_a_year_in_bulk_marks_some_hundred_spans() -> None:
     times = np.arange(HORIZON - 365 * DAY, HORIZON, 600 * NS_PER_SECOND, dtype=np.int64)
     readings = Readings(("a",), np.zeros(len(times), np.int32), times, np.ones(len(times)))
-    assert len(spoiled(readings, HORIZON)) < 365 + 7 * 24 + 120
+    assert len(dirty_spans(readings, HORIZON)) < 365 + 7 * 24 + 120
 
 
 def test_days_come_newest_first_and_a_span_ends_with_its_oldest_day() -> None:

@@ -8,13 +8,13 @@ import numpy as np
 import pytest
 
 from backend.core.bucket import SeriesKind
-from backend.core.clock import ManualClock
 from backend.core.reading import Points
 from backend.core.windows import NS_PER_SECOND, Window
 from backend.rollups.definitions import Definitions
 from backend.rollups.engine import RollupEngine
 from backend.rollups.periods import spacing_s
 from backend.store.duckdb.store import DuckDBStore
+from tests.support.manual_clock import ManualClock
 from tests.support.memory_rollup_state import MemoryRollupState
 from tests.support.rollup_day import HOUR, Info, readings_of
 

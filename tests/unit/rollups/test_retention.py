@@ -9,17 +9,18 @@ import numpy as np
 import pytest
 
 from backend.core.bucket import Buckets, SeriesKind
-from backend.core.clock import ManualClock
 from backend.core.ports import DirtyWindow, TimeSeriesStore
 from backend.core.reading import Points
 from backend.core.windows import NS_PER_SECOND, WINDOWS, Window
 from backend.rollups.definitions import WINDOWS_OF
 from backend.rollups.engine import RollupEngine
-from backend.rollups.retention import Keep, edge
+from backend.rollups.retention import RetentionPeriods, deletion_edge
 from backend.store.duckdb.store import DuckDBStore
+from tests.support.manual_clock import ManualClock
 from tests.support.memory_rollup_state import MemoryRollupState
 from tests.support.reference_store import ReferenceStore
 from tests.support.rollup_day import DEFINITIONS, readings_of
+from tests.support.rollup_portions import all_portions
 
 DAY = Window.D1.ns
 T0 = 1_700_006_400 * NS_PER_SECOND  # a midnight
@@ -80,13 +81,13 @@ async def bench(request: pytest.FixtureRequest) -> AsyncIterator[Bench]:
 
 async def test_by_default_everything_is_kept(bench: Bench) -> None:
     bench.clock.set(T0 + 9999 * DAY)
-    assert await bench.engine.retain(Keep()) == {}
+    assert await bench.engine.retain(RetentionPeriods()) == {}
     assert await bench.store.first_time() == T0
 
 
 async def test_raw_readings_go_and_their_roll_ups_stay(bench: Bench) -> None:
     before = await bench.kept()
-    assert await bench.engine.retain(Keep(raw_days=2)) == {None: T0 + 3 * DAY}
+    assert await bench.engine.retain(RetentionPeriods(raw_days=2)) == {None: T0 + 3 * DAY}
     assert await bench.store.first_time() == T0 + 3 * DAY
     same(await bench.kept(), before)
     assert before[SeriesKind.SENSOR, Window.S30].starts.min() == T0
@@ -94,8 +95,8 @@ async def test_raw_readings_go_and_their_roll_ups_stay(bench: Bench) -> None:
 
 async def test_recomputing_and_healing_leave_roll_ups_whose_readings_are_gone(bench: Bench) -> None:
     before = await bench.kept()
-    await bench.engine.retain(Keep(raw_days=2))
-    await bench.engine.recompute(T0, T0 + 5 * DAY)
+    await bench.engine.retain(RetentionPeriods(raw_days=2))
+    await bench.engine.recompute_series(all_portions(DEFINITIONS, T0, T0 + 5 * DAY))
     same(await bench.kept(), before)
     await bench.late("plug_1", T0 + DAY + 7, 5000.0)
     await bench.state.mark_dirty([DirtyWindow("probe", T0 + DAY, T0 + 2 * DAY)])
@@ -104,12 +105,12 @@ async def test_recomputing_and_healing_leave_roll_ups_whose_readings_are_gone(be
     assert not await bench.state.dirty(1)
     # The late reading came for a time whose readings are gone, and goes after them.
     assert await bench.store.first_time() == T0 + DAY + 7
-    await bench.engine.retain(Keep(raw_days=2))
+    await bench.engine.retain(RetentionPeriods(raw_days=2))
     assert await bench.store.first_time() == T0 + 3 * DAY
 
 
 async def test_what_is_kept_still_heals(bench: Bench) -> None:
-    await bench.engine.retain(Keep(raw_days=2))
+    await bench.engine.retain(RetentionPeriods(raw_days=2))
     await bench.late("plug_1", T0 + 3 * DAY + 7 * NS_PER_SECOND, 5000.0)
     await bench.engine.heal()
     for window in WINDOWS:
@@ -119,28 +120,28 @@ async def test_what_is_kept_still_heals(bench: Bench) -> None:
 
 async def test_the_edge_holds_when_the_setting_is_taken_back(bench: Bench) -> None:
     before = await bench.kept()
-    await bench.engine.retain(Keep(raw_days=2))
+    await bench.engine.retain(RetentionPeriods(raw_days=2))
     engine = RollupEngine(bench.store, bench.state, DEFINITIONS, bench.clock, 5.0)
-    await engine.retain(Keep())
-    await engine.recompute(T0, T0 + 5 * DAY)
+    await engine.retain(RetentionPeriods())
+    await engine.recompute_series(all_portions(DEFINITIONS, T0, T0 + 5 * DAY))
     same(await bench.kept(), before)
 
 
 async def test_each_window_is_kept_for_its_own_time(bench: Bench) -> None:
-    keep = Keep(days={Window.S30: 1, Window.M1: 3, Window.D1: 4})
+    keep = RetentionPeriods(days={Window.S30: 1, Window.M1: 3, Window.D1: 4})
     edges = {Window.S30: T0 + 4 * DAY, Window.M1: T0 + 2 * DAY, Window.D1: T0 + DAY}
     assert await bench.engine.retain(keep) == edges
     for _ in range(2):
         for (kind, window), buckets in (await bench.kept()).items():
             assert buckets.starts.min() == edges.get(window, T0), (kind, window)
         # Raw readings are all there, and yet nothing that was deleted comes back.
-        await bench.engine.recompute(T0, T0 + 5 * DAY)
+        await bench.engine.recompute_series(all_portions(DEFINITIONS, T0, T0 + 5 * DAY))
     assert await bench.store.first_time() == T0
 
 
 async def test_without_the_nodes_30s_values_their_days_stay_as_they_are(bench: Bench) -> None:
     before = await bench.kept()
-    await bench.engine.retain(Keep(days={Window.S30: 2}))
+    await bench.engine.retain(RetentionPeriods(days={Window.S30: 2}))
     await bench.late("plug_1", T0 + DAY + 7, 5000.0)
     await bench.engine.heal()
     after = await bench.kept()
@@ -150,30 +151,30 @@ async def test_without_the_nodes_30s_values_their_days_stay_as_they_are(bench: B
 
 async def test_readings_that_are_not_rolled_up_stay(bench: Bench) -> None:
     bench.clock.set(T0 + 50 * DAY)
-    assert await bench.engine.retain(Keep(raw_days=2)) == {None: T0 + 5 * DAY}
+    assert await bench.engine.retain(RetentionPeriods(raw_days=2)) == {None: T0 + 5 * DAY}
     await bench.engine.step()
-    assert await bench.engine.retain(Keep(raw_days=2)) == {None: T0 + 48 * DAY}
+    assert await bench.engine.retain(RetentionPeriods(raw_days=2)) == {None: T0 + 48 * DAY}
 
 
 async def test_before_anything_is_rolled_up_nothing_goes() -> None:
     bench = Bench(ReferenceStore())
     await bench.store.write(readings_of(bench.points))
-    assert await bench.engine.retain(Keep(raw_days=1)) == {}
+    assert await bench.engine.retain(RetentionPeriods(raw_days=1)) == {}
     assert await bench.store.first_time() == T0
 
 
 async def test_a_day_that_awaits_healing_stays_until_it_is_healed(bench: Bench) -> None:
     await bench.late("plug_1", T0 + DAY + 7, 5000.0)
-    assert await bench.engine.retain(Keep(raw_days=2)) == {None: T0 + DAY}
+    assert await bench.engine.retain(RetentionPeriods(raw_days=2)) == {None: T0 + DAY}
     await bench.engine.heal()
-    assert await bench.engine.retain(Keep(raw_days=2)) == {None: T0 + 3 * DAY}
+    assert await bench.engine.retain(RetentionPeriods(raw_days=2)) == {None: T0 + 3 * DAY}
     got = await bench.store.buckets(SeriesKind.SENSOR, ["plug_1"], Window.D1, T0 + DAY, T0 + 2 * DAY)
     assert got.max.tolist() == [5000.0]
 
 
 def test_edges_are_midnights_and_never_beyond_what_is_needed() -> None:
     now, far = T0 + 10 * DAY + 5, T0 + 99 * DAY
-    assert edge(0, now, far, None) is None
-    assert edge(3, now, far, None) == T0 + 7 * DAY
-    assert edge(3, now, T0 + 2 * DAY + 9, None) == T0 + 2 * DAY
-    assert edge(3, now, far, T0 + DAY + 9) == T0 + DAY
+    assert deletion_edge(0, now, far, None) is None
+    assert deletion_edge(3, now, far, None) == T0 + 7 * DAY
+    assert deletion_edge(3, now, T0 + 2 * DAY + 9, None) == T0 + 2 * DAY
+    assert deletion_edge(3, now, far, T0 + DAY + 9) == T0 + DAY

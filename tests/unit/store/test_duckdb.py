@@ -16,7 +16,7 @@ import pytest
 
 from backend.core.bucket import Buckets, SeriesKind
 from backend.core.errors import PermanentError, TransientError
-from backend.core.ports import Copy, SensorTags
+from backend.core.ports import SensorTags, SeriesAlias
 from backend.core.reading import Reading, Readings
 from backend.core.windows import NS_PER_SECOND as S
 from backend.core.windows import Window
@@ -230,11 +230,11 @@ async def rolled(store: DuckDBStore, window: Window) -> int:
 
 
 async def test_a_node_that_copies_a_sensor_costs_no_rows(store: DuckDBStore) -> None:
-    copies = {"leaf": Copy(SeriesKind.SENSOR, "plug")}
+    copies = {"leaf": SeriesAlias(SeriesKind.SENSOR, "plug")}
     await store.write_buckets(SeriesKind.SENSOR, Window.S30, half_minutes("plug", 100))
     for first in range(0, 100, 10):  # as it grows
         start = T0 + first * 30 * S
-        assert await store.note_copies(Window.S30, copies, start, start + 300 * S)
+        assert await store.set_aliases(Window.S30, copies, start, start + 300 * S)
     assert await rolled(store, Window.S30) == 100
     notes = await store._engine.read(lambda c: c.execute("select first_ts, end_ts from copies").fetchall())
     assert notes == [(T0, T0 + 3000 * S)]
@@ -249,8 +249,8 @@ async def test_a_file_from_before_there_were_copies(store: DuckDBStore) -> None:
     await store.close()
     await store.open()
     same(await store.buckets(SeriesKind.NODE, ["leaf"], Window.S30, *ALWAYS), half_minutes("leaf", 100))
-    copies = {"leaf": Copy(SeriesKind.SENSOR, "plug")}
-    assert await store.note_copies(Window.S30, copies, T0, T0 + 1800 * S)
+    copies = {"leaf": SeriesAlias(SeriesKind.SENSOR, "plug")}
+    assert await store.set_aliases(Window.S30, copies, T0, T0 + 1800 * S)
     assert await rolled(store, Window.S30) == 140  # what was written out there is gone
     same(await store.buckets(SeriesKind.NODE, ["leaf"], Window.S30, *ALWAYS), half_minutes("leaf", 100))
 

@@ -7,7 +7,6 @@ from collections.abc import Mapping
 import numpy as np
 import pytest
 
-from backend.core.clock import ManualClock
 from backend.core.errors import TransientError
 from backend.core.events import EventFilter, EventKind
 from backend.core.quantity import ARDUINO_CELSIUS
@@ -17,6 +16,7 @@ from backend.rollups.engine import RollupEngine
 from backend.watch.judge import WatchedSensor
 from backend.watch.silence import SITE_LIMIT_NS
 from backend.watch.watcher import Watcher, find_stuck_values, newest_from_store
+from tests.support.manual_clock import ManualClock
 from tests.support.memory_jobs import MemoryEvents
 from tests.support.memory_rollup_state import MemoryRollupState
 from tests.support.reference_store import ReferenceStore

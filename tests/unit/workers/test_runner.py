@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from backend.core.errors import TransientError
-from backend.rollups.retention import Keep
+from backend.rollups.retention import RetentionPeriods
 from backend.watch.error_counters import SilenceCounter, times_from_memory
 from backend.watch.watcher import Watcher, newest_from_memory
 from tests.support.accounts import ANNA, HERE, account_bench
@@ -161,7 +161,7 @@ async def test_the_schedule_has_a_task_for_every_name(tmp_path: Path) -> None:
             store=site.store,
             state=site.state,
             clock=site.clock,
-            keep=Keep(),
+            keep=RetentionPeriods(),
             silence_counter=SilenceCounter(
                 {}, times_from_memory(site.last_values), site.counters, site.clock
             ),

@@ -8,11 +8,11 @@ from pathlib import Path
 
 import pytest
 
-from backend.core.clock import ManualClock
 from backend.core.errors import TransientError
 from backend.db.engine import Database
 from backend.db.leases import SqlLeases
 from backend.db.migrate import migrate
+from tests.support.manual_clock import ManualClock
 from tests.support.memory_jobs import MemoryTaskLog
 from workers import runs, schedule
 from workers.runner import Asks, InProcessRunner

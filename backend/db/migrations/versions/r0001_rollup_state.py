@@ -1,4 +1,4 @@
-"""What the roll-ups remember over a restart."""
+"""State of the roll-ups that survives a restart."""
 
 from __future__ import annotations
 

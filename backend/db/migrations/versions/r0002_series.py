@@ -1,4 +1,4 @@
-"""How series were last described, and learned periods."""
+"""Last description of each series, and learned periods."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Users, sessions, tokens, device keys, and mail that waits."""
+"""Users, sessions, tokens, device keys and the mail outbox."""
 
 from __future__ import annotations
 
