@@ -24,7 +24,7 @@ from backend.bus.memory import MemoryBus, MemorySubscription
 from backend.bus.wire import Decoder, encode
 from backend.core.background import start_background_task
 from backend.core.backoff import Backoff
-from backend.core.cancelling import end
+from backend.core.cancelling import cancel_all
 from backend.core.errors import PermanentError, TransientError
 from backend.core.outage import Outage
 from backend.core.reading import Readings
@@ -117,7 +117,7 @@ class RedisBus:
         """Close both connections."""
         task, self._listening = self._listening, None
         if task is not None:
-            await end([task])
+            await cancel_all([task])
         self._connected.clear()
         await self._listener.aclose()
         await self._publisher.aclose()

@@ -27,7 +27,9 @@ const withoutClient = {
   enforce: 'pre',
   resolveId: (id) => (id.endsWith('/client') ? '\0client' : undefined),
   load: (id) =>
-    id === '\0client' ? 'export const ask = undefined, watch = undefined, ApiError = undefined;' : undefined,
+    id === '\0client'
+      ? 'export const runQuery = undefined, runMutation = undefined, subscribe = undefined, ApiError = undefined;'
+      : undefined,
 };
 
 /** Every operation that a module of src/api exports, by its name. */

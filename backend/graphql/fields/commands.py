@@ -138,7 +138,7 @@ async def _run(context: Context, target: str, action: str) -> CommandRun | Comma
         target=strawberry.ID(target),
         action=action,
         confirmed=result.confirmed,
-        shown=_properties(result.shown, _titles(description.properties)),
+        shown=_properties(result.read_back, _titles(description.properties)),
     )
 
 

@@ -338,8 +338,8 @@ export const EndSession = graphql(
   `,
   [ENDED],
 );
-export const EndOthers = graphql(`
-  mutation EndOthers {
+export const EndOtherSessions = graphql(`
+  mutation EndOtherSessions {
     endOtherSessions
   }
 `);

@@ -1,5 +1,5 @@
 import { session } from '../live/session.svelte';
-import { ask, change } from './client';
+import { runQuery, runMutation } from './client';
 import { graphql } from './graphql';
 
 /** Why something was not done; `path` names the field that it is about. */
@@ -18,10 +18,10 @@ const Me = graphql(`
 `);
 
 /** Asks who sits here, once a page load. */
-export function whoIsThere(): void {
+export function fetchCurrentUser(): void {
   if (session.isKnown) return;
   // Without an answer the rail shows neither; the page's own questions tell what is wrong.
-  ask(Me, {}).then(
+  runQuery(Me, {}).then(
     (data) => session.setUser(data.me),
     () => undefined,
   );
@@ -145,10 +145,10 @@ export interface MailedLink {
 }
 
 /** What a mailed link is for. Rejects with `ApiError`, or with a `Problem` where it is spent. */
-export async function lookAt(token: string): Promise<MailedLink> {
-  const { answer } = await ask(Link, { token });
+export async function fetchMailedLink(token: string): Promise<MailedLink> {
+  const { answer } = await runQuery(Link, { token });
   if (answer.__typename === 'MailedLink') return answer;
   throw { message: answer.message, path: answer.path } satisfies Problem;
 }
 
-export { change };
+export { runMutation };

@@ -132,19 +132,19 @@ function explain(error: CombinedError): ApiError {
 }
 
 /** Ask once. Rejects with `ApiError`. */
-export async function ask<Data, Variables extends AnyVariables>(
+export async function runQuery<Data, Variables extends AnyVariables>(
   document: TypedDocumentNode<Data, Variables>,
   variables: Variables,
 ): Promise<Data> {
   const result = await client.query(document, variables, { requestPolicy: 'network-only' }).toPromise();
   if (result.error) throw explain(result.error);
   if (!result.data) throw new ApiError('The server sent nothing.', false);
-  connection.answered();
+  connection.requestSucceeded();
   return result.data;
 }
 
 /** Change something. Rejects with `ApiError`; failures that are to be expected are part of the answer. */
-export async function change<Data, Variables extends AnyVariables>(
+export async function runMutation<Data, Variables extends AnyVariables>(
   document: TypedDocumentNode<Data, Variables>,
   variables: Variables,
 ): Promise<Data> {
@@ -155,7 +155,7 @@ export async function change<Data, Variables extends AnyVariables>(
 }
 
 /** Watch until the returned function is called. A lost line comes back by itself and is subscribed again. */
-export function watch<Data, Variables extends AnyVariables>(
+export function subscribe<Data, Variables extends AnyVariables>(
   document: TypedDocumentNode<Data, Variables>,
   variables: Variables,
   next: (data: Data) => void,

@@ -18,9 +18,9 @@ export const TREE = graphql(`
   }
 `);
 
-export const TreeOnce = graphql(
+export const TreeNow = graphql(
   `
-    query TreeOnce($tree: Tree!) {
+    query TreeNow($tree: Tree!) {
       energyTree(tree: $tree) {
         ...TreeParts
       }
@@ -40,8 +40,8 @@ export const TreeAt = graphql(
   [TREE],
 );
 
-export const TreeOver = graphql(`
-  query TreeOver($tree: Tree!, $from: DateTime!, $to: DateTime!) {
+export const TreeEnergy = graphql(`
+  query TreeEnergy($tree: Tree!, $from: DateTime!, $to: DateTime!) {
     energyTreeOver(tree: $tree, from: $from, to: $to) {
       from
       until

@@ -43,8 +43,8 @@ export const TasksPage = graphql(`
 
 export type TaskData = ResultOf<typeof TasksPage>['periodicTasks'][number];
 
-export const Mend = graphql(`
-  mutation Mend($names: [ID!]!) {
+export const RepairQueries = graphql(`
+  mutation RepairQueries($names: [ID!]!) {
     answer: mendContinuousQueries(names: $names) {
       __typename
       ... on MendedQueries {

@@ -1,4 +1,4 @@
-import { ask } from './client';
+import { runQuery } from './client';
 import { graphql } from './graphql';
 import type { ResultOf } from './graphql';
 
@@ -39,9 +39,9 @@ export const ReadingsLive = graphql(`
   }
 `);
 
-export const SensorPage = graphql(
+export const SensorList = graphql(
   `
-    query SensorPage($first: Int!, $after: String) {
+    query SensorList($first: Int!, $after: String) {
       sensors(first: $first, after: $after) {
         totalCount
         edges {
@@ -59,9 +59,9 @@ export const SensorPage = graphql(
   [SENSOR],
 );
 
-export const SensorOne = graphql(
+export const SensorByName = graphql(
   `
-    query SensorOne($name: ID!) {
+    query SensorByName($name: ID!) {
       sensor(name: $name) {
         ...SensorParts
       }
@@ -71,8 +71,8 @@ export const SensorOne = graphql(
 );
 
 /** What is known of a sensor besides its readings. */
-export const SensorBackground = graphql(`
-  query SensorBackground($sensors: [ID!]!) {
+export const SensorContextPage = graphql(`
+  query SensorContextPage($sensors: [ID!]!) {
     devices {
       name
       state
@@ -122,7 +122,7 @@ export const SensorBackground = graphql(`
   }
 `);
 
-export type BackgroundData = ResultOf<typeof SensorBackground>;
+export type SensorContextData = ResultOf<typeof SensorContextPage>;
 
 export const SensorSearch = graphql(
   `
@@ -140,9 +140,9 @@ export const SensorSearch = graphql(
   [SENSOR],
 );
 
-export const SensorsNamed = graphql(
+export const SensorsByName = graphql(
   `
-    query SensorsNamed($names: [ID!]!, $first: Int!) {
+    query SensorsByName($names: [ID!]!, $first: Int!) {
       sensors(names: $names, first: $first) {
         edges {
           node {
@@ -156,11 +156,11 @@ export const SensorsNamed = graphql(
 );
 
 /** Sensors by name, in one question; null for a name that there is not. */
-export async function sensorsNamed(names: readonly string[]): Promise<ReadonlyMap<string, SensorData | null>> {
-  const { sensors } = await ask(SensorsNamed, { names: [...names], first: Math.max(1, names.length) });
+export async function fetchSensorsByName(names: readonly string[]): Promise<ReadonlyMap<string, SensorData | null>> {
+  const { sensors } = await runQuery(SensorsByName, { names: [...names], first: Math.max(1, names.length) });
   const found = new Map<string, SensorData | null>(names.map((name) => [name, null]));
   for (const { node } of sensors.edges) found.set(node.name, node);
   return found;
 }
 
-export type SensorData = NonNullable<ResultOf<typeof SensorOne>['sensor']>;
+export type SensorData = NonNullable<ResultOf<typeof SensorByName>['sensor']>;

@@ -1,8 +1,8 @@
 import { graphql } from './graphql';
 import type { ResultOf } from './graphql';
 
-export const SeriesOf = graphql(`
-  query SeriesOf($sensors: [ID!], $nodes: [ID!], $from: DateTime!, $to: DateTime, $points: Int!) {
+export const ChartSeries = graphql(`
+  query ChartSeries($sensors: [ID!], $nodes: [ID!], $from: DateTime!, $to: DateTime, $points: Int!) {
     series(sensors: $sensors, nodes: $nodes, from: $from, to: $to, maxPoints: $points, statistics: [MEAN, MIN, MAX]) {
       sensor
       node
@@ -18,8 +18,8 @@ export const SeriesOf = graphql(`
   }
 `);
 
-export const StatisticsOf = graphql(`
-  query StatisticsOf($sensor: ID!, $from: DateTime!, $to: DateTime, $window: Window!, $points: Int!) {
+export const SeriesStatistics = graphql(`
+  query SeriesStatistics($sensor: ID!, $from: DateTime!, $to: DateTime, $window: Window!, $points: Int!) {
     series(
       sensors: [$sensor]
       from: $from
@@ -42,8 +42,8 @@ export const StatisticsOf = graphql(`
   }
 `);
 
-export const SparksOf = graphql(`
-  query SparksOf($sensors: [ID!]!, $from: DateTime!) {
+export const Sparklines = graphql(`
+  query Sparklines($sensors: [ID!]!, $from: DateTime!) {
     series(sensors: $sensors, from: $from, window: M1, maxPoints: 61, statistics: []) {
       sensor
       values
@@ -80,8 +80,8 @@ export const MeasurementsPage = graphql(`
 `);
 
 /** Where the past of some series begins: by days for years, by hours for what is newer than a day. */
-export const BeginningOf = graphql(`
-  query BeginningOf($sensors: [ID!], $nodes: [ID!], $years: DateTime!, $weeks: DateTime!, $points: Int!) {
+export const FirstData = graphql(`
+  query FirstData($sensors: [ID!], $nodes: [ID!], $years: DateTime!, $weeks: DateTime!, $points: Int!) {
     days: series(sensors: $sensors, nodes: $nodes, from: $years, window: D1, maxPoints: $points, statistics: []) {
       timestamps
       values
@@ -93,6 +93,6 @@ export const BeginningOf = graphql(`
   }
 `);
 
-export type SeriesData = ResultOf<typeof SeriesOf>['series'][number];
+export type SeriesData = ResultOf<typeof ChartSeries>['series'][number];
 
-export type StatisticsData = ResultOf<typeof StatisticsOf>['series'][number];
+export type StatisticsData = ResultOf<typeof SeriesStatistics>['series'][number];

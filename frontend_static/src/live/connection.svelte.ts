@@ -6,7 +6,7 @@ export type ConnectionState = 'idle' | 'connecting' | 'live' | 'lost';
 class Connection {
   #state = $state<ConnectionState>('idle');
   #newest = $state<number | null>(null);
-  #hurry: (() => void) | undefined;
+  #endWait: (() => void) | undefined;
 
   constructor() {
     addEventListener('online', () => this.retryNow());
@@ -41,22 +41,22 @@ class Connection {
   }
 
   /** A plain request came through; says nothing about the socket. */
-  answered(): void {
+  requestSucceeded(): void {
     if (this.#state === 'lost') this.retryNow();
   }
 
   /** Data of this time arrived. */
-  fresh(time: number): void {
+  noteData(time: number): void {
     if (this.#newest === null || time > this.#newest) this.#newest = time;
   }
 
   /** Another page, other data. */
-  forget(): void {
+  resetAge(): void {
     this.#newest = null;
   }
 
   retryNow(): void {
-    this.#hurry?.();
+    this.#endWait?.();
   }
 
   /** Waits longer from try to try, up to 10 s, with some chance in it so that many pages do not come back at once. */
@@ -64,12 +64,12 @@ class Connection {
     const wait = Math.min(10_000, 500 * 2 ** retries) * (0.7 + 0.6 * Math.random());
     await new Promise<void>((resolve) => {
       const timer = setTimeout(resolve, wait);
-      this.#hurry = () => {
+      this.#endWait = () => {
         clearTimeout(timer);
         resolve();
       };
     });
-    this.#hurry = undefined;
+    this.#endWait = undefined;
   }
 }
 

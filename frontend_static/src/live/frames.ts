@@ -1,5 +1,5 @@
-/** Does work at most once a frame, and at most once in `least` ms: what comes faster than that is conflated. */
-export function oncePerFrame(work: () => void, least = 0): { ask: () => void; cancel: () => void } {
+/** Does work at most once a frame, and at most once in `minIntervalMs` ms: what comes faster than that is conflated. */
+export function throttleToFrames(work: () => void, minIntervalMs = 0): { schedule: () => void; cancel: () => void } {
   let frame = 0;
   let timer: ReturnType<typeof setTimeout> | undefined;
   let last = -Infinity;
@@ -13,9 +13,9 @@ export function oncePerFrame(work: () => void, least = 0): { ask: () => void; ca
     });
   };
   return {
-    ask: () => {
+    schedule: () => {
       if (frame !== 0 || timer !== undefined) return;
-      const wait = last + least - performance.now();
+      const wait = last + minIntervalMs - performance.now();
       if (wait > 0) timer = setTimeout(draw, wait);
       else draw();
     },

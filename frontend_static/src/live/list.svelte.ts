@@ -1,15 +1,15 @@
-import { type ApiError, watch } from '../api/client';
+import { type ApiError, subscribe } from '../api/client';
 import type { TypedDocumentNode } from '@urql/core';
 import { clock } from './clock.svelte';
 import { connection } from './connection.svelte';
-import { oncePerFrame } from './frames';
+import { throttleToFrames } from './frames';
 
 /** Things by their keys, kept up by a subscription that sends all of them first and then what changed. */
 export class LiveList<T> {
   #items = $state.raw<ReadonlyMap<string, T>>(new Map());
   #ready = $state(false);
   #error = $state.raw<ApiError | null>(null);
-  #coming = new Map<string, T>();
+  #pending = new Map<string, T>();
 
   constructor(private readonly key: (item: T) => string) {}
 
@@ -25,42 +25,42 @@ export class LiveList<T> {
     return this.#error;
   }
 
-  /** Takes items over; `whole`: there are no others. */
-  take(items: readonly T[], whole: boolean): void {
-    const next = whole ? new Map<string, T>() : new Map(this.#items);
+  /** Takes items over; `replacesAll`: there are no others. */
+  update(items: readonly T[], replacesAll: boolean): void {
+    const next = replacesAll ? new Map<string, T>() : new Map(this.#items);
     for (const item of items) next.set(this.key(item), item);
     this.#items = next;
     this.#ready = true;
   }
 
-  drop(key: string): void {
+  remove(key: string): void {
     this.#items = new Map([...this.#items].filter(([k]) => k !== key));
   }
 
   watch<Data>(
     document: TypedDocumentNode<Data, Record<string, never>>,
     of: (data: Data) => { snapshot: boolean; items: readonly T[] },
-    whole = true,
+    replacesAll = true,
   ): () => void {
-    const frame = oncePerFrame(() => {
-      connection.fresh(clock.read());
-      if (this.#coming.size === 0) return;
-      this.take([...this.#coming.values()], false);
-      this.#coming = new Map();
+    const frame = throttleToFrames(() => {
+      connection.noteData(clock.read());
+      if (this.#pending.size === 0) return;
+      this.update([...this.#pending.values()], false);
+      this.#pending = new Map();
     });
-    const stop = watch(
+    const stop = subscribe(
       document,
       {},
       (data) => {
         const { snapshot, items } = of(data);
         this.#error = null;
-        if (snapshot && whole) {
-          this.#coming = new Map();
-          this.take(items, true);
+        if (snapshot && replacesAll) {
+          this.#pending = new Map();
+          this.update(items, true);
         } else {
-          for (const item of items) this.#coming.set(this.key(item), item);
+          for (const item of items) this.#pending.set(this.key(item), item);
         }
-        frame.ask();
+        frame.schedule();
       },
       (error) => (this.#error = error),
     );

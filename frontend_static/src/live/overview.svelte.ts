@@ -1,9 +1,9 @@
-import { ask } from '../api/client';
+import { runQuery } from '../api/client';
 import { DayRefresh, type DayData, OverviewRefresh, type OverviewData, OverviewPage } from '../api/overview';
 import type { SeriesData } from '../api/series';
-import { sameHours } from '../lib/tree/dayComparison';
+import { comparedHours } from '../lib/tree/dayComparison';
 import type { RootIds } from '../lib/tree/totals';
-import { isLive, type Range, spanOf, stamp } from '../lib/format/time';
+import { isLive, type Range, spanOf, toIso } from '../lib/format/time';
 import { clock } from './clock.svelte';
 import { session } from './session.svelte';
 import { LiveTree } from './tree.svelte';
@@ -35,8 +35,8 @@ export class LiveOverview {
   /** Load everything at once. Return the series of the two totals over `range`. */
   async load(range: Range, points: number): Promise<SeriesData[]> {
     const { from, to } = spanOf(range, clock.read());
-    const end = isLive(range) ? {} : { to: stamp(to) };
-    const data = await ask(OverviewPage, { from: stamp(from), ...end, points, ...comparedHours() });
+    const end = isLive(range) ? {} : { to: toIso(to) };
+    const data = await runQuery(OverviewPage, { from: toIso(from), ...end, points, ...hourVariables() });
     this.consumption.seed(data.consumptionTree);
     this.production.seed(data.productionTree);
     this.#figures = data.overview;
@@ -53,8 +53,8 @@ export class LiveOverview {
         if (!document.hidden && this.#figures) refresh().catch(() => undefined);
       }, ms);
     const timers = [
-      repeat(async () => (this.#figures = (await ask(OverviewRefresh, {})).overview), REFRESH_MS),
-      repeat(async () => (this.#day = await ask(DayRefresh, comparedHours())), DAY_REFRESH_MS),
+      repeat(async () => (this.#figures = (await runQuery(OverviewRefresh, {})).overview), REFRESH_MS),
+      repeat(async () => (this.#day = await runQuery(DayRefresh, hourVariables())), DAY_REFRESH_MS),
     ];
     return () => {
       timers.forEach(clearInterval);
@@ -63,13 +63,13 @@ export class LiveOverview {
   }
 }
 
-function comparedHours() {
-  const { today, yesterday, week } = sameHours(clock.read());
+function hourVariables() {
+  const { today, yesterday, week } = comparedHours(clock.read());
   return {
-    today: stamp(today.from),
-    yesterday: stamp(yesterday.from),
-    yesterdayTo: stamp(yesterday.to),
-    week: stamp(week.from),
-    weekTo: stamp(week.to),
+    today: toIso(today.from),
+    yesterday: toIso(yesterday.from),
+    yesterdayTo: toIso(yesterday.to),
+    week: toIso(week.from),
+    weekTo: toIso(week.to),
   };
 }

@@ -1,7 +1,7 @@
-import { type ApiError, watch } from '../api/client';
+import { type ApiError, subscribe } from '../api/client';
 import { ReadingsLive } from '../api/sensors';
 import { connection } from './connection.svelte';
-import { oncePerFrame } from './frames';
+import { throttleToFrames } from './frames';
 
 /** `time` in epoch milliseconds, `value` in the sensor's unit. */
 export interface LiveReading {
@@ -15,8 +15,8 @@ export class LiveReadings {
   #version = $state(0);
   #error = $state.raw<ApiError | null>(null);
 
-  /** `pace`: least time between two changes of what is shown, in ms; many values on a page need no more than two a second. */
-  constructor(readonly pace = 0) {}
+  /** `minIntervalMs`: least time between two changes of what is shown, in ms; many values on a page need no more than two a second. */
+  constructor(readonly minIntervalMs = 0) {}
 
   /** Reading it in a template follows every change. */
   get version(): number {
@@ -34,18 +34,18 @@ export class LiveReadings {
 
   /** Take a reading that came with a page's first answer. */
   seed(sensor: string, time: number, value: number): void {
-    const known = this.#readings.get(sensor);
-    if (!known || known.time < time) this.#readings.set(sensor, { time, value });
+    const previous = this.#readings.get(sensor);
+    if (!previous || previous.time < time) this.#readings.set(sensor, { time, value });
   }
 
   /** Readings of these sensors, of all if null. `each` gets every reading, even those a frame conflates. */
   watch(sensors: string[] | null, each?: (sensor: string, time: number, value: number) => void): () => void {
     let newest = 0;
-    const frame = oncePerFrame(() => {
-      connection.fresh(newest);
+    const frame = throttleToFrames(() => {
+      connection.noteData(newest);
       this.#version += 1;
-    }, this.pace);
-    const stop = watch(
+    }, this.minIntervalMs);
+    const stop = subscribe(
       ReadingsLive,
       { sensors },
       ({ readings }) => {
@@ -58,7 +58,7 @@ export class LiveReadings {
           each?.(sensor, time, value);
         });
         this.#error = null;
-        if (newest > 0) frame.ask();
+        if (newest > 0) frame.schedule();
       },
       (error) => (this.#error = error),
     );

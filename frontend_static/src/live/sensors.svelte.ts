@@ -1,9 +1,9 @@
-import { ApiError, ask } from '../api/client';
-import { type SensorData, SensorPage } from '../api/sensors';
+import { ApiError, runQuery } from '../api/client';
+import { type SensorData, SensorList } from '../api/sensors';
 import { searchText } from '../lib/sensor/sensorState';
 import { LiveReadings } from './readings.svelte';
 
-const PAGE = 1_000;
+const PAGE_SIZE = 1_000;
 
 export interface SensorRow {
   readonly sensor: SensorData;
@@ -36,7 +36,7 @@ export class LiveSensors {
     const rows: SensorRow[] = [];
     try {
       for (let after: string | null = null, more = true; more;) {
-        const { sensors }: Awaited<ReturnType<typeof page>> = await page(after);
+        const { sensors }: Awaited<ReturnType<typeof fetchPage>> = await fetchPage(after);
         for (const { node } of sensors.edges) {
           rows.push({ sensor: node, text: searchText(node) });
           if (node.latest) this.readings.seed(node.name, Date.parse(node.latest.time), node.latest.value);
@@ -56,4 +56,4 @@ export class LiveSensors {
   }
 }
 
-const page = (after: string | null) => ask(SensorPage, { first: PAGE, after });
+const fetchPage = (after: string | null) => runQuery(SensorList, { first: PAGE_SIZE, after });

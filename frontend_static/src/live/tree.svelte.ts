@@ -1,14 +1,14 @@
 import { untrack } from 'svelte';
-import { type ApiError, ask, watch } from '../api/client';
-import { type EnergyTreeData, TreeAt, type TreeKind, TreeLive, TreeOver } from '../api/energy';
+import { type ApiError, runQuery, subscribe } from '../api/client';
+import { type EnergyTreeData, TreeAt, type TreeKind, TreeLive, TreeEnergy } from '../api/energy';
 import { connection } from './connection.svelte';
 import type { Span } from '../lib/format/time';
-import { stamp } from '../lib/format/time';
+import { toIso } from '../lib/format/time';
 import { shapeKey, type TreeNode, TreeShape } from '../lib/tree/tree';
-import { oncePerFrame } from './frames';
+import { throttleToFrames } from './frames';
 
-/** A still picture of a tree: order and grouping follow it, so that live values do not shuffle what is being read. */
-export interface TreePicture {
+/** A still snapshot of a tree: order and grouping follow it, so that live values do not shuffle what is being read. */
+export interface TreeSnapshot {
   readonly shape: TreeShape;
   readonly amount: (id: string) => number | null;
 }
@@ -18,9 +18,9 @@ export class Tree {
   #nodes = $state.raw<readonly TreeNode[] | null>(null);
   #byId = $derived(new Map(this.nodes.map((n) => [n.id, n])));
   #key = $derived(`${shapeKey(this.nodes)} ${this.root?.amount != null}`);
-  #picture = $derived.by((): TreePicture => {
+  #snapshot = $derived.by((): TreeSnapshot => {
     void this.#key;
-    return pictureOf(untrack(() => this.nodes));
+    return snapshotOf(untrack(() => this.nodes));
   });
 
   /** Parents stand before their children; empty until something arrived. */
@@ -41,16 +41,16 @@ export class Tree {
   }
 
   /** The tree's shape, and its amounts when that shape was first seen. */
-  get picture(): TreePicture {
-    return this.#picture;
+  get snapshot(): TreeSnapshot {
+    return this.#snapshot;
   }
 
-  show(nodes: readonly TreeNode[]): void {
+  setNodes(nodes: readonly TreeNode[]): void {
     this.#nodes = nodes;
   }
 }
 
-/** The tree as it is now. `watch()` keeps it moving until the function it returns is called. */
+/** The tree as it is now. `subscribe()` keeps it moving until the function it returns is called. */
 export class LiveTree extends Tree {
   #error = $state.raw<ApiError | null>(null);
 
@@ -64,20 +64,20 @@ export class LiveTree extends Tree {
 
   /** Take a tree that came with a page's first answer. */
   seed(tree: EnergyTreeData): void {
-    this.show(momentOf(tree));
+    this.setNodes(toNodes(tree));
     this.#error = null;
-    connection.fresh(Date.parse(tree.at));
+    connection.noteData(Date.parse(tree.at));
   }
 
   watch(): () => void {
     let newest: EnergyTreeData | undefined;
-    const frame = oncePerFrame(() => newest && this.seed(newest));
-    const stop = watch(
+    const frame = throttleToFrames(() => newest && this.seed(newest));
+    const stop = subscribe(
       TreeLive,
       { tree: this.kind },
       (data) => {
         newest = data.energyTree;
-        frame.ask();
+        frame.schedule();
       },
       (error) => (this.#error = error),
     );
@@ -91,33 +91,33 @@ export class LiveTree extends Tree {
 /** A tree of the past, and what its figures stand for. */
 export interface PastTree {
   readonly nodes: readonly TreeNode[];
-  readonly picture: TreePicture;
+  readonly snapshot: TreeSnapshot;
   readonly span: Span;
 }
 
-export async function treeAt(tree: TreeKind, at: number): Promise<PastTree> {
-  const { energyTree } = await ask(TreeAt, { tree, at: stamp(at) });
+export async function loadTreeAt(tree: TreeKind, at: number): Promise<PastTree> {
+  const { energyTree } = await runQuery(TreeAt, { tree, at: toIso(at) });
   const start = Date.parse(energyTree.at);
-  return past(momentOf(energyTree), { from: start, to: start });
+  return toPastTree(toNodes(energyTree), { from: start, to: start });
 }
 
 /** kWh of the server, as Wh: prefixes are chosen where they are shown. */
-export async function treeOver(tree: TreeKind, span: Span): Promise<PastTree> {
-  const { energyTreeOver: over } = await ask(TreeOver, { tree, from: stamp(span.from), to: stamp(span.to) });
+export async function loadTreeEnergy(tree: TreeKind, span: Span): Promise<PastTree> {
+  const { energyTreeOver: over } = await runQuery(TreeEnergy, { tree, from: toIso(span.from), to: toIso(span.to) });
   const nodes = over.nodes.map((n): TreeNode => ({
     ...n,
     amount: n.kwh === null ? null : n.kwh * 1_000,
     sensorsReporting: null,
   }));
-  return past(nodes, { from: Date.parse(over.from), to: Date.parse(over.until) });
+  return toPastTree(nodes, { from: Date.parse(over.from), to: Date.parse(over.until) });
 }
 
-const momentOf = (tree: EnergyTreeData): readonly TreeNode[] =>
+const toNodes = (tree: EnergyTreeData): readonly TreeNode[] =>
   tree.nodes.map((n): TreeNode => ({ ...n, amount: n.watts }));
 
-const past = (nodes: readonly TreeNode[], span: Span): PastTree => ({ nodes, picture: pictureOf(nodes), span });
+const toPastTree = (nodes: readonly TreeNode[], span: Span): PastTree => ({ nodes, snapshot: snapshotOf(nodes), span });
 
-function pictureOf(nodes: readonly TreeNode[]): TreePicture {
+function snapshotOf(nodes: readonly TreeNode[]): TreeSnapshot {
   const amounts = new Map(nodes.map((n) => [n.id, n.amount]));
   return { shape: new TreeShape(nodes), amount: (id) => amounts.get(id) ?? null };
 }

@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import type { DeviceData } from '../../api/devices';
-import { worstFirst } from './deviceStates';
+import { sortWorstFirst } from './deviceStates';
 
 const device = (name: string, state: DeviceData['state'], errorRate = 0): DeviceData => ({
   name,
@@ -26,7 +26,7 @@ const device = (name: string, state: DeviceData['state'], errorRate = 0): Device
 
 describe('devices', () => {
   it('stand with the worst first, then by how often they fail, then by name', () => {
-    const found = worstFirst([
+    const found = sortWorstFirst([
       device('pdu 10', 'OK'),
       device('pdu 9', 'OK'),
       device('poe', 'OK', 0.2),

@@ -1,24 +1,24 @@
 import type { DeviceData } from '../../api/devices';
 import type { IconName } from '../ui/icons';
 
-interface Look {
-  readonly word: string;
+interface StateStyle {
+  readonly label: string;
   readonly icon: IconName;
   readonly tone: 'good' | 'warn' | 'bad' | 'plain';
   /** The worst first. */
   readonly rank: number;
 }
 
-export const DEVICE_STATES: Record<DeviceData['state'], Look> = {
-  REFUSED: { word: 'Refused', icon: 'warn', tone: 'bad', rank: 0 },
-  LOST: { word: 'Lost', icon: 'silent', tone: 'bad', rank: 1 },
-  UNHEARD: { word: 'Unheard', icon: 'offline', tone: 'warn', rank: 2 },
-  STARTING: { word: 'Starting', icon: 'more', tone: 'plain', rank: 3 },
-  OK: { word: 'Answers', icon: 'check', tone: 'good', rank: 4 },
+export const DEVICE_STATES: Record<DeviceData['state'], StateStyle> = {
+  REFUSED: { label: 'Refused', icon: 'warn', tone: 'bad', rank: 0 },
+  LOST: { label: 'Lost', icon: 'silent', tone: 'bad', rank: 1 },
+  UNHEARD: { label: 'Unheard', icon: 'offline', tone: 'warn', rank: 2 },
+  STARTING: { label: 'Starting', icon: 'more', tone: 'plain', rank: 3 },
+  OK: { label: 'Answers', icon: 'check', tone: 'good', rank: 4 },
 };
 
 /** The worst first, then those that fail most often, then by name. */
-export function worstFirst(devices: readonly DeviceData[]): DeviceData[] {
+export function sortWorstFirst(devices: readonly DeviceData[]): DeviceData[] {
   const rank = (d: DeviceData): number => DEVICE_STATES[d.state].rank;
   return [...devices].sort(
     (a, b) => rank(a) - rank(b) || b.errorRate - a.errorRate || a.name.localeCompare(b.name, 'en', { numeric: true }),

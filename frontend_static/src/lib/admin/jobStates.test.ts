@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import type { JobData } from '../../api/jobs';
-import { activeFirst, JOB_STATES, timing } from './jobStates';
+import { sortActiveFirst, JOB_STATES, timingText } from './jobStates';
 
 const job = (id: string, more: Partial<JobData> = {}): JobData => ({
   id,
@@ -33,7 +33,7 @@ const now = Date.parse('2026-11-24T10:02:00Z');
 describe('jobs', () => {
   it('stand with those at work first, then the newest', () => {
     const ended = { ended: '2026-11-24T10:01:00Z', state: 'FINISHED' as const };
-    expect(activeFirst([job('1', ended), job('2'), job('10', ended), job('9')]).map((j) => j.id)).toEqual([
+    expect(sortActiveFirst([job('1', ended), job('2'), job('10', ended), job('9')]).map((j) => j.id)).toEqual([
       '9',
       '2',
       '10',
@@ -42,9 +42,9 @@ describe('jobs', () => {
   });
 
   it('say how long they take, or took', () => {
-    expect(timing(job('1'), now)).toBe('for 2 min');
-    expect(timing(job('1', { secondsLeft: 30 }), now)).toBe('30 s left');
-    expect(timing(job('1', { ended: '2026-11-24T10:01:00Z' }), now)).toBe('took 60 s');
+    expect(timingText(job('1'), now)).toBe('for 2 min');
+    expect(timingText(job('1', { secondsLeft: 30 }), now)).toBe('30 s left');
+    expect(timingText(job('1', { ended: '2026-11-24T10:01:00Z' }), now)).toBe('took 60 s');
   });
 
   it('offer nothing where nothing is left to do', () => {

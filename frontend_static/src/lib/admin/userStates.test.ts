@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import type { UserData } from '../../api/accounts';
-import { actionsOf, fullName, kindWords } from './userStates';
+import { allowedActions, fullName, kindLabel } from './userStates';
 
 const user = (more: Partial<UserData>): UserData => ({
   id: '1',
@@ -17,15 +17,15 @@ const user = (more: Partial<UserData>): UserData => ({
 
 describe('users', () => {
   it('can be let in, shut out and made administrators, by their state', () => {
-    expect(actionsOf(user({ state: 'WAITING_AUTHORIZATION' }))).toEqual(['approve', 'disapprove']);
-    expect(actionsOf(user({}))).toEqual(['deauthorize', 'promote']);
-    expect(actionsOf(user({ isAdmin: true }))).toEqual(['deauthorize', 'demote']);
-    expect(actionsOf(user({ state: 'UNAUTHORIZED' }))).toEqual(['reauthorize']);
-    expect(actionsOf(user({ state: 'CREATED' }))).toEqual([]);
+    expect(allowedActions(user({ state: 'WAITING_AUTHORIZATION' }))).toEqual(['approve', 'disapprove']);
+    expect(allowedActions(user({}))).toEqual(['deauthorize', 'promote']);
+    expect(allowedActions(user({ isAdmin: true }))).toEqual(['deauthorize', 'demote']);
+    expect(allowedActions(user({ state: 'UNAUTHORIZED' }))).toEqual(['reauthorize']);
+    expect(allowedActions(user({ state: 'CREATED' }))).toEqual([]);
   });
 
   it('are named as people are', () => {
     expect(fullName(user({}))).toBe('Anna');
-    expect(kindWords('LOG_IN_FAILED')).toBe('Log in failed');
+    expect(kindLabel('LOG_IN_FAILED')).toBe('Log in failed');
   });
 });

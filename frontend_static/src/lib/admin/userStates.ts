@@ -1,23 +1,23 @@
 import type { AuditData, UserAction, UserData } from '../../api/accounts';
 import type { IconName } from '../ui/icons';
 
-interface Look {
-  readonly word: string;
+interface StateStyle {
+  readonly label: string;
   readonly icon: IconName;
   readonly tone: 'good' | 'warn' | 'bad' | 'plain';
   readonly actions: readonly UserAction[];
 }
 
-export const USER_STATES: Record<UserData['state'], Look> = {
-  CREATED: { word: 'Created', icon: 'more', tone: 'plain', actions: [] },
-  WAITING_CONFIRMATION_EMAIL: { word: 'Address not confirmed', icon: 'more', tone: 'plain', actions: [] },
-  CONFIRMED: { word: 'Confirmed', icon: 'more', tone: 'plain', actions: [] },
-  WAITING_AUTHORIZATION: { word: 'Waits for you', icon: 'warn', tone: 'warn', actions: ['approve', 'disapprove'] },
-  AUTHORIZED: { word: 'Authorized', icon: 'check', tone: 'good', actions: ['deauthorize'] },
-  UNAUTHORIZED: { word: 'Not authorized', icon: 'close', tone: 'bad', actions: ['reauthorize'] },
+export const USER_STATES: Record<UserData['state'], StateStyle> = {
+  CREATED: { label: 'Created', icon: 'more', tone: 'plain', actions: [] },
+  WAITING_CONFIRMATION_EMAIL: { label: 'Address not confirmed', icon: 'more', tone: 'plain', actions: [] },
+  CONFIRMED: { label: 'Confirmed', icon: 'more', tone: 'plain', actions: [] },
+  WAITING_AUTHORIZATION: { label: 'Waits for you', icon: 'warn', tone: 'warn', actions: ['approve', 'disapprove'] },
+  AUTHORIZED: { label: 'Authorized', icon: 'check', tone: 'good', actions: ['deauthorize'] },
+  UNAUTHORIZED: { label: 'Not authorized', icon: 'close', tone: 'bad', actions: ['reauthorize'] },
 };
 
-export const USER_WORDS: Record<UserAction, string> = {
+export const USER_ACTION_LABELS: Record<UserAction, string> = {
   approve: 'Approve',
   disapprove: 'Disapprove',
   deauthorize: 'Deauthorize',
@@ -27,7 +27,7 @@ export const USER_WORDS: Record<UserAction, string> = {
 };
 
 /** What may be done with a user: by state, and only who is in can be an administrator. */
-export function actionsOf(user: UserData): readonly UserAction[] {
+export function allowedActions(user: UserData): readonly UserAction[] {
   const role: UserAction[] = user.isAdmin ? ['demote'] : user.state === 'AUTHORIZED' ? ['promote'] : [];
   return [...USER_STATES[user.state].actions, ...role];
 }
@@ -37,18 +37,18 @@ export function fullName(user: UserData): string {
 }
 
 /** LOG_IN_FAILED as "Log in failed". */
-export function kindWords(kind: AuditData['kind']): string {
+export function kindLabel(kind: AuditData['kind']): string {
   const words = kind.toLowerCase().replaceAll('_', ' ');
   return words.charAt(0).toUpperCase() + words.slice(1);
 }
 
-export const AUDIT_GROUPS: Record<string, { word: string; kinds: AuditData['kind'][] }> = {
+export const AUDIT_GROUPS: Record<string, { label: string; kinds: AuditData['kind'][] }> = {
   access: {
-    word: 'Log-ins',
+    label: 'Log-ins',
     kinds: ['LOGGED_IN', 'LOG_IN_FAILED', 'LOGGED_OUT', 'SESSION_ENDED', 'RESET_ASKED', 'PASSWORD_CHANGED'],
   },
   people: {
-    word: 'People',
+    label: 'People',
     kinds: [
       'SIGNED_UP',
       'CONFIRMED',
@@ -60,6 +60,6 @@ export const AUDIT_GROUPS: Record<string, { word: string; kinds: AuditData['kind
       'PROFILE_CHANGED',
     ],
   },
-  keys: { word: 'Keys and tokens', kinds: ['TOKEN_MADE', 'TOKEN_DELETED', 'TOKEN_USED', 'KEY_MADE', 'KEY_DELETED'] },
-  commands: { word: 'Commands', kinds: ['COMMAND', 'CORRECTION'] },
+  keys: { label: 'Keys and tokens', kinds: ['TOKEN_MADE', 'TOKEN_DELETED', 'TOKEN_USED', 'KEY_MADE', 'KEY_DELETED'] },
+  commands: { label: 'Commands', kinds: ['COMMAND', 'CORRECTION'] },
 };

@@ -1,8 +1,8 @@
 import { describe, expect, it } from 'vitest';
-import { assign } from './seriesColours';
-import { byUnit, type Measured, toCsv } from './chartable';
+import { assignColours } from './seriesColours';
+import { groupByUnit, type ChartableSeries, toCsv } from './chartable';
 
-const one = (id: string, unit: string): Measured => ({
+const one = (id: string, unit: string): ChartableSeries => ({
   kind: 'sensor',
   id,
   label: id,
@@ -13,7 +13,7 @@ const one = (id: string, unit: string): Measured => ({
 
 describe('what is charted', () => {
   it('has one chart a unit, however the description spells it', () => {
-    const groups = byUnit([one('a', 'W'), one('b', 'celsius'), one('c', 'watt'), one('d', '°C')]);
+    const groups = groupByUnit([one('a', 'W'), one('b', 'celsius'), one('c', 'watt'), one('d', '°C')]);
     expect(groups.map((g) => [g.title, g.series.map((s) => s.id)])).toEqual([
       ['Power, W', ['a', 'c']],
       ['Temperature, °C', ['b', 'd']],
@@ -21,13 +21,13 @@ describe('what is charted', () => {
   });
 
   it('keeps the colours of what stays', () => {
-    const first = assign(new Map(), ['a', 'b', 'c']);
+    const first = assignColours(new Map(), ['a', 'b', 'c']);
     expect([...first]).toEqual([
       ['a', 0],
       ['b', 1],
       ['c', 2],
     ]);
-    const second = assign(first, ['b', 'c', 'd', 'e']);
+    const second = assignColours(first, ['b', 'c', 'd', 'e']);
     expect([...second]).toEqual([
       ['b', 1],
       ['c', 2],

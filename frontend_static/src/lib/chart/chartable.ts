@@ -1,8 +1,8 @@
 import type { Line } from './series';
-import { symbol } from '../format/format';
+import { unitSymbol } from '../format/format';
 
 /** A series that can be charted: a sensor, or a node of an energy tree. */
-export interface Measured {
+export interface ChartableSeries {
   readonly kind: 'sensor' | 'node';
   /** The sensor's name, the node's id. */
   readonly id: string;
@@ -14,17 +14,17 @@ export interface Measured {
 }
 
 /** More lines in one view than this help nobody, and cost the server much. */
-export const MOST_SERIES = 64;
+export const MAX_SERIES = 64;
 
 /** One name for sensors and nodes together. */
-export function keyOf(kind: 'sensor' | 'node', id: string): string {
+export function seriesKey(kind: 'sensor' | 'node', id: string): string {
   return `${kind}:${id}`;
 }
 
 export interface UnitGroup {
   readonly unit: string;
   readonly title: string;
-  readonly series: readonly Measured[];
+  readonly series: readonly ChartableSeries[];
 }
 
 const QUANTITIES: Record<string, string> = {
@@ -46,10 +46,10 @@ const QUANTITIES: Record<string, string> = {
 };
 
 /** One chart a unit, in the order in which the units were first chosen. */
-export function byUnit(series: readonly Measured[]): UnitGroup[] {
-  const groups = new Map<string, Measured[]>();
+export function groupByUnit(series: readonly ChartableSeries[]): UnitGroup[] {
+  const groups = new Map<string, ChartableSeries[]>();
   for (const one of series) {
-    const unit = symbol(one.unit);
+    const unit = unitSymbol(one.unit);
     groups.set(unit, [...(groups.get(unit) ?? []), one]);
   }
   return [...groups].map(([unit, members]) => ({

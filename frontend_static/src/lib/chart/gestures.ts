@@ -2,7 +2,7 @@ import type uPlot from 'uplot';
 import type { Span } from '../format/time';
 
 /** Moving a chart by hand: one finger, or the mouse with Shift held, pans; two fingers zoom. The span follows at once and is said when the hand lets go. */
-export function handle(
+export function attachGestures(
   plot: uPlot,
   spanNow: () => Span,
   done: (span: Span) => void,
@@ -30,7 +30,7 @@ export function handle(
   function move(event: PointerEvent): void {
     if (!fingers.has(event.pointerId) || !start) return;
     fingers.set(event.pointerId, event.clientX);
-    next = followed(start.span, start.at, places(), over.getBoundingClientRect());
+    next = transformSpan(start.span, start.at, places(), over.getBoundingClientRect());
     plot.setScale('x', { min: next.from, max: next.to });
   }
 
@@ -63,7 +63,7 @@ export function handle(
 }
 
 /** The span under which what was under the fingers is under them again. */
-export function followed(
+export function transformSpan(
   span: Span,
   before: readonly number[],
   now: readonly number[],

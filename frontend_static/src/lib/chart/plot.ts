@@ -1,14 +1,14 @@
 import uPlot from 'uplot';
-import { resolveColour, thin } from './seriesColours';
-import { quantity, symbol } from '../format/format';
+import { resolveColour, withAlpha } from './seriesColours';
+import { toQuantity, unitSymbol } from '../format/format';
 import { align, type Line, partialSpans } from './series';
 import type { Span } from '../format/time';
 
 /** Axes of these start at zero: a bar or a line of power means nothing without its foot. */
-const FROM_ZERO = new Set(['W', 'kW', 'Wh', 'kWh', 'VA', 'A']);
+const ZERO_BASED_UNITS = new Set(['W', 'kW', 'Wh', 'kWh', 'VA', 'A']);
 const FONT = '11px Inter, "Inter fallback", system-ui, sans-serif';
 const BAND_ALPHA = 0.17;
-/** Beyond so many points in all, lines are drawn thin: they read better so close to each other, and thick ones take ten times as long. */
+/** Beyond so many points in all, lines are seriesAndBands thin: they read better so close to each other, and thick ones take ten times as long. */
 const DENSE = 4_000;
 const WIDTH = { dense: 1, usual: 1.6 };
 const DAY = 86_400_000;
@@ -16,7 +16,7 @@ const FADED = 0.2;
 
 export interface PlotOptions {
   readonly host: HTMLElement;
-  /** Those drawn now. */
+  /** Those seriesAndBands now. */
   readonly lines: () => readonly Line[];
   readonly height: number;
   readonly span: () => Span;
@@ -28,12 +28,12 @@ export interface PlotOptions {
 /** What makes two sets of lines drawable by one plot; if it changes, the plot is made anew. */
 export function plotKey(lines: readonly Line[]): string {
   return [
-    weight(lines),
+    lineWidth(lines),
     ...lines.map((l) => [l.id, l.unit, l.colour, l.dash?.join('-'), l.min !== undefined].join('~')),
   ].join('|');
 }
 
-function weight(lines: readonly Line[]): number {
+function lineWidth(lines: readonly Line[]): number {
   return lines.reduce((n, l) => n + l.times.length, 0) > DENSE ? WIDTH.dense : WIDTH.usual;
 }
 
@@ -58,8 +58,8 @@ export function makePlot(options: PlotOptions): uPlot {
   const ink = resolveColour(host, '--ink-3');
   const grid = resolveColour(host, '--grid');
   const warn = resolveColour(host, '--warn');
-  const units = [...new Set(lines.map((l) => symbol(l.unit)))];
-  const { series, bands } = drawn(host, lines);
+  const units = [...new Set(lines.map((l) => unitSymbol(l.unit)))];
+  const { series, bands } = seriesAndBands(host, lines);
   return new uPlot(
     {
       width: host.clientWidth,
@@ -137,7 +137,7 @@ function sharedCursor(key: string): uPlot.Cursor.Sync {
 }
 
 /** Let one line stand out; null: all alike. */
-export function emphasise(plot: uPlot, lines: readonly Line[], id: string | null): void {
+export function highlightLine(plot: uPlot, lines: readonly Line[], id: string | null): void {
   let at = 1;
   for (const line of lines) {
     if (line.min && line.max) at += 2;
@@ -147,15 +147,15 @@ export function emphasise(plot: uPlot, lines: readonly Line[], id: string | null
   plot.setSeries(null, { focus: false });
 }
 
-function drawn(host: HTMLElement, lines: readonly Line[]): { series: uPlot.Series[]; bands: uPlot.Band[] } {
+function seriesAndBands(host: HTMLElement, lines: readonly Line[]): { series: uPlot.Series[]; bands: uPlot.Band[] } {
   const series: uPlot.Series[] = [{}];
   const bands: uPlot.Band[] = [];
-  const width = weight(lines);
+  const width = lineWidth(lines);
   for (const line of lines) {
     const colour = resolveColour(host, line.colour);
-    const scale = symbol(line.unit);
+    const scale = unitSymbol(line.unit);
     if (line.min && line.max) {
-      bands.push({ series: [series.length, series.length + 1], fill: thin(colour, BAND_ALPHA) });
+      bands.push({ series: [series.length, series.length + 1], fill: withAlpha(colour, BAND_ALPHA) });
       const edge: uPlot.Series = { scale, points: { show: false }, stroke: 'transparent', width: 0 };
       series.push(edge, { ...edge });
     }
@@ -174,7 +174,7 @@ function drawn(host: HTMLElement, lines: readonly Line[]): { series: uPlot.Serie
 function rangeOf(unit: string): (u: uPlot, low: number | null, high: number | null) => uPlot.Range.MinMax {
   return (_, low, high) => {
     if (low === null || high === null) return [0, 1];
-    if (FROM_ZERO.has(unit)) {
+    if (ZERO_BASED_UNITS.has(unit)) {
       const room = Math.max(high - Math.min(0, low), 1e-3) * 0.06;
       return [low < 0 ? low - room : 0, high > 0 ? high + room : 0];
     }
@@ -186,9 +186,9 @@ function rangeOf(unit: string): (u: uPlot, low: number | null, high: number | nu
 /** Ticks in one prefix, with as many decimals as their step needs; the topmost says the unit. */
 export function valueLabels(splits: readonly number[], unit: string): string[] {
   const top = splits.reduce((m, v) => Math.max(m, Math.abs(v)), 0);
-  const shown = quantity(top, unit).unit;
+  const shown = toQuantity(top, unit).unit;
   const base = unit === 'kW' ? 1e3 : 1;
-  const factor = shown === symbol(unit) ? 1 : ({ k: 1e3, M: 1e6, G: 1e9 }[shown[0] ?? ''] ?? 1) / base;
+  const factor = shown === unitSymbol(unit) ? 1 : ({ k: 1e3, M: 1e6, G: 1e9 }[shown[0] ?? ''] ?? 1) / base;
   const step = Math.abs((splits[1] ?? 0) - (splits[0] ?? 0)) / factor;
   // As few decimals as still tell the step exactly: a tick of 2.5 that says 3 lies.
   const exact = (d: number): boolean => Math.abs(step * 10 ** d - Math.round(step * 10 ** d)) < 1e-6;

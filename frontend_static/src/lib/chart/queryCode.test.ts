@@ -1,8 +1,8 @@
 import { parse } from 'graphql';
 import { describe, expect, it } from 'vitest';
-import { type Asked, requestText } from './queryCode';
+import { type ChartRequest, requestCode } from './queryCode';
 
-const asked: Asked = {
+const request: ChartRequest = {
   sensors: ['ecotype-37_pdu-Z1.10', 'a "quoted" name', 'x'],
   nodes: ['datacenter'],
   span: { from: Date.UTC(2026, 0, 1), to: Date.UTC(2026, 0, 2) },
@@ -11,22 +11,22 @@ const asked: Asked = {
 
 describe("a chart's request in words", () => {
   it('is a valid query', () => {
-    const text = requestText('query', asked, '');
+    const text = requestCode('query', request, '');
     expect(() => parse(text)).not.toThrow();
     expect(text).toContain('from: "2026-01-01T00:00:00Z"');
     expect(text).toContain('sensors: ["ecotype-37_pdu-Z1.10", "a \\"quoted\\" name", "x"]');
   });
 
-  it('leaves out what is not asked for', () => {
-    expect(requestText('query', { ...asked, sensors: [] }, '')).not.toContain('sensors');
+  it('leaves out what is not request for', () => {
+    expect(requestCode('query', { ...request, sensors: [] }, '')).not.toContain('sensors');
   });
 
   it('is a body that curl can send', () => {
-    const text = requestText('curl', asked, 'http://here');
+    const text = requestCode('curl', request, 'http://here');
     const body = JSON.parse(text.split('\n').slice(2, -1).join('\n')) as { query: string; variables: object };
     expect(() => parse(body.query)).not.toThrow();
     expect(body.variables).toEqual({
-      sensors: asked.sensors,
+      sensors: request.sensors,
       nodes: ['datacenter'],
       from: '2026-01-01T00:00:00Z',
       to: '2026-01-02T00:00:00Z',
@@ -35,7 +35,7 @@ describe("a chart's request in words", () => {
   });
 
   it('is a script with the same arguments', () => {
-    const text = requestText('python', asked, 'http://here');
+    const text = requestCode('python', request, 'http://here');
     expect(text).toContain('connect("http://here", ');
     expect(text).toContain('            "a \\"quoted\\" name",\n');
     expect(text).toContain('nodes=["datacenter"],');

@@ -1,26 +1,26 @@
 import type { Span } from '../format/time';
-import { stamp } from '../format/time';
+import { toIso } from '../format/time';
 
 /** What a chart asks the server for. */
-export interface Asked {
+export interface ChartRequest {
   readonly sensors: readonly string[];
   readonly nodes: readonly string[];
   readonly span: Span;
   readonly points: number;
 }
 
-export type Form = 'query' | 'python' | 'curl';
-export const FORMS: Record<Form, string> = { query: 'Query', python: 'Python', curl: 'curl' };
+export type CodeFormat = 'query' | 'python' | 'curl';
+export const CODE_FORMATS: Record<CodeFormat, string> = { query: 'Query', python: 'Python', curl: 'curl' };
 
 const FIELDS = 'sensor node unit window stepSeconds timestamps values min max coverage';
 
 /** The request in one of its forms, ready to be run; `url` is the server's address without a slash at the end. */
-export function requestText(form: Form, asked: Asked, url: string): string {
-  if (form === 'query') return inlined(asked);
-  return form === 'python' ? python(asked, url) : curl(asked, url);
+export function requestCode(format: CodeFormat, request: ChartRequest, url: string): string {
+  if (format === 'query') return graphqlCode(request);
+  return format === 'python' ? pythonCode(request, url) : curlCode(request, url);
 }
 
-function inlined({ sensors, nodes, span, points }: Asked): string {
+function graphqlCode({ sensors, nodes, span, points }: ChartRequest): string {
   const list = (names: readonly string[]): string => `[${names.map((n) => JSON.stringify(n)).join(', ')}]`;
   const which = [
     ...(sensors.length > 0 ? [`sensors: ${list(sensors)}`] : []),
@@ -29,8 +29,8 @@ function inlined({ sensors, nodes, span, points }: Asked): string {
   return `query Measurements {
   series(
 ${which.map((line) => `    ${line}`).join('\n')}
-    from: "${stamp(span.from)}"
-    to: "${stamp(span.to)}"
+    from: "${toIso(span.from)}"
+    to: "${toIso(span.to)}"
     maxPoints: ${points}
     statistics: [MEAN, MIN, MAX]
   ) {
@@ -45,22 +45,22 @@ const WITH_VARIABLES = `query Measurements($sensors: [ID!], $nodes: [ID!], $from
   }
 }`;
 
-function variables({ sensors, nodes, span, points }: Asked): Record<string, unknown> {
+function variables({ sensors, nodes, span, points }: ChartRequest): Record<string, unknown> {
   return {
     ...(sensors.length > 0 ? { sensors } : {}),
     ...(nodes.length > 0 ? { nodes } : {}),
-    from: stamp(span.from),
-    to: stamp(span.to),
+    from: toIso(span.from),
+    to: toIso(span.to),
     points,
   };
 }
 
-function python({ sensors, nodes, span, points }: Asked, url: string): string {
-  const given = [
-    ...(sensors.length > 0 ? [`sensors=${literal(sensors)}`] : []),
-    ...(nodes.length > 0 ? [`nodes=${literal(nodes)}`] : []),
-    `start="${stamp(span.from)}"`,
-    `end="${stamp(span.to)}"`,
+function pythonCode({ sensors, nodes, span, points }: ChartRequest, url: string): string {
+  const args = [
+    ...(sensors.length > 0 ? [`sensors=${pythonList(sensors)}`] : []),
+    ...(nodes.length > 0 ? [`nodes=${pythonList(nodes)}`] : []),
+    `start="${toIso(span.from)}"`,
+    `end="${toIso(span.to)}"`,
     'statistics=["mean", "min", "max"]',
     `points=${points}`,
   ];
@@ -71,19 +71,19 @@ from seduce_client import connect  # the client of this server: docs/client.md
 with connect(${JSON.stringify(url)}, os.environ.get("SEDUCE_TOKEN")) as seduce:
     # window="1m" instead of points gives every minute, window="raw" every reading of sensors.
     frame = seduce.series(
-${given.map((line) => `        ${line},`).join('\n')}
+${args.map((line) => `        ${line},`).join('\n')}
     )
 print(frame)`;
 }
 
 /** JSON of strings is Python as well, apart from the line it stands on. */
-function literal(names: readonly string[]): string {
+function pythonList(names: readonly string[]): string {
   if (names.length < 3) return `[${names.map((n) => JSON.stringify(n)).join(', ')}]`;
   return `[\n${names.map((n) => `            ${JSON.stringify(n)},\n`).join('')}        ]`;
 }
 
-function curl(asked: Asked, url: string): string {
-  const body = JSON.stringify({ query: WITH_VARIABLES.replace(/\s+/g, ' '), variables: variables(asked) }, null, 2);
+function curlCode(request: ChartRequest, url: string): string {
+  const body = JSON.stringify({ query: WITH_VARIABLES.replace(/\s+/g, ' '), variables: variables(request) }, null, 2);
   return `# Where reads need a log-in, add -H @FILE, with "Authorization: Bearer <token>" in the file.
 curl -sS '${url}/graphql' -H 'Content-Type: application/json' --data-binary @- <<'JSON'
 ${body}

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { align, type Line, markGaps, merge, partialSpans, silenceOf, valueAt, withTail } from './series';
+import { align, type Line, markGaps, mergeStatistics, partialSpans, gapThreshold, valueAt, withTail } from './series';
 
 const line = (times: number[], values: (number | null)[], more: Partial<Line> = {}): Line => ({
   id: 'a',
@@ -12,7 +12,7 @@ const line = (times: number[], values: (number | null)[], more: Partial<Line> = 
 });
 
 describe('gaps', () => {
-  it('stand where raw readings are further apart than a silence', () => {
+  it('stand where raw readings are further apart than a threshold', () => {
     expect(markGaps([0, 1000, 9000], [1, 2, 3], 5000)).toEqual({
       times: [0, 1000, 1001, 9000],
       values: [1, 2, null, 3],
@@ -21,8 +21,8 @@ describe('gaps', () => {
 
   it('are measured by how far apart the points usually stand, so that thinning makes none', () => {
     const thinned = [0, 30_000, 60_000, 90_000, 400_000];
-    expect(silenceOf(thinned, 1_000)).toBe(150_000);
-    expect(markGaps(thinned, [1, 1, 1, 1, 1], silenceOf(thinned, 1_000)).values).toEqual([1, 1, 1, 1, null, 1]);
+    expect(gapThreshold(thinned, 1_000)).toBe(150_000);
+    expect(markGaps(thinned, [1, 1, 1, 1, 1], gapThreshold(thinned, 1_000)).values).toEqual([1, 1, 1, 1, null, 1]);
   });
 });
 
@@ -58,14 +58,14 @@ describe('align', () => {
 });
 
 describe('valueAt', () => {
-  const some = line([0, 10, 20], [1, null, 3]);
+  const a = line([0, 10, 20], [1, null, 3]);
   it.each([
     [1, 1],
     [6, null],
     [16, 3],
     [24, 3],
-  ])('at %d is that of the nearest point: %s', (time, value) => expect(valueAt(some, time, 100)?.value).toBe(value));
-  it('is nothing where no point is near', () => expect(valueAt(some, 500, 100)).toBeNull());
+  ])('at %d is that of the nearest point: %s', (time, value) => expect(valueAt(a, time, 100)?.value).toBe(value));
+  it('is nothing where no point is near', () => expect(valueAt(a, 500, 100)).toBeNull());
   it('is nothing on an empty line', () => expect(valueAt(line([], []), 5, 100)).toBeNull());
 });
 
@@ -81,7 +81,7 @@ describe('statistics of a span', () => {
       };
     };
     const column = <T>(f: (xs: number[]) => T): (T | null)[] => [...windows.map(f), null];
-    const merged = merge({
+    const merged = mergeStatistics({
       values: column((xs) => of(xs).mean),
       mean: column((xs) => of(xs).mean),
       min: column((xs) => Math.min(...xs)),
@@ -99,7 +99,15 @@ describe('statistics of a span', () => {
 
   it('are none where nothing was recorded', () => {
     expect(
-      merge({ values: [null], mean: [null], min: [null], max: [null], count: [0], stddev: [null], coverage: [0] }),
+      mergeStatistics({
+        values: [null],
+        mean: [null],
+        min: [null],
+        max: [null],
+        count: [0],
+        stddev: [null],
+        coverage: [0],
+      }),
     ).toBeNull();
   });
 });

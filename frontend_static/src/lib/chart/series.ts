@@ -17,22 +17,22 @@ export interface Line {
   readonly raw?: boolean;
 }
 
-/** Raw readings come without marks for what is missing; a silence of this many periods is a gap. */
-const SILENCE_PERIODS = 5;
+/** Raw readings come without marks for what is missing; a threshold of this many periods is a gap. */
+const GAP_PERIODS = 5;
 
 type Column = readonly (number | null)[];
 
-/** Put a gap wherever two neighbours stand further apart than `silence` ms. */
+/** Put a gap wherever two neighbours stand further apart than `threshold` ms. */
 export function markGaps(
   times: readonly number[],
   values: Column,
-  silence: number,
+  threshold: number,
 ): { times: number[]; values: Column } {
   const outTimes: number[] = [];
   const outValues: (number | null)[] = [];
   times.forEach((time, i) => {
     const before = times[i - 1];
-    if (before !== undefined && time - before > silence) {
+    if (before !== undefined && time - before > threshold) {
       outTimes.push(before + 1);
       outValues.push(null);
     }
@@ -43,11 +43,11 @@ export function markGaps(
 }
 
 /** How far apart points of a series may stand: thinned ones stand further apart than the sensor reports. */
-export function silenceOf(times: readonly number[], periodMs: number): number {
+export function gapThreshold(times: readonly number[], periodMs: number): number {
   const steps = times.slice(1).map((t, i) => t - (times[i] ?? t));
   steps.sort((a, b) => a - b);
   const usual = steps[Math.floor(steps.length * 0.5)] ?? periodMs;
-  return Math.max(periodMs, usual) * SILENCE_PERIODS;
+  return Math.max(periodMs, usual) * GAP_PERIODS;
 }
 
 export function toLine(
@@ -60,7 +60,7 @@ export function toLine(
     return {
       ...base,
       raw: true,
-      ...markGaps(series.timestamps, series.values, silenceOf(series.timestamps, periodMs)),
+      ...markGaps(series.timestamps, series.values, gapThreshold(series.timestamps, periodMs)),
     };
   }
   return {
@@ -85,25 +85,25 @@ export function align(columns: readonly { times: readonly number[]; values: Colu
   if (columns.every((c) => c.times === first.times)) {
     return { times: [...first.times], columns: columns.map((c) => [...c.values]) };
   }
-  const times = [...new Set(columns.map((c) => c.times))].reduce<Float64Array>(union, new Float64Array());
-  return { times: [...times], columns: columns.map((c) => spread(c, times)) };
+  const times = [...new Set(columns.map((c) => c.times))].reduce<Float64Array>(mergeTimes, new Float64Array());
+  return { times: [...times], columns: columns.map((c) => alignColumn(c, times)) };
 }
 
 /** All times of both, ascending as they are. */
-function union(some: ArrayLike<number>, others: ArrayLike<number>): Float64Array {
-  const out = new Float64Array(some.length + others.length);
+function mergeTimes(a: ArrayLike<number>, b: ArrayLike<number>): Float64Array {
+  const out = new Float64Array(a.length + b.length);
   let [i, j, size] = [0, 0, 0];
-  while (i < some.length || j < others.length) {
-    const time = Math.min(some[i] ?? Infinity, others[j] ?? Infinity);
-    if (some[i] === time) i += 1;
-    if (others[j] === time) j += 1;
+  while (i < a.length || j < b.length) {
+    const time = Math.min(a[i] ?? Infinity, b[j] ?? Infinity);
+    if (a[i] === time) i += 1;
+    if (b[j] === time) j += 1;
     if (out[size - 1] !== time) out[size++] = time;
   }
   return out.subarray(0, size);
 }
 
 /** A column's values at its own of these times. */
-function spread(
+function alignColumn(
   column: { times: readonly number[]; values: Column },
   times: ArrayLike<number>,
 ): (number | null | undefined)[] {
@@ -120,7 +120,7 @@ function spread(
 export function valueAt(
   line: Line,
   time: number,
-  reach: number,
+  tolerance: number,
 ): { time: number; value: number | null; coverage: number | null } | null {
   let low = 0;
   let high = line.times.length - 1;
@@ -132,9 +132,9 @@ export function valueAt(
   const before = line.times[low - 1];
   const here = line.times[low];
   const nearest = before !== undefined && (here === undefined || time - before < here - time) ? low - 1 : low;
-  const found = line.times[nearest];
-  if (found === undefined || Math.abs(found - time) > reach) return null;
-  return { time: found, value: line.values[nearest] ?? null, coverage: line.coverage?.[nearest] ?? null };
+  const nearestTime = line.times[nearest];
+  if (nearestTime === undefined || Math.abs(nearestTime - time) > tolerance) return null;
+  return { time: nearestTime, value: line.values[nearest] ?? null, coverage: line.coverage?.[nearest] ?? null };
 }
 
 export interface Statistics {
@@ -147,7 +147,7 @@ export interface Statistics {
 }
 
 /** Statistics of a whole span from those of its windows: weighted by count, so they equal those of the readings. */
-export function merge(
+export function mergeStatistics(
   series: Pick<StatisticsData, 'values' | 'min' | 'max' | 'mean' | 'count' | 'stddev' | 'coverage'>,
 ): Statistics | null {
   const rows = series.values.map((value, i) => ({
@@ -157,25 +157,28 @@ export function merge(
     max: series.max?.[i] ?? value,
     stddev: series.stddev?.[i] ?? 0,
   }));
-  const full = rows.filter(
+  const filled = rows.filter(
     (r): r is typeof r & { value: number; min: number; max: number } => r.value !== null && r.count > 0,
   );
-  if (full.length === 0) return null;
-  const count = full.reduce((n, r) => n + r.count, 0);
-  const mean = full.reduce((sum, r) => sum + r.value * r.count, 0) / count;
-  const m2 = full.reduce((sum, r) => sum + (r.count - 1) * r.stddev ** 2 + r.count * (r.value - mean) ** 2, 0);
-  const covered = series.coverage?.filter((c) => c !== null);
+  if (filled.length === 0) return null;
+  const count = filled.reduce((n, r) => n + r.count, 0);
+  const mean = filled.reduce((sum, r) => sum + r.value * r.count, 0) / count;
+  const m2 = filled.reduce((sum, r) => sum + (r.count - 1) * r.stddev ** 2 + r.count * (r.value - mean) ** 2, 0);
+  const knownCoverage = series.coverage?.filter((c) => c !== null);
   return {
     count,
     mean,
-    min: full.reduce((low, r) => Math.min(low, r.min), Infinity),
-    max: full.reduce((high, r) => Math.max(high, r.max), -Infinity),
+    min: filled.reduce((low, r) => Math.min(low, r.min), Infinity),
+    max: filled.reduce((high, r) => Math.max(high, r.max), -Infinity),
     stddev: count > 1 ? Math.sqrt(m2 / (count - 1)) : null,
-    coverage: covered && covered.length > 0 ? covered.reduce((a, b) => a + b, 0) / series.values.length : null,
+    coverage:
+      knownCoverage && knownCoverage.length > 0
+        ? knownCoverage.reduce((a, b) => a + b, 0) / series.values.length
+        : null,
   };
 }
 
-/** Spans in which a line's windows lack some of what they should sum up. */
+/** Spans in which a line's windows lack a of what they should sum up. */
 export function partialSpans(line: Line): { from: number; to: number }[] {
   const spans: { from: number; to: number }[] = [];
   line.times.forEach((time, i) => {

@@ -1,26 +1,26 @@
 /** How many colours the palette has (tokens `--series-1` …); beyond them the dash varies. */
-const PALETTE = 8;
+const PALETTE_SIZE = 8;
 const DASHES: readonly (readonly number[])[] = [[], [8, 4], [2, 3]];
 
 /** The look of the n-th series of a chart. */
-export function look(index: number): { colour: string; dash: readonly number[] } {
+export function seriesStyle(index: number): { colour: string; dash: readonly number[] } {
   return {
-    colour: `--series-${(index % PALETTE) + 1}`,
-    dash: DASHES[Math.floor(index / PALETTE) % DASHES.length] ?? [],
+    colour: `--series-${(index % PALETTE_SIZE) + 1}`,
+    dash: DASHES[Math.floor(index / PALETTE_SIZE) % DASHES.length] ?? [],
   };
 }
 
 /** Who has which colour: those that stay keep theirs, those that come get the lowest that is free. */
-export function assign(before: ReadonlyMap<string, number>, ids: readonly string[]): Map<string, number> {
-  const kept = new Map(ids.flatMap((id) => (before.has(id) ? [[id, before.get(id) as number] as const] : [])));
-  const taken = new Set(kept.values());
+export function assignColours(previous: ReadonlyMap<string, number>, ids: readonly string[]): Map<string, number> {
+  const unchanged = new Map(ids.flatMap((id) => (previous.has(id) ? [[id, previous.get(id) as number] as const] : [])));
+  const usedSlots = new Set(unchanged.values());
   let next = 0;
   return new Map(
     ids.map((id) => {
-      const known = kept.get(id);
-      if (known !== undefined) return [id, known];
-      while (taken.has(next)) next += 1;
-      taken.add(next);
+      const slot = unchanged.get(id);
+      if (slot !== undefined) return [id, slot];
+      while (usedSlots.has(next)) next += 1;
+      usedSlots.add(next);
       return [id, next];
     }),
   );
@@ -37,6 +37,6 @@ export function resolveColour(host: HTMLElement, colour: string): string {
 }
 
 /** The same colour, thinner; `colour` as `resolveColour` gives it. */
-export function thin(colour: string, alpha: number): string {
+export function withAlpha(colour: string, alpha: number): string {
   return colour.replace(/^rgb\((.+)\)$/, `rgba($1, ${alpha})`);
 }

@@ -1,5 +1,14 @@
 import { describe, expect, it } from 'vitest';
-import { age, brief, duration, NONE, quantity, share, significant, symbol } from './format';
+import {
+  formatAge,
+  formatQuantity,
+  formatDuration,
+  NO_VALUE,
+  toQuantity,
+  formatPercent,
+  formatSignificant,
+  unitSymbol,
+} from './format';
 
 describe('quantity', () => {
   it.each([
@@ -22,22 +31,22 @@ describe('quantity', () => {
     [1240.4, 'l/h', '1,240 l/h'],
     [1.4167, '', '1.42'],
     [52.123, 'V', '52.1 V'],
-  ])('shows %d %s as %s', (value, unit, shown) => expect(brief(value, unit)).toBe(shown));
+  ])('shows %d %s as %s', (value, unit, shown) => expect(formatQuantity(value, unit)).toBe(shown));
 
   it('keeps the exact value for hover, in the unit it came in', () => {
-    expect(quantity(13_940.3943, 'W').full).toBe('13,940.394 W');
+    expect(toQuantity(13_940.3943, 'W').full).toBe('13,940.394 W');
   });
 
   it.each([null, undefined, NaN, Infinity])('has no figure for %s', (value) => {
-    expect(quantity(value, 'W').text).toBe(NONE);
-    expect(brief(value, 'W')).toBe(NONE);
+    expect(toQuantity(value, 'W').text).toBe(NO_VALUE);
+    expect(formatQuantity(value, 'W')).toBe(NO_VALUE);
   });
 });
 
 describe('significant', () => {
   it('never says more than three digits, whatever the size', () => {
     for (let value = 0.011; value < 999; value *= 1.13) {
-      expect(significant(value).replace('.', '').replace(/^0+/, '').length).toBeLessThanOrEqual(3);
+      expect(formatSignificant(value).replace('.', '').replace(/^0+/, '').length).toBeLessThanOrEqual(3);
     }
   });
 });
@@ -46,7 +55,7 @@ it.each([
   ['watts', 'W'],
   [' Celsius ', '°C'],
   ['lux', 'lux'],
-])('writes the unit %s as %s', (unit, shown) => expect(symbol(unit)).toBe(shown));
+])('writes the unit %s as %s', (unit, shown) => expect(unitSymbol(unit)).toBe(shown));
 
 it.each([
   [-40, '0.0 s'],
@@ -57,7 +66,7 @@ it.each([
   [180_000, '3 min'],
   [7_200_000, '2 h'],
   [3 * 86_400_000, '3 d'],
-])('says an age of %d ms as %s', (ms, text) => expect(age(ms)).toBe(text));
+])('says an age of %d ms as %s', (ms, text) => expect(formatAge(ms)).toBe(text));
 
 it.each([
   [1_000, '1 s'],
@@ -65,9 +74,9 @@ it.each([
   [3_600_000, '1 h'],
   [5_400_000, '90 min'],
   [7 * 86_400_000, '7 d'],
-])('says a length of %d ms as %s', (ms, text) => expect(duration(ms)).toBe(text));
+])('says a length of %d ms as %s', (ms, text) => expect(formatDuration(ms)).toBe(text));
 
 it('never rounds a share up to all of it', () => {
-  expect(share(0.9996)).toBe('99 %');
-  expect(share(1)).toBe('100 %');
+  expect(formatPercent(0.9996)).toBe('99 %');
+  expect(formatPercent(1)).toBe('100 %');
 });

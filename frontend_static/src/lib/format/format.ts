@@ -29,15 +29,15 @@ const EXACT = new Intl.NumberFormat('en-GB', { maximumFractionDigits: 3 });
 const GROUPED = new Intl.NumberFormat('en-GB', { maximumFractionDigits: 0 });
 
 /** What stands where there is no value. */
-export const NONE = '—';
+export const NO_VALUE = '—';
 
 /** The SI symbol of a unit, or the unit itself where none is known. */
-export function symbol(unit: string): string {
+export function unitSymbol(unit: string): string {
   return SYMBOLS[unit.trim().toLowerCase()] ?? unit.trim();
 }
 
 /** Three significant digits, never more than `decimals` after the point; the width stays steady as the value moves. */
-export function significant(value: number, decimals = 2): string {
+export function formatSignificant(value: number, decimals = 2): string {
   const size = Math.abs(value);
   // The thresholds are where rounding would add a digit: 99.96 is 100, not 100.0.
   const fraction = size >= 99.95 ? 0 : size >= 9.995 ? 1 : 2;
@@ -47,10 +47,10 @@ export function significant(value: number, decimals = 2): string {
 }
 
 /** At a glance: SI prefix by magnitude, at most three significant digits. */
-export function quantity(value: number | null | undefined, unit: string): Quantity {
-  let shown = symbol(unit);
+export function toQuantity(value: number | null | undefined, unit: string): Quantity {
+  let shown = unitSymbol(unit);
   if (value === null || value === undefined || !Number.isFinite(value)) {
-    return { text: NONE, unit: shown, full: 'no value' };
+    return { text: NO_VALUE, unit: shown, full: 'no value' };
   }
   const full = `${EXACT.format(value).replace('-', '−')}${shown && ` ${shown}`}`;
   let scaled = value;
@@ -58,22 +58,22 @@ export function quantity(value: number | null | undefined, unit: string): Quanti
   if (PREFIXED.has(shown)) {
     for (const [factor, prefix] of PREFIXES) {
       if (Math.abs(scaled) >= factor * 0.9995) {
-        return { text: significant(scaled / factor), unit: prefix + shown, full };
+        return { text: formatSignificant(scaled / factor), unit: prefix + shown, full };
       }
     }
-    return { text: significant(scaled, Math.abs(scaled) < 0.995 ? 2 : 1), unit: shown, full };
+    return { text: formatSignificant(scaled, Math.abs(scaled) < 0.995 ? 2 : 1), unit: shown, full };
   }
-  return { text: significant(scaled, shown === '' ? 2 : 1), unit: shown, full };
+  return { text: formatSignificant(scaled, shown === '' ? 2 : 1), unit: shown, full };
 }
 
 /** The same in one string. */
-export function brief(value: number | null | undefined, unit: string): string {
-  const q = quantity(value, unit);
-  return q.unit && q.text !== NONE ? `${q.text} ${q.unit}` : q.text;
+export function formatQuantity(value: number | null | undefined, unit: string): string {
+  const q = toQuantity(value, unit);
+  return q.unit && q.text !== NO_VALUE ? `${q.text} ${q.unit}` : q.text;
 }
 
 /** How long ago, in the one unit that matters. */
-export function age(ms: number): string {
+export function formatAge(ms: number): string {
   const s = Math.max(0, ms) / 1000;
   if (s < 9.95) return `${s.toFixed(1)} s`;
   if (s < 99.5) return `${Math.round(s)} s`;
@@ -83,7 +83,7 @@ export function age(ms: number): string {
 }
 
 /** A length of time a user chose: 90 min, 24 h, 7 d. */
-export function duration(ms: number): string {
+export function formatDuration(ms: number): string {
   const units = [
     [86_400_000, 'd'],
     [3_600_000, 'h'],
@@ -92,16 +92,16 @@ export function duration(ms: number): string {
   ] as const;
   for (const [size, name] of units) {
     if (ms >= size && (Number.isInteger(ms / size) || ms >= 3 * size))
-      return `${significant(ms / size, Number.isInteger(ms / size) ? 0 : 1)} ${name}`;
+      return `${formatSignificant(ms / size, Number.isInteger(ms / size) ? 0 : 1)} ${name}`;
   }
   return `${Math.round(ms / 1000)} s`;
 }
 
-export function plural(count: number, one: string, many = `${one}s`): string {
+export function formatCount(count: number, one: string, many = `${one}s`): string {
   return `${GROUPED.format(count)} ${count === 1 ? one : many}`;
 }
 
-export function share(fraction: number): string {
+export function formatPercent(fraction: number): string {
   // Rounding must not turn "nearly all" into "all".
   const percent = fraction < 1 ? Math.min(99, Math.round(fraction * 100)) : 100;
   return `${percent} %`;

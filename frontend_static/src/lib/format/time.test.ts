@@ -1,8 +1,8 @@
 import { describe, expect, it } from 'vitest';
-import { isLive, rangeFrom, rangeToQuery, spanOf, stamp } from './time';
+import { isLive, parseRange, rangeToQuery, spanOf, toIso } from './time';
 
 const DAY = 86_400_000;
-const parse = (query: string) => rangeFrom(new URLSearchParams(query), DAY);
+const parse = (query: string) => parseRange(new URLSearchParams(query), DAY);
 
 describe('a range in the address', () => {
   it('is the default where nothing, or nonsense, is said', () => {
@@ -34,7 +34,7 @@ describe('a range in the address', () => {
     ]) {
       const query = new URLSearchParams();
       for (const [key, value] of Object.entries(rangeToQuery(range, DAY))) if (value !== null) query.set(key, value);
-      expect(rangeFrom(query, DAY)).toEqual(range);
+      expect(parseRange(query, DAY)).toEqual(range);
     }
   });
 
@@ -50,5 +50,5 @@ it('moves with the clock only where it is live', () => {
 });
 
 it('stamps in UTC, whatever the zone here', () => {
-  expect(stamp(Date.UTC(2026, 10, 23, 18, 0, 0, 500))).toBe('2026-11-23T18:00:00Z');
+  expect(toIso(Date.UTC(2026, 10, 23, 18, 0, 0, 500))).toBe('2026-11-23T18:00:00Z');
 });

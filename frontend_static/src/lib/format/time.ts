@@ -35,7 +35,7 @@ export function spanOf(range: Range, now: number): Span {
 }
 
 /** The range a URL asks for: `from` and `to`, or `range=6h`, or the default. Nonsense counts as absent. */
-export function rangeFrom(params: URLSearchParams, fallback: number): Range {
+export function parseRange(params: URLSearchParams, fallback: number): Range {
   const from = Date.parse(params.get('from') ?? '');
   const to = Date.parse(params.get('to') ?? '');
   if (Number.isFinite(from) && Number.isFinite(to) && from < to) return { from, to };
@@ -47,13 +47,13 @@ export function rangeFrom(params: URLSearchParams, fallback: number): Range {
 
 /** The query parameters that say a range; null takes a parameter away. */
 export function rangeToQuery(range: Range, fallback: number): Record<string, string | null> {
-  if (!isLive(range)) return { range: null, from: stamp(range.from), to: stamp(range.to) };
+  if (!isLive(range)) return { range: null, from: toIso(range.from), to: toIso(range.to) };
   const key = PRESETS.find((p) => p.ms === range.last)?.key ?? `${Math.round(range.last / 60_000)}min`;
   return { range: range.last === fallback ? null : key, from: null, to: null };
 }
 
 /** ISO 8601 in UTC, whole seconds. */
-export function stamp(time: number): string {
+export function toIso(time: number): string {
   return `${new Date(time).toISOString().slice(0, 19)}Z`;
 }
 
@@ -62,17 +62,17 @@ const MINUTE = new Intl.DateTimeFormat('en-GB', { hour: '2-digit', minute: '2-di
 const DAY = new Intl.DateTimeFormat('en-GB', { day: 'numeric', month: 'short' });
 const DAY_YEAR = new Intl.DateTimeFormat('en-GB', { day: 'numeric', month: 'short', year: 'numeric' });
 
-export function clockTime(time: number): string {
+export function formatClock(time: number): string {
   return CLOCK.format(time);
 }
 
 /** A moment in full, as the chart's cursor says it. */
-export function moment(time: number, seconds = true): string {
+export function formatMoment(time: number, seconds = true): string {
   return `${DAY.format(time)} ${(seconds ? CLOCK : MINUTE).format(time)}`;
 }
 
 /** A span as a title says it: the day is not repeated, nor the year of now. */
-export function spanText({ from, to }: Span): string {
+export function formatSpan({ from, to }: Span): string {
   const sameDay = DAY_YEAR.format(from) === DAY_YEAR.format(to);
   const seconds = to - from < 600_000;
   const f = (t: number) => (seconds ? CLOCK : MINUTE).format(t);
@@ -82,7 +82,7 @@ export function spanText({ from, to }: Span): string {
 }
 
 /** The zone all times are shown in, as UTC+1 or UTC. */
-export function zone(time: number): string {
+export function zoneName(time: number): string {
   const minutes = -new Date(time).getTimezoneOffset();
   if (minutes === 0) return 'UTC';
   const rest = Math.abs(minutes) % 60;
@@ -90,6 +90,6 @@ export function zone(time: number): string {
 }
 
 /** The zone of a span; both where the clock is changed within it, since an hour then comes twice or not at all. */
-export function zones({ from, to }: Span): string {
-  return zone(from) === zone(to) ? zone(to) : `${zone(from)} to ${zone(to)}`;
+export function zoneNames({ from, to }: Span): string {
+  return zoneName(from) === zoneName(to) ? zoneName(to) : `${zoneName(from)} to ${zoneName(to)}`;
 }

@@ -4,7 +4,7 @@ class Router {
 
   constructor() {
     addEventListener('popstate', () => (this.#url = new URL(location.href)));
-    document.addEventListener('click', (event) => this.#follow(event));
+    document.addEventListener('click', (event) => this.#followLink(event));
   }
 
   get path(): string {
@@ -32,7 +32,7 @@ class Router {
     this.go(url.pathname + (search && `?${search}`), replace);
   }
 
-  #follow(event: MouseEvent): void {
+  #followLink(event: MouseEvent): void {
     if (
       event.defaultPrevented ||
       event.button !== 0 ||
@@ -54,7 +54,7 @@ class Router {
 export const router = new Router();
 
 /** A place of this site, from what an address says; the overview for anything else, which could lead away. */
-export function ownPlace(text: string | null): string {
+export function sameSitePath(text: string | null): string {
   if (!text?.startsWith('/')) return '/';
   const url = new URL(text, location.origin);
   return url.origin === location.origin ? url.pathname + url.search : '/';
@@ -66,12 +66,11 @@ export const paths = {
   energy: '/energy',
   measurements: '/measurements',
   /** These sensors together in one view. */
-  measured: (sensors: readonly string[]): string =>
-    `/measurements?sensors=${sensors.map(encodeURIComponent).join(',')}`,
+  chartOf: (sensors: readonly string[]): string => `/measurements?sensors=${sensors.map(encodeURIComponent).join(',')}`,
   racks: '/racks',
   room: '/room',
   /** Who used most over the last week. */
-  usedMost: '/energy?view=ranking&show=energy&range=7d',
+  topConsumers: '/energy?view=ranking&show=energy&range=7d',
   devices: '/devices',
   events: '/events',
   queries: '/queries',

@@ -42,9 +42,9 @@ const ENTRY: Readonly<Record<string, Loader>> = {
 
 const plain = (path: string): string => (path.length > 1 ? path.replace(/\/$/, '') : path);
 
-export const isEntry = (path: string): boolean => plain(path) in ENTRY;
+export const isAuthPath = (path: string): boolean => plain(path) in ENTRY;
 
-export interface Found {
+export interface ResolvedPage {
   readonly view: View;
   /** What the address names: a sensor, for one. */
   readonly name: string;
@@ -53,7 +53,7 @@ export interface Found {
 }
 
 /** The page of a path, at once if it is the overview. */
-export function find(path: string): Found | Promise<Found> {
+export function resolvePage(path: string): ResolvedPage | Promise<ResolvedPage> {
   const clean = plain(path);
   if (clean === paths.overview) return { view: Overview, name: '', key: clean };
   const entry = ENTRY[clean];

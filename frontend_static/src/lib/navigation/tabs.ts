@@ -1,13 +1,13 @@
 import { paths } from './router.svelte';
 
 export const ROLLUP_TABS = [
-  { href: paths.queries, word: 'Queries' },
-  { href: paths.jobs, word: 'Jobs' },
-  { href: paths.tasks, word: 'Tasks' },
+  { href: paths.queries, label: 'Queries' },
+  { href: paths.jobs, label: 'Jobs' },
+  { href: paths.tasks, label: 'Tasks' },
 ];
 
 export const ADMIN_TABS = [
-  { href: paths.users, word: 'Users' },
-  { href: paths.keys, word: 'Device keys' },
-  { href: paths.audit, word: 'Audit' },
+  { href: paths.users, label: 'Users' },
+  { href: paths.keys, label: 'Device keys' },
+  { href: paths.audit, label: 'Audit' },
 ];

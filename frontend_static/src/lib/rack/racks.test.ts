@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { charted, isRack, meanOf, type RackData, rowsOf, sumOf } from './racks';
+import { chartSensors, isRack, mean, type RackData, rackRows, sumWatts } from './racks';
 
 const probe = (sensor: string, side: 'FRONT' | 'BACK' | 'TOP', position: number) => ({
   sensor,
@@ -20,7 +20,7 @@ const rack: RackData = {
 };
 
 describe('a rack', () => {
-  const rows = rowsOf(rack);
+  const rows = rackRows(rack);
 
   it('is read from top to bottom, front and back as pairs', () => {
     expect(rows.map((r) => [r.position, r.equipment.map((e) => e.name), r.front?.sensor, r.back?.sensor])).toEqual([
@@ -31,13 +31,13 @@ describe('a rack', () => {
   });
 
   it('charts a pair, or the plugs where no probe stands', () => {
-    expect(rows.map(charted)).toEqual([['w3'], ['f30', 'b30'], ['f1']]);
+    expect(rows.map(chartSensors)).toEqual([['w3'], ['f30', 'b30'], ['f1']]);
   });
 
   it('sums what reports and counts the rest', () => {
-    expect(sumOf(['w1', 'w2'], (s) => (s === 'w1' ? 40 : null))).toEqual({ watts: 40, reporting: 1, expected: 2 });
-    expect(sumOf(['w1'], () => null).watts).toBeNull();
-    expect(meanOf([20, null, 30])).toBe(25);
+    expect(sumWatts(['w1', 'w2'], (s) => (s === 'w1' ? 40 : null))).toEqual({ watts: 40, reporting: 1, expected: 2 });
+    expect(sumWatts(['w1'], () => null).watts).toBeNull();
+    expect(mean([20, null, 30])).toBe(25);
   });
 
   it('is told from a room', () => {

@@ -14,7 +14,7 @@ export interface RackRow {
 }
 
 /** Rows from top to bottom; heights at which nothing stands have none. */
-export function rowsOf(rack: RackData): RackRow[] {
+export function rackRows(rack: RackData): RackRow[] {
   const at = (side: ProbeData['side'], position: number) =>
     rack.probes.find((p) => p.side === side && p.position === position);
   const positions = new Set([
@@ -32,33 +32,33 @@ export function rowsOf(rack: RackData): RackRow[] {
 }
 
 /** The sensors that a row's chart has: its pair of probes, or its plugs where no probe stands. */
-export function charted(row: RackRow): string[] {
+export function chartSensors(row: RackRow): string[] {
   const pair = [row.front, row.back].flatMap((p) => (p ? [p.sensor] : []));
   return pair.length > 0 ? pair : row.equipment.flatMap((e) => e.wattmeters);
 }
 
 /** A rack of the description that is one: it has equipment, or probes at several heights. */
 export function isRack(rack: RackData): boolean {
-  return rack.equipment.length > 0 || rowsOf(rack).length > 1;
+  return rack.equipment.length > 0 || rackRows(rack).length > 1;
 }
 
-export interface Sum {
+export interface PowerSum {
   readonly watts: number | null;
   readonly reporting: number;
   readonly expected: number;
 }
 
 /** What several meters draw together; those that are silent are counted, not taken for zero. */
-export function sumOf(meters: readonly string[], value: (sensor: string) => number | null): Sum {
-  const known = meters.map(value).filter((v) => v !== null);
+export function sumWatts(meters: readonly string[], value: (sensor: string) => number | null): PowerSum {
+  const values = meters.map(value).filter((v) => v !== null);
   return {
-    watts: known.length > 0 ? known.reduce((a, b) => a + b, 0) : null,
-    reporting: known.length,
+    watts: values.length > 0 ? values.reduce((a, b) => a + b, 0) : null,
+    reporting: values.length,
     expected: meters.length,
   };
 }
 
-export function meanOf(values: readonly (number | null)[]): number | null {
-  const known = values.filter((v) => v !== null);
-  return known.length > 0 ? known.reduce((a, b) => a + b, 0) / known.length : null;
+export function mean(all: readonly (number | null)[]): number | null {
+  const values = all.filter((v) => v !== null);
+  return values.length > 0 ? values.reduce((a, b) => a + b, 0) / values.length : null;
 }

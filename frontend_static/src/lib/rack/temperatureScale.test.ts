@@ -1,10 +1,10 @@
 import { describe, expect, it } from 'vitest';
-import { domainOf, heat, luminance, marks } from './temperatureScale';
+import { temperatureDomain, temperatureColour, luminance, legendTicks } from './temperatureScale';
 
 const DOMAIN = { low: 15, high: 40 };
 
 describe('the scale of temperatures', () => {
-  const scale = Array.from({ length: 101 }, (_, i) => heat(15 + i / 4, DOMAIN));
+  const scale = Array.from({ length: 101 }, (_, i) => temperatureColour(15 + i / 4, DOMAIN));
 
   it('only gets lighter, so that it reads without its hues', () => {
     const light = scale.map((s) => luminance(s.colour));
@@ -19,13 +19,13 @@ describe('the scale of temperatures', () => {
   });
 
   it('ends at its ends', () => {
-    expect(heat(-20, DOMAIN)).toEqual(heat(15, DOMAIN));
-    expect(heat(99, DOMAIN)).toEqual(heat(40, DOMAIN));
+    expect(temperatureColour(-20, DOMAIN)).toEqual(temperatureColour(15, DOMAIN));
+    expect(temperatureColour(99, DOMAIN)).toEqual(temperatureColour(40, DOMAIN));
   });
 
   it('stretches in steps to what is there', () => {
-    expect(domainOf([20, null, 31.5])).toEqual({ low: 15, high: 40 });
-    expect(domainOf([12, 51])).toEqual({ low: 10, high: 55 });
-    expect(marks(DOMAIN)).toEqual([15, 20, 25, 30, 35, 40]);
+    expect(temperatureDomain([20, null, 31.5])).toEqual({ low: 15, high: 40 });
+    expect(temperatureDomain([12, 51])).toEqual({ low: 10, high: 55 });
+    expect(legendTicks(DOMAIN)).toEqual([15, 20, 25, 30, 35, 40]);
   });
 });

@@ -24,12 +24,12 @@ export interface Domain {
 }
 
 /** What a data hall usually shows, in °C. */
-export const USUAL: Domain = { low: 15, high: 40 };
+export const DEFAULT_DOMAIN: Domain = { low: 15, high: 40 };
 const STEP = 5;
 
 /** The usual domain, stretched in whole steps to what is there: one for all racks, so that a colour means one temperature. */
-export function domainOf(values: Iterable<number | null | undefined>): Domain {
-  let { low, high } = USUAL;
+export function temperatureDomain(values: Iterable<number | null | undefined>): Domain {
+  let { low, high } = DEFAULT_DOMAIN;
   for (const value of values) {
     if (value === null || value === undefined || !Number.isFinite(value)) continue;
     while (value < low) low -= STEP;
@@ -43,7 +43,7 @@ function channels(colour: string): [number, number, number] {
 }
 
 /** The colour of a temperature, and the ink that reads on it. */
-export function heat(value: number, { low, high }: Domain): { colour: string; ink: string } {
+export function temperatureColour(value: number, { low, high }: Domain): { colour: string; ink: string } {
   const place = Math.min(1, Math.max(0, (value - low) / (high - low))) * (CIVIDIS.length - 1);
   const at = Math.min(CIVIDIS.length - 2, Math.floor(place));
   const a = channels(CIVIDIS[at] ?? CIVIDIS[0]);
@@ -65,6 +65,6 @@ export function luminance(colour: string): number {
 export const GRADIENT = `linear-gradient(to right, ${CIVIDIS.join(', ')})`;
 
 /** The numbers of a legend. */
-export function marks({ low, high }: Domain): number[] {
+export function legendTicks({ low, high }: Domain): number[] {
   return Array.from({ length: Math.floor((high - low) / STEP) + 1 }, (_, i) => low + i * STEP);
 }

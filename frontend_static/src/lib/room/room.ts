@@ -1,15 +1,15 @@
 import type { ResultOf } from '../../api/graphql';
 import type { RoomPage } from '../../api/room';
 import type { SensorData } from '../../api/sensors';
-import { symbol } from '../format/format';
-import { meanOf, sumOf } from '../rack/racks';
+import { unitSymbol } from '../format/format';
+import { mean, sumWatts } from '../rack/racks';
 
 export type RoomArrayData = ResultOf<typeof RoomPage>['roomMap'][number];
 export type RoomPlanData = NonNullable<ResultOf<typeof RoomPage>['roomPlan']>;
-export type Show = 'power' | 'temperature';
+export type RoomQuantity = 'power' | 'temperature';
 
 /** A row of equipment with what its sensors say now. */
-export interface ArrayNow {
+export interface ArrayState {
   readonly array: RoomArrayData;
   /** Its meters and its probes; an array may have neither. */
   readonly meters: readonly string[];
@@ -20,59 +20,59 @@ export interface ArrayNow {
 }
 
 /** Which of an array's sensors count: power only from wattmeters, as heat is told in watts too. */
-export function measures(
+export function sensorsByQuantity(
   array: RoomArrayData,
   sensors: ReadonlyMap<string, SensorData>,
 ): { meters: string[]; probes: string[] } {
-  const known = array.sensors.map((name) => sensors.get(name)).filter((s) => s !== undefined);
+  const described = array.sensors.map((name) => sensors.get(name)).filter((s) => s !== undefined);
   return {
-    meters: known.filter((s) => s.type === 'wattmeter' && symbol(s.unit) === 'W').map((s) => s.name),
-    probes: known.filter((s) => symbol(s.unit) === '°C').map((s) => s.name),
+    meters: described.filter((s) => s.type === 'wattmeter' && unitSymbol(s.unit) === 'W').map((s) => s.name),
+    probes: described.filter((s) => unitSymbol(s.unit) === '°C').map((s) => s.name),
   };
 }
 
-export function arrayNow(
+export function arrayState(
   array: RoomArrayData,
   { meters, probes }: { meters: readonly string[]; probes: readonly string[] },
   value: (sensor: string) => number | null,
-): ArrayNow {
+): ArrayState {
   return {
     array,
     meters,
     probes,
-    watts: sumOf(meters, value).watts,
-    celsius: meanOf(probes.map(value)),
+    watts: sumWatts(meters, value).watts,
+    celsius: mean(probes.map(value)),
     silent: array.sensors.filter((s) => value(s) === null).length,
   };
 }
 
 /** A place on the plan in percent; null for what is no such place. */
-export function percent(text: string): number | null {
+export function parsePercent(text: string): number | null {
   const match = /^\s*(\d+(?:\.\d+)?)\s*%?\s*$/.exec(text);
   const value = match ? Number(match[1]) : NaN;
   return value >= 0 && value <= 100 ? value : null;
 }
 
-const MOST_SHARE = 0.14;
+const MAX_SHARE = 0.14;
 const SHARE_STEP = 0.01;
 const IN_EDGE = 0.9;
 
 /** How wide the widest mark may be, as a share of the plan's width, so that no two cover each other and none leaves the plan; in steps, so that they do not all breathe with every reading. */
-export function widest(marks: readonly { x: number; y: number; width: number }[], aspect: number): number {
-  let most = MOST_SHARE;
+export function maxDiscWidth(marks: readonly { x: number; y: number; width: number }[], aspect: number): number {
+  let max = MAX_SHARE;
   marks.forEach((a, i) => {
     const edge = Math.min(a.x, 100 - a.x, a.y / aspect, (100 - a.y) / aspect) / 100;
-    if (edge > 0 && a.width > 0) most = Math.min(most, (2 * IN_EDGE * edge) / a.width);
+    if (edge > 0 && a.width > 0) max = Math.min(max, (2 * IN_EDGE * edge) / a.width);
     for (const b of marks.slice(i + 1)) {
-      const apart = Math.hypot(a.x - b.x, (a.y - b.y) / aspect) / 100;
+      const distance = Math.hypot(a.x - b.x, (a.y - b.y) / aspect) / 100;
       const half = (a.width + b.width) / 2;
-      if (half > 0 && apart > 0) most = Math.min(most, apart / half);
+      if (half > 0 && distance > 0) max = Math.min(max, distance / half);
     }
   });
-  return Math.max(SHARE_STEP, Math.floor(most / SHARE_STEP) * SHARE_STEP);
+  return Math.max(SHARE_STEP, Math.floor(max / SHARE_STEP) * SHARE_STEP);
 }
 
 /** How wide a mark is as a share of the widest: its area is its watts. */
-export function widthOf(watts: number | null, most: number): number {
-  return most > 0 ? Math.sqrt(Math.max(0, watts ?? 0) / most) : 0;
+export function discWidth(watts: number | null, max: number): number {
+  return max > 0 ? Math.sqrt(Math.max(0, watts ?? 0) / max) : 0;
 }

@@ -1,9 +1,10 @@
 import type { EventData } from '../../api/events';
 import type { IconName } from '../ui/icons';
 
-export const EVENT_KINDS: Record<EventData['kind'], { word: string; icon: IconName; tone: 'good' | 'warn' | 'bad' }> = {
-  SILENT: { word: 'Silent', icon: 'silent', tone: 'warn' },
-  BACK: { word: 'Back', icon: 'check', tone: 'good' },
-  OUT_OF_RANGE: { word: 'Out of range', icon: 'range', tone: 'bad' },
-  STUCK: { word: 'Stuck', icon: 'minus', tone: 'warn' },
-};
+export const EVENT_KINDS: Record<EventData['kind'], { label: string; icon: IconName; tone: 'good' | 'warn' | 'bad' }> =
+  {
+    SILENT: { label: 'Silent', icon: 'silent', tone: 'warn' },
+    BACK: { label: 'Back', icon: 'check', tone: 'good' },
+    OUT_OF_RANGE: { label: 'Out of range', icon: 'range', tone: 'bad' },
+    STUCK: { label: 'Stuck', icon: 'minus', tone: 'warn' },
+  };

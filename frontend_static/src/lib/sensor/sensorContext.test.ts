@@ -1,8 +1,8 @@
 import { describe, expect, it } from 'vitest';
-import type { BackgroundData } from '../../api/sensors';
-import { backgroundOf } from './sensorContext';
+import type { SensorContextData } from '../../api/sensors';
+import { sensorContext } from './sensorContext';
 
-const data: BackgroundData = {
+const data: SensorContextData = {
   devices: [{ name: 'snmp pdu', state: 'OK', sensors: ['a', 'b'], lastError: '' }],
   sensorErrors: [{ sensor: 'b', count: 3, first: '2026-11-24T10:00:00Z', last: '2026-11-24T11:00:00Z' }],
   events: { totalCount: 0, edges: [] },
@@ -19,13 +19,13 @@ const data: BackgroundData = {
 
 describe('what stands around a sensor', () => {
   it('names its device, what it meters, and the nodes it counts in from the root down', () => {
-    const found = backgroundOf('a', data);
-    expect([found.device?.name, found.errors, found.meters]).toEqual(['snmp pdu', null, ['server-1']]);
-    expect(found.nodes.map((n) => n.id)).toEqual(['root', 'rack', 'leaf']);
+    const path = sensorContext('a', data);
+    expect([path.device?.name, path.errors, path.meters]).toEqual(['snmp pdu', null, ['server-1']]);
+    expect(path.nodes.map((n) => n.id)).toEqual(['root', 'rack', 'leaf']);
   });
 
   it('leaves out what there is not', () => {
-    expect(backgroundOf('nothing', data)).toEqual({ device: null, errors: null, meters: [], nodes: [] });
-    expect(backgroundOf('b', data).errors?.count).toBe(3);
+    expect(sensorContext('nothing', data)).toEqual({ device: null, errors: null, meters: [], nodes: [] });
+    expect(sensorContext('b', data).errors?.count).toBe(3);
   });
 });

@@ -1,28 +1,28 @@
-import type { BackgroundData } from '../../api/sensors';
+import type { SensorContextData } from '../../api/sensors';
 
-export interface NodeOf {
+export interface TreeNodeRef {
   readonly id: string;
   readonly name: string;
   readonly tree: 'consumption' | 'production';
 }
 
-/** What stands around a sensor: its device, how often it was found at fault, what it meters, and where it counts. */
-export interface Background {
-  readonly device: BackgroundData['devices'][number] | null;
-  readonly errors: BackgroundData['sensorErrors'][number] | null;
+/** What stands around a sensor: its device, how often it was path at fault, what it meters, and where it counts. */
+export interface SensorContext {
+  readonly device: SensorContextData['devices'][number] | null;
+  readonly errors: SensorContextData['sensorErrors'][number] | null;
   readonly meters: readonly string[];
-  readonly nodes: readonly NodeOf[];
+  readonly nodes: readonly TreeNodeRef[];
 }
 
-export function backgroundOf(sensor: string, data: BackgroundData): Background {
-  const of = (tree: NodeOf['tree']): NodeOf[] => {
+export function sensorContext(sensor: string, data: SensorContextData): SensorContext {
+  const of = (tree: TreeNodeRef['tree']): TreeNodeRef[] => {
     const byId = new Map(data[tree].nodes.map((n) => [n.id, n]));
-    const found: NodeOf[] = [];
+    const path: TreeNodeRef[] = [];
     for (const leaf of data[tree].nodes.filter((n) => n.target === sensor)) {
       for (let at: typeof leaf | undefined = leaf; at; at = byId.get(at.parent ?? ''))
-        found.unshift({ id: at.id, name: at.name, tree });
+        path.unshift({ id: at.id, name: at.name, tree });
     }
-    return found;
+    return path;
   };
   return {
     device: data.devices.find((d) => d.sensors.includes(sensor)) ?? null,

@@ -4,24 +4,24 @@ import type { IconName } from '../ui/icons';
 
 export type SensorState = 'live' | 'silent' | 'never';
 
-export const STATES: Record<SensorState, { word: string; icon: IconName; explains: string }> = {
-  live: { word: 'live', icon: 'check', explains: 'It reports as often as it should.' },
-  silent: { word: 'silent', icon: 'silent', explains: 'It has missed several reports in a row.' },
-  never: { word: 'never', icon: 'warn', explains: 'It has never reported.' },
+export const SENSOR_STATES: Record<SensorState, { label: string; icon: IconName; explanation: string }> = {
+  live: { label: 'live', icon: 'check', explanation: 'It reports as often as it should.' },
+  silent: { label: 'silent', icon: 'silent', explanation: 'It has missed several reports in a row.' },
+  never: { label: 'never', icon: 'warn', explanation: 'It has never reported.' },
 };
 
 const MISSED_PERIODS = 5;
-const LEAST_SILENCE_MS = 60_000;
+const MIN_SILENCE_MS = 60_000;
 
 /** Whether a sensor reports as it should at `now` (epoch ms), by the server's own rule for `stale`. */
-export function stateOf(sensor: SensorData, reading: LiveReading | undefined, now: number): SensorState {
+export function sensorState(sensor: SensorData, reading: LiveReading | undefined, now: number): SensorState {
   if (reading === undefined) return 'never';
-  const allowed = Math.max(LEAST_SILENCE_MS, sensor.periodSeconds * 1_000 * MISSED_PERIODS);
+  const allowed = Math.max(MIN_SILENCE_MS, sensor.periodSeconds * 1_000 * MISSED_PERIODS);
   return now - reading.time > allowed ? 'silent' : 'live';
 }
 
 /** Where it stands, in words: the rack where it has a place in one. */
-export function placeOf(sensor: SensorData): string {
+export function placeText(sensor: SensorData): string {
   if (!sensor.rack) return sensor.location;
   return `${sensor.rack.rack}, U${sensor.rack.position} ${sensor.rack.side.toLowerCase()}`;
 }
@@ -36,7 +36,7 @@ export function searchText(sensor: SensorData): string {
     sensor.info,
     ...sensor.tags,
     ...(sensor.rack?.servers ?? []),
-    placeOf(sensor),
+    placeText(sensor),
   ]
     .join('\n')
     .toLowerCase();

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { GROUP, placeFlow, planFlow, rowsOf, sourcesToUses, treeFlow } from './flow';
+import { GROUP_PREFIX, layoutFlow, planFlow, countRows, addSources, flowGraph } from './flow';
 import { openToFit, type TreeNode, TreeShape } from './tree';
 
 function node(id: string, parent: string | null, amount: number | null, more: Partial<TreeNode> = {}): TreeNode {
@@ -30,18 +30,18 @@ const shape = new TreeShape(nodes);
 const byId = new Map(nodes.map((n) => [n.id, n]));
 const amount = (id: string) => byId.get(id)?.amount ?? null;
 const flow = (open: Set<string>, smallest: number) =>
-  treeFlow(planFlow(shape, open, amount, smallest), shape, open, byId, 'consumption');
+  flowGraph(planFlow(shape, open, amount, smallest), shape, open, byId, 'consumption');
 
 describe('the flow of a tree', () => {
   it('groups small flows, and says what the group lacks', () => {
     const graph = flow(new Set(['root', 'it']), 20);
-    expect(graph.nodes.map((n) => n.id)).toEqual(['root', 'it', 'a', 'b', `${GROUP}it`, 'cool']);
-    const group = graph.nodes.find((n) => n.id === `${GROUP}it`);
-    expect(group).toMatchObject({ label: '3 others', amount: 15, partial: '2 of 3 plugs', choosable: false });
+    expect(graph.nodes.map((n) => n.id)).toEqual(['root', 'it', 'a', 'b', `${GROUP_PREFIX}it`, 'cool']);
+    const group = graph.nodes.find((n) => n.id === `${GROUP_PREFIX}it`);
+    expect(group).toMatchObject({ label: '3 others', amount: 15, partial: '2 of 3 plugs', selectable: false });
   });
 
   it('shows what was grouped once the group is opened', () => {
-    const ids = flow(new Set(['root', 'it', `${GROUP}it`]), 20).nodes.map((n) => n.id);
+    const ids = flow(new Set(['root', 'it', `${GROUP_PREFIX}it`]), 20).nodes.map((n) => n.id);
     expect(ids).toEqual(['root', 'it', 'a', 'b', 'c', 'd', 'e', 'cool']);
   });
 
@@ -69,14 +69,14 @@ describe('placing', () => {
       const tree = new TreeShape(few);
       const named = new Map(few.map((n) => [n.id, n]));
       for (const open of [new Set<string>(), new Set(['root'])]) {
-        const graph = treeFlow(
+        const graph = flowGraph(
           planFlow(tree, open, () => amount, -Infinity),
           tree,
           open,
           named,
           'production',
         );
-        const { nodes: placed } = placeFlow(graph, box);
+        const { nodes: placed } = layoutFlow(graph, box);
         expect(placed.length).toBe(open.size > 0 ? 3 : 1);
         for (const { x, y, width, height } of placed)
           for (const n of [x, y, width, height]) expect(n).toBeGreaterThanOrEqual(0);
@@ -86,7 +86,7 @@ describe('placing', () => {
   });
 
   it('gives bars heights in proportion to their amount, without overlap in a column', () => {
-    const { nodes: placed } = placeFlow(flow(new Set(['root', 'it']), 0), box);
+    const { nodes: placed } = layoutFlow(flow(new Set(['root', 'it']), 0), box);
     const height = (id: string) => placed.find((n) => n.id === id)?.height ?? 0;
     expect(height('a') / height('b')).toBeCloseTo(400 / 385, 3);
     expect(height('it') / height('root')).toBeCloseTo(0.8, 2);
@@ -99,8 +99,8 @@ describe('placing', () => {
   });
 
   it('draws nothing where there is no room or nothing to draw', () => {
-    expect(placeFlow({ nodes: [], links: [] }, box).nodes).toEqual([]);
-    expect(placeFlow(flow(new Set(), 0), { ...box, width: 0 }).nodes).toEqual([]);
+    expect(layoutFlow({ nodes: [], links: [] }, box).nodes).toEqual([]);
+    expect(layoutFlow(flow(new Set(), 0), { ...box, width: 0 }).nodes).toEqual([]);
   });
 });
 
@@ -108,13 +108,13 @@ describe('from sources to uses', () => {
   const uses = flow(new Set(['root']), 0);
   const production = (amount: number) => [node('sun', null, amount), node('panels', 'sun', amount)];
 
-  it('lets the grid cover what is not made here', () => {
-    const graph = sourcesToUses(uses, production(300));
+  it('lets the grid cover what is not flowNodes here', () => {
+    const graph = addSources(uses, production(300));
     expect(graph.nodes.find((n) => n.id === 'grid')?.amount).toBe(700);
   });
 
-  it('sends on no more than is drawn when more is made', () => {
-    const graph = sourcesToUses(uses, production(4000));
+  it('sends on no more than is drawn when more is flowNodes', () => {
+    const graph = addSources(uses, production(4000));
     const into = graph.links.filter((l) => l.target === 'root').reduce((sum, l) => sum + l.amount, 0);
     expect(into).toBeCloseTo(1000, 9);
   });
@@ -126,7 +126,7 @@ describe('what is open at first', () => {
   it('opens as much as there is room for', () => {
     expect([...openToFit(shape, amount, 10).open]).toEqual(['root', 'it']);
     const { open, smallest } = openToFit(shape, amount, 4);
-    expect(rowsOf(planFlow(shape, open, amount, smallest))).toBeLessThanOrEqual(4);
+    expect(countRows(planFlow(shape, open, amount, smallest))).toBeLessThanOrEqual(4);
   });
 
   it('opens nothing that would show a group alone, and nothing that is under the least', () => {
@@ -146,20 +146,20 @@ describe('what is open at first', () => {
   it('opens a whole that is nothing, or less, as at night, and groups none of it', () => {
     for (const battery of [0, -0.4]) {
       const night = new TreeShape([
-        node('made', null, battery),
-        node('sun', 'made', 0),
-        node('battery', 'made', battery),
+        node('flowNodes', null, battery),
+        node('sun', 'flowNodes', 0),
+        node('battery', 'flowNodes', battery),
         node('p', 'sun', 0),
         node('q', 'sun', 0),
       ]);
-      const size = (id: string) => (id === 'made' || id === 'battery' ? battery : 0);
+      const size = (id: string) => (id === 'flowNodes' || id === 'battery' ? battery : 0);
       const { open, smallest } = openToFit(night, size, 10, Infinity, 0.2);
-      expect([...open]).toEqual(['made', 'sun']);
+      expect([...open]).toEqual(['flowNodes', 'sun']);
       expect(
         planFlow(night, open, size, smallest)
           .blocks.map((b) => b.id)
           .sort(),
-      ).toEqual(['battery', 'made', 'p', 'q', 'sun']);
+      ).toEqual(['battery', 'flowNodes', 'p', 'q', 'sun']);
     }
   });
 

@@ -1,6 +1,6 @@
 import { sankey, sankeyLeft } from 'd3-sankey';
-import { plural } from '../format/format';
-import { byAmount, isPartial, partialText, together, type TreeNode, TreeShape } from './tree';
+import { formatCount } from '../format/format';
+import { sortByAmount, isPartial, coverageText, sumNodes, type TreeNode, TreeShape } from './tree';
 
 export type Hue = 'consumption' | 'production' | 'other';
 
@@ -15,7 +15,7 @@ export interface FlowNode {
   /** It has children: open or closed. Null: it has none. */
   readonly open: boolean | null;
   /** May be chosen for the chart. */
-  readonly choosable: boolean;
+  readonly selectable: boolean;
 }
 
 export interface FlowLink {
@@ -53,7 +53,7 @@ export interface FlowPlan {
   readonly blocks: readonly { id: string; parent: string | null; members: readonly string[]; group: boolean }[];
 }
 
-export const GROUP = 'other:';
+export const GROUP_PREFIX = 'other:';
 
 /** Which blocks to show: children of open nodes, those under `smallest` in one group unless it is opened too. */
 export function planFlow(
@@ -66,64 +66,66 @@ export function planFlow(
   const visit = (id: string, parent: string | null): void => {
     blocks.push({ id, parent, members: [id], group: false });
     if (!open.has(id)) return;
-    const children = byAmount(shape.children(id), amount);
-    const small = open.has(GROUP + id) ? [] : children.filter((c) => (amount(c) ?? 0) < smallest && !open.has(c));
+    const children = sortByAmount(shape.children(id), amount);
+    const small = open.has(GROUP_PREFIX + id)
+      ? []
+      : children.filter((c) => (amount(c) ?? 0) < smallest && !open.has(c));
     const grouped = new Set(small.length > 1 ? small : []);
     for (const child of children) if (!grouped.has(child)) visit(child, id);
-    if (grouped.size > 0) blocks.push({ id: GROUP + id, parent: id, members: [...grouped], group: true });
+    if (grouped.size > 0) blocks.push({ id: GROUP_PREFIX + id, parent: id, members: [...grouped], group: true });
   };
   if (shape.root !== undefined) visit(shape.root, null);
   return { blocks };
 }
 
 /** The planned blocks with the amounts of now. */
-export function treeFlow(
+export function flowGraph(
   plan: FlowPlan,
   shape: TreeShape,
   open: ReadonlySet<string>,
   nodes: ReadonlyMap<string, TreeNode>,
   hue: Hue,
 ): FlowGraph {
-  const made: FlowNode[] = [];
+  const flowNodes: FlowNode[] = [];
   const links: FlowLink[] = [];
   for (const block of plan.blocks) {
     const members = block.members.map((id) => nodes.get(id)).filter((n) => n !== undefined);
     const first = members[0];
     if (first === undefined) continue;
-    const sum = together(members);
-    made.push({
+    const sum = sumNodes(members);
+    flowNodes.push({
       id: block.id,
-      label: block.group ? plural(members.length, 'other') : first.name,
+      label: block.group ? formatCount(members.length, 'other') : first.name,
       amount: sum.amount,
       hue,
-      partial: isPartial(sum) ? partialText(sum, shape.meterWord(block.members[0] ?? '')) : null,
+      partial: isPartial(sum) ? coverageText(sum, shape.meterNoun(block.members[0] ?? '')) : null,
       open: block.group ? false : shape.children(block.id).length > 0 ? open.has(block.id) : null,
-      choosable: !block.group,
+      selectable: !block.group,
     });
     if (block.parent !== null)
       links.push({ source: block.parent, target: block.id, amount: Math.max(0, sum.amount ?? 0) });
   }
-  return { nodes: made, links };
+  return { nodes: flowNodes, links };
 }
 
 /** From where the energy comes to where it goes: what own production does not cover comes from outside. */
-export function sourcesToUses(uses: FlowGraph, production: readonly TreeNode[]): FlowGraph {
+export function addSources(uses: FlowGraph, production: readonly TreeNode[]): FlowGraph {
   const centre = uses.nodes[0];
   if (centre === undefined) return uses;
   const shape = new TreeShape(production);
   const whole = production.find((n) => n.id === shape.root)?.amount ?? 0;
   const drawn = centre.amount ?? 0;
-  // More made than drawn: the surplus leaves elsewhere, and what is drawn is shared out among the sources.
+  // More flowNodes than drawn: the surplus leaves elsewhere, and what is drawn is shared out among the sources.
   const used = whole > drawn && whole > 0 ? drawn / whole : 1;
   const sources = production.filter((n) => n.parent === shape.root);
-  const made = sources.map((n): FlowNode => ({
+  const flowNodes = sources.map((n): FlowNode => ({
     id: `production/${n.id}`,
     label: n.name,
     amount: n.amount,
     hue: 'production',
-    partial: isPartial(n) ? partialText(n, shape.meterWord(n.id)) : null,
+    partial: isPartial(n) ? coverageText(n, shape.meterNoun(n.id)) : null,
     open: null,
-    choosable: false,
+    selectable: false,
   }));
   const grid: FlowNode = {
     id: 'grid',
@@ -132,12 +134,12 @@ export function sourcesToUses(uses: FlowGraph, production: readonly TreeNode[]):
     hue: 'other',
     partial: null,
     open: null,
-    choosable: false,
+    selectable: false,
   };
   return {
-    nodes: [...made, grid, ...uses.nodes],
+    nodes: [...flowNodes, grid, ...uses.nodes],
     links: [
-      ...made.map((n) => ({ source: n.id, target: centre.id, amount: Math.max(0, n.amount ?? 0) * used })),
+      ...flowNodes.map((n) => ({ source: n.id, target: centre.id, amount: Math.max(0, n.amount ?? 0) * used })),
       { source: grid.id, target: centre.id, amount: grid.amount ?? 0 },
       ...uses.links,
     ],
@@ -155,11 +157,11 @@ export interface Box {
 }
 
 /** Pixels that are still seen. */
-const LEAST_BAR = 1.5;
-const LEAST_HALF = 0.5;
+const MIN_BAR_PX = 1.5;
+const MIN_HALF_WIDTH_PX = 0.5;
 
 /** Where everything stands; widths are amounts. The order given is the order kept. */
-export function placeFlow(graph: FlowGraph, box: Box): FlowLayout {
+export function layoutFlow(graph: FlowGraph, box: Box): FlowLayout {
   if (graph.nodes.length === 0 || box.width < 80) return { nodes: [], links: [] };
   if (graph.links.length === 0) {
     // The library knows no place for a column that leads nowhere.
@@ -194,19 +196,19 @@ export function placeFlow(graph: FlowGraph, box: Box): FlowLayout {
   const middle = (n: { y0?: number | undefined; y1?: number | undefined }): number => ((n.y0 ?? 0) + (n.y1 ?? 0)) / 2;
   const nodes = placed.nodes.map((n): PlacedNode => {
     const { x0 = 0, x1 = 0, y0 = 0, y1 = 0 } = n;
-    const height = flows ? Math.max(LEAST_BAR, y1 - y0) : LEAST_BAR;
+    const height = flows ? Math.max(MIN_BAR_PX, y1 - y0) : MIN_BAR_PX;
     return { ...(byId.get(n.id) as FlowNode), x: x0, y: flows ? y0 : middle(n) - height / 2, width: x1 - x0, height };
   });
   const links = placed.links.map((l, i): PlacedLink => {
     const source = l.source as typeof l.source & { x1?: number; y0?: number; y1?: number; id: string };
     const target = l.target as typeof l.target & { x0?: number; y0?: number; y1?: number; id: string };
-    const half = flows ? Math.max(LEAST_HALF, (l.width ?? 0) / 2) : LEAST_HALF;
-    const [begins, ends] = flows ? [l.y0 ?? 0, l.y1 ?? 0] : [middle(source), middle(target)];
+    const half = flows ? Math.max(MIN_HALF_WIDTH_PX, (l.width ?? 0) / 2) : MIN_HALF_WIDTH_PX;
+    const [startY, endY] = flows ? [l.y0 ?? 0, l.y1 ?? 0] : [middle(source), middle(target)];
     const from = byId.get(source.id) as FlowNode;
     const to = byId.get(target.id) as FlowNode;
     return {
       ...(graph.links[i] as FlowLink),
-      path: ribbon(source.x1 ?? 0, begins, target.x0 ?? 0, ends, half),
+      path: ribbon(source.x1 ?? 0, startY, target.x0 ?? 0, endY, half),
       hue: from.hue === 'consumption' ? to.hue : from.hue,
       partial: to.partial !== null && (from.hue === 'consumption') === (to.hue === 'consumption'),
     };
@@ -225,7 +227,7 @@ function ribbon(x0: number, y0: number, x1: number, y1: number, half: number): s
 }
 
 /** Rows in the busiest place: blocks with nothing to their right. */
-export function rowsOf(plan: FlowPlan): number {
+export function countRows(plan: FlowPlan): number {
   const parents = new Set(plan.blocks.map((b) => b.parent));
   return plan.blocks.filter((b) => !parents.has(b.id)).length;
 }

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { rankable, ranking, unitsBelow } from './ranking';
+import { rankableNodes, rankConsumers, consumersBelow } from './ranking';
 import { type TreeNode, TreeShape } from './tree';
 
 function node(id: string, parent: string | null, amount: number | null, more: Partial<TreeNode> = {}): TreeNode {
@@ -33,21 +33,21 @@ const byId = new Map(nodes.map((n) => [n.id, n]));
 
 describe('who used most', () => {
   it('takes a server with its plugs as one, and a meter that stands alone', () => {
-    expect(unitsBelow(shape, 'root')).toEqual(['s1', 's2', 'fan', 'pump']);
-    expect(rankable(shape)).toEqual(['root', 'servers', 'cooling']);
+    expect(consumersBelow(shape, 'root')).toEqual(['s1', 's2', 'fan', 'pump']);
+    expect(rankableNodes(shape)).toEqual(['root', 'servers', 'cooling']);
   });
 
   it('puts the greatest first, and what has no value last', () => {
-    expect(ranking(shape, byId, 'root').map((r) => r.node.id)).toEqual(['s2', 's1', 'pump', 'fan']);
-    expect(ranking(shape, byId, 'servers').map((r) => [r.node.id, r.place])).toEqual([
+    expect(rankConsumers(shape, byId, 'root').map((r) => r.node.id)).toEqual(['s2', 's1', 'pump', 'fan']);
+    expect(rankConsumers(shape, byId, 'servers').map((r) => [r.node.id, r.place])).toEqual([
       ['s2', 'SERVERS'],
       ['s1', 'SERVERS'],
     ]);
   });
 
   it('marks what is measured less than the others, not what all lack', () => {
-    expect(ranking(shape, byId, 'servers').map((r) => r.partial)).toEqual([true, false]);
+    expect(rankConsumers(shape, byId, 'servers').map((r) => r.partial)).toEqual([true, false]);
     const lacking = new Map(nodes.map((n) => [n.id, { ...n, coverage: 0.3 }]));
-    expect(ranking(shape, lacking, 'root').some((r) => r.partial)).toBe(false);
+    expect(rankConsumers(shape, lacking, 'root').some((r) => r.partial)).toBe(false);
   });
 });

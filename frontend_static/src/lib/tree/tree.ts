@@ -1,4 +1,4 @@
-import { share } from '../format/format';
+import { formatPercent } from '../format/format';
 
 /** A node of an energy tree. `amount` is in W of a moment, in Wh over a range; null where nothing below it reports. */
 export interface TreeNode {
@@ -7,7 +7,7 @@ export interface TreeNode {
   readonly parent: string | null;
   readonly target: string | null;
   readonly amount: number | null;
-  /** Measured share, 0 to 1. */
+  /** ChartableSeries share, 0 to 1. */
   readonly coverage: number;
   readonly sensorsExpected: number;
   /** Null over a range: its sensors report now and then. */
@@ -20,7 +20,7 @@ const PLUG = /_pdu-/;
 export class TreeShape {
   readonly #children = new Map<string, string[]>();
   readonly #parent = new Map<string, string | null>();
-  readonly #unplugged = new Set<string>();
+  readonly #metered = new Set<string>();
   readonly root: string | undefined;
 
   constructor(nodes: readonly Pick<TreeNode, 'id' | 'parent' | 'target'>[]) {
@@ -31,13 +31,13 @@ export class TreeShape {
     }
     for (const { id, target } of nodes) {
       if (target === null || PLUG.test(target)) continue;
-      for (let at: string | null = id; at !== null; at = this.parent(at)) this.#unplugged.add(at);
+      for (let at: string | null = id; at !== null; at = this.parent(at)) this.#metered.add(at);
     }
   }
 
   /** What the sensors below a node are: plugs where all of them are outlets of a PDU. */
-  meterWord(id: string): string {
-    return this.#unplugged.has(id) ? 'meters' : 'plugs';
+  meterNoun(id: string): string {
+    return this.#metered.has(id) ? 'meters' : 'plugs';
   }
 
   has(id: string): boolean {
@@ -66,9 +66,9 @@ export function shapeKey(nodes: readonly Pick<TreeNode, 'id' | 'parent'>[]): str
 }
 
 /** The shares of the whole below which a flow may be put in a group, tried in turn. */
-const SMALL = [0.01, 0.015, 0.02, 0.03];
-/** Grouping must not hide what matters: at least this share of a level's amount stays in sight. */
-const IN_SIGHT = 0.5;
+const GROUP_SHARES = [0.01, 0.015, 0.02, 0.03];
+/** Grouping must not hide what matters: at minShare this share of a level's amount stays in sight. */
+const MIN_VISIBLE_SHARE = 0.5;
 
 export interface Opening {
   readonly open: Set<string>;
@@ -77,77 +77,82 @@ export interface Opening {
 }
 
 /**
- * What to open so that about `room` rows are in sight, at most `deepest` levels: level by level, grouping small flows where that makes one more fit.
- * Of what is under `least`, a share of the whole, or would show nothing but a group, nothing is opened.
+ * What to open so that about `maxRows` rows are in sight, at most `maxDepth` levels: level by level, grouping small flows where that makes one more fit.
+ * Of what is under `minShare`, a share of the whole, or would show nothing but a group, nothing is openedIds.
  */
 export function openToFit(
   shape: TreeShape,
   amount: (id: string) => number | null,
-  room: number,
-  deepest = Infinity,
-  least = 0,
+  maxRows: number,
+  maxDepth = Infinity,
+  minShare = 0,
 ): Opening {
   const opening = { open: new Set<string>(), smallest: -Infinity };
   if (shape.root === undefined) return opening;
   const whole = amount(shape.root) ?? 0;
   // Of a whole that is not above zero, such as a battery that charges at night, nothing is a small share.
-  const share = (part: number): number => (whole > 0 ? part * whole : -Infinity);
+  const shareOfWhole = (part: number): number => (whole > 0 ? part * whole : -Infinity);
   const size = (id: string): number => amount(id) ?? 0;
   const sum = (numbers: readonly number[]): number => numbers.reduce((all, n) => all + n, 0);
   let rows = 1;
   let level = [shape.root];
-  for (let depth = 0; depth < deepest; depth += 1) {
-    const inner = level.filter((id) => size(id) >= share(least) && shape.children(id).length > 0);
-    const choices = SMALL.map((part) => {
-      const smallest = share(part);
-      const opened = inner.filter((id) => shape.children(id).some((c) => size(c) >= smallest));
-      const shown = opened.map((id) => inSight(shape.children(id), amount, smallest));
+  for (let depth = 0; depth < maxDepth; depth += 1) {
+    const inner = level.filter((id) => size(id) >= shareOfWhole(minShare) && shape.children(id).length > 0);
+    const choices = GROUP_SHARES.map((part) => {
+      const smallest = shareOfWhole(part);
+      const openedIds = inner.filter((id) => shape.children(id).some((c) => size(c) >= smallest));
+      const shown = openedIds.map((id) => countVisible(shape.children(id), amount, smallest));
       const more = sum(shown.map((s) => s.rows - 1));
-      return { smallest, opened, more, enough: sum(shown.map((s) => s.amount)) >= sum(opened.map(size)) * IN_SIGHT };
+      return {
+        smallest,
+        openedIds,
+        more,
+        enough: sum(shown.map((s) => s.amount)) >= sum(openedIds.map(size)) * MIN_VISIBLE_SHARE,
+      };
     });
-    const fits = choices.find((c) => c.smallest >= opening.smallest && rows + c.more <= room && c.enough);
-    // The root opens however little room there is.
-    const chosen = fits ?? (depth === 0 ? choices[0] : undefined);
-    if (chosen === undefined || chosen.opened.length === 0) break;
-    for (const id of chosen.opened) opening.open.add(id);
-    opening.smallest = chosen.smallest;
-    rows += chosen.more;
-    level = chosen.opened.flatMap((id) => shape.children(id).filter((c) => size(c) >= chosen.smallest));
+    const fits = choices.find((c) => c.smallest >= opening.smallest && rows + c.more <= maxRows && c.enough);
+    // The root opens however little maxRows there is.
+    const choice = fits ?? (depth === 0 ? choices[0] : undefined);
+    if (choice === undefined || choice.openedIds.length === 0) break;
+    for (const id of choice.openedIds) opening.open.add(id);
+    opening.smallest = choice.smallest;
+    rows += choice.more;
+    level = choice.openedIds.flatMap((id) => shape.children(id).filter((c) => size(c) >= choice.smallest));
   }
   return opening;
 }
 
 /** Rows that siblings take when the small ones share one, and the amount that is not in that one. */
-function inSight(
+function countVisible(
   ids: readonly string[],
   amount: (id: string) => number | null,
   smallest: number,
 ): { rows: number; amount: number } {
-  const great = ids.filter((id) => (amount(id) ?? 0) >= smallest);
-  const grouped = ids.length - great.length > 1;
-  const seen = grouped ? great : ids;
-  return { rows: seen.length + (grouped ? 1 : 0), amount: seen.reduce((sum, id) => sum + (amount(id) ?? 0), 0) };
+  const large = ids.filter((id) => (amount(id) ?? 0) >= smallest);
+  const grouped = ids.length - large.length > 1;
+  const visible = grouped ? large : ids;
+  return { rows: visible.length + (grouped ? 1 : 0), amount: visible.reduce((sum, id) => sum + (amount(id) ?? 0), 0) };
 }
 
 /** Children as they stand below each other: the greatest first, silent ones last; ties keep the description's order. */
-export function byAmount(ids: readonly string[], amount: (id: string) => number | null): string[] {
+export function sortByAmount(ids: readonly string[], amount: (id: string) => number | null): string[] {
   return [...ids].sort((a, b) => (amount(b) ?? -1) - (amount(a) ?? -1));
 }
 
 /** "14 of 16 plugs" or "93 % covered", for a sum that lacks some. */
-export function partialText(node: Counts, word: string): string {
+export function coverageText(node: Counts, noun: string): string {
   return node.sensorsReporting === null
-    ? `${share(node.coverage)} covered`
-    : `${node.sensorsReporting} of ${node.sensorsExpected} ${word}`;
+    ? `${formatPercent(node.coverage)} covered`
+    : `${node.sensorsReporting} of ${node.sensorsExpected} ${noun}`;
 }
 
 export type Counts = Pick<TreeNode, 'coverage' | 'sensorsExpected' | 'sensorsReporting'>;
 
-/** Over a range, a reading lost here or there is not worth a word: the figure is as good. */
-const WHOLE = 0.995;
+/** Over a range, a reading lost here or there is not worth a label: the figure is as good. */
+const FULL_COVERAGE = 0.995;
 
 export function isPartial(node: Counts): boolean {
-  return node.sensorsReporting === null ? node.coverage < WHOLE : node.sensorsReporting < node.sensorsExpected;
+  return node.sensorsReporting === null ? node.coverage < FULL_COVERAGE : node.sensorsReporting < node.sensorsExpected;
 }
 
 export function median(values: readonly number[]): number {
@@ -155,7 +160,7 @@ export function median(values: readonly number[]): number {
 }
 
 /** What several nodes are together. */
-export function together(nodes: readonly TreeNode[]): Counts & { amount: number | null } {
+export function sumNodes(nodes: readonly TreeNode[]): Counts & { amount: number | null } {
   const sum = (of: (n: TreeNode) => number): number => nodes.reduce((total, n) => total + of(n), 0);
   const sensorsExpected = sum((n) => n.sensorsExpected);
   return {

@@ -1,8 +1,8 @@
 import { describe, expect, it } from 'vitest';
-import { fromLocal, toLocal, whenFrom, whenToQuery } from './treeTime';
+import { parseLocalInput, toLocalInput, parseTreeTime, treeTimeToQuery } from './treeTime';
 
 const HOUR = 3_600_000;
-const params = (text: string) => whenFrom(new URLSearchParams(text), HOUR);
+const params = (text: string) => parseTreeTime(new URLSearchParams(text), HOUR);
 
 describe('when a tree is shown', () => {
   it('is now, a moment, or a range', () => {
@@ -14,8 +14,11 @@ describe('when a tree is shown', () => {
 
   it('comes back from the address as it went in', () => {
     const at = Date.UTC(2026, 10, 23, 10, 30);
-    expect(params(new URLSearchParams({ at: whenToQuery('at', at).at ?? '' }).toString())).toEqual({ kind: 'at', at });
-    expect(fromLocal(toLocal(at))).toBe(at);
-    expect(fromLocal('')).toBeNaN();
+    expect(params(new URLSearchParams({ at: treeTimeToQuery('at', at).at ?? '' }).toString())).toEqual({
+      kind: 'at',
+      at,
+    });
+    expect(parseLocalInput(toLocalInput(at))).toBe(at);
+    expect(parseLocalInput('')).toBeNaN();
   });
 });

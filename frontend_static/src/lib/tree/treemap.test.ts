@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { planFlow } from './flow';
 import { type TreeNode, TreeShape } from './tree';
-import { placeTiles } from './treemap';
+import { layoutTiles } from './treemap';
 
 function node(id: string, parent: string | null, amount: number | null): TreeNode {
   return {
@@ -21,7 +21,7 @@ const shape = new TreeShape(nodes);
 const byId = new Map(nodes.map((n) => [n.id, n]));
 const open = new Set(['root']);
 const plan = planFlow(shape, open, (id) => byId.get(id)?.amount ?? null, 0);
-const tiles = (box: { width: number; height: number }) => placeTiles(plan, shape, open, byId, box);
+const tiles = (box: { width: number; height: number }) => layoutTiles(plan, shape, open, byId, box);
 
 describe('a treemap', () => {
   it('gives each node an area by its amount, inside its parent', () => {
@@ -44,7 +44,7 @@ describe('a treemap', () => {
     for (const amount of [null, 0, -0.4]) {
       const night = [node('root', null, amount), node('a', 'root', 0), node('b', 'root', amount)];
       const none = new TreeShape(night);
-      const placed = placeTiles(
+      const placed = layoutTiles(
         planFlow(none, open, () => amount, -Infinity),
         none,
         open,

@@ -1,9 +1,9 @@
 import { hierarchy, treemap, treemapSquarify } from 'd3-hierarchy';
 import type { FlowPlan } from './flow';
-import { isPartial, partialText, together, type TreeNode, type TreeShape } from './tree';
-import { plural } from '../format/format';
+import { isPartial, coverageText, sumNodes, type TreeNode, type TreeShape } from './tree';
+import { formatCount } from '../format/format';
 
-/** A rectangle whose area is its amount. An open one holds its children below a line with its name. */
+/** A rectangle whose area is its amount. An open one holds its children childrenOf a line with its name. */
 export interface Tile {
   readonly id: string;
   readonly label: string;
@@ -12,7 +12,7 @@ export interface Tile {
   readonly depth: number;
   /** It has children: open or closed. Null: it has none. */
   readonly open: boolean | null;
-  readonly choosable: boolean;
+  readonly selectable: boolean;
   readonly x: number;
   readonly y: number;
   readonly width: number;
@@ -20,7 +20,7 @@ export interface Tile {
 }
 
 /** Pixels of the line with an open tile's name. */
-export const HEAD = 25;
+export const HEADER_PX = 25;
 
 interface Block {
   readonly id: string;
@@ -30,46 +30,46 @@ interface Block {
 }
 
 /** The planned blocks as tiles in a box, parents first. Blocks of nothing have no area and are left out. */
-export function placeTiles(
+export function layoutTiles(
   plan: FlowPlan,
   shape: TreeShape,
   open: ReadonlySet<string>,
   nodes: ReadonlyMap<string, TreeNode>,
   box: { width: number; height: number },
 ): Tile[] {
-  const below = new Map<string | null, FlowPlan['blocks'][number][]>();
-  for (const block of plan.blocks) below.set(block.parent, [...(below.get(block.parent) ?? []), block]);
-  const made = (block: FlowPlan['blocks'][number]): Block => ({
+  const childrenOf = new Map<string | null, FlowPlan['blocks'][number][]>();
+  for (const block of plan.blocks) childrenOf.set(block.parent, [...(childrenOf.get(block.parent) ?? []), block]);
+  const toBlock = (block: FlowPlan['blocks'][number]): Block => ({
     id: block.id,
     group: block.group,
     members: block.members.flatMap((id) => nodes.get(id) ?? []),
-    children: block.group ? [] : (below.get(block.id) ?? []).map(made),
+    children: block.group ? [] : (childrenOf.get(block.id) ?? []).map(toBlock),
   });
-  const top = below.get(null)?.[0];
+  const top = childrenOf.get(null)?.[0];
   if (top === undefined || box.width < 40 || box.height < 40) return [];
-  const root = hierarchy<Block>(made(top), (b) => b.children);
-  root.sum((b) => (b.children.length > 0 ? 0 : Math.max(0, together(b.members).amount ?? 0)));
+  const root = hierarchy<Block>(toBlock(top), (b) => b.children);
+  root.sum((b) => (b.children.length > 0 ? 0 : Math.max(0, sumNodes(b.members).amount ?? 0)));
   const placed = treemap<Block>()
     .tile(treemapSquarify.ratio(1.4))
     .size([box.width, box.height])
     .paddingInner(2)
     .paddingOuter(2)
-    .paddingTop((n) => (n.children ? HEAD : 0))(root);
+    .paddingTop((n) => (n.children ? HEADER_PX : 0))(root);
   return placed.descendants().flatMap((n): Tile[] => {
     const [width, height] = [n.x1 - n.x0, n.y1 - n.y0];
     const first = n.data.members[0];
     if (first === undefined || !(width >= 1 && height >= 1)) return [];
-    const sum = together(n.data.members);
+    const sum = sumNodes(n.data.members);
     const inner = shape.children(n.data.id).length > 0;
     return [
       {
         id: n.data.id,
-        label: n.data.group ? plural(n.data.members.length, 'other') : first.name,
+        label: n.data.group ? formatCount(n.data.members.length, 'other') : first.name,
         amount: sum.amount,
-        partial: isPartial(sum) ? partialText(sum, shape.meterWord(first.id)) : null,
+        partial: isPartial(sum) ? coverageText(sum, shape.meterNoun(first.id)) : null,
         depth: n.depth,
         open: n.data.group ? false : inner ? open.has(n.data.id) : null,
-        choosable: !n.data.group,
+        selectable: !n.data.group,
         x: n.x0,
         y: n.y0,
         width,

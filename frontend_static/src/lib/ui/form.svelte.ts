@@ -5,22 +5,22 @@ type Answer = { readonly __typename: string } & Partial<Problem>;
 
 /** A form that is sent: whether it is on its way, and what was wrong with it. */
 export class Form {
-  #busy = $state(false);
+  #isBusy = $state(false);
   #problem = $state.raw<Problem | null>(null);
 
   constructor(private readonly fields: readonly string[]) {}
 
-  get busy(): boolean {
-    return this.#busy;
+  get isBusy(): boolean {
+    return this.#isBusy;
   }
 
   /** What is wrong with one field; empty if nothing. */
-  at(field: string): string {
+  problemOf(field: string): string {
     return this.#problem?.path[0] === field ? this.#problem.message : '';
   }
 
   /** What is wrong apart from the fields. */
-  get rest(): string {
+  get otherProblem(): string {
     const problem = this.#problem;
     return problem && !this.fields.includes(problem.path[0] ?? '') ? problem.message : '';
   }
@@ -32,8 +32,8 @@ export class Form {
 
   /** Sends; the answer if it is none of the failures. */
   async send<T extends Answer>(action: () => Promise<{ answer: T }>): Promise<T | null> {
-    if (this.#busy) return null;
-    this.#busy = true;
+    if (this.#isBusy) return null;
+    this.#isBusy = true;
     this.#problem = null;
     try {
       const { answer } = await action();
@@ -42,13 +42,13 @@ export class Form {
     } catch (error) {
       this.#problem = { message: error instanceof ApiError ? error.message : String(error), path: [] };
     } finally {
-      this.#busy = false;
+      this.#isBusy = false;
     }
     return null;
   }
 }
 
 /** What follows `#` in a mailed link. */
-export function tokenHere(): string {
+export function tokenFromHash(): string {
   return location.hash.slice(1);
 }

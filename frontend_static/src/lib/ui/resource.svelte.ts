@@ -4,10 +4,10 @@ import { ApiError } from '../../api/client';
 export class Resource<T> {
   #data = $state.raw<T | null>(null);
   #error = $state.raw<ApiError | null>(null);
-  #loading = $state(false);
-  #answered = $state(false);
-  #asked = 0;
-  #again: (() => Promise<T>) | undefined;
+  #isLoading = $state(false);
+  #hasAnswer = $state(false);
+  #newestRequest = 0;
+  #lastRequest: (() => Promise<T>) | undefined;
 
   get data(): T | null {
     return this.#data;
@@ -18,33 +18,33 @@ export class Resource<T> {
   }
 
   /** Whether any answer came yet; null may be one. */
-  get answered(): boolean {
-    return this.#answered;
+  get hasAnswer(): boolean {
+    return this.#hasAnswer;
   }
 
-  get loading(): boolean {
-    return this.#loading;
+  get isLoading(): boolean {
+    return this.#isLoading;
   }
 
-  /** Only the newest question's answer counts. */
-  async load(question: () => Promise<T>): Promise<void> {
-    const turn = ++this.#asked;
-    this.#again = question;
-    this.#loading = true;
+  /** Only the newest request's answer counts. */
+  async load(request: () => Promise<T>): Promise<void> {
+    const requestNumber = ++this.#newestRequest;
+    this.#lastRequest = request;
+    this.#isLoading = true;
     try {
-      const data = await question();
-      if (turn !== this.#asked) return;
+      const data = await request();
+      if (requestNumber !== this.#newestRequest) return;
       this.#data = data;
-      this.#answered = true;
+      this.#hasAnswer = true;
       this.#error = null;
     } catch (error) {
-      if (turn !== this.#asked) return;
+      if (requestNumber !== this.#newestRequest) return;
       this.#error = error instanceof ApiError ? error : new ApiError(String(error), false);
     }
-    this.#loading = false;
+    this.#isLoading = false;
   }
 
   retry = (): void => {
-    if (this.#again) void this.load(this.#again);
+    if (this.#lastRequest) void this.load(this.#lastRequest);
   };
 }

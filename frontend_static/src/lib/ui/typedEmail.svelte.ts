@@ -1,3 +1,3 @@
 /** The e-mail address as typed so far: it goes along from card to card, so that nobody types it twice, and what was
  *  typed while the next card was still on its way is not lost. */
-export const address = $state({ email: '' });
+export const typedEmail = $state({ value: '' });

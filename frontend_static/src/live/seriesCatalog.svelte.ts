@@ -1,10 +1,10 @@
-import { ApiError, ask } from '../api/client';
+import { ApiError, runQuery } from '../api/client';
 import type { TreeKind } from '../api/energy';
-import { type SensorData, sensorsNamed } from '../api/sensors';
+import { type SensorData, fetchSensorsByName } from '../api/sensors';
 import { MeasurementsPage } from '../api/series';
 import type { ResultOf } from '../api/graphql';
-import type { Measured } from '../lib/chart/chartable';
-import { placeOf } from '../lib/sensor/sensorState';
+import type { ChartableSeries } from '../lib/chart/chartable';
+import { placeText } from '../lib/sensor/sensorState';
 import { LiveReadings } from './readings.svelte';
 import { LiveTree } from './tree.svelte';
 
@@ -18,28 +18,28 @@ export interface QuickPick {
 }
 
 /** What the chosen sensors and nodes are, and what each is now. */
-export class MeasuredSeries {
+export class SeriesCatalog {
   readonly readings = new LiveReadings(450);
   readonly trees: Record<TreeKind, LiveTree> = {
     CONSUMPTION: new LiveTree('CONSUMPTION'),
     PRODUCTION: new LiveTree('PRODUCTION'),
   };
-  #places = $state.raw<ResultOf<typeof MeasurementsPage> | null>(null);
+  #page = $state.raw<ResultOf<typeof MeasurementsPage> | null>(null);
   #sensors = $state.raw<ReadonlyMap<string, SensorData | null>>(new Map());
   #error = $state.raw<ApiError | null>(null);
-  #asked: readonly string[] = [];
+  #sensorNames: readonly string[] = [];
 
   /** Node ids with their names and the tree they belong to. */
   readonly nodes = $derived.by((): ReadonlyMap<string, { id: string; name: string; tree: TreeKind }> => {
     const both = [
-      ...(this.#places?.consumption.nodes ?? []).map((n) => ({ ...n, tree: 'CONSUMPTION' as const })),
-      ...(this.#places?.production.nodes ?? []).map((n) => ({ ...n, tree: 'PRODUCTION' as const })),
+      ...(this.#page?.consumption.nodes ?? []).map((n) => ({ ...n, tree: 'CONSUMPTION' as const })),
+      ...(this.#page?.production.nodes ?? []).map((n) => ({ ...n, tree: 'PRODUCTION' as const })),
     ];
     return new Map(both.map((n) => [n.id, n]));
   });
 
   readonly picks = $derived.by((): readonly QuickPick[] =>
-    (this.#places?.racks ?? [])
+    (this.#page?.racks ?? [])
       .flatMap((rack): QuickPick[] => [
         { rack: rack.id, what: 'wattmeters', sensors: rack.equipment.flatMap((e) => e.wattmeters) },
         { rack: rack.id, what: 'thermometers', sensors: rack.probes.map((p) => p.sensor) },
@@ -48,7 +48,7 @@ export class MeasuredSeries {
   );
 
   get ready(): boolean {
-    return this.#places !== null;
+    return this.#page !== null;
   }
 
   get error(): ApiError | null {
@@ -60,13 +60,13 @@ export class MeasuredSeries {
   }
 
   /** Sensors that a search brought along need not be asked for again. */
-  learn(sensors: readonly SensorData[]): void {
+  addSensors(sensors: readonly SensorData[]): void {
     for (const s of sensors) if (s.latest) this.readings.seed(s.name, Date.parse(s.latest.time), s.latest.value);
     this.#sensors = new Map([...this.#sensors, ...sensors.map((s) => [s.name, s] as const)]);
   }
 
   /** Undefined: not known yet. Null: there is no such thing. */
-  measured(kind: 'sensor' | 'node', id: string): Measured | null | undefined {
+  describe(kind: 'sensor' | 'node', id: string): ChartableSeries | null | undefined {
     if (kind === 'node') {
       const node = this.nodes.get(id);
       if (node === undefined) return this.ready ? null : undefined;
@@ -80,25 +80,25 @@ export class MeasuredSeries {
       id,
       label: id,
       unit: sensor.unit,
-      about: `${sensor.type}, ${placeOf(sensor)}`,
+      about: `${sensor.type}, ${placeText(sensor)}`,
       periodMs: sensor.periodSeconds * 1_000,
     };
   }
 
-  want(names: readonly string[]): void {
-    this.#asked = names;
+  setSensors(names: readonly string[]): void {
+    this.#sensorNames = names;
     void this.load();
   }
 
   load = async (): Promise<void> => {
     this.#error = null;
     try {
-      const unknown = this.#asked.filter((name) => !this.#sensors.has(name));
-      const places = this.#places ? null : ask(MeasurementsPage, {});
-      const [found, page] = await Promise.all([sensorsNamed(unknown), places]);
-      if (page) this.#places = page;
-      this.learn([...found.values()].filter((s) => s !== null));
-      const missing = [...found].filter(([, sensor]) => sensor === null);
+      const unknown = this.#sensorNames.filter((name) => !this.#sensors.has(name));
+      const pageRequest = this.#page ? null : runQuery(MeasurementsPage, {});
+      const [sensors, page] = await Promise.all([fetchSensorsByName(unknown), pageRequest]);
+      if (page) this.#page = page;
+      this.addSensors([...sensors.values()].filter((s) => s !== null));
+      const missing = [...sensors].filter(([, sensor]) => sensor === null);
       if (missing.length > 0) this.#sensors = new Map([...this.#sensors, ...missing]);
     } catch (error) {
       this.#error = error instanceof ApiError ? error : new ApiError(String(error), false);
