@@ -10,15 +10,17 @@ from typing import Any
 
 import pytest
 import websockets
-from starlette.applications import Starlette
 
 from backend.accounts.live import CHECK_INTERVAL_S
 from backend.accounts.log import OPERATOR
 from backend.bus.memory import MemoryBus
 from backend.core.rights import Right, Scope
 from backend.graphql.schema import build_schema
+from backend.processes.application import Application
 from backend.processes.ingest import create_ingest
-from backend.processes.one_process import Parts, create_app, create_web
+from backend.processes.one_process import create_app
+from backend.processes.shared import Overrides
+from backend.processes.web import create_web
 from backend.rest.permissions import ROUTES
 from backend.settings import Settings
 from scripts import permissions_doc
@@ -48,8 +50,8 @@ def test_the_page_of_permissions_is_up_to_date() -> None:
     assert permissions_doc.PAGE.read_text() == permissions_doc.page(), "run python -m scripts.permissions_doc"
 
 
-def applications(folder: Path) -> list[Starlette]:
-    parts = Parts(inventory=small_inventory(), store=ReferenceStore(), bus=MemoryBus(), page=folder)
+def applications(folder: Path) -> list[Application]:
+    parts = Overrides(inventory=small_inventory(), store=ReferenceStore(), bus=MemoryBus(), page=folder)
     settings = Settings(data_dir=folder)
     return [create_app(settings, parts), create_web(settings, parts), create_ingest(settings, parts)]
 
@@ -62,7 +64,7 @@ def test_every_route_has_a_right_and_no_right_is_unused(tmp_path: Path) -> None:
 def test_a_route_without_a_right_keeps_the_application_from_starting(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("backend.processes.one_process.EXPORT_PATH", "/new-route")
+    monkeypatch.setattr("backend.processes.web_app.EXPORT_PATH", "/new-route")
     with pytest.raises(KeyError, match="/new-route"):
         applications(tmp_path)
 

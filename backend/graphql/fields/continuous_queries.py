@@ -18,7 +18,7 @@ from backend.graphql.field import NOT_GIVEN, member, mutation, query, resolver, 
 from backend.graphql.fields.job_types import Job, SeriesKind, to_job
 from backend.graphql.scalars import MAX_INT, TimeNs
 from backend.jobs import diagnostic
-from backend.jobs.repair import Mended
+from backend.jobs.repair import RepairResult
 from backend.jobs.work import TaskHealth
 
 
@@ -135,7 +135,7 @@ def _query(health: diagnostic.QueryHealth) -> ContinuousQuery:
     )
 
 
-def _repaired(repair: Mended) -> MendedQuery:
+def _repaired(repair: RepairResult) -> MendedQuery:
     return MendedQuery(
         name=strawberry.ID(repair.name),
         faults=[QueryFault(fault.value) for fault in repair.faults],
@@ -213,5 +213,5 @@ class ContinuousQueryMutation:
         only = value_or_none(faults)
         only_faults = None if only is None else [diagnostic.QueryFault(fault.value) for fault in only]
         await info.context.audit_correction("mendContinuousQueries", ", ".join(names))
-        repairs = await info.context.queries.work.mending.mend(names, only_faults)
+        repairs = await info.context.queries.work.repair.repair(names, only_faults)
         return MendedQueries(queries=[_repaired(repair) for repair in repairs])
