@@ -21,16 +21,23 @@ from backend.db.models import RollupMark
 from tests.support import postgres
 
 
-@pytest.fixture(params=["sqlite", "postgresql"])
-def url(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str]:
-    if request.param == "sqlite":
-        yield f"sqlite:///{tmp_path / 'folder' / 'x.db'}"
-        return
+@pytest.fixture(scope="module")
+def postgres_url() -> Iterator[str]:
     reason = postgres.why_not()
     if reason:
         pytest.skip(reason)
     with postgres.server() as url:
         yield url
+
+
+@pytest.fixture(params=["sqlite", "postgresql"])
+async def url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
+    """Return the URL of an empty database."""
+    if request.param == "sqlite":
+        return f"sqlite:///{tmp_path / 'folder' / 'x.db'}"
+    url: str = request.getfixturevalue("postgres_url")
+    await postgres.drop_everything(url)
+    return url
 
 
 async def test_migrations_make_exactly_the_declared_tables(url: str) -> None:
