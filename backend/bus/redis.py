@@ -38,7 +38,7 @@ _TIMEOUT_S: Final = 1.0
 _PAUSE_S: Final = 0.5
 """After a failed publish, further ones fail at once for this time, because there may be hundreds per second."""
 _FIRST_CONNECTION_S: Final = 2.0
-"""How long the first subscriber waits for the connection before it continues without."""
+"""The time that the first subscriber waits for the connection before it continues without."""
 _BACKOFF: Final = Backoff(first_s=0.1, limit_s=5.0)
 _MAX_PUBLISHERS: Final = 64
 _PING_AFTER_S: Final = 5.0

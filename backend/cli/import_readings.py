@@ -17,9 +17,10 @@ from typing import Final
 import numpy as np
 
 from backend.bus.memory import MemoryBus
+from backend.cli.console import progress_bar, say
 from backend.core.clock import Clock, SystemClock
 from backend.core.errors import UserError
-from backend.core.ports import SensorTags, TimeSeriesStore, WriteResult
+from backend.core.ports import TimeSeriesStore
 from backend.core.reading import Readings
 from backend.core.windows import Window
 from backend.db.engine import Database
@@ -27,16 +28,16 @@ from backend.db.migrate import migrate
 from backend.db.rollup_state import SqlRollupState
 from backend.formats.batch import Batch
 from backend.formats.kinds import Format, Precision
-from backend.formats.notes import Notes, Progress
-from backend.formats.read import STDIN, Source, Wanted, identity, read
+from backend.formats.notes import ImportProgress, Progress
+from backend.formats.read import STDIN, ReadOptions, Source, file_identity, read
 from backend.formats.report import Tally
 from backend.ingest.service import Ingest
 from backend.ingest.spool import SqliteSpool
 from backend.inventory.loader import load
 from backend.inventory.model import Inventory
-from backend.processes.console import bar_of, say
-from backend.processes.stores import opened
-from backend.rollups.definitions import Definitions
+from backend.processes.receiver import tags_of
+from backend.processes.rollup_engine import definitions_of, late_marker
+from backend.processes.stores import database_url, exclusive_store
 from backend.rollups.engine import RollupEngine
 from backend.settings import Settings
 
@@ -69,7 +70,7 @@ async def _import(settings: Settings, wanted: Import, clock: Clock) -> int:
         raise UserError("the standard input can be read once only")
     inventory = load(settings.description_dir)
     settings.data_dir.mkdir(parents=True, exist_ok=True)
-    async with opened(
+    async with exclusive_store(
         settings, "Stop the dashboard for the time of the import, and start it again after it."
     ) as store:
         importer = await _Importer.make(settings, inventory, store, clock, wanted)
@@ -90,7 +91,7 @@ class _Importer:
     inventory: Inventory
     clock: Clock
     wanted: Import
-    notes: Notes
+    notes: ImportProgress
     ingest: Ingest
     rollups: RollupEngine
     database: Database
@@ -101,19 +102,16 @@ class _Importer:
     async def make(
         cls, settings: Settings, inventory: Inventory, store: TimeSeriesStore, clock: Clock, wanted: Import
     ) -> _Importer:
-        url = settings.database_url or f"sqlite:///{settings.data_dir.resolve() / 'seduce.sqlite'}"
+        url = database_url(settings)
         await migrate(url)
         database = Database(url)
-        definitions = Definitions.of(inventory.sensors, (inventory.consumption, inventory.production))
+        definitions = definitions_of(inventory)
         rollups = RollupEngine(store, SqlRollupState(database), definitions, clock, settings.rollup_delay_s)
-        tags = {n: SensorTags(s.location, s.sensor_type, s.unit) for n, s in inventory.sensors.items()}
-
-        async def mark_late(readings: Readings, _: WriteResult) -> None:
-            await rollups.on_late(readings)
-
         spool = SqliteSpool(settings.data_dir / "spool.sqlite", 0)  # never opened: history goes past it
-        ingest = Ingest(spool, store, MemoryBus(), tags, clock=clock, on_written=[mark_late])
-        notes = Notes(settings.data_dir / NOTES)
+        ingest = Ingest(
+            spool, store, MemoryBus(), tags_of(inventory), clock=clock, on_written=[late_marker(rollups)]
+        )
+        notes = ImportProgress(settings.data_dir / NOTES)
         return cls(store, inventory, clock, wanted, notes, ingest, rollups, database)
 
     async def close(self) -> None:
@@ -122,7 +120,7 @@ class _Importer:
     async def take(self, name: str) -> bool:
         """Import one file and say what became of it; False where it could not be read to its end, or held no reading."""
         try:
-            told_by = await asyncio.to_thread(identity, name)
+            told_by = await asyncio.to_thread(file_identity, name)
         except UserError as error:
             say(str(error))
             return False
@@ -161,17 +159,17 @@ class _Importer:
 
     async def _noted(self, key: str) -> Progress:
         """What the notes say, if the store still is the one that they speak of."""
-        found = self.notes.of(key)
+        found = self.notes.get(key)
         if self.wanted.again or not found.sensor:
             return Progress()
         there = await self.store.count([found.sensor], found.time_ns, found.time_ns + 1)
         return found if there else Progress()
 
     async def _read(self, file: _File) -> None:
-        kind = Wanted(self.wanted.format, self.wanted.precision, self.clock.now_ns() + AHEAD_NS)
+        kind = ReadOptions(self.wanted.format, self.wanted.precision, self.clock.now_ns() + AHEAD_NS)
         with (
             Source(file.name) as source,
-            bar_of(f"{Path(file.name).name:24.24}", source.size, self.wanted.quiet) as bar,
+            progress_bar(f"{Path(file.name).name:24.24}", source.size, self.wanted.quiet) as bar,
         ):
             found = read(source, kind, file.tally, file.begin.mark)
 
@@ -240,14 +238,14 @@ class _File:
         )
         return self.last
 
-    def note(self, notes: Notes, reached: Progress, done: bool = False) -> None:
+    def note(self, notes: ImportProgress, reached: Progress, done: bool = False) -> None:
         if self.key is not None and reached.sensor:
             values = {name: getattr(reached, name) for name in Progress.__slots__}
-            notes.keep(self.key, Progress(**{**values, "done": done}))
+            notes.save(self.key, Progress(**{**values, "done": done}))
 
     def tell(self) -> None:
         """The faults that were not told yet."""
-        for wrong in self.tally.told[self.told :]:
+        for wrong in self.tally.examples[self.told :]:
             say(f"{self.name}: {wrong}")
             self.told += 1
 

@@ -17,7 +17,8 @@ from playwright.sync_api import Browser, Page, Route, expect
 
 from backend.accounts.log import OPERATOR
 from backend.core.reading import Readings
-from backend.processes.one_process import Parts, create_app
+from backend.processes.one_process import create_app
+from backend.processes.shared import Overrides
 from backend.settings import Settings
 from tests.e2e.conftest import DIST
 from tests.support.processes import free_port
@@ -60,7 +61,7 @@ def town(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Town]:
 @contextmanager
 def _running(settings: Settings) -> Iterator[str]:
     """In a thread of its own, since the browser is driven synchronously."""
-    app = create_app(settings, Parts(inventory=small_inventory()))
+    app = create_app(settings, Overrides(inventory=small_inventory()))
     up, down = threading.Event(), asyncio.Event()
     loops: list[asyncio.AbstractEventLoop] = []
     failed: list[BaseException] = []
