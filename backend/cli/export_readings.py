@@ -47,7 +47,7 @@ async def _export(settings: Settings, wanted: Export) -> int:
         kind = (
             wanted.format or (kinds.format_from_name(wanted.file.name) if wanted.file else None) or Format.CSV
         )
-        made = writer(kind, plan.sensors, plan.tags)
+        made = writer(kind, plan.sensors, plan.tags, plan.labels)
         rows = 0
         shown = wanted.quiet or wanted.file is None
         with (
