@@ -1,4 +1,4 @@
-"""What a writer wrote its reader reads: the same readings, to the nanosecond and the last bit."""
+"""A reader returns the readings that a writer wrote, to the nanosecond and the last bit."""
 
 from __future__ import annotations
 
@@ -76,7 +76,7 @@ def test_a_round_trip_changes_nothing(
 
 
 @pytest.mark.parametrize("kind", Format)
-def test_formats_are_told_by_name_and_by_content(kind: Format) -> None:
+def test_formats_are_detected_by_name_and_by_content(kind: Format) -> None:
     data = content(kind, [Readings.of([Reading("fan", EARLIEST_NS, 1.5)])], {})
     assert format_from_content(data) is kind
     assert format_from_name(f"x{FORMAT_INFO[kind].suffix}.gz") is kind
@@ -84,7 +84,7 @@ def test_formats_are_told_by_name_and_by_content(kind: Format) -> None:
 
 
 @pytest.mark.parametrize("kind", Format)
-def test_reading_goes_on_from_every_mark(kind: Format, folder: Path) -> None:
+def test_reading_resumes_from_every_mark(kind: Format, folder: Path) -> None:
     n = 1_200_000
     rng = np.random.default_rng(1)
     whole = Readings(
@@ -113,9 +113,7 @@ def test_reading_goes_on_from_every_mark(kind: Format, folder: Path) -> None:
 
 @pytest.mark.parametrize("packed", [False, True])
 @pytest.mark.parametrize("kind", Format)
-def test_the_standard_input_serves_as_well(
-    kind: Format, packed: bool, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_standard_input_can_be_read(kind: Format, packed: bool, monkeypatch: pytest.MonkeyPatch) -> None:
     import gzip
 
     rows = [Reading("fan", EARLIEST_NS + i, float(i)) for i in range(5000)]
