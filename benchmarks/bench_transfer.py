@@ -18,7 +18,7 @@ import numpy as np
 
 from backend.core.ports import SensorTags
 from backend.core.reading import Readings
-from backend.formats.kinds import Format
+from backend.formats.file_formats import Format
 from backend.formats.write import writer
 
 S = 10**9

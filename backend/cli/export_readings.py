@@ -14,8 +14,8 @@ from pathlib import Path
 from typing import BinaryIO, cast
 
 from backend.core.errors import UserError
-from backend.formats import kinds
-from backend.formats.kinds import Format
+from backend.formats import file_formats
+from backend.formats.file_formats import Format
 from backend.formats.write import writer
 from backend.inventory.loader import load
 from backend.processes.console import bar_of, say
@@ -45,7 +45,9 @@ async def _export(settings: Settings, wanted: Export) -> int:
         service = ExportService(inventory.sensors, store)
         plan = await service.plan(wanted.request)
         kind = (
-            wanted.format or (kinds.format_from_name(wanted.file.name) if wanted.file else None) or Format.CSV
+            wanted.format
+            or (file_formats.format_from_name(wanted.file.name) if wanted.file else None)
+            or Format.CSV
         )
         made = writer(kind, plan.sensors, plan.tags)
         rows = 0

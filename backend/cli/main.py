@@ -349,7 +349,7 @@ def _listen_and_serve(create: Callable[[Settings], Starlette], greeting: str, pr
 
 def _import(args: argparse.Namespace) -> int:
     from backend.cli.import_readings import Import, run_import
-    from backend.formats.kinds import Format, Precision
+    from backend.formats.file_formats import Format, Precision
 
     kind = None if args.format == "auto" else Format(args.format)
     precision = Precision(args.precision) if args.precision else None
@@ -358,7 +358,7 @@ def _import(args: argparse.Namespace) -> int:
 
 def _export(args: argparse.Namespace) -> int:
     from backend.cli.export_readings import Export, run_export
-    from backend.formats.kinds import Format
+    from backend.formats.file_formats import Format
     from backend.queries.export import ExportRequest, time_of
 
     start, end = (

@@ -22,7 +22,7 @@ from backend.core.errors import PermanentError, UserError
 from backend.core.ports import TimeSeriesStore
 from backend.core.windows import NS_PER_SECOND
 from backend.db.copying import dump
-from backend.formats.kinds import Format
+from backend.formats.file_formats import Format
 from backend.formats.manifest import Manifest, list_files
 from backend.formats.write import writer
 from backend.ingest.spool import SqliteSpool

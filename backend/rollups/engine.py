@@ -204,9 +204,9 @@ class RollupEngine:
         # With a shared lock another process may have learned a period, or have another description, since.
         if not (self._changes_are_stored and self._has_local_lock):
             self._defs = await self._with_learned_periods(self._defs)
-            found = await self._changes(self._defs)
-            if found.changed or found.removed:
-                await self._state.set_series(found.changed, found.removed)
+            description_changes = await self._changes(self._defs)
+            if description_changes.changed or description_changes.removed:
+                await self._state.set_series(description_changes.changed, description_changes.removed)
             self._changes_are_stored = True
         return limit
 

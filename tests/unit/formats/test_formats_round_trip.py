@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from backend.core.ports import SensorTags
 from backend.core.reading import Reading, Readings
 from backend.formats.batch import EARLIEST_NS, Mark, is_valid_name, tags_of
-from backend.formats.kinds import FORMAT_INFO, Format, format_from_content, format_from_name
+from backend.formats.file_formats import FORMAT_INFO, Format, format_from_content, format_from_name
 from backend.formats.read import ReadOptions, Source, read
 from backend.formats.report import Tally
 from backend.formats.write import writer

@@ -13,9 +13,9 @@ from hypothesis import strategies as st
 from backend.core.errors import UserError
 from backend.core.ports import SensorTags
 from backend.core.reading import Reading, Readings
-from backend.formats import text
+from backend.formats import text_reader
 from backend.formats.batch import EARLIEST_NS, Batch, Mark
-from backend.formats.kinds import Format, Precision
+from backend.formats.file_formats import Format, Precision
 from backend.formats.read import ReadOptions, Source, read
 from backend.formats.report import MAX_EXAMPLES, Tally
 from backend.formats.write import writer
@@ -131,7 +131,7 @@ def test_the_first_bad_lines_are_reported_and_all_are_counted(tmp_path: Path) ->
 
 
 def test_line_numbers_continue_over_chunks(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(text, "CHUNK_BYTES", 1000)
+    monkeypatch.setattr(text_reader, "CHUNK_BYTES", 1000)
     lines = [b"sensors,sensor=fan value=%d %d" % (i, T + i) for i in range(2000)]
     for at in (3, 777, 1999):
         lines[at] = b"wrong"
@@ -144,8 +144,8 @@ def test_line_numbers_continue_over_chunks(tmp_path: Path, monkeypatch: pytest.M
 def test_an_endless_line_is_skipped_in_bounded_memory(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(text, "CHUNK_BYTES", 1000)
-    monkeypatch.setattr(text, "MAX_LINE_BYTES", 2000)
+    monkeypatch.setattr(text_reader, "CHUNK_BYTES", 1000)
+    monkeypatch.setattr(text_reader, "MAX_LINE_BYTES", 2000)
     good = GOOD + b"\n"
     found, _, tally = all_of(good + b"y" * 50_000 + b"\n" + good + b"bad\n", tmp_path, precision=Precision.S)
     assert len(found) == 2

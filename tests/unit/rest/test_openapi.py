@@ -15,7 +15,7 @@ import schemathesis
 from playwright.async_api import async_playwright
 from starlette.routing import Mount, Route
 
-from backend.formats.kinds import Format
+from backend.formats.file_formats import Format
 from backend.processes.one_process import Parts, create_app, create_web
 from backend.queries.rollup_export import STATISTICS
 from backend.rest.export_address import PARAMETERS

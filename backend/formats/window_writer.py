@@ -18,7 +18,7 @@ import pyarrow.csv as pacsv
 
 from backend.core.errors import UserError
 from backend.core.reading import Float64, Int64
-from backend.formats.kinds import Format
+from backend.formats.file_formats import Format
 from backend.formats.write import ArrowWriter, ParquetWriter, Writer, check_names, iso_texts
 
 UNITS_KEY: Final = b"seduce.units"
