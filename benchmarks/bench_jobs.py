@@ -128,7 +128,7 @@ async def bench(folder: Path, days: int, period_s: float, kinds: list[SeriesKind
         await create_history(services, names, end, days, period_s)
         yield
 
-    app = create_app(settings, alongside=prepared)
+    app = create_app(settings, extension=prepared)
     async with app.router.lifespan_context(app):
         services: Services = app.state.services
         rolled = [await services.state.watermark(window) for window in WINDOWS]

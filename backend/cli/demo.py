@@ -13,7 +13,6 @@ import json
 import logging
 import os
 import secrets
-import sys
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
@@ -24,14 +23,16 @@ from tqdm import tqdm
 
 from backend.accounts.log import OPERATOR
 from backend.accounts.services import Accounts
+from backend.cli.console import progress_bar
 from backend.core.errors import NotFound, PermanentError
 from backend.core.reading import Readings
 from backend.core.windows import NS_PER_SECOND, Window
 from backend.inventory.loader import load
 from backend.inventory.model import Inventory
-from backend.processes.one_process import Parts, Services, crawling, create_app
+from backend.processes.accounts import CONSOLE
+from backend.processes.one_process import Services, create_app, run_crawlers
 from backend.processes.server import listen, serve
-from backend.processes.shared import CONSOLE
+from backend.processes.shared import Overrides
 from backend.settings import Settings
 from crawlers.simulators.backfill import history
 from crawlers.simulators.fault_schedule import ScheduledFault
@@ -45,7 +46,6 @@ log = logging.getLogger("seduce.demo")
 ADMIN: Final = "admin@example.org"
 HOUR_NS: Final = Window.H1.ns
 CLOSE_ENOUGH_NS: Final = 2 * NS_PER_SECOND
-BAR: Final = "{desc}  {bar:30} {percentage:3.0f} %  {elapsed}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,7 +65,7 @@ def run(settings: Settings, options: Options) -> int:
     chosen = {"public_url": settings.public_url or url, "mail_url": settings.mail_url or CONSOLE}
     settings = settings.model_copy(update=chosen)
     demo = _Demo(settings, options, load(settings.description_dir), url)
-    app = create_app(settings, Parts(inventory=demo.inventory), demo.alongside)
+    app = create_app(settings, Overrides(inventory=demo.inventory), demo.alongside)
     return serve(app, listener, demo.greeting, settings)
 
 
@@ -96,7 +96,7 @@ class _Demo:
         )
         await asyncio.to_thread(fleet.start_in_thread)
         try:
-            async with crawling(services):
+            async with run_crawlers(services):
                 await self._roll_up(services)
                 yield
         finally:
@@ -138,15 +138,7 @@ class _Demo:
         await rolling
 
     def _bar(self, text: str, total_ns: int) -> tqdm[Never]:
-        return tqdm(
-            total=total_ns,
-            desc=text,
-            bar_format=BAR,
-            file=sys.stderr,
-            disable=self._options.quiet,
-            leave=True,
-            mininterval=0.2 if sys.stderr.isatty() else 5.0,
-        )
+        return progress_bar(text, total_ns, self._options.quiet)
 
 
 class _LogIn:

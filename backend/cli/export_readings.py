@@ -13,13 +13,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO, cast
 
+from backend.cli.console import progress_bar, say
 from backend.core.errors import UserError
 from backend.formats import file_formats
 from backend.formats.file_formats import Format
 from backend.formats.write import writer
 from backend.inventory.loader import load
-from backend.processes.console import bar_of, say
-from backend.processes.stores import opened
+from backend.processes.stores import exclusive_store
 from backend.queries.export import ExportRequest, ExportService
 from backend.settings import Settings
 
@@ -41,7 +41,7 @@ def run_export(settings: Settings, wanted: Export) -> int:
 
 async def _export(settings: Settings, wanted: Export) -> int:
     inventory = load(settings.description_dir)
-    async with opened(settings, _ask_the_server(settings, wanted)) as store:
+    async with exclusive_store(settings, _ask_the_server(settings, wanted)) as store:
         service = ExportService(inventory.sensors, store)
         plan = await service.plan(wanted.request)
         kind = (
@@ -49,10 +49,13 @@ async def _export(settings: Settings, wanted: Export) -> int:
             or (file_formats.format_from_name(wanted.file.name) if wanted.file else None)
             or Format.CSV
         )
-        made = writer(kind, plan.sensors, plan.tags)
+        made = writer(kind, plan.sensors, plan.tags, plan.labels)
         rows = 0
         shown = wanted.quiet or wanted.file is None
-        with _target(wanted.file) as out, bar_of("Exporting", plan.end_ns - plan.start_ns, shown) as bar:
+        with (
+            _target(wanted.file) as out,
+            progress_bar("Exporting", plan.end_ns - plan.start_ns, shown) as bar,
+        ):
             out.write(made.begin())
             async for end, readings in service.windows(plan):
                 if len(readings):

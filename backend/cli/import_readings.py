@@ -17,9 +17,10 @@ from typing import Final
 import numpy as np
 
 from backend.bus.memory import MemoryBus
+from backend.cli.console import progress_bar, say
 from backend.core.clock import Clock, SystemClock
 from backend.core.errors import UserError
-from backend.core.ports import SensorTags, TimeSeriesStore, WriteResult
+from backend.core.ports import TimeSeriesStore
 from backend.core.reading import Readings
 from backend.core.windows import Window
 from backend.db.engine import Database
@@ -34,9 +35,9 @@ from backend.ingest.service import Ingest
 from backend.ingest.spool import SqliteSpool
 from backend.inventory.loader import load
 from backend.inventory.model import Inventory
-from backend.processes.console import bar_of, say
-from backend.processes.stores import opened
-from backend.rollups.definitions import Definitions
+from backend.processes.receiver import tags_of
+from backend.processes.rollup_engine import definitions_of, late_marker
+from backend.processes.stores import database_url, exclusive_store
 from backend.rollups.engine import RollupEngine
 from backend.settings import Settings
 
@@ -69,7 +70,7 @@ async def _import(settings: Settings, wanted: Import, clock: Clock) -> int:
         raise UserError("the standard input can be read once only")
     inventory = load(settings.description_dir)
     settings.data_dir.mkdir(parents=True, exist_ok=True)
-    async with opened(
+    async with exclusive_store(
         settings, "Stop the dashboard for the time of the import, and start it again after it."
     ) as store:
         importer = await _Importer.make(settings, inventory, store, clock, wanted)
@@ -101,18 +102,15 @@ class _Importer:
     async def make(
         cls, settings: Settings, inventory: Inventory, store: TimeSeriesStore, clock: Clock, wanted: Import
     ) -> _Importer:
-        url = settings.database_url or f"sqlite:///{settings.data_dir.resolve() / 'seduce.sqlite'}"
+        url = database_url(settings)
         await migrate(url)
         database = Database(url)
-        definitions = Definitions.of(inventory.sensors, (inventory.consumption, inventory.production))
+        definitions = definitions_of(inventory)
         rollups = RollupEngine(store, SqlRollupState(database), definitions, clock, settings.rollup_delay_s)
-        tags = {n: SensorTags(s.location, s.sensor_type, s.unit) for n, s in inventory.sensors.items()}
-
-        async def mark_late(readings: Readings, _: WriteResult) -> None:
-            await rollups.on_late(readings)
-
         spool = SqliteSpool(settings.data_dir / "spool.sqlite", 0)  # never opened: history goes past it
-        ingest = Ingest(spool, store, MemoryBus(), tags, clock=clock, on_written=[mark_late])
+        ingest = Ingest(
+            spool, store, MemoryBus(), tags_of(inventory), clock=clock, on_written=[late_marker(rollups)]
+        )
         notes = ImportProgress(settings.data_dir / NOTES)
         return cls(store, inventory, clock, wanted, notes, ingest, rollups, database)
 
@@ -171,7 +169,7 @@ class _Importer:
         kind = ReadOptions(self.wanted.format, self.wanted.precision, self.clock.now_ns() + AHEAD_NS)
         with (
             Source(file.name) as source,
-            bar_of(f"{Path(file.name).name:24.24}", source.size, self.wanted.quiet) as bar,
+            progress_bar(f"{Path(file.name).name:24.24}", source.size, self.wanted.quiet) as bar,
         ):
             found = read(source, kind, file.tally, file.begin.mark)
 

@@ -18,7 +18,7 @@ from backend.core.logs import configure_logging
 from backend.settings import Settings
 
 if TYPE_CHECKING:
-    from starlette.applications import Starlette
+    from backend.processes.application import Application
 
 _USER_VERBS: Final = {
     "add": "add an authorized user",
@@ -248,17 +248,17 @@ def _demo(args: argparse.Namespace) -> int:
 
 
 def _serve(_: argparse.Namespace) -> int:
-    from backend.processes.one_process import crawling, create_app
+    from backend.processes.one_process import create_app, run_crawlers
 
-    return _listen_and_serve(lambda s: create_app(s, alongside=crawling), "The dashboard is live at")
+    return _listen_and_serve(lambda s: create_app(s, extension=run_crawlers), "The dashboard is live at")
 
 
 def _web(_: argparse.Namespace) -> int:
-    from backend.processes.one_process import create_web
-    from backend.processes.shared import refuse_one_process_parts
+    from backend.processes.stores import require_shared_services
+    from backend.processes.web import create_web
 
-    def create(settings: Settings) -> Starlette:
-        refuse_one_process_parts(settings, "seduce web")
+    def create(settings: Settings) -> Application:
+        require_shared_services(settings, "seduce web")
         return create_web(settings)
 
     return _listen_and_serve(create, "The dashboard is live at")
@@ -277,7 +277,7 @@ def _registerer(_: argparse.Namespace) -> int:
 
 
 def _rollups(_: argparse.Namespace) -> int:
-    from backend.processes.ingest import run_rollups
+    from backend.processes.rollups import run_rollups
 
     settings = Settings()
     _log(settings)
@@ -285,7 +285,7 @@ def _rollups(_: argparse.Namespace) -> int:
 
 
 def _backup(args: argparse.Namespace) -> int:
-    from backend.processes.backup import run_backup
+    from backend.cli.backup import run_backup
 
     return run_backup(_placed(args), args.target)
 
@@ -300,7 +300,7 @@ def _reload(args: argparse.Namespace) -> int:
     from backend.processes import control
 
     request = {"command": "reload", "dry_run": args.dry_run}
-    for line in control.ask(_placed(args).data_dir, request, print):
+    for line in control.send_command(_placed(args).data_dir, request, print):
         print(line)
     return 0
 
@@ -335,7 +335,7 @@ def _device_key(args: argparse.Namespace) -> int:
     return 0
 
 
-def _listen_and_serve(create: Callable[[Settings], Starlette], greeting: str, process: str = "") -> int:
+def _listen_and_serve(create: Callable[[Settings], Application], greeting: str, process: str = "") -> int:
     from backend.processes.server import listen, serve
 
     settings = Settings()

@@ -11,6 +11,7 @@ import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
+from backend.cli.console import say
 from backend.cli.import_readings import Import, run_import
 from backend.core.errors import UserError
 from backend.db.copying import load
@@ -18,8 +19,7 @@ from backend.formats.file_formats import Format, Precision
 from backend.formats.manifest import Manifest, find_faults
 from backend.processes import control
 from backend.processes.backup import DATABASE, DESCRIPTION, READINGS, SERIES, SPOOLS
-from backend.processes.console import say
-from backend.processes.stores import database_of, duckdb_path, opened
+from backend.processes.stores import database_url, duckdb_path, exclusive_store
 from backend.settings import Settings
 
 
@@ -42,7 +42,7 @@ def run_restore(settings: Settings, source: Path, check_only: bool) -> int:
 def _restore(settings: Settings, manifest: Manifest, folder: Path) -> int:
     settings.data_dir.mkdir(parents=True, exist_ok=True)
     with gzip.open(folder / DATABASE, "rt") as lines:
-        say(f"database: {asyncio.run(load(database_of(settings), lines)):,} rows")
+        say(f"database: {asyncio.run(load(database_url(settings), lines)):,} rows")
     for name in SPOOLS:
         if name in manifest.files:
             shutil.copyfile(folder / name, settings.data_dir / name)
@@ -64,13 +64,12 @@ def _restore(settings: Settings, manifest: Manifest, folder: Path) -> int:
 
 
 async def _open_once(settings: Settings) -> None:
-    async with opened(settings, ""):
+    async with exclusive_store(settings, ""):
         """A file that does not open is told now, and not at the next start."""
 
 
 def _must_be_free(settings: Settings, manifest: Manifest) -> None:
-    with contextlib.suppress(control.NobodyThere):
-        control.ask(settings.data_dir, {"command": "ping"}, say)
+    if control.is_running(settings.data_dir):
         raise UserError(
             f"a dashboard runs over {settings.data_dir}: stop it, or restore into another folder (--data)"
         )
@@ -85,7 +84,7 @@ def _must_be_free(settings: Settings, manifest: Manifest) -> None:
     taken += [path] if path is not None and path.exists() else []
     if taken:
         raise UserError(
-            f"{', '.join(map(str, taken))} is there already: move it away, or restore into another folder (--data)"
+            f"{', '.join(map(str, taken))} exists already: move it away, or restore into another folder (--data)"
         )
 
 

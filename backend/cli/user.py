@@ -18,8 +18,8 @@ from backend.core.clock import SystemClock
 from backend.core.errors import UserError
 from backend.db.engine import Database
 from backend.db.migrate import migrate
-from backend.processes.shared import Parts, build_accounts, open_rates
-from backend.processes.stores import database_of
+from backend.processes.accounts import build_accounts
+from backend.processes.stores import create_rates, database_url
 from backend.settings import Settings
 
 
@@ -29,12 +29,12 @@ def run(settings: Settings, args: argparse.Namespace) -> int:
 
 
 async def _run(settings: Settings, args: argparse.Namespace) -> int:
-    url = database_of(settings)
+    url = database_url(settings)
     database, clock = Database(url), SystemClock()
-    rates = open_rates(settings, clock)
+    rates = create_rates(settings, clock)
     try:
         await migrate(url)
-        accounts = build_accounts(settings, database, clock, rates, Parts())
+        accounts = build_accounts(settings, database, clock, rates)
         await _verb(accounts, args)
     finally:
         await rates.close()

@@ -20,7 +20,7 @@ S = 10**9
 PDUS, DEAD, OF_EACH, TICKS = 8, 2, 24, 5
 
 
-async def test_two_dead_pdus_cost_the_other_six_not_a_single_tick() -> None:
+async def test_two_dead_pdus_do_not_delay_the_other_six() -> None:
     table = {(*parse_oid(OUTLETS), i): 100 + i for i in range(1, OF_EACH + 1)}
     sensors = []
     with ExitStack() as stack:

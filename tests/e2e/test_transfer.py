@@ -23,7 +23,8 @@ from backend.core.errors import PermanentError, UserError
 from backend.core.windows import NS_PER_SECOND as S
 from backend.core.windows import Window
 from backend.formats.file_formats import Format
-from backend.processes.one_process import Parts, Services, create_app
+from backend.processes.one_process import Services, create_app
+from backend.processes.shared import Overrides
 from backend.queries.export import ExportRequest
 from backend.rollups.definitions import WINDOWS_OF
 from backend.settings import Settings
@@ -62,7 +63,7 @@ async def imported(folder: Path, *files: Path | str, **more: object) -> int:
 
 @asynccontextmanager
 async def running(folder: Path, now_s: int) -> AsyncIterator[Services]:
-    app = create_app(settings(folder), Parts(clock=ManualClock(now_s * S)))
+    app = create_app(settings(folder), Overrides(clock=ManualClock(now_s * S)))
     async with app.router.lifespan_context(app):
         yield app.state.services
 

@@ -21,7 +21,9 @@ def _program(name: str) -> Path | None:
 
 
 def why_not() -> str | None:
-    """Why no server can be had; None where one can."""
+    """Return the reason why no server can be started, or None."""
+    if os.environ.get("SEDUCE_TEST_FAST"):
+        return "PostgreSQL is not started in the fast run (make test-fast)"
     if os.environ.get("SEDUCE_TEST_POSTGRES_URL") or (_program("initdb") and _program("postgres")):
         return None
     return (

@@ -119,6 +119,7 @@ def mangle(text: str, rng: random.Random) -> str:
     return "\n".join(lines)
 
 
+@pytest.mark.slow
 @settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(seed=st.integers(0, 2**32), names=st.sets(st.sampled_from(FILES), min_size=1, max_size=3))
 def test_whatever_is_done_to_it_only_faults_come_out(tmp_path: Path, seed: int, names: set[str]) -> None:

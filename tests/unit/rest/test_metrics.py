@@ -14,7 +14,8 @@ from starlette.applications import Starlette
 from backend.core.errors import TransientError
 from backend.core.measure import BOUNDS_S, Timing
 from backend.metrics.text import CONTENT_TYPE, Collector, Family, Metrics, Sample
-from backend.processes.one_process import Parts, crawling, create_app
+from backend.processes.one_process import create_app, run_crawlers
+from backend.processes.shared import Overrides
 from backend.rest.metrics import metrics_route
 from backend.settings import Settings
 from scripts import metrics_doc
@@ -40,8 +41,8 @@ def test_the_page_is_written_from_the_code() -> None:
 
 
 async def test_a_process_shows_every_metric_of_the_page_and_no_other(tmp_path: Path) -> None:
-    parts = Parts(inventory=small_inventory(), page=tmp_path)
-    app = create_app(Settings(data_dir=tmp_path / "var"), parts, crawling)
+    parts = Overrides(inventory=small_inventory(), page=tmp_path)
+    app = create_app(Settings(data_dir=tmp_path / "var"), parts, run_crawlers)
     async with (
         serving(app) as address,
         httpx2.AsyncClient(base_url=f"http://{address}") as client,
@@ -54,7 +55,7 @@ async def test_a_process_shows_every_metric_of_the_page_and_no_other(tmp_path: P
         async with asyncio.timeout(30):
             while not await app.state.services.board.devices():
                 await asyncio.sleep(0.01)
-            while not app.state.services.runner.runs["roll_up"].timing.count:
+            while not app.state.services.runner.stats["roll_up"].timing.count:
                 await asyncio.sleep(0.01)
         await app.state.services.counters.count(["front1"], 1)
         answer = await client.get("/metrics")

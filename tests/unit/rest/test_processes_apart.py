@@ -15,8 +15,11 @@ from backend.cli.main import main
 from backend.core.errors import PermanentError, TransientError
 from backend.ingest.keys import generate_key
 from backend.processes.cards import create_registerer
-from backend.processes.ingest import create_ingest, run_rollups
-from backend.processes.one_process import Parts, create_app, create_web
+from backend.processes.ingest import create_ingest
+from backend.processes.one_process import create_app
+from backend.processes.rollups import run_rollups
+from backend.processes.shared import Overrides
+from backend.processes.web import create_web
 from backend.settings import Settings
 from tests.support.graphql_client import connected
 from tests.support.processes import free_port
@@ -33,8 +36,8 @@ async def client_of(app) -> AsyncIterator[httpx2.AsyncClient]:
         yield client
 
 
-def shared() -> Parts:
-    return Parts(inventory=small_inventory(), store=ReferenceStore(), bus=MemoryBus())
+def shared() -> Overrides:
+    return Overrides(inventory=small_inventory(), store=ReferenceStore(), bus=MemoryBus())
 
 
 async def test_what_one_process_takes_another_shows_at_once(tmp_path: Path) -> None:
@@ -110,7 +113,7 @@ async def test_readings_are_taken_before_the_store_is_there(
 ) -> None:
     monkeypatch.setattr("backend.processes.shared.RETRY_S", 0.01)
     store = AwayStore()
-    parts = Parts(inventory=small_inventory(), store=store, bus=MemoryBus())
+    parts = Overrides(inventory=small_inventory(), store=store, bus=MemoryBus())
     app = create_ingest(Settings(data_dir=tmp_path), parts)
     async with client_of(app) as door:
         answer = await door.post("/ingest", json={"sensors": ["fan"], "values": [1.0]})

@@ -113,6 +113,7 @@ async def test_the_file_says_units_and_window() -> None:
         )
         meta = pa.ipc.open_stream(found.content).schema.metadata
         assert (meta[b"seduce.window"], meta[b"seduce.units"]) == (b"1h", b'{"server_a": "W"}')
+        assert meta[b"seduce.labels"] == b'{"server_a": "Server_A"}'
         name = f"seduce-server_a-1h-{datetime.fromtimestamp(START, UTC):%Y%m%dT%H%M%SZ}-"
         assert name in found.headers["content-disposition"]
 

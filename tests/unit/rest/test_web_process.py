@@ -11,7 +11,8 @@ import httpx2
 import pytest
 
 from backend.core.errors import PermanentError, UserError
-from backend.processes.one_process import Parts, Services, create_app
+from backend.processes.one_process import Services, create_app
+from backend.processes.shared import Overrides
 from backend.settings import Settings
 from tests.support.serve import serving
 from tests.support.small_site import small_inventory
@@ -27,7 +28,7 @@ def page(folder: Path) -> Path:
 @asynccontextmanager
 async def process(folder: Path, **settings: object) -> AsyncIterator[tuple[httpx2.AsyncClient, str]]:
     chosen = Settings(data_dir=folder / "var", **settings)  # type: ignore[arg-type]
-    parts = Parts(inventory=small_inventory(), page=folder / "dist")
+    parts = Overrides(inventory=small_inventory(), page=folder / "dist")
     async with (
         serving(create_app(chosen, parts)) as address,
         httpx2.AsyncClient(base_url=f"http://{address}") as client,
@@ -107,7 +108,7 @@ async def test_a_companion_lives_as_long_as_the_process(tmp_path: Path) -> None:
         seen.append("out")
 
     settings = Settings(data_dir=tmp_path / "var")
-    app = create_app(settings, Parts(inventory=small_inventory()), alongside=companion)
+    app = create_app(settings, Overrides(inventory=small_inventory()), extension=companion)
     async with serving(app):
         assert seen == ["in"]
         assert app.state.services.settings is settings
@@ -128,7 +129,7 @@ async def test_a_companion_lives_as_long_as_the_process(tmp_path: Path) -> None:
 def test_settings_that_cannot_be_are_named(tmp_path: Path, wrong: dict[str, object]) -> None:
     settings = Settings(data_dir=tmp_path, **wrong)  # type: ignore[arg-type]
     with pytest.raises((PermanentError, UserError), match="SEDUCE_") as refused:
-        create_app(settings, Parts(inventory=small_inventory()))
+        create_app(settings, Overrides(inventory=small_inventory()))
     assert "secret" not in str(refused.value)
 
 
