@@ -93,7 +93,8 @@ class RollupRecompute:
         coarse = await self._store.buckets(SeriesKind.SENSOR, sensors, Window.D1, day, day + 1, ("count",))
         if coarse.count.any() or await self._store.count(sensors, day, end):
             return False
-        return not len(await self._store.buckets(SeriesKind.SENSOR, sensors, Window.S30, day, end))
+        fine = await self._store.buckets(SeriesKind.SENSOR, sensors, Window.S30, day, end, ("count",))
+        return not len(fine)
 
 
 def _parts(
