@@ -54,6 +54,14 @@ def means(day: int) -> Buckets:
     return Buckets(SENSORS, codes, starts, three, value * 3, value, value, value, value, three, three)
 
 
+def daily_means(day: int) -> Buckets:
+    """Return the day's bucket of each sensor, which shows that the day had readings."""
+    value = np.full(len(SENSORS), 120.0)
+    codes, starts = np.arange(len(SENSORS), dtype=np.int32), np.full(len(SENSORS), START + day * DAY)
+    count = np.full(len(SENSORS), 3.0 * PER_DAY)
+    return Buckets(SENSORS, codes, starts, count, value * count, value, value, value, value, count, count)
+
+
 async def bench(folder: Path, days: int) -> None:
     url = f"sqlite:///{folder / 'state.db'}"
     await migrate(url)
@@ -61,6 +69,7 @@ async def bench(folder: Path, days: int) -> None:
     await store.open()
     for day in range(days):
         await store.write_buckets(SeriesKind.SENSOR, Window.S30, means(day))
+        await store.write_buckets(SeriesKind.SENSOR, Window.D1, daily_means(day))
     state = SqlRollupState(database)
     for window in WINDOWS:
         await state.set_watermark(window, START + days * DAY)
