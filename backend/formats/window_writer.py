@@ -32,10 +32,11 @@ _KINDS: Final = ("sensor", "node")
 
 @dataclass(frozen=True, slots=True, eq=False)
 class WindowSeries:
-    """Windows of one series. `kind` is sensor or node, `times` int64 (n,) their starts in ns, `columns` float64 (n,)
-    each.
+    """Windows of one series.
 
-    NaN is a gap.
+    kind     "sensor" or "node"
+    times    window starts in ns, int64 (n,)
+    columns  statistics, float64 (n,) each; NaN is a gap
     """
 
     kind: str

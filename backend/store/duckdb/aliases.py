@@ -52,7 +52,10 @@ Spans = tuple[Span, ...]
 
 
 class Aliases:
-    """The spans of each node, oldest first. Changes run on the writer thread; readers use the mapping they started with."""
+    """The spans of each node, oldest first.
+
+    Changes run on the writer thread; readers use the mapping they started with.
+    """
 
     def __init__(self) -> None:
         # Replaced, never changed in place: a reader compares the object it started from.

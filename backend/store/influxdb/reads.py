@@ -29,7 +29,9 @@ NAMES: Final = 100
 """Names that a query lists. The time a server takes grows with the square of their number."""
 
 REACHES_NS: Final = (3_600 * NS_PER_SECOND, 30 * 86_400 * NS_PER_SECOND)
-"""Spans in which the newest readings are looked for before all of time: an old server opens every week of data for that."""
+"""Spans in which the newest readings are looked for before all of time, for which an old server opens every week of
+data.
+"""
 
 FIELDS: Final = (
     "count", "sum", "m2", "min", "max", "median", "expected", "reported", "mean", "stddev", "value",
@@ -241,8 +243,10 @@ def _points(pieces: Sequence[Run]) -> Points:
 
 
 def _statistics(columns: Mapping[str, Float64]) -> dict[str, Float64]:
-    """The columns of `Buckets` from fields, NaN where a row has none. Old rows have no `m2`, `expected` and `reported`,
-    old 30 s rows of nodes nothing but `value`."""
+    """Return the columns of `Buckets` from the fields; NaN where a row has none.
+
+    Old rows have no `m2`, `expected` and `reported`; old 30 s rows of nodes have only `value`.
+    """
     value, count, mean, m2 = columns["value"], columns["count"], columns["mean"], columns["m2"]
     count = np.where(np.isnan(count), np.where(np.isnan(value), 0.0, 1.0), count)
     single = (count == 1) & ~np.isnan(value)

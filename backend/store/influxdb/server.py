@@ -67,8 +67,9 @@ class Server:
             self._client = self._write_api = None
 
     def write(self, lines: Sequence[str], precision: str) -> None:
-        """Write lines with times in `precision` (s, ns), some thousand per request; a later request may fail after
-        earlier ones succeeded.
+        """Write lines with times in `precision` (s, ns), some thousand per request.
+
+        A later request may fail after earlier ones succeeded.
         """
         self.connect()
         for at in range(0, len(lines), LINES_PER_REQUEST):
@@ -109,8 +110,9 @@ class Server:
         )
 
     def _version(self, client: Any) -> tuple[int, int]:
-        """Return major and minor version; (2, 0) for a build without a number that has the set-up route of 2.x, else (1,
-        0).
+        """Return major and minor version of the server.
+
+        (2, 0) for a build without a number that has the set-up route of 2.x, else (1, 0).
         """
         response = self._call(client, "/ping", "GET")
         version = re.match(r"v?(\d+)\.(\d+)", response.headers.get("X-Influxdb-Version", ""))
