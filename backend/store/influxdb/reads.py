@@ -219,7 +219,7 @@ class Reads:
 
 @dataclass(frozen=True, slots=True)
 class _Where:
-    """Fields of the series of a kind: those under the values of a tag of one table, or without a tag in a table each."""
+    """Selects fields of the series of a kind: by the values of a tag in one table, or without a tag in one table each."""
 
     tag: str | None
     what: str
@@ -230,7 +230,7 @@ class _Where:
         return self.what.count(",") + 1
 
     def tables(self, names: Sequence[str]) -> dict[str, str]:
-        """The tables of these series, and the name of a series in each."""
+        """Return the tables of these series, and the name of the series in each."""
         return {self.table(name): name for name in names}
 
 
