@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from backend.metrics import operations, readings
-from backend.metrics.text import SOURCE_UP, Family
+from backend.metrics.exposition import SOURCE_UP, Family
 
 PAGE = Path(__file__).resolve().parents[1] / "docs" / "metrics.md"
 HEAD = """# Metrics

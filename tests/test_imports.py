@@ -80,6 +80,7 @@ DRIVERS = {
     "pymodbus": {"crawlers"},
     "celery": {"workers"},
     "pyarrow": {"backend.formats", "backend.store"},
+    "prometheus_client": {"backend.metrics"},
 }
 
 

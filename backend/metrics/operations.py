@@ -16,7 +16,7 @@ from backend.core.jobs import ACTIVE, JobState
 from backend.core.measure import Timing
 from backend.core.tasks import TaskRecord
 from backend.core.windows import NS_PER_SECOND
-from backend.metrics.text import Collector, Family, Sample
+from backend.metrics.exposition import Collector, Family, Sample
 
 _DEVICE = ("device", "method")
 UP = Family("seduce_device_up", "gauge", "1 where a device answered its last poll, else 0.", _DEVICE)

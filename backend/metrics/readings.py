@@ -12,7 +12,7 @@ from backend.core.clock import Clock
 from backend.core.measure import Timing
 from backend.core.ports import LastValuesView, RollupState
 from backend.core.windows import NS_PER_SECOND, Window
-from backend.metrics.text import Collector, Family, Sample
+from backend.metrics.exposition import Collector, Family, Sample
 
 DIRTY_COUNTED: Final = 100_000
 
