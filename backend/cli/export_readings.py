@@ -49,7 +49,7 @@ async def _export(settings: Settings, options: Export) -> int:
             or (kinds.format_from_name(options.file.name) if options.file else None)
             or Format.CSV
         )
-        encoder = writer(kind, plan.sensors, plan.tags)
+        encoder = writer(kind, plan.sensors, plan.tags, plan.labels)
         rows = 0
         is_quiet = options.quiet or options.file is None
         with (
