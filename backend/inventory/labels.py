@@ -57,11 +57,6 @@ def derive_labels(
     return _make_unique(sensors, explicit, derived)
 
 
-def with_id(label: str, name: str) -> str:
-    """Return the label with the sensor's id behind it, for messages: `Roof fan 1 [flukso_roof_fan_1]`."""
-    return label if label == name else f"{label} [{name}]"
-
-
 class _ProbePlaces:
     """The places of probes in racks, and the servers beside them."""
 

@@ -130,6 +130,11 @@ class Sensor:
             object.__setattr__(self, "label", self.name)
 
     @property
+    def title(self) -> str:
+        """The label with the id behind it, for messages: `Roof fan 1 [flukso_roof_fan_1]`."""
+        return self.name if self.label == self.name else f"{self.label} [{self.name}]"
+
+    @property
     def poll_s(self) -> float:
         """Seconds between two readings as long as nobody knows better: every second unless the description says else."""
         return 1.0 if self.period_s is None else self.period_s

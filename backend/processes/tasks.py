@@ -141,4 +141,11 @@ def temperature_periods(sensors: Iterable[Sensor]) -> dict[str, float]:
 def watched_sensor(sensor: Sensor, rule: SilenceRule) -> WatchedSensor:
     """Return the parts of a sensor that decide about its events."""
     unit = unit_symbol(sensor.unit)
-    return WatchedSensor(sensor.name, rule.limit_ns(sensor.poll_s), unit, PLAUSIBLE.get(unit), sensor.steady)
+    return WatchedSensor(
+        name=sensor.name,
+        silent_after_ns=rule.limit_ns(sensor.poll_s),
+        unit=unit,
+        range=PLAUSIBLE.get(unit),
+        steady=sensor.steady,
+        title=sensor.title,
+    )
