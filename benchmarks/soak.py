@@ -222,7 +222,7 @@ def children(pid: int) -> list[int]:
 
 
 async def faults(
-    site: Supervised, server: postgres.Postgres, proxy: RecordingProxy, seen: Measured, seconds: float
+    site: Supervised, server: postgres.Postgres, proxy: RecordingProxy, seen: Measurements, seconds: float
 ) -> None:
     """Cause one fault after the other, spread over the run; the last tenth is without faults."""
 
@@ -302,7 +302,7 @@ def say(text: str) -> None:
 
 async def soak(folder: Path, minutes: float, sensors: int) -> bool:
     seconds, begin_s = minutes * 60, int(time.time()) - 60
-    ledger, seen, ports = SecondsLedger(begin_s, round(seconds) + 1200), Measured(), spare_ports()
+    ledger, seen, ports = SecondsLedger(begin_s, round(seconds) + 1200), Measurements(), spare_ports()
     async with agents(-(-sensors // OUTLETS)) as addresses, RecordingProxy(ports["ingest"], ledger) as proxy:
         names = describe(folder / "description", addresses)
         with postgres.stoppable() as server:
@@ -322,8 +322,8 @@ async def soak(folder: Path, minutes: float, sensors: int) -> bool:
                 begin = time.monotonic()
                 seen.calm_from = begin + min(AFTER_S, seconds / 6)
                 working = [
-                    asyncio.create_task(read_for_ever(site, names, seen)),
-                    asyncio.create_task(look_for_ever(site, seen)),
+                    asyncio.create_task(read_loop(site, names, seen)),
+                    asyncio.create_task(watch_loop(site, seen)),
                     asyncio.create_task(faults(site, server, proxy, seen, seconds)),
                 ]
                 await asyncio.sleep(seconds)
