@@ -14,7 +14,7 @@ TEST_WORKERS ?= $(shell echo $$(( $$(nproc) * 2 )))
 TEST_PACKAGES := chromium:chromium pg_createcluster:postgresql influxd:influxdb redis-server:redis-server snmpd:snmpd curl:curl \
 	nginx:nginx supervisord:supervisor systemd-analyze:systemd
 
-.PHONY: help demo dev test test-fast test-python test-frontend coverage fuzz check bench soak wheel newcomer pages format schema screenshots clean
+.PHONY: help demo dev test test-fast test-python test-frontend coverage fuzz check bench soak wheel newcomer pages format schema client screenshots clean
 
 help: ## List what can be made
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/  make \1\t\2/' | expand -t 22
@@ -74,6 +74,9 @@ pages: .venv/.dev ## Write the pages and the man page that come from the code
 
 format: .venv/.dev ## Put the source in order
 	@$(BIN)/ruff check --fix . && $(BIN)/ruff format .
+
+client: .venv/.dev ## Generate the blocking Python client from the asynchronous one
+	.venv/bin/python -m scripts.client_sync
 
 schema: .venv/.dev ## Write schema.graphql from the code
 	@$(BIN)/python -m scripts.schema_export
