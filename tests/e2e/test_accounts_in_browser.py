@@ -167,7 +167,7 @@ def test_from_sign_up_to_a_first_chart(stranger: Browser, town: Town) -> None:
         # Not yet.
         anna.goto(f"{town.url}/log-in")
         log_in(anna, ANNA, PASSWORD)
-        expect(anna.get_by_role("alert")).to_contain_text("This account is")
+        expect(anna.get_by_role("alert")).to_contain_text("awaiting approval")
 
         # An administrator approves by mail, without a log-in.
         approve = link_in_mail(town, ADMIN, "approve")
