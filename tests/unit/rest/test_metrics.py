@@ -13,7 +13,7 @@ from starlette.applications import Starlette
 
 from backend.core.errors import TransientError
 from backend.core.measure import BOUNDS_S, Timing
-from backend.metrics.text import CONTENT_TYPE, Collector, Family, Metrics, Sample
+from backend.metrics.exposition import CONTENT_TYPE, Collector, Family, Metrics, Sample
 from backend.processes.one_process import create_app, run_crawlers
 from backend.processes.shared import Overrides
 from backend.rest.metrics import metrics_route
@@ -116,7 +116,7 @@ async def test_a_failing_source_removes_only_its_own_metrics() -> None:
         'seduce_metrics_source_up{source="a"}': 1,
         'seduce_metrics_source_up{source="b"}': 0,
     }
-    with pytest.raises(ValueError, match="two metrics"):
+    with pytest.raises(ValueError, match="two metrics have the same name"):
         Metrics([Collector("a", (one,), here), Collector("b", (one,), here)])
 
 
@@ -136,8 +136,8 @@ async def test_labels_are_escaped_and_histograms_add_up() -> None:
     assert r'texts{text="a \"b\" \\ \n c"} NaN' in page
     assert "# HELP texts Back\\\\slash.\n" in page
     values = samples(page)
-    counts = [values[f'took_bucket{{what="x",le="{b:g}"}}'] for b in BOUNDS_S]
+    counts = [values[f'took_bucket{{le="{b:g}",what="x"}}'] for b in BOUNDS_S]
     assert counts == sorted(counts)
-    assert values['took_bucket{what="x",le="0.5"}'] == 4  # with the one that failed at once
-    assert values['took_bucket{what="x",le="+Inf"}'] == values['took_count{what="x"}'] == 5
+    assert values['took_bucket{le="0.5",what="x"}'] == 4  # with the one that failed at once
+    assert values['took_bucket{le="+Inf",what="x"}'] == values['took_count{what="x"}'] == 5
     assert values['took_sum{what="x"}'] == pytest.approx(99.3021, abs=0.01)
