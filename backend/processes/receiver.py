@@ -23,7 +23,7 @@ from backend.inventory.active import ActiveDescription
 from backend.inventory.loader import load
 from backend.inventory.model import Inventory
 from backend.metrics import operations, readings
-from backend.metrics.text import CONTENT_TYPE, Metrics
+from backend.metrics.exposition import CONTENT_TYPE, Metrics
 from backend.processes.application import Application, Lifespan
 from backend.rest.health import Check, health_routes
 from backend.rest.metrics import metrics_route

@@ -18,7 +18,7 @@ from backend.graphql.execution.schema_class import Schema
 from backend.graphql.schema import build_schema
 from backend.graphql.transport.server import GraphQLServer
 from backend.inventory.model import Inventory
-from backend.metrics.text import CONTENT_TYPE, Collector, Metrics
+from backend.metrics.exposition import CONTENT_TYPE, Collector, Metrics
 from backend.processes.application import Application, Lifespan
 from backend.processes.web_services import WebServices
 from backend.processes.web_status import metric_collectors, readiness_checks

@@ -8,7 +8,7 @@ from backend.core.errors import TransientError
 from backend.core.windows import Window
 from backend.graphql.execution.schema_class import Schema
 from backend.metrics import operations, readings
-from backend.metrics.text import Collector
+from backend.metrics.exposition import Collector
 from backend.processes.web_services import WebServices
 from backend.rest.health import Check
 

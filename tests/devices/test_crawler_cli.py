@@ -33,7 +33,7 @@ def test_sensors_without_a_driver_are_left_out_and_logged(caplog: pytest.LogCapt
     odd = replace(sensors[0], name="odd", method="telepathy")
     devices = build_devices([odd, *select(sensors, pdu="pdu-Z1.10")])
     assert len(devices) == 1
-    assert "no driver method='telepathy' sensors_not_read=1" in caplog.text
+    assert "driver not found method=telepathy sensors_not_read=1" in caplog.text
 
 
 def test_list_prints_the_sensors_that_can_be_polled(capsys: pytest.CaptureFixture[str]) -> None:

@@ -16,7 +16,7 @@ def readings(*times: int, sensor: str = "a") -> Readings:
 
 
 class Refusing(MemorySink):
-    """Says what its script says, then takes everything."""
+    """Raises the scripted errors, then accepts everything."""
 
     def __init__(self, *script: Exception) -> None:
         super().__init__()

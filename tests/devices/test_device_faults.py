@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
 
@@ -61,10 +61,10 @@ SILENCING = (
 DEVICES = ("snmp", "modbus", "flukso")
 
 
-def two_of_each() -> Inventory:
-    """Two devices a protocol: `<method>-a` and `<method>-b`, some sensors each."""
+def devices_of_each_protocol(places: Sequence[str]) -> Inventory:
+    """Return one device per protocol and place, such as `snmp-a`, with some sensors each."""
     sensors = []
-    for place, offset in (("a", 0), ("b", 1)):
+    for offset, place in enumerate(places):
         sensors += [
             replace(s, name=f"snmp-{place}/{i}", parent=f"snmp-{place}")
             for i, s in enumerate(outlets(161 + offset, range(1, 5)))
@@ -122,8 +122,8 @@ class Watch:
 
 
 @asynccontextmanager
-async def watched() -> AsyncIterator[Watch]:
-    described = two_of_each()
+async def watched(places: Sequence[str] = ("a", "b")) -> AsyncIterator[Watch]:
+    described = devices_of_each_protocol(places)
     model, sink = DataCentreModel(described, SEED), MemorySink()
     fleet = SimulatedFleet(described, model)
     crawler = build_crawler(described, sink, SystemClock(), backoff=Backoff(0.2, 0.5))
@@ -138,31 +138,30 @@ async def watched() -> AsyncIterator[Watch]:
             await asyncio.gather(running, return_exceptions=True)
 
 
-@pytest.mark.parametrize("kind", SILENCING)
-async def test_a_faulty_device_fails_and_recovers_once_and_alone(
-    kind: FaultKind, caplog: pytest.LogCaptureFixture
-) -> None:
+async def test_a_faulty_device_fails_and_recovers_once_and_alone(caplog: pytest.LogCaptureFixture) -> None:
+    """Every kind of fault at once, each in one device per protocol, beside a healthy device."""
     caplog.set_level(logging.INFO)
-    async with watched() as watch:
-        for method in DEVICES:
-            watch.condition(f"{method}-a").inject(kind)
-        await watch.until(lambda: all(watch.health(f"{m}-a").failures >= 2 for m in DEVICES))
-        lost = {m: watch.health(f"{m}-a").state for m in DEVICES}
-        reasons = {m: watch.health(f"{m}-a").last_error for m in DEVICES}
-        for method in DEVICES:
-            watch.condition(f"{method}-a").recover()
-        await watch.until(lambda: all(watch.health(f"{m}-a").state is DeviceState.OK for m in DEVICES))
-        others = [watch.health(f"{m}-b") for m in DEVICES]
+    faults = {f"{method}-{kind}": kind for method in DEVICES for kind in SILENCING}
+    async with watched([*SILENCING, "healthy"]) as watch:
+        for device, kind in faults.items():
+            watch.condition(device).inject(kind)
+        await watch.until(lambda: all(watch.health(device).failures >= 2 for device in faults))
+        states = {device: watch.health(device).state for device in faults}
+        reasons = {device: watch.health(device).last_error for device in faults}
+        for device in faults:
+            watch.condition(device).recover()
+        await watch.until(lambda: all(watch.health(d).state is DeviceState.OK for d in faults))
+        healthy = [watch.health(f"{method}-healthy") for method in DEVICES]
         invented = watch.invented()
-    assert lost == dict.fromkeys(DEVICES, DeviceState.LOST)
+    assert states == dict.fromkeys(faults, DeviceState.LOST)
     assert all(reasons.values())
-    assert [h.failures for h in others] == [0, 0, 0]
+    assert [h.failures for h in healthy] == [0, 0, 0]
     assert not invented
-    for method in DEVICES:
-        reported = [r.getMessage() for r in caplog.records if f"{method}-a" in r.getMessage()]
-        assert sum("failed device" in text for text in reported) == 1, reported
-        assert sum("recovered device" in text for text in reported) == 1, reported
-        assert not [r for r in caplog.records if r.exc_info]
+    messages = [r.getMessage() for r in caplog.records]
+    for device in faults:
+        assert sum("failed device" in text and f"({device})" in text for text in messages) == 1, messages
+        assert sum("recovered device" in text and f"({device})" in text for text in messages) == 1, messages
+    assert not [r for r in caplog.records if r.exc_info]
 
 
 async def test_a_lying_or_drifting_device_does_not_affect_the_others() -> None:
@@ -330,7 +329,7 @@ def test_an_invalid_fault_is_refused_with_the_syntax(text: str) -> None:
 
 
 def test_a_fault_without_a_matching_device_is_refused() -> None:
-    described = two_of_each()
+    described = devices_of_each_protocol(["a"])
     with pytest.raises(UserError, match=r"no simulated device is called nobody; there are: flukso 127"):
         SimulatedFleet(
             described, DataCentreModel(described), schedule=[ScheduledFault("nobody", FaultKind.MUTE)]

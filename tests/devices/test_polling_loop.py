@@ -114,9 +114,7 @@ async def test_a_permanent_error_ends_the_polling_of_one_device(caplog: pytest.L
     await run_until(crawler, asyncio.ensure_future(sink.filled(5)))
     assert crawler.health["wrong"].state is State.REFUSED
     assert crawler.health["wrong"].polls == 1
-    assert [r.getMessage() for r in caplog.records] == [
-        "device not polled any more device='wrong': no such type"
-    ]
+    assert [r.getMessage() for r in caplog.records] == ['polling stopped device=wrong error="no such type"']
 
 
 async def test_a_defect_in_a_driver_does_not_end_the_polling() -> None:
@@ -134,8 +132,8 @@ async def test_sensors_without_a_value_are_reported_once(caplog: pytest.LogCaptu
     await run_until(crawler, asyncio.ensure_future(sink.filled(1)))
     messages = [r.getMessage() for r in caplog.records]
     assert messages == [
-        "sensors missing device='pdu' count=1: pdu: no such instance",
-        "no sensor missing any more device='pdu'",
+        'failed sensors device=pdu count=1 errors="pdu: no such instance"',
+        "recovered sensors device=pdu",
     ]
 
 

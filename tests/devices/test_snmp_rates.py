@@ -52,7 +52,7 @@ def test_counters_wrap() -> None:
 
 def test_a_restart_is_not_a_wrap() -> None:
     assert rates({0: c32(1000), 1: c32(3), 2: c32(5)}) == [None, None, 2.0]
-    # Near its end a counter that began anew looks like one that wrapped; the up time tells.
+    # Near its maximum a reset counter looks like an overflow; the uptime distinguishes them.
     polls = {0: c32(2**32 - 10), 1: c32(5), 2: c32(9)}
     assert rates(polls, {0: 5000.0, 1: 40.0, 2: 140.0}) == [None, None, 4.0]
 

@@ -263,7 +263,7 @@ async def test_upgrade_says_what_it_does_and_refuses_a_later_versions_tables(
     url = f"sqlite:///{tmp_path / 'seduce.sqlite'}"
     await migrate(url, "r0001")
     assert await asyncio.to_thread(run_upgrade, here, True) == 1
-    assert "of revision r0001" in capsys.readouterr().err
+    assert "database: revision r0001; this version needs revision" in capsys.readouterr().err
     assert (await revisions(url))[0] == "r0001"
     assert await asyncio.to_thread(run_upgrade, here, False) == 0
     there, wanted = await revisions(url)

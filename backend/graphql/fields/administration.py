@@ -10,13 +10,13 @@ from backend.accounts import model
 from backend.accounts.repository.users import UserFilter
 from backend.core.errors import UserError
 from backend.core.rights import Right
-from backend.graphql.arguments import parse_cursor
+from backend.graphql.arguments import After, parse_cursor
 from backend.graphql.context import Info
 from backend.graphql.execution.failures import Conflict, InvalidInput, NotFound
 from backend.graphql.field import NOT_GIVEN, mutation, query, value_or_none
 from backend.graphql.fields.credentials import EndResult
+from backend.graphql.fields.pages import PageInfo, page_info
 from backend.graphql.fields.people import Done, User, UserState, to_user
-from backend.graphql.fields.sensors import PageInfo
 from backend.graphql.scalars import TimeNs
 
 DEFAULT_PAGE = 50
@@ -109,10 +109,7 @@ class AdministrationQuery:
         first: Annotated[
             int | None, strawberry.argument(description="Maximum number of entries, up to 200.")
         ] = DEFAULT_PAGE,
-        after: Annotated[
-            str | None,
-            strawberry.argument(description="Cursor of an entry. The page starts with the entry after it."),
-        ] = NOT_GIVEN,
+        after: After = NOT_GIVEN,
     ) -> UserConnection:
         only = value_or_none(state)
         user_state = None if only is None else model.UserState(only.value)
@@ -126,12 +123,7 @@ class AdministrationQuery:
         return UserConnection(
             total_count=total,
             edges=edges,
-            page_info=PageInfo(
-                has_next_page=skip + len(edges) < total,
-                has_previous_page=skip > 0,
-                start_cursor=edges[0].cursor if edges else None,
-                end_cursor=edges[-1].cursor if edges else None,
-            ),
+            page_info=page_info(edges, has_next=skip + len(edges) < total, has_previous=skip > 0),
         )
 
     @query("One user by id; null if it does not exist.", right=Right.ADMIN)

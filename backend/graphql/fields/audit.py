@@ -10,12 +10,12 @@ import strawberry
 from backend.accounts import model
 from backend.accounts.repository.audit import AuditFilter
 from backend.core.rights import Right
-from backend.graphql.arguments import parse_cursor
+from backend.graphql.arguments import After, parse_cursor
 from backend.graphql.context import Info
 from backend.graphql.field import NOT_GIVEN, member, query, value_or_none
 from backend.graphql.fields.administration import page_size
+from backend.graphql.fields.pages import PageInfo
 from backend.graphql.fields.people import User, to_user
-from backend.graphql.fields.sensors import PageInfo
 from backend.graphql.scalars import TimeNs
 
 
@@ -122,10 +122,7 @@ class AuditQuery:
         first: Annotated[
             int | None, strawberry.argument(description="Maximum number of entries, up to 200.")
         ] = 50,
-        after: Annotated[
-            str | None,
-            strawberry.argument(description="Cursor of an entry. The page starts with the entry after it."),
-        ] = NOT_GIVEN,
+        after: After = NOT_GIVEN,
     ) -> AuditPage:
         accounts, size = info.context.accounts, page_size("auditLog", first)
         audit_filter = AuditFilter(

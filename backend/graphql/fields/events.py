@@ -11,13 +11,13 @@ import strawberry
 
 from backend.core import events
 from backend.core.rights import Right
-from backend.graphql.arguments import parse_cursor
+from backend.graphql.arguments import After, parse_cursor
 from backend.graphql.context import Info
 from backend.graphql.execution.failures import InvalidInput, NotAllowed
 from backend.graphql.execution.rules import COUNTED_ABOVE, page_cost, rules
 from backend.graphql.field import NOT_GIVEN, member, mutation, query, subscription, value_or_none
 from backend.graphql.fields.devices import SensorErrors, to_errors
-from backend.graphql.fields.sensors import PageInfo
+from backend.graphql.fields.pages import PageInfo, page_info
 from backend.graphql.scalars import TimeNs
 from backend.queries.labels import Labels
 
@@ -139,10 +139,7 @@ class EventQuery:
         first: Annotated[
             int | None, strawberry.argument(description="Maximum number of entries, up to 1000.")
         ] = DEFAULT_PAGE,
-        after: Annotated[
-            str | None,
-            strawberry.argument(description="Cursor of an entry. The page starts with the entry after it."),
-        ] = NOT_GIVEN,
+        after: After = NOT_GIVEN,
     ) -> SensorEventConnection:
         only_sensors, only_kinds, before = (
             value_or_none(sensors),
@@ -166,12 +163,7 @@ class EventQuery:
         return SensorEventConnection(
             total_count=total,
             edges=edges,
-            page_info=PageInfo(
-                has_next_page=has_more,
-                has_previous_page=before is not None,
-                start_cursor=edges[0].cursor if edges else None,
-                end_cursor=edges[-1].cursor if edges else None,
-            ),
+            page_info=page_info(edges, has_next=has_more, has_previous=before is not None),
         )
 
 

@@ -15,7 +15,7 @@ from backend.graphql.enums import Window
 from backend.graphql.execution.failures import Conflict, InvalidInput, NotAllowed, NotFound
 from backend.graphql.execution.rules import COUNTED_ABOVE, rules
 from backend.graphql.field import member, resolver, value_or_none
-from backend.graphql.fields.sensors import PageInfo
+from backend.graphql.fields.pages import PageInfo
 from backend.graphql.scalars import MAX_INT, TimeNs, optional_time
 from backend.jobs import selection
 from backend.jobs.service import JobPlan as Planned

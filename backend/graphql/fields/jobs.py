@@ -11,7 +11,7 @@ import strawberry
 from backend.core import jobs
 from backend.core.errors import NotFound as Absent
 from backend.core.rights import Right
-from backend.graphql.arguments import is_id, parse_cursor
+from backend.graphql.arguments import After, is_id, parse_cursor
 from backend.graphql.context import Info
 from backend.graphql.execution.rules import READS_RANGE, page_cost
 from backend.graphql.field import NOT_GIVEN, mutation, query, subscription, value_or_none
@@ -31,7 +31,7 @@ from backend.graphql.fields.job_types import (
     to_plan,
     to_request,
 )
-from backend.graphql.fields.sensors import PageInfo
+from backend.graphql.fields.pages import page_info
 from backend.jobs.service import JobService
 
 DEFAULT_PAGE = 100
@@ -65,10 +65,7 @@ class JobQuery:
         first: Annotated[
             int | None, strawberry.argument(description="Maximum number of entries, up to 1000.")
         ] = DEFAULT_PAGE,
-        after: Annotated[
-            str | None,
-            strawberry.argument(description="Cursor of an entry. The page starts with the entry after it."),
-        ] = NOT_GIVEN,
+        after: After = NOT_GIVEN,
     ) -> JobConnection:
         before = parse_cursor("jobs", value_or_none(after))
         size = DEFAULT_PAGE if first is None else first
@@ -77,12 +74,7 @@ class JobQuery:
         return JobConnection(
             total_count=total,
             edges=edges,
-            page_info=PageInfo(
-                has_next_page=has_more,
-                has_previous_page=before is not None,
-                start_cursor=edges[0].cursor if edges else None,
-                end_cursor=edges[-1].cursor if edges else None,
-            ),
+            page_info=page_info(edges, has_next=has_more, has_previous=before is not None),
         )
 
     @query("One job by its id; null if it does not exist.", right=Right.ADMIN)

@@ -11,11 +11,12 @@ import strawberry
 from backend.core.errors import UserError
 from backend.core.quantity import watts_per
 from backend.core.rights import Right
-from backend.graphql.arguments import From, MaxPoints, Statistics, To, WindowArgument
+from backend.graphql.arguments import After, From, MaxPoints, Statistics, To, WindowArgument
 from backend.graphql.context import Info
 from backend.graphql.enums import RackSide, Statistic, Window
 from backend.graphql.execution.rules import COUNTED_ABOVE, READS_RANGE, Arguments, Cost, Sizes, rules
 from backend.graphql.field import NOT_GIVEN, query, resolver, value_or_none
+from backend.graphql.fields.pages import PageInfo, page_info
 from backend.graphql.fields.series import DEFAULT_MAX_POINTS, SERIES_COST, Series, series_of
 from backend.graphql.fields.usage import Energy, to_energy
 from backend.graphql.loaders import EnergyKey, SeriesRef
@@ -110,16 +111,6 @@ class SensorEdge:
     node: Sensor = strawberry.field(description="The sensor.")
 
 
-@strawberry.type(description="The position of a page in a list.")
-class PageInfo:
-    has_next_page: bool = strawberry.field(description="True if there are entries after this page.")
-    has_previous_page: bool = strawberry.field(description="True if there are entries before this page.")
-    start_cursor: str | None = strawberry.field(
-        description="Cursor of the first entry; null on an empty page."
-    )
-    end_cursor: str | None = strawberry.field(description="Cursor of the last entry; null on an empty page.")
-
-
 @strawberry.type(description="A page of sensors.")
 class SensorConnection:
     total_count: int = strawberry.field(description="Number of matching sensors on all pages.")
@@ -137,6 +128,7 @@ class SensorType:
 
 
 def encode_cursor(name: str) -> str:
+    """Return the cursor of a sensor."""
     return base64.urlsafe_b64encode(f"sensor:{name}".encode()).decode()
 
 
@@ -147,7 +139,10 @@ def decode_cursor(cursor: str) -> str:
     except (binascii.Error, ValueError):
         kind, name = "", ""
     if kind != "sensor":
-        raise UserError(f"sensors(after: {cursor!r}): not a cursor: take it from `pageInfo.endCursor`.")
+        raise UserError(
+            f"sensors(after: {cursor[:60]!r}) is not a cursor: use `pageInfo.endCursor` of a page.",
+            path=("after",),
+        )
     return name
 
 
@@ -190,12 +185,7 @@ def _connection(page: SensorPage, service: SensorService) -> SensorConnection:
     return SensorConnection(
         total_count=page.total,
         edges=edges,
-        page_info=PageInfo(
-            has_next_page=page.has_next,
-            has_previous_page=page.has_previous,
-            start_cursor=edges[0].cursor if edges else None,
-            end_cursor=edges[-1].cursor if edges else None,
-        ),
+        page_info=page_info(edges, has_next=page.has_next, has_previous=page.has_previous),
     )
 
 
@@ -228,10 +218,7 @@ class SensorQuery:
         first: Annotated[
             int | None, strawberry.argument(description="Maximum number of entries, up to 1000.")
         ] = DEFAULT_PAGE,
-        after: Annotated[
-            str | None,
-            strawberry.argument(description="Cursor of an entry. The page starts with the entry after it."),
-        ] = NOT_GIVEN,
+        after: After = NOT_GIVEN,
     ) -> SensorConnection:
         service = info.context.queries.sensors
         matching = service.select(

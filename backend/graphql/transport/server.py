@@ -12,9 +12,9 @@ from starlette.responses import RedirectResponse, Response
 from starlette.routing import BaseRoute, Route, WebSocketRoute
 from starlette.types import Receive, Scope, Send
 from starlette.websockets import WebSocket
+from strawberry import UNSET
 from strawberry.asgi import GraphQL
 from strawberry.http import GraphQLRequestData
-from strawberry.types.unset import UNSET
 
 from backend.accounts.services import Accounts
 from backend.core.commands import Equipment

@@ -100,7 +100,7 @@ async def test_last_values_start_without_the_store() -> None:
 
 
 class LostBus(MemoryBus):
-    """Falls silent once, with an error to whoever listens."""
+    """A bus whose first subscription ends with an error."""
 
     def __init__(self) -> None:
         super().__init__()

@@ -63,7 +63,7 @@ async def test_a_disconnected_subscriber_resumes_with_a_gap(buses, redis_server,
         await publisher.publish(batch(("a", 1, 1.0)))
         assert await next_of(batches) == [Reading("a", 1, 1.0)]
         redis_server.hang_up("pubsub")
-        assert await next_of(batches) == []  # nothing came since, but it is told at once
+        assert await next_of(batches) == []  # no readings since, but the gap is reported at once
         assert batches.gaps == 1
         await publisher.publish(batch(("a", 2, 2.0)))
         assert await next_of(batches) == [Reading("a", 2, 2.0)]
@@ -165,7 +165,7 @@ async def test_last_values_read_the_store_again_after_a_gap(buses, redis_server)
     following = asyncio.create_task(last.run())
     await asyncio.wait_for(last.ready.wait(), TIMEOUT_S)
     assert last.latest("a") == known["a"]
-    known = {"a": Reading("a", 5, 5.0), "b": Reading("b", 6, 6.0)}  # came while nobody listened
+    known = {"a": Reading("a", 5, 5.0), "b": Reading("b", 6, 6.0)}  # published while there was no subscriber
     redis_server.hang_up("pubsub")
     async with asyncio.timeout(TIMEOUT_S):
         while last.latest("b") != known["b"]:

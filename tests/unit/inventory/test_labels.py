@@ -197,5 +197,5 @@ def test_the_example_reads_well() -> None:
     assert texts["ecotype-1_pdu-Z1.50"] == "ecotype-1, Z1.50 outlet 1"
     assert texts["network1_power"] == "Solar network 1"
     assert texts["socomec_servers"] == "Feed of all racks"
-    assert texts["inrow_water_in_temperature"] == "Chilled water, inlet, modbus_inrow"
-    assert texts["weather_rain"] == "weather: rain"
+    assert texts["inrow_water_in_temperature"] == "In-row cooler: chilled water, inlet"
+    assert texts["weather_rain"] == "Weather station: rain"
