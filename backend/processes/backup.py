@@ -85,8 +85,8 @@ async def write_backup(sources: BackupSources, target: Path, progress: Progress)
         part.mkdir(parents=True, mode=0o700)
         store, revision = await _copy(sources, part, progress)
         files = await asyncio.to_thread(list_files, part)
-        made = datetime.now(UTC).isoformat(timespec="seconds")
-        Manifest(made, version("seduce-dashboard"), store, revision, files).write(part)
+        created = datetime.now(UTC).isoformat(timespec="seconds")
+        Manifest(created, version("seduce-dashboard"), store, revision, files).write(part)
         if target.suffix == ".tar":
             await asyncio.to_thread(_pack, part, target)
         else:
@@ -158,7 +158,7 @@ async def _copy_file(source: Path, target: Path) -> None:
 
 async def _export(sources: BackupSources, target: Path, progress: Progress) -> None:
     """Write the readings of a store that is a server of its own as line protocol."""
-    from backend.formats.kinds import Format
+    from backend.formats.file_formats import Format
     from backend.formats.write import writer
     from backend.queries.export import ExportRequest, ExportService
 
