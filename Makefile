@@ -58,7 +58,7 @@ newcomer: ## The path of somebody new, in a fresh clone: README, demo, query, no
 	@scripts/newcomer.sh
 
 pages: .venv/.dev ## Write the pages and the man page that come from the code
-	@for page in settings_doc metrics_doc permissions_doc commands_doc man_page; do $(BIN)/python -m scripts.$$page; done
+	@for page in settings_doc metrics_doc permissions_doc commands_doc man_page description_schema; do $(BIN)/python -m scripts.$$page; done
 
 format: .venv/.dev ## Put the source in order
 	@$(BIN)/ruff check --fix . && $(BIN)/ruff format .

@@ -38,7 +38,7 @@ from crawlers.sink import FullSpoolPolicy, HttpSink, SpooledSink
 log = logging.getLogger(__name__)
 
 LAST_PUSH_S: Final = 3.0
-"""How long a process that is stopping still forwards, in seconds. The rest stays in the spool until the next start."""
+"""The time in seconds for which a stopping process still forwards readings. The rest stays in the spool until the next start."""
 
 
 def parser(prog: str, settings: Settings) -> argparse.ArgumentParser:
@@ -80,7 +80,7 @@ def parser(prog: str, settings: Settings) -> argparse.ArgumentParser:
         type=FullSpoolPolicy,
         choices=list(FullSpoolPolicy),
         default=FullSpoolPolicy.REFUSE,
-        help="when the spool is full: refuse new readings, which then wait in memory, or drop_oldest (refuse)",
+        help="policy for a full spool: refuse new readings, which then wait in memory, or drop_oldest (refuse)",
     )
     of.add_argument(
         "--replay-rate",

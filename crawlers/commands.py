@@ -28,7 +28,7 @@ log = logging.getLogger(__name__)
 TIMEOUT_S: Final = 2.0
 """Time-out of the connection and of each answer, in seconds."""
 SETTLE_S: Final = 3.0
-"""How long a property may take to show the value that was written, in seconds."""
+"""The time in seconds that a property may take to show the value that was written."""
 READ_BACK_INTERVAL_S: Final = 0.1
 _RETRYABLE: Final = frozenset({5, 6, 10, 11})  # not ready, busy, gateway: see EXCEPTIONS
 _REGISTER_VALUES: Final = range(-(2**15), 2**16)

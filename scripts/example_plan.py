@@ -19,7 +19,7 @@ _STYLE = (
 
 def plan() -> Iterator[str]:
     yield f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {WIDTH} {HEIGHT}" width="{WIDTH}" height="{HEIGHT}">'
-    yield "<!-- Made by scripts/make_example.py; change the script, not this file. -->"
+    yield "<!-- Written by scripts/make_example.py; change the script, not this file. -->"
     yield f"<style>{_STYLE}</style>"
     yield _box("warm", 22, 17, 66, 16)
     yield _box("cold", 22, 66, 66, 16)

@@ -9,7 +9,10 @@ from pathlib import Path
 Scalar = str | int | float | bool
 Fields = Mapping[str, "Scalar | Sequence[str]"]
 
-HEADER = "# Made by scripts/make_example.py; change the script, not this file.\n"
+HEADER = """\
+# yaml-language-server: $schema=../../docs/schema/{name}.schema.json
+# Written by scripts/make_example.py; change the script, not this file.
+"""
 WORDS = {"y", "n", "yes", "no", "on", "off", "true", "false", "null"}
 
 
@@ -42,7 +45,7 @@ def entry(
 
 
 def write(path: Path, lines: Iterable[str]) -> None:
-    path.write_text(HEADER + "\n".join(lines) + "\n", encoding="utf-8")
+    path.write_text(HEADER.format(name=path.stem) + "\n".join(lines) + "\n", encoding="utf-8")
 
 
 def slug(name: str) -> str:

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from types import TracebackType
 
 from backend.core.background import start_background_task
-from backend.core.cancelling import end, raise_if_cancelled
+from backend.core.cancelling import cancel_all, raise_if_cancelled
 from backend.core.measure import Timing
 from workers.runs import task_outages
 from workers.tasks import Task
@@ -71,7 +71,7 @@ class InProcessRunner:
             ]
 
     async def stop(self) -> None:
-        await end(self._running)
+        await cancel_all(self._running)
         self._running = []
 
     async def __aenter__(self) -> InProcessRunner:
@@ -107,7 +107,7 @@ class InProcessRunner:
 
     async def _run(self, name: str) -> None:
         try:
-            with self.runs[name].timing.measured():
+            with self.runs[name].timing.measure():
                 await self._tasks[name]()
         except Exception as error:
             self.runs[name].failures += 1

@@ -13,7 +13,7 @@ import numpy.typing as npt
 from backend.core.reading import Readings
 
 _MAX_PENDING_ROWS: Final = 8192
-"""When a subscriber has more rows pending, only the newest row of each sensor is kept."""
+"""The maximum of pending rows per subscriber. Above it, only the newest row of each sensor is kept."""
 
 
 class MemoryBus:

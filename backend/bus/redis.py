@@ -24,7 +24,7 @@ from backend.bus.memory import MemoryBus, MemorySubscription
 from backend.bus.wire import Decoder, encode
 from backend.core.background import start_background_task
 from backend.core.backoff import Backoff
-from backend.core.cancelling import end
+from backend.core.cancelling import cancel_all
 from backend.core.errors import PermanentError, TransientError
 from backend.core.outage import Outage
 from backend.core.reading import Readings
@@ -38,7 +38,7 @@ _TIMEOUT_S: Final = 1.0
 _PAUSE_S: Final = 0.5
 """After a failed publish, further ones fail at once for this time, because there may be hundreds per second."""
 _FIRST_CONNECTION_S: Final = 2.0
-"""How long the first subscriber waits for the connection before it continues without."""
+"""The time that the first subscriber waits for the connection before it continues without."""
 _BACKOFF: Final = Backoff(first_s=0.1, limit_s=5.0)
 _MAX_PUBLISHERS: Final = 64
 _PING_AFTER_S: Final = 5.0
@@ -117,7 +117,7 @@ class RedisBus:
         """Close both connections."""
         task, self._listening = self._listening, None
         if task is not None:
-            await end([task])
+            await cancel_all([task])
         self._connected.clear()
         await self._listener.aclose()
         await self._publisher.aclose()

@@ -17,6 +17,7 @@ from dataclasses import dataclass
 
 import numpy as np
 import orjson
+from cachetools import LRUCache
 
 from backend.core.reading import Readings
 
@@ -54,7 +55,7 @@ class Decoder:
     """Decodes messages. Equal tables of names become one tuple, so that later stages can compare tables by identity."""
 
     def __init__(self) -> None:
-        self._tables: dict[bytes, tuple[str, ...]] = {}
+        self._tables: LRUCache[bytes, tuple[str, ...]] = LRUCache(_MAX_CACHED_TABLES)
 
     def decode(self, data: bytes) -> Message:
         """Return the message. Raises ValueError for bytes that `encode` did not make."""
@@ -80,7 +81,5 @@ class Decoder:
                 raise ValueError("the names are not a list of texts")
             if len(set(parsed)) != len(parsed):
                 raise ValueError("a name occurs twice")
-            if len(self._tables) >= _MAX_CACHED_TABLES:
-                self._tables.clear()
             names = self._tables[text] = tuple(parsed)
         return names

@@ -34,8 +34,8 @@ from backend.processes.server import listen, serve
 from backend.processes.shared import CONSOLE
 from backend.settings import Settings
 from crawlers.simulators.backfill import history
-from crawlers.simulators.fault_schedule import Spell
-from crawlers.simulators.faults import usual_faults
+from crawlers.simulators.fault_schedule import ScheduledFault
+from crawlers.simulators.faults import typical_faults
 from crawlers.simulators.fleet import SimulatedFleet
 from crawlers.simulators.model import DataCentreModel
 from crawlers.simulators.relocate import relocate
@@ -55,7 +55,7 @@ class Options:
     days: float
     seed: int
     quiet: bool = False
-    troubles: Sequence[Spell] = ()
+    troubles: Sequence[ScheduledFault] = ()
 
 
 def run(settings: Settings, options: Options) -> int:
@@ -88,11 +88,11 @@ class _Demo:
         await self._login.ensure(services.accounts)
         now = services.clock.now_ns()
         model = DataCentreModel(
-            self.inventory, self._options.seed, usual_faults(self.inventory, self._options.seed, now)
+            self.inventory, self._options.seed, typical_faults(self.inventory, self._options.seed, now)
         )
         await self._make_history(services, model)
         fleet = SimulatedFleet(
-            self.inventory, model, f"{self.url}/temperature/list", spells=self._options.troubles
+            self.inventory, model, f"{self.url}/temperature/list", schedule=self._options.troubles
         )
         await asyncio.to_thread(fleet.start_in_thread)
         try:

@@ -44,7 +44,9 @@ async def _export(settings: Settings, wanted: Export) -> int:
     async with opened(settings, _ask_the_server(settings, wanted)) as store:
         service = ExportService(inventory.sensors, store)
         plan = await service.plan(wanted.request)
-        kind = wanted.format or (kinds.of_name(wanted.file.name) if wanted.file else None) or Format.CSV
+        kind = (
+            wanted.format or (kinds.format_from_name(wanted.file.name) if wanted.file else None) or Format.CSV
+        )
         made = writer(kind, plan.sensors, plan.tags)
         rows = 0
         shown = wanted.quiet or wanted.file is None

@@ -27,8 +27,8 @@ from backend.db.migrate import migrate
 from backend.db.rollup_state import SqlRollupState
 from backend.formats.batch import Batch
 from backend.formats.kinds import Format, Precision
-from backend.formats.notes import Notes, Progress
-from backend.formats.read import STDIN, Source, Wanted, identity, read
+from backend.formats.notes import ImportProgress, Progress
+from backend.formats.read import STDIN, ReadOptions, Source, file_identity, read
 from backend.formats.report import Tally
 from backend.ingest.service import Ingest
 from backend.ingest.spool import SqliteSpool
@@ -90,7 +90,7 @@ class _Importer:
     inventory: Inventory
     clock: Clock
     wanted: Import
-    notes: Notes
+    notes: ImportProgress
     ingest: Ingest
     rollups: RollupEngine
     database: Database
@@ -113,7 +113,7 @@ class _Importer:
 
         spool = SqliteSpool(settings.data_dir / "spool.sqlite", 0)  # never opened: history goes past it
         ingest = Ingest(spool, store, MemoryBus(), tags, clock=clock, on_written=[mark_late])
-        notes = Notes(settings.data_dir / NOTES)
+        notes = ImportProgress(settings.data_dir / NOTES)
         return cls(store, inventory, clock, wanted, notes, ingest, rollups, database)
 
     async def close(self) -> None:
@@ -122,7 +122,7 @@ class _Importer:
     async def take(self, name: str) -> bool:
         """Import one file and say what became of it; False where it could not be read to its end, or held no reading."""
         try:
-            told_by = await asyncio.to_thread(identity, name)
+            told_by = await asyncio.to_thread(file_identity, name)
         except UserError as error:
             say(str(error))
             return False
@@ -161,14 +161,14 @@ class _Importer:
 
     async def _noted(self, key: str) -> Progress:
         """What the notes say, if the store still is the one that they speak of."""
-        found = self.notes.of(key)
+        found = self.notes.get(key)
         if self.wanted.again or not found.sensor:
             return Progress()
         there = await self.store.count([found.sensor], found.time_ns, found.time_ns + 1)
         return found if there else Progress()
 
     async def _read(self, file: _File) -> None:
-        kind = Wanted(self.wanted.format, self.wanted.precision, self.clock.now_ns() + AHEAD_NS)
+        kind = ReadOptions(self.wanted.format, self.wanted.precision, self.clock.now_ns() + AHEAD_NS)
         with (
             Source(file.name) as source,
             bar_of(f"{Path(file.name).name:24.24}", source.size, self.wanted.quiet) as bar,
@@ -240,14 +240,14 @@ class _File:
         )
         return self.last
 
-    def note(self, notes: Notes, reached: Progress, done: bool = False) -> None:
+    def note(self, notes: ImportProgress, reached: Progress, done: bool = False) -> None:
         if self.key is not None and reached.sensor:
             values = {name: getattr(reached, name) for name in Progress.__slots__}
-            notes.keep(self.key, Progress(**{**values, "done": done}))
+            notes.save(self.key, Progress(**{**values, "done": done}))
 
     def tell(self) -> None:
         """The faults that were not told yet."""
-        for wrong in self.tally.told[self.told :]:
+        for wrong in self.tally.examples[self.told :]:
             say(f"{self.name}: {wrong}")
             self.told += 1
 

@@ -233,7 +233,7 @@ def _check(args: argparse.Namespace) -> int:
 
 def _demo(args: argparse.Namespace) -> int:
     from backend.cli.demo import Options, run
-    from crawlers.simulators.fault_schedule import Spell
+    from crawlers.simulators.fault_schedule import ScheduledFault
 
     chosen = {"port": args.port, "description_dir": args.description}
     if args.description is None and not Settings().description_dir.is_dir():
@@ -242,7 +242,9 @@ def _demo(args: argparse.Namespace) -> int:
         data_dir=args.data or Path("var/demo"), **{k: v for k, v in chosen.items() if v is not None}
     )
     _log(settings)
-    return run(settings, Options(args.days, args.seed, troubles=[Spell.parse(t) for t in args.trouble]))
+    return run(
+        settings, Options(args.days, args.seed, troubles=[ScheduledFault.parse(t) for t in args.trouble])
+    )
 
 
 def _serve(_: argparse.Namespace) -> int:

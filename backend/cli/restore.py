@@ -15,7 +15,7 @@ from backend.cli.import_readings import Import, run_import
 from backend.core.errors import UserError
 from backend.db.copying import load
 from backend.formats.kinds import Format, Precision
-from backend.formats.manifest import Manifest, faults
+from backend.formats.manifest import Manifest, find_faults
 from backend.processes import control
 from backend.processes.backup import DATABASE, DESCRIPTION, READINGS, SERIES, SPOOLS
 from backend.processes.console import say
@@ -27,7 +27,7 @@ def run_restore(settings: Settings, source: Path, check_only: bool) -> int:
     """Returns the exit code. Raises `SeduceError` for what the user can mend, before anything is written."""
     with _unpacked(source, settings.data_dir) as folder:
         manifest = Manifest.read(folder)
-        wrong = list(faults(folder, manifest))
+        wrong = list(find_faults(folder, manifest))
         if wrong:
             raise UserError("\n".join([f"{source} is damaged, and nothing was restored:", *wrong]))
         say(

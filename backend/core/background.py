@@ -8,13 +8,13 @@ from collections.abc import AsyncIterator, Coroutine
 from contextlib import asynccontextmanager
 from typing import Any
 
-from backend.core.cancelling import end
+from backend.core.cancelling import cancel_all
 
 log = logging.getLogger(__name__)
 
 
 def start_background_task(work: Coroutine[Any, Any, None], name: str) -> asyncio.Task[None]:
-    """Start `work` as a task of the running loop. The caller keeps the task and ends it with `cancelling.end`."""
+    """Start `work` as a task of the running loop. The caller keeps the task and ends it with `cancel_all`."""
     task = asyncio.create_task(work, name=name)
     task.add_done_callback(_log_failure)
     return task
@@ -27,7 +27,7 @@ async def background_task(work: Coroutine[Any, Any, None], name: str) -> AsyncIt
     try:
         yield
     finally:
-        await end([task])
+        await cancel_all([task])
 
 
 def _log_failure(task: asyncio.Task[None]) -> None:

@@ -1,4 +1,4 @@
-"""A cancellation that must not be lost."""
+"""Cancellation of tasks that is not lost."""
 
 from __future__ import annotations
 
@@ -6,27 +6,27 @@ import asyncio
 from collections.abc import Iterable
 from typing import Any, Final
 
-AGAIN_S: Final = 5.0
-"""After so long a task that goes on is told once more: it may have lost the word, or be busy with ending."""
+REPEAT_AFTER_S: Final = 5.0
+"""Seconds after which a task that still runs is cancelled again: it may have lost the first cancellation."""
 
 
 def raise_if_cancelled() -> None:
-    """Raises `CancelledError` in a task that was told to end and went on.
+    """Raise `CancelledError` if the current task was cancelled but continued. An endless loop calls this in every round.
 
-    That happens where another failure takes the place of the cancellation, such as that of a statement broken off by it, and in
-    Python 3.11's `asyncio.wait_for`, which forgets one that comes together with the answer. A loop that runs for ever asks here.
+    A cancellation is lost if another failure replaces it, such as that of a statement it interrupted. `asyncio.wait_for` of
+    Python 3.11 also loses one that arrives together with the result.
     """
     task = asyncio.current_task()
     if task is not None and task.cancelling():
         raise asyncio.CancelledError
 
 
-async def end(tasks: Iterable[asyncio.Task[Any]]) -> None:
-    """Cancels tasks and returns when all have ended. Their failures are nobody's any more."""
+async def cancel_all(tasks: Iterable[asyncio.Task[Any]]) -> None:
+    """Cancel the tasks and return when all have ended. Their exceptions are discarded."""
     tasks = list(tasks)
-    going = {task for task in tasks if not task.done()}
-    while going:
-        for task in going:
+    running = {task for task in tasks if not task.done()}
+    while running:
+        for task in running:
             task.cancel()
-        _, going = await asyncio.wait(going, timeout=AGAIN_S)
+        _, running = await asyncio.wait(running, timeout=REPEAT_AFTER_S)
     await asyncio.gather(*tasks, return_exceptions=True)

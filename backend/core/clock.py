@@ -1,4 +1,4 @@
-"""Time, passed in so that tests can hold it."""
+"""The clock as a dependency, so that tests can set the time."""
 
 from __future__ import annotations
 
@@ -7,11 +7,15 @@ from typing import Protocol
 
 
 class Clock(Protocol):
+    """The current time."""
+
     def now_ns(self) -> int:
-        """Nanoseconds since the epoch, UTC."""
+        """Return the time in nanoseconds since the epoch, UTC."""
         ...
 
 
 class SystemClock:
+    """The clock of the operating system."""
+
     def now_ns(self) -> int:
         return time.time_ns()

@@ -1,4 +1,4 @@
-"""Commands to equipment, as those who give them see it."""
+"""Commands to equipment: reading its properties and running its actions."""
 
 from __future__ import annotations
 
@@ -9,9 +9,11 @@ from typing import Any, Protocol
 
 @dataclass(frozen=True, slots=True)
 class PropertyValue:
-    """What a property shows: the number, and the name of the state that it stands for, None where it stands for none.
+    """The value of a property.
 
-    `error` says why there is no number.
+    value  the number; None if it could not be read
+    state  the name of the state that the number stands for; None if it has none
+    error  the reason why there is no number
     """
 
     name: str
@@ -22,30 +24,30 @@ class PropertyValue:
 
 @dataclass(frozen=True, slots=True)
 class ActionResult:
-    """A write that the device has acknowledged, and what was read back.
+    """An acknowledged write, and the properties that were read back.
 
-    `confirmed`: whether a property shows what was written; None where none shows this register. `shown` are the properties
-    that do.
+    confirmed  whether the read-back values match the written one; None if no property reads this register
+    read_back  the properties that read this register
     """
 
     target: str
     action: str
     confirmed: bool | None
-    shown: Sequence[PropertyValue] = field(default_factory=tuple)
+    read_back: Sequence[PropertyValue] = field(default_factory=tuple)
 
 
 class Equipment(Protocol):
-    """Equipment that takes commands. Raises `UserError`, `TransientError`, `PermanentError`."""
+    """Equipment that accepts commands. Raises `UserError`, `TransientError`, `PermanentError`."""
 
     @property
     def targets(self) -> Mapping[str, Any]:
-        """The description's targets by id: `id, name, actions, properties`."""
+        """The targets of the description by id: `id, name, actions, properties`."""
         ...
 
     async def read_properties(self, target: str) -> Sequence[PropertyValue]:
-        """All properties in the order of the description."""
+        """Read all properties, in the order of the description."""
         ...
 
     async def run_action(self, target: str, action: str) -> ActionResult:
-        """Write, and read back."""
+        """Write the action's value and read it back."""
         ...

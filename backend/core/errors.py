@@ -1,4 +1,4 @@
-"""Three kinds of failure, so that whoever catches one knows what to do."""
+"""The kinds of failure: retry later, never retry, or let the user fix the request."""
 
 from __future__ import annotations
 
@@ -7,21 +7,21 @@ from dataclasses import dataclass
 
 
 class SeduceError(Exception):
-    """The root of all failures this project raises on purpose."""
+    """The base class of all errors that this project raises on purpose."""
 
 
 class TransientError(SeduceError):
-    """It may work if tried again: a device silent, a store down."""
+    """A retry may succeed: a device is silent, or a store is down."""
 
 
 class PermanentError(SeduceError):
-    """Trying again changes nothing: a wrong address, a type that cannot be."""
+    """A retry cannot succeed: the address is wrong, or a value has an impossible type."""
 
 
 class UserError(SeduceError):
-    """The caller can mend it; the text says what, where and how, and may be shown as it is.
+    """The caller can fix the request. The message says what is wrong, where, and how to fix it; it may be shown to users.
 
-    `path` names the argument that it is about, and the fields within it, from the outside in.
+    `path` names the argument, then the fields inside it.
     """
 
     def __init__(self, message: str = "", *, path: Sequence[str] = ()) -> None:
@@ -30,19 +30,19 @@ class UserError(SeduceError):
 
 
 class NotFound(UserError):
-    """What was named is not there, or not for the caller to know of."""
+    """The named object does not exist, or the caller may not see it."""
 
 
 class NotAllowed(UserError):
-    """The caller is known, or need not be, and may not do this."""
+    """The caller does not have the right to do this."""
 
 
 class Conflict(UserError):
-    """It cannot be done in the state that things are in now."""
+    """The current state does not allow this."""
 
 
 class TooManyAttempts(UserError):
-    """It may be tried again in `retry_after_s` seconds."""
+    """Too many attempts. The next one is allowed in `retry_after_s` seconds."""
 
     def __init__(self, message: str, retry_after_s: float, *, path: Sequence[str] = ()) -> None:
         super().__init__(message, path=path)
@@ -50,26 +50,26 @@ class TooManyAttempts(UserError):
 
 
 class SpoolFull(TransientError):
-    """No room left to keep readings durably; the pusher keeps them and comes back."""
+    """The spool has no space for more readings. The client must keep them and retry."""
 
 
 @dataclass(frozen=True, slots=True)
 class Fault:
-    """One thing wrong in a description file; `line` counts from 1."""
+    """One fault in a description file; `line` counts from 1."""
 
     file: str
     path: str
-    found: str
+    actual: str
     expected: str
     line: int | None = None
 
     def __str__(self) -> str:
         where = self.file if self.line is None else f"{self.file}:{self.line}"
-        return f"{where}: {self.path or '(top level)'}: found {self.found}; expected {self.expected}"
+        return f"{where}: {self.path or '(top level)'}: found {self.actual}; expected {self.expected}"
 
 
 class DescriptionError(UserError):
-    """All faults of a description at once."""
+    """All faults of a description."""
 
     def __init__(self, faults: Sequence[Fault]) -> None:
         self.faults = tuple(faults)

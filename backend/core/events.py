@@ -1,4 +1,4 @@
-"""What befalls a sensor, and the port that keeps it."""
+"""Events of sensors, and the port that stores them."""
 
 from __future__ import annotations
 
@@ -9,23 +9,26 @@ from typing import Final, Protocol
 
 
 class EventKind(StrEnum):
+    """The kinds of events."""
+
     SILENT = "silent"
-    BACK = "back"  # heard again after a silence
+    BACK = "back"  # reporting again after a silence
     OUT_OF_RANGE = "out_of_range"
     STUCK = "stuck"  # the same value for hours
 
 
 ONGOING_KINDS: Final = (EventKind.SILENT, EventKind.OUT_OF_RANGE, EventKind.STUCK)
-"""Kinds that have a beginning and an end; a sensor has at most one of each that has not ended."""
+"""Kinds with a start and an end. A sensor has at most one open event of each."""
 
 
 @dataclass(frozen=True, slots=True)
 class SensorEvent:
-    """Something that befell a sensor. Times are ns since the epoch, UTC.
+    """An event of a sensor. Times are ns since the epoch, UTC.
 
-    at_ns      when it began, by the sensor's readings where they tell
-    ended_ns   when it ended; None while it lasts. `back` is a moment: it ends when it begins
-    value      the reading it is told by, in the sensor's unit; None where there is none
+    at_ns       its start; the time of a reading if a reading shows it
+    ended_ns    its end; None while it is open. `back` ends at its start
+    value       the reading that shows it, in the sensor's unit; None if there is none
+    noticed_ns  the time of its detection
     """
 
     id: int
@@ -40,7 +43,7 @@ class SensorEvent:
 
 @dataclass(frozen=True, slots=True)
 class EventFilter:
-    """Which events are asked for; None is any. `before_id` and `after_id` are excluded themselves."""
+    """A selection of events; None matches any. `lasting` True matches open events. Ids are below `before_id`."""
 
     sensors: tuple[str, ...] | None = None
     kinds: tuple[EventKind, ...] | None = None
@@ -51,29 +54,29 @@ class EventFilter:
 
 
 class EventLog(Protocol):
-    """Events, kept in the order in which they were noticed."""
+    """The stored events, with ids in the order of their detection."""
 
     async def open(self) -> Sequence[SensorEvent]:
-        """Those that last, by id."""
+        """Return the open events, by id."""
         ...
 
-    async def record(self, begun: Sequence[SensorEvent], ended: Sequence[SensorEvent]) -> None:
-        """Keep new events (their ids are ignored) and ends of kept ones, all or none.
+    async def record(self, started: Sequence[SensorEvent], ended: Sequence[SensorEvent]) -> None:
+        """Store new events (their ids are ignored) and the ends of stored ones, all or none.
 
-        An event that begins while one of its sensor and kind lasts is left out, so that noting twice does no harm.
+        A new event is ignored while one of its sensor and kind is open, so that a repeated call changes nothing.
         """
         ...
 
-    async def page(self, chosen: EventFilter, limit: int) -> Sequence[SensorEvent]:
-        """Noticed last first."""
+    async def page(self, event_filter: EventFilter, limit: int) -> Sequence[SensorEvent]:
+        """Return at most `limit` matching events, newest detection first."""
         ...
 
-    async def count(self, chosen: EventFilter) -> int: ...
+    async def count(self, event_filter: EventFilter) -> int: ...
 
     async def changed(self, since_ns: int) -> Sequence[SensorEvent]:
-        """Events that were noticed, or whose end was, at or after a time; by id."""
+        """Return the events whose start or end was detected at or after a time, by id."""
         ...
 
     async def delete_ended_before(self, before_ns: int) -> int:
-        """Drop events that ended before a time; answers how many."""
+        """Delete the events that ended before a time. Return their number."""
         ...

@@ -1,4 +1,4 @@
-"""How devices fare, as it travels from the crawlers to those who show it, whatever processes they run in."""
+"""The health of devices, and its encoding on the way from the crawlers to the API."""
 
 from __future__ import annotations
 
@@ -11,24 +11,28 @@ from typing import Any, Final
 
 MAX_TEXT: Final = 500
 MAX_DEVICES: Final = 5_000
-"""In one report."""
+"""Devices in one report."""
 
 
 class DeviceState(StrEnum):
+    """The state of a device."""
+
     STARTING = "starting"
     OK = "ok"
     LOST = "lost"
-    REFUSED = "refused"  # asking again is of no use: the description or the device must change
+    REFUSED = "refused"  # a retry cannot succeed: the description or the device must change
     CRAWLER_DOWN = "unheard"  # the crawler itself is silent
 
 
 @dataclass(frozen=True, slots=True)
 class DeviceHealth:
-    """One device as its crawler sees it. Times are ns since the epoch, UTC; None: not yet.
+    """The health of one device, as reported by its crawler. Times are ns since the epoch, UTC; None means not yet.
 
-    `error_rate` is the share of the last 60 polls that failed; `next_attempt_ns` is later than a period away while the device
-    is left alone. `missing` are sensors that gave no value in the last poll that was answered. `waiting` and `dropped` count
-    readings of the whole crawler: read and not yet acknowledged, and given up.
+    error_rate       share of the last 60 polls that failed
+    next_attempt_ns  more than a period away while the crawler backs off
+    missing          sensors without a value in the last poll that the device answered
+    waiting          readings of the whole crawler that are not acknowledged yet
+    dropped          readings of the whole crawler that were given up
     """
 
     name: str
@@ -55,7 +59,7 @@ class DeviceHealth:
 
 @dataclass(frozen=True, slots=True)
 class SensorErrors:
-    """How often a sensor was found at fault, with the first and the last time (ns UTC)."""
+    """The error counter of a sensor, with the first and the last time (ns UTC)."""
 
     sensor: str
     count: int
@@ -68,16 +72,19 @@ _TEXTS: Final = {"name", "method", "crawler", "last_error"}
 _NAMES: Final = {"sensors", "missing"}
 _OPTIONAL: Final = {"last_attempt_ns", "last_success_ns", "next_attempt_ns", "latency_s"}
 _FIELDS: Final = tuple(dataclasses.fields(DeviceHealth))
-_BIGGEST: Final = 2**63
+_MAX_INTEGER: Final = 2**63
 
 
 def encode(devices: Iterable[DeviceHealth]) -> bytes:
-    """A report as JSON: {"devices": [{"name": ..., "state": ..., ...}, ...]}."""
+    """Return a report as JSON: {"devices": [{"name": ..., "state": ..., ...}, ...]}."""
     return json.dumps({"devices": [dataclasses.asdict(d) for d in devices]}).encode()
 
 
 def decode(body: bytes) -> list[DeviceHealth]:
-    """A report again; fields it does not know are left out. Raises ValueError for what is none, naming the place."""
+    """Return the devices of a report; unknown fields are ignored.
+
+    Raises ValueError, which names the place of the fault, for an invalid report.
+    """
     try:
         report = json.loads(body)
     except RecursionError:
@@ -110,17 +117,18 @@ def _value(name: str, value: object) -> Any:
     if value is None and name in _OPTIONAL:
         return None
     fraction = name in _NUMBERS or name == "latency_s"
-    if fraction and type(value) in (int, float) and 0 <= value < _BIGGEST:  # type: ignore[operator]
+    if fraction and type(value) in (int, float) and 0 <= value < _MAX_INTEGER:  # type: ignore[operator]
         return float(value)  # type: ignore[arg-type]
     plain = name not in _TEXTS | _NAMES | {"state"} and not fraction
-    if plain and type(value) is int and 0 <= value < _BIGGEST:
+    if plain and type(value) is int and 0 <= value < _MAX_INTEGER:
         return value
     raise ValueError(f"{name} cannot be {value!r:.60}")
 
 
-def add_error(kept: Mapping[str, SensorErrors], sensor: str, at_ns: int) -> SensorErrors:
-    """What is kept of a sensor after one more error."""
-    before = kept.get(sensor)
-    if before is None:
+def add_error(counters: Mapping[str, SensorErrors], sensor: str, at_ns: int) -> SensorErrors:
+    """Return the error counter of a sensor after one more error."""
+    previous = counters.get(sensor)
+    if previous is None:
         return SensorErrors(sensor, 1, at_ns, at_ns)
-    return SensorErrors(sensor, before.count + 1, min(before.first_ns, at_ns), max(before.last_ns, at_ns))
+    first_ns, last_ns = min(previous.first_ns, at_ns), max(previous.last_ns, at_ns)
+    return SensorErrors(sensor, previous.count + 1, first_ns, last_ns)

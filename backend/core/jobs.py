@@ -1,6 +1,6 @@
-"""Recomputation jobs: what one is, which states it can be in, and the port that keeps them.
+"""Recomputation jobs: their data, their states, and the port that stores them.
 
-A job computes one continuous query again over an interval, backwards from its end in slices.
+A job recomputes one continuous query over an interval, in slices, backwards from the end of the interval.
 """
 
 from __future__ import annotations
@@ -16,8 +16,10 @@ from backend.core.windows import Window
 
 
 class JobState(StrEnum):
+    """The states of a job."""
+
     CREATED = "created"
-    RUNNING = "running"  # a slice is prepared, or being computed
+    RUNNING = "running"  # a slice is prepared or being computed
     WAITING = "waiting"  # a slice is done, the next one is not prepared
     FINISHED = "finished"
     PAUSED = "paused"
@@ -26,12 +28,14 @@ class JobState(StrEnum):
 
 
 class Priority(StrEnum):
+    """The priority of a job."""
+
     LOW = "low"
     HIGH = "high"
 
 
 ACTIVE: Final = (JobState.CREATED, JobState.RUNNING, JobState.WAITING)
-"""States in which a job goes on by itself."""
+"""States in which a job continues without a user's action."""
 
 ENDED: Final = (JobState.FINISHED, JobState.CANCELLED, JobState.FAILED)
 
@@ -45,23 +49,23 @@ TRANSITIONS: Final[Mapping[str, Mapping[JobState, JobState]]] = {
     "cancel": dict.fromkeys((*ACTIVE, JobState.PAUSED, JobState.FAILED), JobState.CANCELLED),
     "retry": dict.fromkeys((JobState.FAILED, JobState.CANCELLED), JobState.WAITING),
 }
-"""Step -> the states it may be taken from, each with the state it leads to."""
+"""The steps. Each maps the states in which it is allowed to the state that follows."""
 
 
 @dataclass(frozen=True, slots=True)
 class Job:
-    """One continuous query, or some of its series, to be computed again.
+    """The recomputation of one continuous query, or of some of its series.
 
-    series               the series to compute, of one kind; `whole` where they are all of the query
-    batch                jobs of one batch were asked for together and share their slices
+    series               the series to compute, of one kind; `whole` is True if these are all series of the query
+    batch                jobs that were created together; they share their slices
     interval_start_ns, interval_end_ns   edges of the query's window
-    done_from_ns         what begins at or after it is done; slices go on downwards from there
-    last_run_start_ns, last_run_end_ns   the slice that is prepared or was run last; None before the first
-    last_execution_s     how long the last slice took; a slice is shared by the jobs of its batch
-    windows, windows_done   windows of all series in the interval, and how many of them are done
-    run_s                seconds of all slices, a slice's time shared out by the windows of each job
-    attempts             runs of the present slice that were begun
-    version              another one at every change: who changes a job says which version it saw
+    done_from_ns         windows that begin at or after it are done; the next slice ends there
+    last_run_start_ns, last_run_end_ns   the slice that is prepared or ran last; None before the first
+    last_execution_s     duration of the last slice, which the jobs of the batch share
+    windows, windows_done   number of windows of all series in the interval, and of those that are done
+    run_s                seconds of all slices; the time of a slice is divided by the windows of each job
+    attempts             number of started runs of the current slice
+    version              changes with every update; an update names the version it is based on
     """
 
     id: int
@@ -91,67 +95,70 @@ class Job:
 
     @property
     def progress(self) -> float:
-        """Share that is done, 0 to 1."""
+        """Share of the windows that are done, 0 to 1."""
         return self.windows_done / self.windows if self.windows else 1.0
 
     @property
     def windows_per_s(self) -> float | None:
+        """Average speed; None before the first slice."""
         return self.windows_done / self.run_s if self.run_s and self.windows_done else None
 
     @property
     def remaining_s(self) -> float | None:
-        """Seconds of computing that are left at the speed so far; None before the first slice."""
+        """Remaining seconds of computation at the average speed; None before the first slice."""
         speed = self.windows_per_s
         return None if speed is None else (self.windows - self.windows_done) / speed
 
 
 def apply_step(job: Job, step: str) -> Job:
-    """The job after a step of the state machine. Raises `Conflict`, which says what the step wants."""
+    """Return the job after a step of the state machine. Raises `Conflict`, which names the allowed states."""
     to = TRANSITIONS[step].get(job.state)
     if to is None:
-        wanted = " or ".join(state.value for state in TRANSITIONS[step])
-        raise Conflict(f"Job {job.id} is {job.state}: only a job that is {wanted} can {step}.")
+        allowed = " or ".join(state.value for state in TRANSITIONS[step])
+        raise Conflict(f"Job {job.id} is {job.state}: only a job that is {allowed} can {step}.")
     if step == "retry":
         return replace(job, state=to, attempts=0, ended_ns=None)
     return replace(job, state=to)
 
 
 class JobRepository(Protocol):
-    """Jobs, kept over the death of everything."""
+    """The durable store of jobs."""
 
     async def add(self, jobs: Sequence[Job]) -> Sequence[Job]:
-        """Keep new jobs, all or none; `id` and `version` of those handed in are ignored. Answers them as kept."""
+        """Store new jobs, all or none. Their `id` and `version` are ignored. Return them as stored."""
         ...
 
     async def find(self, ids: Sequence[int]) -> Sequence[Job]:
-        """By id, in no order; those that are not there are left out."""
+        """Return the jobs with these ids, in no order. Unknown ids are ignored."""
         ...
 
     async def in_states(self, states: Sequence[JobState]) -> Sequence[Job]:
-        """High priority first, then those created first."""
+        """Return the jobs in these states: high priority first, then oldest first."""
         ...
 
     async def page(
         self, states: Sequence[JobState] | None, limit: int, before_id: int | None
     ) -> Sequence[Job]:
-        """Newest first: at most `limit` jobs in these states (any if None), with ids under `before_id`."""
+        """Return at most `limit` jobs in these states (any if None) with ids below `before_id`, newest first."""
         ...
 
     async def count(self, states: Sequence[JobState] | None) -> int: ...
 
     async def changed(self, since_ns: int, limit: int) -> Sequence[Job]:
-        """Jobs that changed at or after a time, those that changed last first."""
+        """Return the jobs that changed at or after a time, latest change first."""
         ...
 
     async def save(self, jobs: Sequence[Job]) -> Sequence[Job]:
-        """Keep changed jobs. Answers those that were kept, with their new version: one that somebody else changed since it
-        was read, or that is gone, is left as it is and left out."""
+        """Store changed jobs and return the stored ones with their new version.
+
+        A job that was changed elsewhere since it was read, or deleted, is neither stored nor returned.
+        """
         ...
 
     async def speeds(self) -> Mapping[tuple[SeriesKind, Window], float]:
-        """Windows a second of the jobs that ran, by kind and window."""
+        """Return the windows per second of past jobs, by kind and window."""
         ...
 
     async def delete_ended_before(self, before_ns: int) -> int:
-        """Drop jobs that ended before a time; answers how many."""
+        """Delete the jobs that ended before a time. Return their number."""
         ...

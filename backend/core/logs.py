@@ -1,4 +1,4 @@
-"""What is logged, as text or as one JSON object a line, with the id of the request that it belongs to."""
+"""Log output as text or as one JSON object per line, with the id of the request."""
 
 from __future__ import annotations
 
@@ -11,20 +11,23 @@ from datetime import UTC, datetime
 from typing import Final
 
 request_id: ContextVar[str] = ContextVar("request_id", default="")
-"""Of the request or the WebSocket connection that is served; empty outside of one. The answer carries it as `X-Request-ID`."""
+"""The id of the current request or WebSocket connection; empty outside of one. The response has it as `X-Request-ID`."""
 
 TEXT: Final = "%(asctime)s %(levelname)s %(name)s: %(message)s"
 FORMATS: Final = ("text", "json")
-_GIVEN: Final = re.compile(r"[0-9A-Za-z._-]{8,64}")
+_VALID_ID: Final = re.compile(r"[0-9A-Za-z._-]{8,64}")
 
 
-def new_request_id(given: str = "") -> str:
-    """The id that a proxy gave the request, where it looks like one; else a new one of 16 hex digits."""
-    return given if _GIVEN.fullmatch(given) else secrets.token_hex(8)
+def new_request_id(proxy_id: str = "") -> str:
+    """Return the request id of a proxy if it is valid, else a new one of 16 hex digits."""
+    return proxy_id if _VALID_ID.fullmatch(proxy_id) else secrets.token_hex(8)
 
 
 class JsonLines(logging.Formatter):
-    """`time` (ISO 8601, UTC), `level`, `logger`, `message`; `request`, `trace` where there is one; and `extra={"fields": …}`."""
+    """Formats JSON lines: `time` (ISO 8601, UTC), `level`, `logger`, `message`, and `request` and `trace` if present.
+
+    The items of `extra={"fields": {…}}` are added.
+    """
 
     def format(self, record: logging.LogRecord) -> str:
         line: dict[str, object] = {
@@ -42,7 +45,7 @@ class JsonLines(logging.Formatter):
 
 
 class Text(logging.Formatter):
-    """As ever, with the request's id behind where there is one."""
+    """Formats text lines; the request id is appended if there is one."""
 
     def __init__(self) -> None:
         super().__init__(TEXT)
@@ -54,7 +57,7 @@ class Text(logging.Formatter):
 
 
 def configure_logging(level: str, kind: str) -> None:
-    """Everything to the standard error, as `kind`, one of `FORMATS`, says."""
+    """Log to the standard error. `kind` is one of `FORMATS`."""
     handler = logging.StreamHandler()
     handler.setFormatter(JsonLines() if kind == "json" else Text())
     logging.basicConfig(level=level, handlers=[handler])

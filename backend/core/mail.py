@@ -1,4 +1,4 @@
-"""A mail, and who carries it."""
+"""E-mails, and the ports that render and send them."""
 
 from __future__ import annotations
 
@@ -15,19 +15,23 @@ class Mail:
     text: str
     html: str
     message_id: str
-    """The same for every attempt, so that a mail program can tell a repetition."""
+    """The same for every attempt, so that mail programs can detect duplicates."""
 
 
 class Mailer(Protocol):
-    async def send(self, mail: Mail) -> None:
-        """Returns when the mail server has taken it.
+    """Sends e-mails."""
 
-        Raises `TransientError` where it may work later, `PermanentError` where the address is refused for good.
+    async def send(self, mail: Mail) -> None:
+        """Return when the mail server has accepted the mail.
+
+        Raises `TransientError` if a retry may succeed, `PermanentError` if the server rejects the address for good.
         """
         ...
 
 
 class Templates(Protocol):
+    """Renders the mail templates."""
+
     def render(self, name: str, values: dict[str, str]) -> tuple[str, str, str]:
-        """Subject, text and HTML of a template."""
+        """Return the subject, text and HTML of a template."""
         ...

@@ -1,4 +1,4 @@
-"""How long things take, counted into buckets so that percentiles can be told later."""
+"""Histograms of durations, from which percentiles can be estimated."""
 
 from __future__ import annotations
 
@@ -13,37 +13,38 @@ BOUNDS_S: Final = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0,
 
 
 class Timing:
-    """Durations in seconds: how many, their sum, and how many were at most each of `BOUNDS_S`."""
+    """A histogram of durations in seconds: their count, their sum, and their number per bucket of `BOUNDS_S`."""
 
-    __slots__ = ("_within", "count", "sum_s")
+    __slots__ = ("_buckets", "count", "sum_s")
 
     def __init__(self) -> None:
         self.count = 0
         self.sum_s = 0.0
-        self._within = [0] * (len(BOUNDS_S) + 1)
+        self._buckets = [0] * (len(BOUNDS_S) + 1)
 
     @classmethod
-    def of(cls, within: Sequence[int], sum_s: float) -> Timing:
-        """As `within` and `sum_s` of another said; a list of another length, of other bounds, begins anew."""
+    def restore(cls, buckets: Sequence[int], sum_s: float) -> Timing:
+        """Return the histogram with these `buckets` and `sum_s`; an empty one if the bounds have changed since."""
         timing = cls()
-        if len(within) == len(timing._within):
-            timing._within = list(within)
-            timing.count, timing.sum_s = sum(within), sum_s
+        if len(buckets) == len(timing._buckets):
+            timing._buckets = list(buckets)
+            timing.count, timing.sum_s = sum(buckets), sum_s
         return timing
 
     @property
-    def within(self) -> list[int]:
-        """How many fell into each bucket, the last one of those over all bounds."""
-        return list(self._within)
+    def buckets(self) -> list[int]:
+        """Number of durations per bucket. The last bucket holds those above all bounds."""
+        return list(self._buckets)
 
     def observe(self, seconds: float) -> None:
+        """Add one duration."""
         self.count += 1
         self.sum_s += seconds
-        self._within[bisect_left(BOUNDS_S, seconds)] += 1
+        self._buckets[bisect_left(BOUNDS_S, seconds)] += 1
 
     @contextmanager
-    def measured(self) -> Iterator[None]:
-        """Observes how long the block takes, also where it fails."""
+    def measure(self) -> Iterator[None]:
+        """Add the duration of the block, even if it fails."""
         started = time.perf_counter()
         try:
             yield
@@ -51,5 +52,5 @@ class Timing:
             self.observe(time.perf_counter() - started)
 
     def cumulative(self) -> list[int]:
-        """How many were at most each of `BOUNDS_S`; those that took longer are only in `count`."""
-        return list(accumulate(self._within[:-1]))
+        """Return the number of durations up to each of `BOUNDS_S`. Longer ones are only in `count`."""
+        return list(accumulate(self._buckets[:-1]))

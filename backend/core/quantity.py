@@ -1,4 +1,4 @@
-"""Units as the descriptions spell them, their symbols, and the ranges in which a value can be true."""
+"""Units and their symbols, and the plausible range of a value."""
 
 from __future__ import annotations
 
@@ -27,23 +27,23 @@ _ENERGY: Final = frozenset({"Wh", "kWh", "MWh"})
 
 
 def unit_symbol(unit: str) -> str:
-    """The SI symbol of a unit, or the unit itself where none is known."""
+    """Return the SI symbol of a unit as a description spells it, or the unit itself if the symbol is unknown."""
     return _SYMBOLS.get(unit.strip().lower(), unit.strip())
 
 
 def watts_per(unit: str) -> float | None:
-    """How many watts one of the unit is; None where the unit is not one of power."""
+    """Return the number of watts in one of the unit; None if it is not a unit of power."""
     return _WATTS.get(unit_symbol(unit))
 
 
 def is_energy(unit: str) -> bool:
-    """Whether it is one of energy, as counters have: they stand still while nothing is drawn or made."""
+    """Return whether the unit is one of energy. An energy counter does not change while there is no power."""
     return unit_symbol(unit) in _ENERGY
 
 
 @dataclass(frozen=True, slots=True)
 class Range:
-    """Closed interval of values a quantity can have, in the sensor's unit."""
+    """A closed interval of values, in the sensor's unit."""
 
     low: float
     high: float
@@ -53,9 +53,9 @@ class Range:
 
 
 ARDUINO_CELSIUS: Final = Range(-10.0, 75.0)
-"""A DS18B20 says -127 when unplugged and 85 right after power-on; neither is a temperature of a room."""
+"""A DS18B20 probe reports -127 when unplugged and 85 right after power-on; neither is a room temperature."""
 
 PLAUSIBLE: Final = {"°C": ARDUINO_CELSIUS, "%": Range(0.0, 100.0)}
-"""What values of a unit, by its symbol, can be true; of other units any can."""
+"""The plausible values by unit symbol. For other units any value is plausible."""
 
 FINITE: Final = Range(-math.inf, math.inf)

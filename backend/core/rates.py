@@ -1,4 +1,4 @@
-"""Counting attempts, so that guessing takes for ever."""
+"""The port of rate limits, which make guessing a secret impractical."""
 
 from __future__ import annotations
 
@@ -6,17 +6,17 @@ from typing import Protocol
 
 
 class RateLimits(Protocol):
-    """Attempts by key, in windows that begin with a key's first attempt."""
+    """Counts attempts by key, in windows that start with a key's first attempt."""
 
     async def take(self, key: str, limit: int, window_s: int) -> float:
-        """Counts one attempt. 0.0 where it is one of the first `limit` of the window, else the seconds until it ends.
+        """Count one attempt. Return 0.0 if it is one of the first `limit` of the window, else the seconds until its end.
 
-        Raises `TransientError` where it cannot be counted now.
+        Raises `TransientError` if the attempt cannot be counted now.
         """
         ...
 
     async def forget(self, key: str) -> None:
-        """The key has made no attempts."""
+        """Reset the attempts of a key."""
         ...
 
     async def close(self) -> None: ...

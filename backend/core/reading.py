@@ -1,6 +1,6 @@
-"""What a sensor said: the vocabulary every stage of the flow passes on.
+"""Readings of sensors, the data type that every stage of the pipeline uses.
 
-A reading's identity is (sensor, time): the same one written twice is one reading, and the last value written wins.
+The identity of a reading is (sensor, time). If it is written twice, it is one reading, and the last value wins.
 """
 
 from __future__ import annotations
@@ -43,10 +43,10 @@ class Points:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Readings:
-    """n readings of any sensors as columns.
+    """n readings of one or more sensors as columns.
 
     names   distinct sensor names
-    codes   int32 (n,): row i is of the sensor names[codes[i]]
+    codes   int32 (n,): row i belongs to the sensor names[codes[i]]
     times   int64 (n,): nanoseconds since the epoch, UTC
     values  float64 (n,): finite, in the sensor's unit
     """
@@ -71,12 +71,13 @@ class Readings:
 
     @classmethod
     def of(cls, readings: Iterable[Reading]) -> Readings:
+        """Build columns from single readings."""
         rows = list(readings)
         return cls.from_rows([r.sensor for r in rows], [r.time_ns for r in rows], [r.value for r in rows])
 
     @classmethod
     def from_rows(cls, sensors: Sequence[str], times: Sequence[int], values: Sequence[float]) -> Readings:
-        """From one name, time (ns) and value a row."""
+        """Build readings from one name, time (ns) and value per row."""
         index: dict[str, int] = {}
         codes = [index.setdefault(name, len(index)) for name in sensors]
         return cls(
@@ -88,7 +89,7 @@ class Readings:
 
     @classmethod
     def concat(cls, parts: Sequence[Readings]) -> Readings:
-        """All rows of the parts, in order, under one list of names."""
+        """Return all rows of the parts, in order, with one list of names."""
         filled = [p for p in parts if len(p)]
         if not filled:
             return cls.empty()
@@ -110,11 +111,11 @@ class Readings:
         )
 
     def take(self, rows: npt.NDArray[np.bool_] | npt.NDArray[np.intp]) -> Readings:
-        """The chosen rows; the list of names stays as it is."""
+        """Return the selected rows. The list of names stays the same."""
         return Readings(self.names, self.codes[rows], self.times[rows], self.values[rows])
 
     def newest(self) -> Readings:
-        """One row a sensor: that of its newest time, of equal times the last; in the order they came."""
+        """Return one row per sensor, the one with the newest time; of equal times the last. The order of the rows is kept."""
         order = np.lexsort((self.times, self.codes))
         codes = self.codes[order]
         last = np.ones(len(codes), bool)
@@ -122,7 +123,7 @@ class Readings:
         return self.take(np.sort(order[last]))
 
     def by_sensor(self) -> Mapping[str, Points]:
-        """Columns a sensor, oldest first; of two rows with one identity the last one stands."""
+        """Return the points of each sensor, oldest first. Of two rows with the same identity the last one wins."""
         order = np.lexsort((self.times, self.codes))
         codes, times, values = self.codes[order], self.times[order], self.values[order]
         last = np.ones(len(codes), bool)

@@ -9,24 +9,24 @@ from typing import Final, TypeAlias
 
 
 class Right(StrEnum):
-    """What an entry point asks of whoever enters."""
+    """The right that an entry point requires."""
 
     ANYONE = "anyone"
     READ = "read"
-    """An authorized user, or anyone where reads are public."""
+    """An authorized user; anyone if public reads are enabled."""
     EXPORT = "export"
-    """As READ, but a personal token needs the scope of its own: an export may be large."""
+    """Like READ, but a personal token needs a separate scope, because an export may be large."""
     ACCOUNT = "account"
-    """A person who has logged in. No token: a stolen one must not make others."""
+    """A user with a session. A token is not accepted, so that a stolen token cannot create others."""
     ADMIN = "admin"
     DEVICE = "device"
-    """A device that pushes; the door's own guard holds it (`backend/ingest/keys.py`)."""
+    """A device that pushes readings; the ingest endpoints check its key (`backend/ingest/keys.py`)."""
     LOCAL = "local"
-    """Somebody on this machine; the route itself looks."""
+    """A process on this machine; the route itself checks it."""
 
 
 class Scope(StrEnum):
-    """What a personal token is good for."""
+    """The scopes of a personal token."""
 
     READ = "read"
     EXPORT = "export"
@@ -34,16 +34,20 @@ class Scope(StrEnum):
 
 
 class Credential(StrEnum):
-    """By what somebody is known."""
+    """The kind of credential that a caller presented."""
 
     NONE = "none"
     SESSION = "session"
-    TOKEN = "token"  # noqa: S105  a kind, not one
+    TOKEN = "token"  # noqa: S105  a kind, not a secret
 
 
 @dataclass(frozen=True, slots=True)
 class Principal:
-    """Who asks. `user_id` is empty for those who are not known; `credential_id` names the session or token, never its secret."""
+    """The identity of a caller.
+
+    user_id        empty for an anonymous caller
+    credential_id  id of the session or token; never its secret
+    """
 
     user_id: str = ""
     is_admin: bool = False
@@ -53,10 +57,11 @@ class Principal:
 
     @property
     def is_authenticated(self) -> bool:
+        """True if the caller is a user."""
         return bool(self.user_id)
 
     def has(self, right: Right, *, public_read: bool) -> bool:
-        """Whether an entry point that asks for `right` lets them in. Those that look for themselves always do here."""
+        """Return whether the principal has the right. DEVICE and LOCAL are always granted: their entry points check them."""
         if right in (Right.ANYONE, Right.DEVICE, Right.LOCAL):
             return True
         if public_read and right in (Right.READ, Right.EXPORT):
@@ -73,29 +78,32 @@ class Principal:
 ANONYMOUS: Final = Principal()
 
 PrincipalLookup: TypeAlias = Callable[[], Awaitable[Principal]]
-"""Looks up who asks, once a request. Raises `TransientError` where that cannot be known now."""
+"""Returns the principal of a request. Raises `TransientError` if the accounts are unreachable."""
 
 SESSION_COOKIES: Final = {False: "seduce", True: "__Host-seduce"}
-"""Name of the session's cookie, without TLS and with: then one that only this host can have set."""
+"""Name of the session cookie, by whether the connection is TLS. Only this host can set a cookie with the prefix `__Host-`."""
 
 SCOPE_KEY: Final = "seduce.caller"
-"""Where the ASGI scope holds the `Caller`."""
+"""Key of the `Caller` in the ASGI scope."""
 
 
 @dataclass(frozen=True, slots=True)
 class Caller:
-    """One request's or connection's other end."""
+    """The client of a request or connection.
+
+    address    IP address; that of the client itself if a trusted proxy reports it
+    agent      its user agent
+    is_secure  True if the connection to the client is TLS
+    """
 
     principal: PrincipalLookup
     address: str = ""
-    """Internet address, of the client itself where a trusted proxy says it."""
     agent: str = ""
     is_secure: bool = False
-    """Whether the connection to the client is TLS."""
 
 
-async def _nobody() -> Principal:
+async def _anonymous() -> Principal:
     return ANONYMOUS
 
 
-ANONYMOUS_CALLER: Final = Caller(_nobody)
+ANONYMOUS_CALLER: Final = Caller(_anonymous)

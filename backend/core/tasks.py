@@ -1,4 +1,4 @@
-"""Periodic tasks as every process can see them: how they fared, who may run one now, and how to ask for one."""
+"""The ports of periodic tasks: their run statistics, their queue, and the locks between processes."""
 
 from __future__ import annotations
 
@@ -13,10 +13,12 @@ from backend.core.measure import Timing
 
 @dataclass(frozen=True, slots=True)
 class TaskRecord:
-    """How the runs of one task fared, whatever process they were in. Times are ns since the epoch, UTC.
+    """Statistics of the runs of one task in all processes. Times are ns since the epoch, UTC.
 
-    timing           durations of all runs
-    failures         runs that failed, and `failures_in_a_row` those since one last succeeded
+    timing             durations of all runs
+    failures           number of failed runs
+    failures_in_a_row  number of failed runs since the last successful one
+    last_s             duration of the last run
     """
 
     name: str
@@ -30,52 +32,54 @@ class TaskRecord:
 
 
 class TaskLog(Protocol):
-    """Runs of tasks of all processes."""
+    """The log of task runs of all processes."""
 
     async def record(self, name: str, started_ns: int, seconds: float, error: str | None) -> None:
-        """One more run that ended; `error` says why it failed."""
+        """Add a run that ended. `error` is the reason of a failure; None for a success."""
         ...
 
     async def records(self) -> Mapping[str, TaskRecord]:
-        """By name; a task that never ran is absent."""
+        """Return the records by task name. A task that never ran is absent."""
         ...
 
 
 class TaskQueue(Protocol):
-    """Asks for a run of a task before its time."""
+    """Requests runs of tasks outside their schedule."""
 
     async def request_run(self, name: str) -> None:
-        """Returns when it is asked for, not when it has run. Raises `TransientError` where nobody can be asked now."""
+        """Request a run; return before it has run. Raises `TransientError` if the queue is unreachable."""
         ...
 
 
 class Lock(Protocol):
-    """At most one holder at a time, and the one who waited longest is not starved by one who comes again and again."""
+    """A lock with at most one holder. It is fair: a holder that returns at once does not overtake one that waits."""
 
     async def __aenter__(self) -> object: ...
 
     async def __aexit__(self, *_: object) -> bool | None: ...
 
     def check(self) -> None:
-        """To be called by the holder before it notes that something is done. Raises `TransientError` where the lock was
-        lost meanwhile: then another may have held it."""
+        """Check that the lock is still held. Raises `TransientError` if it was lost: another may have held it since.
+
+        The holder calls this before it records that something is done.
+        """
         ...
 
 
 class LocalLock(asyncio.Lock):
-    """A `Lock` within one process, which nobody loses."""
+    """A `Lock` within one process. It cannot be lost."""
 
     def check(self) -> None:
-        """It is held until it is released."""
+        """Do nothing: the lock is held until it is released."""
 
 
 class Leases(Protocol):
-    """Locks between processes. They expire when their holder dies, and are kept from expiring as long as it lives."""
+    """Locks between processes. A lock is renewed while its holder is alive and expires afterwards."""
 
     def lock(self, name: str) -> Lock:
-        """One that is waited for."""
+        """Return a lock that waits until it is free."""
         ...
 
     def attempt(self, name: str) -> AbstractAsyncContextManager[Callable[[], None] | None]:
-        """One that is not waited for: the context is None where another holds it, else `Lock.check`."""
+        """Return a lock that does not wait. Its context is `Lock.check`, or None if another holds the lock."""
         ...

@@ -1,4 +1,4 @@
-"""Energy trees: which sensors stand below which node, and sums over them with coverage."""
+"""Energy trees: the sensors below each node, and sums over them with coverage."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from backend.core.reading import Float64
 class TreeNode:
     """A node of an energy tree. A leaf has a `target` sensor; `parent` is None for the root.
 
-    `written` are the children as the description spells them, which may have `-` where ids have `_`.
+    `written` lists the children as the description spells them: with `-` where an id may have `_`.
     """
 
     id: str
@@ -33,8 +33,8 @@ class TreeNode:
 class Tree:
     """A rooted tree, parents before children. `name` is `consumption` or `production`.
 
-    `detached` are nodes of the description that no path of children joins to the root, such as a second meter of the
-    same watts that only `simplified_children` names: they have sums of their own and count in no other node's.
+    `detached` lists nodes that are no descendants of the root, such as a second meter of the same watts that only
+    `simplified_children` names. They have their own sums and count in no other sum.
     """
 
     name: str
@@ -44,12 +44,12 @@ class Tree:
 
     @cached_property
     def by_id(self) -> Mapping[str, TreeNode]:
-        """All nodes, the detached ones too."""
+        """All nodes by id, including the detached ones."""
         return {n.id: n for n in (*self.nodes, *self.detached)}
 
     @cached_property
     def leaves(self) -> Mapping[str, tuple[str, ...]]:
-        """For every node id, detached ones too, the distinct target sensors at or below it, in tree order."""
+        """The distinct target sensors at or below each node, in tree order, including detached nodes."""
         nodes = (*self.nodes, *self.detached)
         below: dict[str, dict[str, None]] = {n.id: {} for n in nodes}
         for node in reversed(nodes):
@@ -67,9 +67,11 @@ class Tree:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class NodeSums:
-    """Sums over each node's sensors; every array has the shape of the input with the node axis last.
+    """Sums over the sensors of each node. Every array has the shape of the input, with the node axis last.
 
-    values is NaN where no sensor below the node reported.
+    values     NaN where no sensor below the node reported
+    reporting  number of sensors that reported
+    expected   number of sensors at or below the node
     """
 
     nodes: tuple[str, ...]
@@ -79,10 +81,7 @@ class NodeSums:
 
 
 class TreeMatrix:
-    """The sparse nodes x sensors matrix of one or several trees, by compressed rows.
-
-    One call sums all nodes at once: not one query per node.
-    """
+    """The sparse nodes x sensors matrix of one or more trees, by compressed rows. One call sums all nodes."""
 
     def __init__(
         self,
@@ -90,26 +89,26 @@ class TreeMatrix:
         sensors: Sequence[str],
         weights: Mapping[str, float] | None = None,
     ) -> None:
-        """`leaves` maps node to sensors; `sensors` gives the order of the columns that `sums` will be handed.
+        """`leaves` maps nodes to sensors; `sensors` is the column order of the input of `sums`.
 
-        `weights` are what one unit of a sensor counts in the sums, 1 where none is given: 1000 for a meter in kW.
+        `weights` maps sensors to factors, for example 1000 for a meter in kW. The default is 1.
         """
         position = {name: i for i, name in enumerate(sensors)}
         rows = [(node, [position[s] for s in below]) for node, below in leaves.items() if below]
         self.nodes = tuple(node for node, _ in rows)
         self._index = np.array([i for _, below in rows for i in below], np.intp)
-        each = np.array([(weights or {}).get(name, 1.0) for name in sensors], np.float64)[self._index]
-        self._weights = each if np.any(each != 1.0) else None
+        factors = np.array([(weights or {}).get(name, 1.0) for name in sensors], np.float64)[self._index]
+        self._weights = factors if np.any(factors != 1.0) else None
         lengths = np.array([len(below) for _, below in rows], np.intp)
         self._starts = np.concatenate(([0], np.cumsum(lengths)[:-1])).astype(np.intp)
         self.expected = lengths.astype(np.float64)
 
     def sums(self, values: Float64) -> NodeSums:
-        """Sum `values` (..., sensors), NaN where a sensor is silent, to (..., nodes)."""
+        """Sum `values` (..., sensors), NaN for a silent sensor, to (..., nodes)."""
         if not self.nodes:
-            none = np.empty((*values.shape[:-1], 0))
-            return NodeSums((), none, none, none)
-        # By sensor first: adding whole rows is several times faster than adding along them.
+            empty = np.empty((*values.shape[:-1], 0))
+            return NodeSums((), empty, empty, empty)
+        # Put the sensor axis first: adding whole rows is several times faster than adding along them.
         rows = np.ascontiguousarray(np.moveaxis(values, -1, 0))
         silent: npt.NDArray[np.bool_] = np.isnan(rows)
         gaps: npt.NDArray[np.bool_] = np.asarray(silent.reshape(len(rows), -1).any(axis=1))
@@ -119,26 +118,26 @@ class TreeMatrix:
         return NodeSums(self.nodes, np.where(reporting > 0, total, np.nan), reporting, expected)
 
     def _add(self, rows: Float64) -> Float64:
-        """(sensors, ...) to (..., nodes)."""
+        """Sum (sensors, ...) to (..., nodes)."""
         if rows.ndim == 1:
-            chosen = rows[self._index] if self._weights is None else rows[self._index] * self._weights
-            found: Float64 = np.add.reduceat(chosen, self._starts)
-            return found
-        # A node at a time stays in the processor's cache.
+            terms = rows[self._index] if self._weights is None else rows[self._index] * self._weights
+            totals: Float64 = np.add.reduceat(terms, self._starts)
+            return totals
+        # One node at a time fits in the processor's cache.
         sums = np.empty((len(self.nodes), *rows.shape[1:]))
         for node, (a, b) in enumerate(pairwise([*self._starts.tolist(), len(self._index)])):
-            chosen = rows[self._index[a:b]]
+            terms = rows[self._index[a:b]]
             if self._weights is not None:
-                chosen *= self._weights[a:b].reshape(-1, *([1] * (rows.ndim - 1)))
-            np.add.reduce(chosen, axis=0, out=sums[node])
+                terms *= self._weights[a:b].reshape(-1, *([1] * (rows.ndim - 1)))
+            np.add.reduce(terms, axis=0, out=sums[node])
         return np.moveaxis(sums, 0, -1)
 
     def _reporting(self, silent: npt.NDArray[np.bool_], gaps: npt.NDArray[np.bool_]) -> Float64:
-        """How many sensors of each node report, (..., nodes); only those with `gaps` are looked at one by one."""
-        found = np.empty((len(self.nodes), *silent.shape[1:]))
-        found[...] = self.expected.reshape(-1, *([1] * (silent.ndim - 1)))
+        """Return the number of reporting sensors per node, (..., nodes). Only the sensors with `gaps` need counting."""
+        counts = np.empty((len(self.nodes), *silent.shape[1:]))
+        counts[...] = self.expected.reshape(-1, *([1] * (silent.ndim - 1)))
         at = np.flatnonzero(gaps[self._index])
         nodes = np.searchsorted(self._starts, at, side="right") - 1
         for node, sensor in zip(nodes.tolist(), self._index[at].tolist(), strict=True):
-            found[node] -= silent[sensor]
-        return np.moveaxis(found, 0, -1)
+            counts[node] -= silent[sensor]
+        return np.moveaxis(counts, 0, -1)

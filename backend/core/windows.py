@@ -1,6 +1,6 @@
-"""The only list of roll-up windows, and the arithmetic on their edges.
+"""The roll-up windows, and the arithmetic on their edges.
 
-Windows are aligned to the Unix epoch in UTC, closed on the left, open on the right, and named by their start.
+Windows are aligned to the Unix epoch in UTC, closed on the left, open on the right, and identified by their start.
 All times are integer nanoseconds since the epoch.
 """
 
@@ -14,7 +14,7 @@ NS_PER_SECOND: Final = 1_000_000_000
 
 
 class Window(StrEnum):
-    """A roll-up window. The value is the suffix of the names users know (`cq_datacenter_30s`)."""
+    """A roll-up window. The value is the suffix of the public series names (`cq_datacenter_30s`)."""
 
     S30 = "30s"
     M1 = "1m"
@@ -23,22 +23,24 @@ class Window(StrEnum):
 
     @property
     def seconds(self) -> int:
+        """Length in seconds."""
         return _SECONDS[self]
 
     @property
     def ns(self) -> int:
+        """Length in nanoseconds."""
         return _SECONDS[self] * NS_PER_SECOND
 
     def floor(self, time_ns: int) -> int:
-        """Start of the window that holds `time_ns`."""
+        """Return the start of the window that contains `time_ns`."""
         return time_ns - time_ns % self.ns
 
     def ceil(self, time_ns: int) -> int:
-        """The first window edge at or after `time_ns`."""
+        """Return the first window edge at or after `time_ns`."""
         return -(-time_ns // self.ns) * self.ns
 
     def starts(self, start_ns: int, end_ns: int) -> range:
-        """Starts of all windows that overlap [start_ns, end_ns)."""
+        """Return the starts of all windows that overlap [start_ns, end_ns)."""
         return range(self.floor(start_ns), self.ceil(end_ns), self.ns)
 
 
@@ -49,20 +51,20 @@ WINDOWS: Final = tuple(Window)
 
 
 def slices(start_ns: int, end_ns: int, step_ns: int) -> Iterator[tuple[int, int]]:
-    """Cut [start_ns, end_ns) at the multiples of `step_ns`."""
+    """Yield the parts of [start_ns, end_ns), split at the multiples of `step_ns`."""
     while start_ns < end_ns:
         stop = min(end_ns, start_ns - start_ns % step_ns + step_ns)
         yield start_ns, stop
         start_ns = stop
 
 
-def coarsest(span_ns: int, max_points: int) -> Window | None:
-    """The coarsest window that still gives at least `max_points` points over the span.
+def coarsest(span_ns: int, min_points: int) -> Window | None:
+    """Return the coarsest window that gives at least `min_points` points over the span.
 
-    None where even the finest window gives fewer: raw readings are wanted then.
+    None if even the finest window gives fewer: then use raw readings.
     """
-    best = None
+    coarsest_window = None
     for window in WINDOWS:
-        if span_ns // window.ns >= max_points:
-            best = window
-    return best
+        if span_ns // window.ns >= min_points:
+            coarsest_window = window
+    return coarsest_window

@@ -18,7 +18,7 @@ from sqlalchemy import BigInteger, ColumnElement, cast, delete, extract, func, l
 from sqlalchemy.dialects import postgresql, sqlite
 
 from backend.core.background import start_background_task
-from backend.core.cancelling import end
+from backend.core.cancelling import cancel_all
 from backend.core.errors import TransientError
 from backend.core.tasks import Lock
 from backend.core.windows import NS_PER_SECOND
@@ -110,7 +110,7 @@ class _Lease:
 
     async def end(self) -> None:
         if self._renewal is not None:
-            await end([self._renewal])
+            await cancel_all([self._renewal])
         await self._release()
 
     def check(self) -> None:

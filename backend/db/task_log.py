@@ -29,9 +29,9 @@ class SqlTaskLog:
                     name=name, failures=0, failures_in_a_row=0, sum_s=0.0, bucket_counts="[]", last_error=""
                 )
                 session.add(row)
-            timing = Timing.of(json.loads(row.bucket_counts), row.sum_s)
+            timing = Timing.restore(json.loads(row.bucket_counts), row.sum_s)
             timing.observe(seconds)
-            row.bucket_counts, row.sum_s = json.dumps(timing.within), timing.sum_s
+            row.bucket_counts, row.sum_s = json.dumps(timing.buckets), timing.sum_s
             row.started_ns, row.last_s = started_ns, seconds
             row.last_error = (error or "")[:MAX_ERROR]
             if error is None:
@@ -48,7 +48,7 @@ class SqlTaskLog:
 def _record(row: TaskRow) -> TaskRecord:
     return TaskRecord(
         name=row.name,
-        timing=Timing.of(json.loads(row.bucket_counts), row.sum_s),
+        timing=Timing.restore(json.loads(row.bucket_counts), row.sum_s),
         failures=row.failures,
         failures_in_a_row=row.failures_in_a_row,
         started_ns=row.started_ns,

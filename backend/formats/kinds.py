@@ -1,4 +1,4 @@
-"""Which formats there are, what they are called, and how one is told from another."""
+"""The file formats: their names, content types and suffixes, and how they are detected."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import Final
 
 
 class Format(StrEnum):
-    """The value is what commands and addresses call it."""
+    """The value is the name of the format in commands and URLs."""
 
     LINE = "line"
     CSV = "csv"
@@ -18,7 +18,7 @@ class Format(StrEnum):
 
 
 class Precision(StrEnum):
-    """What a time that is a plain number counts, since the epoch."""
+    """The unit of a time that is a plain number since the epoch."""
 
     S = "s"
     MS = "ms"
@@ -34,18 +34,18 @@ _NS: Final = {Precision.S: 10**9, Precision.MS: 10**6, Precision.US: 1000, Preci
 
 
 @dataclass(frozen=True, slots=True)
-class Sort:
-    """How a format travels: its type in HTTP and the suffix of its files."""
+class FormatInfo:
+    """The content type of a format in HTTP, and the suffix of its files."""
 
     content_type: str
     suffix: str
 
 
-SORTS: Final[Mapping[Format, Sort]] = {
-    Format.LINE: Sort("text/plain; charset=utf-8", ".line"),
-    Format.CSV: Sort("text/csv; charset=utf-8; header=present", ".csv"),
-    Format.ARROW: Sort("application/vnd.apache.arrow.stream", ".arrows"),
-    Format.PARQUET: Sort("application/vnd.apache.parquet", ".parquet"),
+FORMAT_INFO: Final[Mapping[Format, FormatInfo]] = {
+    Format.LINE: FormatInfo("text/plain; charset=utf-8", ".line"),
+    Format.CSV: FormatInfo("text/csv; charset=utf-8; header=present", ".csv"),
+    Format.ARROW: FormatInfo("application/vnd.apache.arrow.stream", ".arrows"),
+    Format.PARQUET: FormatInfo("application/vnd.apache.parquet", ".parquet"),
 }
 
 _SUFFIXES: Final[Mapping[str, Format]] = {
@@ -67,14 +67,14 @@ _ARROW_STREAM_MAGIC: Final = b"\xff\xff\xff\xff"
 _PARQUET_MAGIC: Final = b"PAR1"
 
 
-def of_name(name: str) -> Format | None:
-    """The format that a file's name says; `.gz` behind it is looked through."""
+def format_from_name(name: str) -> Format | None:
+    """Return the format of a file name; a `.gz` suffix is ignored."""
     name = name.lower().removesuffix(".gz")
     return next((kind for suffix, kind in _SUFFIXES.items() if name.endswith(suffix)), None)
 
 
-def of_content(head: bytes) -> Format:
-    """The format that the first bytes look like; line protocol where nothing else fits."""
+def format_from_content(head: bytes) -> Format:
+    """Return the format that the first bytes match; line protocol if no other does."""
     if head.startswith(_PARQUET_MAGIC):
         return Format.PARQUET
     if head.startswith((ARROW_FILE_MAGIC, _ARROW_STREAM_MAGIC)):

@@ -1,8 +1,8 @@
-"""InfluxDB's line protocol, as `influx_inspect export` writes it, into readings.
+"""Parser of InfluxDB's line protocol, as `influx_inspect export` writes it.
 
     sensors,location=ecotype-1,sensor=ecotype-1_pdu-Z1.50,sensor_type=wattmeter,unit=W value=112 1580000000
 
-Points of any other measurement are counted and passed over: roll-ups are made anew from the readings.
+Points of any other measurement are counted and skipped: roll-ups are recomputed from the readings.
 """
 
 from __future__ import annotations
@@ -18,16 +18,16 @@ import pyarrow.csv
 
 from backend.formats.batch import EARLIEST_NS, Rows, Sensors, check_time, tags_of
 from backend.formats.kinds import Precision
-from backend.formats.report import Fault, Tally, shown
+from backend.formats.report import Fault, Tally, quoted
 from backend.formats.text import Chunk
 
 MEASUREMENT: Final = b"sensors"
 EXPECTED: Final = "sensors,sensor=NAME,... value=NUMBER TIME"
 
 _START: Final = MEASUREMENT + b","
-_HIDDEN: Final = b"\x1f"  # stands for an escaped space while spaces part columns
+_HIDDEN: Final = b"\x1f"  # replaces an escaped space while spaces separate columns
 
-# A space, comma or equals sign is escaped where a backslash stands before it, whatever stands before that: the server's rule.
+# A space, comma or equals sign is escaped if a backslash precedes it, whatever precedes that: the server's rule.
 _KEY: Final = rb"(?:[^ ]|(?<=\\) )+"
 _LINE: Final = re.compile(rb" *(" + _KEY + rb') +((?:[^ "]|"(?:[^"\\]|\\.)*"|(?<=\\) )+)(?: +([^ ]+))? *')
 _FIELD: Final = re.compile(rb'((?:[^=,"]|(?<=\\)[=,])+)=("(?:[^"\\]|\\.)*"|[^,"]+)(?:,|$)')
@@ -57,19 +57,19 @@ class LineParser:
         self._latest_ns = latest_ns
         self._keys: dict[bytes, int] = {}
 
-    def sort_out(self, chunk: Chunk, tally: Tally) -> tuple[bytes, npt.NDArray[np.int64] | None]:
+    def filter_lines(self, chunk: Chunk, tally: Tally) -> tuple[bytes, npt.NDArray[np.int64] | None]:
         data = chunk.data
         if data.count(b"\n" + _START) + data.startswith(_START) == chunk.lines:
             return data, None
-        bytes_ = np.frombuffer(data, np.uint8)
-        ends = np.flatnonzero(bytes_ == 10) + 1
+        content = np.frombuffer(data, np.uint8)
+        ends = np.flatnonzero(content == 10) + 1
         starts = np.concatenate(([0], ends[:-1]))
         head = np.minimum(starts[:, None] + np.arange(len(_START)), len(data) - 1)
-        mine = (bytes_[head] == np.frombuffer(_START, np.uint8)).all(axis=1)
-        for at in np.flatnonzero(~mine).tolist():
-            line = data[starts[at] : ends[at] - 1]
-            mine[at] = self._is_ours(line, chunk.first + at, tally)
-        return bytes_[np.repeat(mine, ends - starts)].tobytes(), np.flatnonzero(mine)
+        is_ours = (content[head] == np.frombuffer(_START, np.uint8)).all(axis=1)
+        for i in np.flatnonzero(~is_ours).tolist():
+            line = data[starts[i] : ends[i] - 1]
+            is_ours[i] = self._is_ours(line, chunk.first + i, tally)
+        return content[np.repeat(is_ours, ends - starts)].tobytes(), np.flatnonzero(is_ours)
 
     def columns(self, data: bytes) -> tuple[Rows, npt.NDArray[np.bool_]]:
         if _HIDDEN in data or b"\r" in data:
@@ -78,9 +78,9 @@ class LineParser:
             data = _WHOLE_VALUE.sub(rb"\1", data)
         if b"\\ " in data:
             data = data.replace(b"\\ ", _HIDDEN)
-        whole = len(data)
+        length = len(data)
         data = data.replace(b" value=", b" ")
-        fields = (whole - len(data)) // len(b"value=")
+        fields = (length - len(data)) // len(b"value=")
         table = pyarrow.csv.read_csv(
             pa.BufferReader(data),
             read_options=pyarrow.csv.ReadOptions(
@@ -95,30 +95,30 @@ class LineParser:
         codes = np.array([self._code(known) for known in key.dictionary.to_pylist()], np.int32)
         counts = pc.fill_null(table["time"], -1).to_numpy()
         values = table["value"].to_numpy()
-        bottom, top = -(-EARLIEST_NS // self._factor), self._latest_ns // self._factor
+        earliest, latest = -(-EARLIEST_NS // self._factor), self._latest_ns // self._factor
         rows = Rows(codes[key.indices.to_numpy()], counts * self._factor, values.copy())
-        return rows, (rows.codes >= 0) & (counts >= bottom) & (counts <= top) & np.isfinite(values)
+        return rows, (rows.codes >= 0) & (counts >= earliest) & (counts <= latest) & np.isfinite(values)
 
     def row(self, line: bytes, tally: Tally) -> tuple[int, int, float] | None:
-        found = _LINE.fullmatch(line)
-        if found is None:
-            raise Fault(shown(line), EXPECTED)
-        key, fields, time = found.groups()
+        match = _LINE.fullmatch(line)
+        if match is None:
+            raise Fault(quoted(line), EXPECTED)
+        key, fields, time = match.groups()
         if time is None or not _TIME.fullmatch(time):
             raise Fault(
-                f"{shown(time or line)} where the time should be", f"{EXPECTED}, the time a whole number"
+                f"{quoted(time or line)} in place of the time", f"{EXPECTED}, with a whole number as time"
             )
         value = _value(fields)
         code = self._parse_key(key)
         return code, check_time(int(time) * self._factor, self._latest_ns, time), value
 
     def _is_ours(self, line: bytes, number: int, tally: Tally) -> bool:
-        """Whether a line that does not begin as ours do is one all the same; if not it is counted."""
+        """Return whether a line that does not start with our measurement belongs to it all the same; count it if not."""
         if _WORDS.match(line):
             return False
         other = _OTHER.match(line)
         if other is None:
-            tally.fault(number, Fault(shown(line), EXPECTED))
+            tally.fault(number, Fault(quoted(line), EXPECTED))
             return False
         if other[1] == MEASUREMENT:
             return True
@@ -126,7 +126,7 @@ class LineParser:
         return False
 
     def _code(self, key: bytes) -> int:
-        """The code of a key of `columns`; -1 where it is none."""
+        """Return the sensor code of a key of `columns`; -1 if it is not valid."""
         code = self._keys.get(key)
         if code is None:
             try:
@@ -140,16 +140,16 @@ class LineParser:
         try:
             _, *pairs = re.split(r"(?<!\\),", key.decode())
         except UnicodeDecodeError:
-            raise Fault(shown(key), "text in UTF-8") from None
-        said: dict[str, str] = {}
+            raise Fault(quoted(key), "text in UTF-8") from None
+        tags: dict[str, str] = {}
         for pair in pairs:
             name, equals, value = (*re.split(r"(?<!\\)(=)", pair, maxsplit=1), "", "")[:3]
             if not name or not equals or not value or re.search(r"(?<!\\)=", value):
-                raise Fault(f"the tag {shown(pair)}", "TAG=VALUE")
-            said[_unescape(name)] = _unescape(value)
-        if "sensor" not in said:
-            raise Fault(shown(key), "a tag sensor=NAME")
-        return self.sensors.code(said["sensor"], tags_of(said))
+                raise Fault(f"the tag {quoted(pair)}", "TAG=VALUE")
+            tags[_unescape(name)] = _unescape(value)
+        if "sensor" not in tags:
+            raise Fault(quoted(key), "a tag sensor=NAME")
+        return self.sensors.code(tags["sensor"], tags_of(tags))
 
 
 def _value(fields: bytes) -> float:
@@ -157,11 +157,11 @@ def _value(fields: bytes) -> float:
     while at < len(fields):
         field = _FIELD.match(fields, at)
         if field is None:
-            raise Fault(f"the fields {shown(fields)}", "value=NUMBER")
+            raise Fault(f"the fields {quoted(fields)}", "value=NUMBER")
         if field[1] == b"value":
             return _number(field[2])
         at = field.end()
-    raise Fault(f"the fields {shown(fields)}", "one that is named value")
+    raise Fault(f"the fields {quoted(fields)}", "a field named value")
 
 
 def _number(text: bytes) -> float:
@@ -174,7 +174,7 @@ def _number(text: bytes) -> float:
 
 
 def _not_a_number(text: bytes) -> float:
-    raise Fault(f"the value {shown(text)}", "a finite number")
+    raise Fault(f"the value {quoted(text)}", "a finite number")
 
 
 def _unescape(text: str) -> str:

@@ -1,4 +1,4 @@
-"""What a backup holds: `manifest.json` names every file with its size and SHA-256, and is written last."""
+"""The manifest of a backup: `manifest.json` names every file with its size and SHA-256, and is written last."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ FORMAT: Final = 1
 
 @dataclass(frozen=True, slots=True)
 class Manifest:
-    """A backup. `made` is ISO 8601; `store` is `duckdb` or `influxdb`; `revision` that of the database's tables."""
+    """A backup. `made` is ISO 8601; `store` is `duckdb` or `influxdb`; `revision` is that of the database schema."""
 
     made: str
     program: str
@@ -31,23 +31,23 @@ class Manifest:
 
     @classmethod
     def read(cls, folder: Path) -> Manifest:
-        """Raises `UserError` where there is none that can be understood."""
+        """Read the manifest of a folder. Raise `UserError` if it is missing or not readable."""
         try:
-            found = json.loads((folder / NAME).read_text())
-            if found["format"] != FORMAT:
+            content = json.loads((folder / NAME).read_text())
+            if content["format"] != FORMAT:
                 raise UserError(
-                    f"{folder} is a backup of format {found['format']}, and this version reads {FORMAT}: "
+                    f"{folder} is a backup of format {content['format']}, and this version reads {FORMAT}: "
                     "install the version that made it"
                 )
-            return cls(**found)
+            return cls(**content)
         except FileNotFoundError:
-            raise UserError(f"{folder} is no whole backup: it has no {NAME}") from None
+            raise UserError(f"{folder} is not a complete backup: it has no {NAME}") from None
         except (OSError, ValueError, KeyError, TypeError) as cause:
             raise UserError(f"{folder / NAME} cannot be read: {cause}") from cause
 
 
-def listed(folder: Path) -> dict[str, dict[str, str | int]]:
-    """All files of the folder with their sizes and sums."""
+def list_files(folder: Path) -> dict[str, dict[str, str | int]]:
+    """Return all files of the folder with their sizes and checksums."""
     return {
         str(path.relative_to(folder)): {"bytes": path.stat().st_size, "sha256": sha256(path)}
         for path in sorted(folder.rglob("*"))
@@ -60,16 +60,16 @@ def sha256(path: Path) -> str:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
-def faults(folder: Path, manifest: Manifest) -> Iterator[str]:
-    """All that is missing, left over or changed."""
-    there = {str(p.relative_to(folder)) for p in folder.rglob("*") if p.is_file()} - {NAME}
-    for name in sorted(there - manifest.files.keys()):
-        yield f"{name}: the manifest does not name it"
-    for name, said in sorted(manifest.files.items()):
+def find_faults(folder: Path, manifest: Manifest) -> Iterator[str]:
+    """Yield every file that is missing, not in the manifest, or changed."""
+    present = {str(p.relative_to(folder)) for p in folder.rglob("*") if p.is_file()} - {NAME}
+    for name in sorted(present - manifest.files.keys()):
+        yield f"{name}: not in the manifest"
+    for name, expected in sorted(manifest.files.items()):
         path = folder / name
-        if name not in there:
+        if name not in present:
             yield f"{name}: missing"
-        elif path.stat().st_size != said["bytes"]:
-            yield f"{name}: {path.stat().st_size} bytes, and the manifest says {said['bytes']}"
-        elif sha256(path) != said["sha256"]:
-            yield f"{name}: its content is not what was backed up (SHA-256 differs)"
+        elif path.stat().st_size != expected["bytes"]:
+            yield f"{name}: {path.stat().st_size} bytes, expected {expected['bytes']}"
+        elif sha256(path) != expected["sha256"]:
+            yield f"{name}: the content differs from the backup (SHA-256)"

@@ -1,7 +1,7 @@
-"""How far each file was imported, kept over a restart.
+"""The progress of imports, stored so that they resume after a restart.
 
-The notes follow the store: what they say is behind us is there. A witness, the last reading of the last batch, tells whether it
-still is the same store.
+A position is stored after the store holds everything before it. The last reading of the last batch is stored too: it
+shows whether the store is still the same.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from backend.formats.batch import Mark
 
 @dataclass(frozen=True, slots=True)
 class Progress:
-    """One file: where it goes on, what was counted so far, and the reading that must be in the store if this is true."""
+    """One file: where reading resumes, the counts so far, and the reading that the store must hold if this is true."""
 
     position: int = 0
     line: int = 0
@@ -33,30 +33,32 @@ class Progress:
         return Mark(self.position, self.line)
 
 
-class Notes:
-    """The file that they are kept in; `key` tells imported files apart (see `read.identity`)."""
+class ImportProgress:
+    """Progress of all files, in one JSON file. `key` identifies an imported file (see `read.file_identity`)."""
 
     def __init__(self, path: Path) -> None:
-        """Raises `PermanentError` for notes that cannot be read."""
+        """Load the file. Raise `PermanentError` if it is damaged."""
         self._path = path
-        self._kept: dict[str, Progress] = {}
+        self._progress: dict[str, Progress] = {}
         try:
-            for key, said in json.loads(path.read_text()).items():
-                self._kept[key] = Progress(**said)
+            for key, fields in json.loads(path.read_text()).items():
+                self._progress[key] = Progress(**fields)
         except FileNotFoundError:
             return
         except (ValueError, TypeError, KeyError, AttributeError) as cause:
-            raise PermanentError(f"{path} is damaged: remove it, and imports begin anew") from cause
+            raise PermanentError(
+                f"{path} is damaged: remove it, then imports start from the beginning"
+            ) from cause
 
-    def of(self, key: str) -> Progress:
-        return self._kept.get(key, Progress())
+    def get(self, key: str) -> Progress:
+        return self._progress.get(key, Progress())
 
-    def keep(self, key: str, progress: Progress) -> None:
-        """Durable when it returns."""
-        self._kept[key] = progress
-        beside = self._path.with_suffix(".new")
-        with beside.open("w") as file:
-            json.dump({k: asdict(p) for k, p in self._kept.items()}, file)
+    def save(self, key: str, progress: Progress) -> None:
+        """Store the progress of a file, durably when it returns."""
+        self._progress[key] = progress
+        temporary = self._path.with_suffix(".new")
+        with temporary.open("w") as file:
+            json.dump({k: asdict(p) for k, p in self._progress.items()}, file)
             file.flush()
             os.fsync(file.fileno())
-        beside.replace(self._path)
+        temporary.replace(self._path)

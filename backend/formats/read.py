@@ -1,4 +1,4 @@
-"""From a file, whatever its format, to batches of readings in bounded memory."""
+"""Read a file of any format into batches of readings, in bounded memory."""
 
 from __future__ import annotations
 
@@ -27,13 +27,13 @@ from backend.formats.tables import TableReader
 from backend.formats.text import batches
 
 STDIN: Final = "-"
-_ENDS: Final = 1 << 16
-_HEADER: Final = 1 << 14
+_SAMPLE_BYTES: Final = 1 << 16
+_HEADER_BYTES: Final = 1 << 14
 
 
 @dataclass(frozen=True, slots=True)
-class Wanted:
-    """How to read: `format` None is told by name and content; `latest_ns` is the newest time that can be."""
+class ReadOptions:
+    """How to read: `format` None is detected from name and content; `latest_ns` is the newest valid time."""
 
     format: Format | None
     precision: Precision | None
@@ -41,72 +41,72 @@ class Wanted:
 
 
 class Source(AbstractContextManager["Source"]):
-    """An open file, unpacked where it is packed. `STDIN` is the standard input.
+    """An open file, decompressed if it is compressed. `STDIN` is the standard input.
 
-    head   the first bytes of the content, which `file` gives again
+    head   the first bytes of the content, which `file` returns again
     """
 
     def __init__(self, name: str) -> None:
-        """Raises `UserError` where it cannot be opened."""
+        """Open the file. Raise `UserError` if it cannot be opened."""
         self.name = name
         self.size: int | None = None
-        self._aside: BinaryIO | None = None
-        with unpacking(name):
+        self._temporary: BinaryIO | None = None
+        with readable_errors(name):
             self._raw: BinaryIO = sys.stdin.buffer if name == STDIN else Path(name).open("rb")  # noqa: SIM115
             if name != STDIN and Path(name).is_file():
                 self.size = Path(name).stat().st_size
-            magic = _take(self._raw, 2)
-            raw = self._again(magic, self._raw)
-            self.packed = magic == kinds.GZIP_MAGIC
-            self.file: BinaryIO = cast(BinaryIO, gzip.GzipFile(fileobj=raw)) if self.packed else raw
-            self.head = _take(self.file, _HEADER)
-            if self.packed and self.size is not None:
+            magic = _read_up_to(self._raw, 2)
+            raw = self._from_start(magic, self._raw)
+            self.is_compressed = magic == kinds.GZIP_MAGIC
+            self.file: BinaryIO = cast(BinaryIO, gzip.GzipFile(fileobj=raw)) if self.is_compressed else raw
+            self.head = _read_up_to(self.file, _HEADER_BYTES)
+            if self.is_compressed and self.size is not None:
                 self._raw.seek(0)
                 self.file = cast(BinaryIO, gzip.GzipFile(fileobj=self._raw))
             else:
-                self.file = self._again(self.head, self.file)
+                self.file = self._from_start(self.head, self.file)
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        if self._aside is not None:
-            self._aside.close()
+        if self._temporary is not None:
+            self._temporary.close()
         if self.name != STDIN:
             self._raw.close()
 
     @property
     def read_bytes(self) -> int:
-        """How far into the file as it lies there; 0 for one without positions."""
+        """Position in the file as stored; 0 for a stream."""
         return self._raw.tell() if self.size is not None else 0
 
-    def _again(self, taken: bytes, file: BinaryIO) -> BinaryIO:
+    def _from_start(self, taken: bytes, file: BinaryIO) -> BinaryIO:
         if self.size is None:
-            return cast(BinaryIO, io.BufferedReader(_Behind(taken, file), 1 << 20))
+            return cast(BinaryIO, io.BufferedReader(_Prefixed(taken, file), 1 << 20))
         file.seek(0)
         return file
 
-    def sought(self) -> BinaryIO:
-        """The content as a file that can be sought; copied aside where it is none."""
-        if self.size is not None and not self.packed:
+    def seekable(self) -> BinaryIO:
+        """Return the content as a seekable file; copy it to a temporary file if necessary."""
+        if self.size is not None and not self.is_compressed:
             return self.file
-        self._aside = aside = cast(BinaryIO, tempfile.TemporaryFile())  # noqa: SIM115 (closed with the source)
-        with unpacking(self.name):
-            shutil.copyfileobj(self.file, aside, 1 << 20)
-        aside.seek(0)
-        return aside
+        self._temporary = temporary = cast(BinaryIO, tempfile.TemporaryFile())  # noqa: SIM115 (closed with the source)
+        with readable_errors(self.name):
+            shutil.copyfileobj(self.file, temporary, 1 << 20)
+        temporary.seek(0)
+        return temporary
 
     def skip(self, position: int) -> None:
-        """Go to a position of the content."""
-        if self.size is not None and not self.packed:
+        """Move to a position of the content."""
+        if self.size is not None and not self.is_compressed:
             self.file.seek(position)
             return
-        with unpacking(self.name):
-            while position and (got := len(self.file.read(min(position, 1 << 20)))):
-                position -= got
+        with readable_errors(self.name):
+            while position and (count := len(self.file.read(min(position, 1 << 20)))):
+                position -= count
 
 
-class _Behind(io.RawIOBase):
-    """A stream whose first bytes were taken already."""
+class _Prefixed(io.RawIOBase):
+    """A stream whose first bytes were already read."""
 
     def __init__(self, taken: bytes, file: BinaryIO) -> None:
         self._taken = taken
@@ -116,70 +116,72 @@ class _Behind(io.RawIOBase):
         return True
 
     def readinto(self, buffer: Any) -> int:
-        got = self._taken[: len(buffer)] or self._file.read(len(buffer))
-        self._taken = self._taken[len(got) :]
-        buffer[: len(got)] = got
-        return len(got)
+        part = self._taken[: len(buffer)] or self._file.read(len(buffer))
+        self._taken = self._taken[len(part) :]
+        buffer[: len(part)] = part
+        return len(part)
 
 
-def _take(file: BinaryIO, most: int) -> bytes:
+def _read_up_to(file: BinaryIO, limit: int) -> bytes:
     taken = b""
-    while len(taken) < most and (got := file.read(most - len(taken))):
-        taken += got
+    while len(taken) < limit and (part := file.read(limit - len(taken))):
+        taken += part
     return taken
 
 
-def identity(name: str) -> str | None:
-    """What tells a file from others and from itself once it is changed, wherever it is moved to; None for a stream."""
+def file_identity(name: str) -> str | None:
+    """Return a text that identifies a file wherever it is moved, and changes with its content; None for a stream."""
     if name == STDIN or not Path(name).is_file():
         return None
-    with unpacking(name), Path(name).open("rb") as file:
+    with readable_errors(name), Path(name).open("rb") as file:
         size = Path(name).stat().st_size
         digest = hashlib.sha256(str(size).encode())
-        digest.update(file.read(_ENDS))
-        file.seek(max(0, size - _ENDS))
-        digest.update(file.read(_ENDS))
+        digest.update(file.read(_SAMPLE_BYTES))
+        file.seek(max(0, size - _SAMPLE_BYTES))
+        digest.update(file.read(_SAMPLE_BYTES))
         return digest.hexdigest()
 
 
-def read(source: Source, wanted: Wanted, tally: Tally, start: Mark) -> Iterator[Batch]:
-    """All batches behind `start`. Raises `UserError` where the file as a whole cannot be read, even in its midst."""
+def read(source: Source, options: ReadOptions, tally: Tally, start: Mark) -> Iterator[Batch]:
+    """Yield all batches after `start`. Raise `UserError` if the file cannot be read, at its start or later."""
     head = source.head
-    kind = wanted.format or kinds.of_name(source.name) or kinds.of_content(head)
-    tables = TableReader(wanted.precision, wanted.latest_ns, tally)
+    kind = options.format or kinds.format_from_name(source.name) or kinds.format_from_content(head)
+    tables = TableReader(options.precision, options.latest_ns, tally)
     if kind is Format.PARQUET:
-        found = tables.parquet(source.sought(), start)
+        batches_found = tables.parquet(source.seekable(), start)
     elif kind is Format.ARROW:
-        packed_file = head.startswith(kinds.ARROW_FILE_MAGIC)
-        found = tables.arrow(source.sought() if packed_file else source.file, head, start)
+        is_arrow_file = head.startswith(kinds.ARROW_FILE_MAGIC)
+        batches_found = tables.arrow(source.seekable() if is_arrow_file else source.file, head, start)
     else:
-        found = _text(source, kind, wanted, tally, start, head)
-    return _guarded(source.name, found)
+        batches_found = _text(source, kind, options, tally, start, head)
+    return _with_readable_errors(source.name, batches_found)
 
 
 def _text(
-    source: Source, kind: Format, wanted: Wanted, tally: Tally, start: Mark, head: bytes
+    source: Source, kind: Format, options: ReadOptions, tally: Tally, start: Mark, head: bytes
 ) -> Iterator[Batch]:
     if kind is Format.LINE:
         if start.position:
             source.skip(start.position)
-        parser = LineParser(wanted.precision or Precision.NS, wanted.latest_ns)
+        parser = LineParser(options.precision or Precision.NS, options.latest_ns)
         return batches(source.file, parser, tally, start)
     first = head.split(b"\n", 2)
-    header = comma.header_of(first[0])
-    precision = comma.precision_of(first[1], header, wanted.precision) if len(first) > 1 else wanted.precision
+    header = comma.parse_header(first[0])
+    precision = (
+        comma.detect_precision(first[1], header, options.precision) if len(first) > 1 else options.precision
+    )
     position, line = max((len(first[0]) + (len(first) > 1), 1), (start.position, start.line))
     source.skip(position)
-    return batches(source.file, CsvParser(header, precision, wanted.latest_ns), tally, Mark(position, line))
+    return batches(source.file, CsvParser(header, precision, options.latest_ns), tally, Mark(position, line))
 
 
-def _guarded(name: str, found: Iterator[Batch]) -> Iterator[Batch]:
-    with unpacking(name):
-        yield from found
+def _with_readable_errors(name: str, batches_found: Iterator[Batch]) -> Iterator[Batch]:
+    with readable_errors(name):
+        yield from batches_found
 
 
-class unpacking:  # noqa: N801 (reads as a statement)
-    """Tells in words that a packed file is damaged or cut off, or that a disk does not answer."""
+class readable_errors:  # noqa: N801 (reads as a statement)
+    """Translate errors of a damaged or truncated compressed file, or of the disk, to `UserError`."""
 
     def __init__(self, name: str) -> None:
         self._name = name
@@ -188,6 +190,6 @@ class unpacking:  # noqa: N801 (reads as a statement)
 
     def __exit__(self, _: object, error: BaseException | None, __: object) -> None:
         if isinstance(error, EOFError | zlib.error | gzip.BadGzipFile):
-            raise UserError(f"{self._name}: the packed file is damaged or cut off: {error}") from error
+            raise UserError(f"{self._name}: the compressed file is damaged or truncated: {error}") from error
         if isinstance(error, OSError):
             raise UserError(f"{self._name} cannot be read: {error.strerror or error}") from error

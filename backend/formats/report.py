@@ -1,4 +1,4 @@
-"""What a reader found: counts, and what was wrong where."""
+"""Result of reading a file: counts, and the faults with their places."""
 
 from __future__ import annotations
 
@@ -6,13 +6,13 @@ from collections import Counter
 from dataclasses import dataclass, field
 from typing import Final
 
-MOST_TOLD: Final = 20
-MOST_MEASUREMENTS: Final = 1000
-_LONGEST: Final = 100
+MAX_EXAMPLES: Final = 20
+MAX_MEASUREMENTS: Final = 1000
+_MAX_LENGTH: Final = 100
 
 
 class Fault(Exception):
-    """One line or row that is no reading: what was found, and what was expected instead."""
+    """One line or row that is not a reading: what was found, and what was expected."""
 
     def __init__(self, found: str, expected: str) -> None:
         super().__init__(found, expected)
@@ -21,8 +21,8 @@ class Fault(Exception):
 
 
 @dataclass(frozen=True, slots=True)
-class Wrong:
-    """A fault and its place; `line` counts from 1, a row of a binary file likewise."""
+class LocatedFault:
+    """A fault and its place; `line` counts from 1, also for rows of a binary file."""
 
     line: int
     found: str
@@ -34,31 +34,31 @@ class Wrong:
 
 @dataclass(slots=True)
 class Tally:
-    """Counted as it is read.
+    """Counts of a file, updated while it is read.
 
     readings   rows that are readings
     skipped    points of other measurements, by measurement
-    wrong      lines that are neither; the first of them are in `told`
+    wrong      lines that are neither; the first of them are in `examples`
     """
 
     readings: int = 0
     wrong: int = 0
     skipped: Counter[str] = field(default_factory=Counter)
-    told: list[Wrong] = field(default_factory=list)
+    examples: list[LocatedFault] = field(default_factory=list)
 
     def fault(self, line: int, fault: Fault) -> None:
         self.wrong += 1
-        if len(self.told) < MOST_TOLD:
-            self.told.append(Wrong(line, fault.found, fault.expected))
+        if len(self.examples) < MAX_EXAMPLES:
+            self.examples.append(LocatedFault(line, fault.found, fault.expected))
 
     def skip(self, measurement: bytes) -> None:
         name = measurement.decode(errors="replace")
-        known = name in self.skipped or len(self.skipped) < MOST_MEASUREMENTS
+        known = name in self.skipped or len(self.skipped) < MAX_MEASUREMENTS
         self.skipped[name if known else "others"] += 1
 
 
-def shown(text: bytes | str) -> str:
-    """Some of a text as it may be printed: one line, nothing a terminal would obey."""
+def quoted(text: bytes | str) -> str:
+    """Return a text for output: quoted, shortened, on one line, without control characters."""
     if isinstance(text, bytes):
         text = text.decode(errors="replace")
-    return repr(text if len(text) <= _LONGEST else text[: _LONGEST - 1] + "…")
+    return repr(text if len(text) <= _MAX_LENGTH else text[: _MAX_LENGTH - 1] + "…")

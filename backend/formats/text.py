@@ -1,7 +1,7 @@
-"""Text in lines, read in chunks: quickly by columns, and line by line where that fails.
+"""Reader of text files in chunks of lines: by columns, which is fast, and line by line if that fails.
 
-A chunk is parsed as a whole. Where a line in it cannot be, it is halved until the line is alone with few others, and
-those are read with care; so one bad line costs little, and each is told with its number.
+A chunk is parsed as a whole. If a line in it cannot be parsed, the chunk is halved until the line is alone with few
+others, and those are parsed one by one. So one bad line costs little, and each is reported with its number.
 """
 
 from __future__ import annotations
@@ -16,17 +16,17 @@ import pyarrow as pa
 
 from backend.core.reading import Readings
 from backend.formats.batch import BATCH_ROWS, Batch, Mark, Rows, Sensors
-from backend.formats.report import Fault, Tally, shown
+from backend.formats.report import Fault, Tally, quoted
 
-CHUNK: Final = 4 << 20
-LONGEST_LINE: Final = 1 << 20
-_QUIET_BYTES: Final = 64 << 20
+CHUNK_BYTES: Final = 4 << 20
+MAX_LINE_BYTES: Final = 1 << 20
+_BYTES_BETWEEN_MARKS: Final = 64 << 20
 _FEW_BYTES: Final = 16 << 10
 
 
 @dataclass(frozen=True, slots=True)
 class Chunk:
-    """Whole lines, each ended by a newline; `first` is the number of the first, `end` where the file goes on."""
+    """Whole lines, each ended by a newline; `first` is the number of the first, `end` the mark after them."""
 
     data: bytes
     lines: int
@@ -35,78 +35,84 @@ class Chunk:
 
 
 class Parser(Protocol):
-    """One format. `latest_ns` bounds its times."""
+    """Parser of one format, with an upper limit for its times."""
 
     sensors: Sensors
 
-    def sort_out(self, chunk: Chunk, tally: Tally) -> tuple[bytes, npt.NDArray[np.int64] | None]:
-        """The lines that may be readings, and their numbers; None where they are all of the chunk."""
+    def filter_lines(self, chunk: Chunk, tally: Tally) -> tuple[bytes, npt.NDArray[np.int64] | None]:
+        """Return the lines that may be readings, and their numbers; None if they are all lines of the chunk."""
         ...
 
     def columns(self, data: bytes) -> tuple[Rows, npt.NDArray[np.bool_]]:
-        """A row a line, and which of them are good. Raises `pa.ArrowInvalid` where it cannot tell."""
+        """Return one row per line, and which rows are good.
+
+        Raise `pa.ArrowInvalid` if the data cannot be parsed by columns.
+        """
         ...
 
     def row(self, line: bytes, tally: Tally) -> tuple[int, int, float] | None:
-        """Code, time and value of one line; None for a line to pass over. Raises Fault."""
+        """Return code, time and value of one line; None for a line to skip. Raise Fault."""
         ...
 
 
 def batches(file: BinaryIO, parser: Parser, tally: Tally, start: Mark) -> Iterator[Batch]:
-    """All that the file has from its position on, which is `start`."""
-    gathered: list[Rows] = []
-    rows = noted = 0
+    """Yield everything from the file's position on, which is `start`."""
+    parts: list[Rows] = []
+    rows = yielded_at = 0
     mark = start
-    broken: Exception | None = None
-    found = chunks(file, tally, start)
+    failure: Exception | None = None
+    source_chunks = chunks(file, tally, start)
     while True:
         try:
-            chunk = next(found, None)
-        except Exception as error:  # the file ends before its end: what came before it counts
-            broken, chunk = error, None
+            chunk = next(source_chunks, None)
+        except Exception as error:  # the file is truncated: keep what was read before
+            failure, chunk = error, None
         if chunk is None:
             break
         for part in _parse(parser, chunk, tally):
-            gathered.append(part)
+            parts.append(part)
             rows += len(part)
         mark = chunk.end
-        if rows >= BATCH_ROWS or mark.position - noted >= _QUIET_BYTES:
-            yield _batch(parser.sensors, gathered, mark)
-            gathered, rows, noted = [], 0, mark.position
-    yield _batch(parser.sensors, gathered, mark)
-    if broken is not None:
-        raise broken
+        if rows >= BATCH_ROWS or mark.position - yielded_at >= _BYTES_BETWEEN_MARKS:
+            yield _batch(parser.sensors, parts, mark)
+            parts, rows, yielded_at = [], 0, mark.position
+    yield _batch(parser.sensors, parts, mark)
+    if failure is not None:
+        raise failure
 
 
 def chunks(file: BinaryIO, tally: Tally, start: Mark) -> Iterator[Chunk]:
-    """Cut at the ends of lines; a line that is longer than any should be is told and passed over."""
+    """Yield chunks cut at line ends. A line that exceeds the maximum length is reported and skipped."""
     position, line, rest = start.position, start.line, b""
-    endless = False
+    in_long_line = False
     while True:
-        got = file.read(CHUNK)
-        data = rest + got
-        cut = data.rfind(b"\n") + 1 if got else len(data)
-        rest = data[cut:]
-        if cut:
-            lost = data.find(b"\n") + 1 or cut if endless else 0
-            whole = data[lost:cut]
-            position += cut
-            line += endless
-            endless = False
-            if whole and not whole.endswith(b"\n"):
-                whole += b"\n"
-            count = whole.count(b"\n")
-            if whole:
-                yield Chunk(_plain(whole, line == 0), count, line + 1, Mark(position, line + count))
+        block = file.read(CHUNK_BYTES)
+        data = rest + block
+        end = data.rfind(b"\n") + 1 if block else len(data)
+        rest = data[end:]
+        if end:
+            skipped = data.find(b"\n") + 1 or end if in_long_line else 0
+            lines = data[skipped:end]
+            position += end
+            line += in_long_line
+            in_long_line = False
+            if lines and not lines.endswith(b"\n"):
+                lines += b"\n"
+            count = lines.count(b"\n")
+            if lines:
+                yield Chunk(_plain(lines, line == 0), count, line + 1, Mark(position, line + count))
             line += count
-        if len(rest) > LONGEST_LINE:
-            if not endless:
+        if len(rest) > MAX_LINE_BYTES:
+            if not in_long_line:
                 tally.fault(
                     line + 1,
-                    Fault(f"a line that begins {shown(rest[:40])} and does not end", "shorter lines"),
+                    Fault(
+                        f"a line that begins {quoted(rest[:40])} and is too long",
+                        f"at most {MAX_LINE_BYTES:,} bytes",
+                    ),
                 )
-            position, rest, endless = position + len(rest), b"", True
-        if not got:
+            position, rest, in_long_line = position + len(rest), b"", True
+        if not block:
             return
 
 
@@ -117,52 +123,52 @@ def _plain(data: bytes, first: bool) -> bytes:
 
 
 def _parse(parser: Parser, chunk: Chunk, tally: Tally) -> Iterator[Rows]:
-    data, numbers = parser.sort_out(chunk, tally)
-    waiting = [(data, 0)] if data else []
-    while waiting:
-        data, before = waiting.pop()
+    data, numbers = parser.filter_lines(chunk, tally)
+    pending = [(data, 0)] if data else []
+    while pending:
+        data, line_offset = pending.pop()
         try:
-            rows, good = parser.columns(data)
+            rows, is_good = parser.columns(data)
         except pa.ArrowInvalid:
             middle = data.rfind(b"\n", 0, len(data) // 2) + 1
             if len(data) > _FEW_BYTES and middle:
-                waiting.append((data[middle:], before + data.count(b"\n", 0, middle)))
-                waiting.append((data[:middle], before))
+                pending.append((data[middle:], line_offset + data.count(b"\n", 0, middle)))
+                pending.append((data[:middle], line_offset))
                 continue
-            rows, good = _none(data.count(b"\n"))
-        if not good.all():
-            rows = _with_care(parser, data, rows, good, chunk.first, numbers, before, tally)
+            rows, is_good = _empty_rows(data.count(b"\n"))
+        if not is_good.all():
+            rows = _parse_bad_rows(parser, data, rows, is_good, chunk.first, numbers, line_offset, tally)
         tally.readings += len(rows)
         yield rows
 
 
-def _with_care(
+def _parse_bad_rows(
     parser: Parser,
     data: bytes,
     rows: Rows,
-    good: npt.NDArray[np.bool_],
+    is_good: npt.NDArray[np.bool_],
     first: int,
     numbers: npt.NDArray[np.int64] | None,
     before: int,
     tally: Tally,
 ) -> Rows:
-    """The rows with those put right, or left out, that were not good."""
+    """Return the rows after the bad ones were parsed line by line; those that are no readings are left out."""
     lines = data.split(b"\n")
-    good = good.copy()
-    for at in np.flatnonzero(~good).tolist():
+    is_good = is_good.copy()
+    for i in np.flatnonzero(~is_good).tolist():
         try:
-            found = parser.row(lines[at], tally)
+            reading = parser.row(lines[i], tally)
         except Fault as fault:
-            index = before + at
+            index = before + i
             tally.fault(first + (index if numbers is None else int(numbers[index])), fault)
             continue
-        if found is not None:
-            rows.codes[at], rows.times[at], rows.values[at] = found
-            good[at] = True
-    return Rows(rows.codes[good], rows.times[good], rows.values[good])
+        if reading is not None:
+            rows.codes[i], rows.times[i], rows.values[i] = reading
+            is_good[i] = True
+    return Rows(rows.codes[is_good], rows.times[is_good], rows.values[is_good])
 
 
-def _none(count: int) -> tuple[Rows, npt.NDArray[np.bool_]]:
+def _empty_rows(count: int) -> tuple[Rows, npt.NDArray[np.bool_]]:
     rows = Rows(np.zeros(count, np.int32), np.zeros(count, np.int64), np.zeros(count, np.float64))
     return rows, np.zeros(count, bool)
 

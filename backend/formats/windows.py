@@ -1,6 +1,6 @@
-"""Rolled-up series as files: a row a window, `time`, `sensor` or `node`, the statistics, `coverage`.
+"""Writers of rolled-up series: one row per window with `time`, `sensor` or `node`, the statistics and `coverage`.
 
-A window without readings has its row, with nothing in it: a gap is empty, never zero.
+A window without readings has an empty row: a gap is empty, never zero.
 """
 
 from __future__ import annotations
@@ -30,8 +30,9 @@ _KINDS: Final = ("sensor", "node")
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Rolled:
-    """Windows of one series: `kind` is sensor or node, `times` int64 (n,) their starts in ns, `columns` float64 (n,) each.
+class WindowSeries:
+    """Windows of one series. `kind` is sensor or node, `times` int64 (n,) their starts in ns, `columns` float64 (n,)
+    each.
 
     NaN is a gap.
     """
@@ -44,7 +45,7 @@ class Rolled:
 
 @dataclass(frozen=True, slots=True)
 class Layout:
-    """What a file holds: `units` by name of its sensors and of its nodes, the window, and the names of the statistics."""
+    """The content of a file: units by name of its sensors and of its nodes, the window, and the names of the statistics."""
 
     sensors: Mapping[str, str]
     nodes: Mapping[str, str]
@@ -52,16 +53,16 @@ class Layout:
     statistics: Sequence[str]
 
     @property
-    def named(self) -> Mapping[str, Sequence[str]]:
-        """Columns of names that the file has, with the names in them."""
-        found = {"sensor": list(self.sensors), "node": list(self.nodes)}
-        return {kind: found[kind] for kind in _KINDS if found[kind]}
+    def name_columns(self) -> Mapping[str, Sequence[str]]:
+        """The name columns of the file, with the names in them."""
+        names = {"sensor": list(self.sensors), "node": list(self.nodes)}
+        return {kind: names[kind] for kind in _KINDS if names[kind]}
 
 
-def windows_writer(kind: Format, layout: Layout) -> Writer[Sequence[Rolled]]:
-    """A writer for such series. Raises `UserError` for line protocol, and for a name that no format can carry."""
+def windows_writer(kind: Format, layout: Layout) -> Writer[Sequence[WindowSeries]]:
+    """Return a writer for such series. Raise `UserError` for line protocol, and for a name that no format can carry."""
     if kind is Format.LINE:
-        raise UserError("line protocol carries readings only: ask for csv, arrow or parquet")
+        raise UserError("line protocol carries raw readings only: use csv, arrow or parquet")
     check_names([*layout.sensors, *layout.nodes])
     columns = _WindowColumns(layout)
     if kind is Format.CSV:
@@ -72,8 +73,10 @@ def windows_writer(kind: Format, layout: Layout) -> Writer[Sequence[Rolled]]:
 class _WindowColumns:
     def __init__(self, layout: Layout) -> None:
         self._statistics = [*layout.statistics, COVERAGE]
-        self._places = {k: {name: at for at, name in enumerate(names)} for k, names in layout.named.items()}
-        self._names = {k: pa.array(names, pa.string()) for k, names in layout.named.items()}
+        self._places = {
+            k: {name: at for at, name in enumerate(names)} for k, names in layout.name_columns.items()
+        }
+        self._names = {k: pa.array(names, pa.string()) for k, names in layout.name_columns.items()}
         units = {**layout.sensors, **layout.nodes}
         self.schema = pa.schema(
             [
@@ -84,7 +87,7 @@ class _WindowColumns:
             metadata={UNITS_KEY: json.dumps(units).encode(), WINDOW_KEY: layout.window.encode()},
         )
 
-    def batch(self, blocks: Sequence[Rolled], /) -> pa.RecordBatch:
+    def batch(self, blocks: Sequence[WindowSeries], /) -> pa.RecordBatch:
         times = np.concatenate([b.times for b in blocks]) if blocks else np.empty(0, np.int64)
         columns = [pa.array(times).cast(pa.timestamp("ns", "UTC"))]
         columns += [self._named(kind, blocks) for kind in self._names]
@@ -93,7 +96,7 @@ class _WindowColumns:
             columns.append(pa.array(values, pa.float64(), from_pandas=True))
         return pa.record_batch(columns, schema=self.schema)
 
-    def _named(self, kind: str, blocks: Sequence[Rolled]) -> pa.DictionaryArray:
+    def _named(self, kind: str, blocks: Sequence[WindowSeries]) -> pa.DictionaryArray:
         places = self._places[kind]
         codes = [places[b.name] if b.kind == kind else -1 for b in blocks]
         each = np.repeat(np.array(codes, np.int32), [len(b.times) for b in blocks])
@@ -107,7 +110,7 @@ class _CsvWriter:
     def begin(self) -> bytes:
         return (",".join(self._columns.schema.names) + "\n").encode()
 
-    def write(self, blocks: Sequence[Rolled], /) -> bytes:
+    def write(self, blocks: Sequence[WindowSeries], /) -> bytes:
         batch = self._columns.batch(blocks)
         times = pc.binary_join_element_wise(iso_texts(batch.column(0).cast(pa.int64())), "Z", "")
         words = [

@@ -1,6 +1,7 @@
-"""From batches of readings to bytes, a batch at a time: what a writer holds does not grow with what it has written.
+"""Writers from batches of readings to bytes; the memory of a writer does not grow with what it has written.
 
-Every format carries times to the nanosecond and values to the last bit, so that reading it back gives the same readings.
+Every format carries times to the nanosecond and values to the last bit, so that reading it back gives the same
+readings.
 """
 
 from __future__ import annotations
@@ -18,9 +19,9 @@ import pyarrow.parquet as pq
 from backend.core.errors import UserError
 from backend.core.ports import SensorTags
 from backend.core.reading import Int64, Readings
-from backend.formats.batch import name_ok, tags_of
+from backend.formats.batch import is_valid_name, tags_of
 from backend.formats.kinds import Format
-from backend.formats.report import shown
+from backend.formats.report import quoted
 from backend.formats.tables import TAGS_KEY
 
 GROUP_ROWS: Final = 250_000
@@ -29,23 +30,23 @@ GROUP_ROWS: Final = 250_000
 _SLICE_ROWS: Final = 65_536
 
 T_contra = TypeVar("T_contra", contravariant=True)
-"""What a writer is handed: readings, or windows."""
+"""What a writer receives: readings, or windows."""
 
 
 class Writer(Protocol[T_contra]):
-    """Writes one file. What the three return, in order, is its content."""
+    """Writes one file, which consists of the results of the three methods, in order."""
 
     def begin(self) -> bytes: ...
 
     def write(self, rows: T_contra, /) -> bytes:
-        """The names in it are those the writer was made with, or some of them."""
+        """Return the bytes of some rows. Their names must be among those that the writer was created with."""
         ...
 
     def end(self) -> bytes: ...
 
 
 class Columns(Protocol[T_contra]):
-    """How rows become Arrow columns; the dictionaries of names stay the same throughout a file."""
+    """Converts rows to Arrow columns; the dictionaries of names stay the same throughout a file."""
 
     @property
     def schema(self) -> pa.Schema: ...
@@ -54,7 +55,7 @@ class Columns(Protocol[T_contra]):
 
 
 def writer(kind: Format, sensors: Sequence[str], tags: Mapping[str, SensorTags]) -> Writer[Readings]:
-    """A writer for readings of these sensors. Raises `UserError` for a name that no format can carry."""
+    """Return a writer for readings of these sensors. Raise `UserError` for a name that no format can carry."""
     check_names(sensors)
     if kind is Format.LINE:
         return _LineWriter(sensors, tags)
@@ -65,14 +66,14 @@ def writer(kind: Format, sensors: Sequence[str], tags: Mapping[str, SensorTags])
 
 
 def check_names(names: Sequence[str]) -> None:
-    """Raises `UserError` for a name that no format can carry."""
-    bad = [name for name in names if not name_ok(name)]
+    """Raise `UserError` for a name that no format can carry."""
+    bad = [name for name in names if not is_valid_name(name)]
     if bad:
-        raise UserError(f"{shown(bad[0])} cannot be exported: rename it in the store, or leave it out")
+        raise UserError(f"{quoted(bad[0])} cannot be exported: rename it in the store, or exclude it")
 
 
 class _Text:
-    """A row is a head for its sensor, and what follows it; joined without a Python object a row."""
+    """A row is the head of its sensor and the rest of the line; rows are joined without a Python object per row."""
 
     def __init__(self, heads: Mapping[str, str]) -> None:
         self._heads = heads
@@ -119,7 +120,9 @@ class _ReadingColumns:
     """Readings as Arrow columns whose dictionary of sensors stays the same throughout."""
 
     def __init__(self, sensors: Sequence[str], tags: Mapping[str, SensorTags]) -> None:
-        kept = {n: [t.location, t.sensor_type, t.unit] for n in sensors if (t := tags.get(n)) is not None}
+        tags_by_sensor = {
+            n: [t.location, t.sensor_type, t.unit] for n in sensors if (t := tags.get(n)) is not None
+        }
         self._place = {name: at for at, name in enumerate(sensors)}
         self._names = pa.array(list(sensors), pa.string())
         self.schema = pa.schema(
@@ -128,7 +131,7 @@ class _ReadingColumns:
                 ("sensor", pa.dictionary(pa.int32(), pa.string())),
                 ("value", pa.float64()),
             ],
-            metadata={TAGS_KEY: json.dumps(kept).encode()},
+            metadata={TAGS_KEY: json.dumps(tags_by_sensor).encode()},
         )
 
     def batch(self, readings: Readings, /) -> pa.RecordBatch:
@@ -138,8 +141,8 @@ class _ReadingColumns:
         return pa.record_batch([times, sensors, pa.array(readings.values)], schema=self.schema)
 
 
-class _Drained:
-    """What was written and not yet taken: held as it was handed in, and joined once."""
+class _Buffer:
+    """Bytes that were written and not yet taken, joined once."""
 
     def __init__(self) -> None:
         self._parts: list[bytes | pa.Buffer] = []
@@ -165,35 +168,35 @@ class _Drained:
 
 
 class ArrowWriter(Generic[T_contra]):
-    """An Arrow stream."""
+    """Writes an Arrow stream."""
 
     def __init__(self, columns: Columns[T_contra]) -> None:
         self._columns = columns
-        self._drained = _Drained()
-        self._stream = pa.ipc.new_stream(pa.PythonFile(self._drained, "w"), columns.schema)
+        self._buffer = _Buffer()
+        self._stream = pa.ipc.new_stream(pa.PythonFile(self._buffer, "w"), columns.schema)
 
     def begin(self) -> bytes:
-        return self._drained.take()
+        return self._buffer.take()
 
     def write(self, rows: T_contra, /) -> bytes:
         self._stream.write_batch(self._columns.batch(rows))
-        return self._drained.take()
+        return self._buffer.take()
 
     def end(self) -> bytes:
         self._stream.close()
-        return self._drained.take()
+        return self._buffer.take()
 
 
 class ParquetWriter(Generic[T_contra]):
-    """A Parquet file, in row groups of some `GROUP_ROWS`."""
+    """Writes a Parquet file, in row groups of some `GROUP_ROWS` rows."""
 
     def __init__(self, columns: Columns[T_contra]) -> None:
         self._columns = columns
-        self._drained = _Drained()
-        self._waiting: list[pa.RecordBatch] = []
+        self._buffer = _Buffer()
+        self._pending: list[pa.RecordBatch] = []
         schema = columns.schema
         self._file = pq.ParquetWriter(
-            pa.PythonFile(self._drained, "w"),
+            pa.PythonFile(self._buffer, "w"),
             schema,
             compression="zstd",
             use_dictionary=[field.name for field in schema if pa.types.is_dictionary(field.type)],
@@ -201,32 +204,32 @@ class ParquetWriter(Generic[T_contra]):
         )
 
     def begin(self) -> bytes:
-        return self._drained.take()
+        return self._buffer.take()
 
     def write(self, rows: T_contra, /) -> bytes:
-        self._waiting.append(self._columns.batch(rows))
-        if sum(len(batch) for batch in self._waiting) >= GROUP_ROWS:
+        self._pending.append(self._columns.batch(rows))
+        if sum(len(batch) for batch in self._pending) >= GROUP_ROWS:
             self._flush()
-        return self._drained.take()
+        return self._buffer.take()
 
     def end(self) -> bytes:
         self._flush()
         self._file.close()
-        return self._drained.take()
+        return self._buffer.take()
 
     def _flush(self) -> None:
-        if self._waiting:
-            self._file.write_table(pa.Table.from_batches(self._waiting), row_group_size=4 * GROUP_ROWS)
-        self._waiting = []
+        if self._pending:
+            self._file.write_table(pa.Table.from_batches(self._pending), row_group_size=4 * GROUP_ROWS)
+        self._pending = []
 
 
 def iso_texts(times: Int64) -> pa.Array:
-    """ISO 8601 to the nanosecond, without its zone: with one the library takes forty times as long."""
+    """Return ISO 8601 texts to the nanosecond, without the time zone: pyarrow takes forty times as long with one."""
     return pc.binary_replace_slice(pa.array(times).cast(pa.timestamp("ns")).cast(pa.string()), 10, 11, "T")
 
 
 def _content(strings: pa.Array) -> bytes:
-    """All strings, one behind the other: that is how they lie in memory."""
+    """Return all strings, concatenated: they are contiguous in memory."""
     if not len(strings):
         return b""
     _, offsets, content = strings.buffers()
@@ -235,12 +238,12 @@ def _content(strings: pa.Array) -> bytes:
 
 
 def _series(name: str, tags: SensorTags | None) -> str:
-    """Measurement, tags in the order of their names, and the field's name."""
-    said = {"sensor": name}
-    kept = None if tags is None else tags_of(asdict(tags))
-    if kept is not None:
-        said |= asdict(kept)
-    pairs = (f",{key}={_escaped(value)}" for key, value in sorted(said.items()) if value)
+    """Return measurement, tags sorted by name, and the name of the field."""
+    all_tags = {"sensor": name}
+    stored = None if tags is None else tags_of(asdict(tags))
+    if stored is not None:
+        all_tags |= asdict(stored)
+    pairs = (f",{key}={_escaped(value)}" for key, value in sorted(all_tags.items()) if value)
     return f"sensors{''.join(pairs)} value="
 
 

@@ -93,7 +93,7 @@ class Drain:
 
     async def write(self, readings: Readings, tags: Mapping[str, SensorTags]) -> WriteResult:
         """Write to the store and run the hooks. Raises the errors of the store, and `TransientError` of a hook."""
-        with self._counters.store_writes.measured():
+        with self._counters.store_writes.measure():
             written = await self._store.write(readings, tags)
         for hook in self._hooks:
             try:

@@ -17,6 +17,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final, Protocol, TypeAlias
 
+from cachetools import LRUCache
+
 from backend.core.asgi import App, Receive, Scope, Send, send_json
 from backend.core.errors import UserError
 
@@ -159,7 +161,7 @@ class DeviceAuth:
         self._keys = keys
         self._networks = networks
         self._networks_without_keys = networks_without_keys or Networks.none()
-        self._trust: dict[str, tuple[bool, bool]] = {}
+        self._trust: LRUCache[str, tuple[bool, bool]] = LRUCache(_MAX_CACHED_PEERS)
         """Peer -> whether it is in `networks`, and in `networks_without_keys`."""
         self._rejected_peers: set[str] = set()
 
@@ -178,8 +180,6 @@ class DeviceAuth:
     def _is_trusted(self, peer: str) -> bool:
         trust = self._trust.get(peer)
         if trust is None:
-            if len(self._trust) >= _MAX_CACHED_PEERS:
-                self._trust.clear()
             trust = self._trust[peer] = (peer in self._networks, peer in self._networks_without_keys)
         is_always_trusted, is_trusted_without_keys = trust
         return is_always_trusted or (is_trusted_without_keys and not len(self._keys))

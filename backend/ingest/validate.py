@@ -24,7 +24,7 @@ MIN_TIME_NS: Final = 946_684_800 * NS_PER_SECOND
 """2000-01-01. A device that sends an earlier time has lost its clock."""
 
 MAX_AHEAD_NS: Final = 3600 * NS_PER_SECOND
-"""How far the clock of a device may be ahead. A time in the far future would hide every correct one until then."""
+"""The time by which the clock of a device may be ahead. A time in the far future would hide every correct one until then."""
 
 PROBE_NAME: Final = re.compile(r"[0-9A-Za-z_.-]{1,64}")
 """A valid name of a probe that is not in the site description; usually the 16 hex digits of its 1-wire address."""

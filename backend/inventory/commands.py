@@ -1,90 +1,158 @@
-"""commands.yaml: what may be written to equipment, and what shows its state."""
+"""commands.yaml: the registers that commands write, and those that show the state of equipment."""
 
 from __future__ import annotations
 
-from typing import Final
+from typing import Annotated, Any, ClassVar, Final
 
-from backend.core.errors import Fault
-from backend.inventory.document import Leaf, Map
-from backend.inventory.fields import HOST, PORT, TEXT, Item, integer, number, one_of
+from pydantic import Field, RootModel, model_validator
+
+from backend.inventory.document import Leaf
 from backend.inventory.model import CommandAction, CommandProperty, CommandTarget
-from backend.inventory.sensors import ORDER, REGISTER, TYPE, UNIT_ID
+from backend.inventory.sensors import IGNORED, DataType, Register, UnitId, WordOrder
+from backend.inventory.validation import Entry, SourceFile, map_of
+from backend.inventory.values import PLACEHOLDER, Host, Kind, Port, Text, integer, number, one_of
 
 FILE: Final = "commands.yaml"
 
-_VALUE: Final = integer(-(2**31), 2**32 - 1, "a register's value")
+_INTEGER: Final = integer(-(2**31), 2**32 - 1, "a register's value")
 
 
-def commands(top: Map, faults: list[Fault]) -> tuple[CommandTarget, ...]:
+def _read_register_value(leaf: Leaf) -> int:
+    if leaf.tag == "bool":
+        return int(leaf.text.lower() in ("true", "yes", "on"))
+    return _INTEGER.read(leaf)
+
+
+_REGISTER_VALUE: Final = Kind(
+    _INTEGER.expected, _read_register_value, 0, {"type": ["integer", "boolean", "string"]}
+)
+
+
+class _How(Entry):
+    """The device and the register of a command."""
+
+    expected_map: ClassVar[str] = "a map with a device and a register"
+
+    ip: Host = Field(description="Address of the device.")
+    port: Port = Field(502, description="TCP port.")
+    unit_id: UnitId = Field(1, description="Modbus unit id.")
+    register_: Register = Field(alias="register", description="Holding register.")
+
+    @property
+    def device(self) -> tuple[str, int, int]:
+        return self.ip, self.port, self.unit_id
+
+
+class WriteHow(_How):
+    """A Modbus write."""
+
+    action: Annotated[str, one_of({"write": "write"})] = "write"
+    value: Annotated[int, _REGISTER_VALUE] = Field(description="The value to write.")
+
+
+class StateValue(Entry):
+    """The value of a register that shows a state."""
+
+    expected_value: Annotated[float, number()]
+
+    @model_validator(mode="before")
+    @classmethod
+    def _accept_number(cls, data: Any) -> Any:
+        return data if isinstance(data, dict) or data is PLACEHOLDER else {"expected_value": data}
+
+
+class ReadHow(_How):
+    """A Modbus read."""
+
+    action: Annotated[str, one_of({"read": "read"})] = "read"
+    type: DataType = Field("int16", description="Type of the number in the registers.")
+    byteorder: WordOrder = Field("<", description="Byte order within a register.")
+    wordorder: WordOrder = Field("<", description="Order of the registers.")
+    values: Annotated[dict[str, StateValue], map_of("a map from states to expected values")] = Field(
+        {}, description="The value of each state."
+    )
+
+
+class ActionEntry(Entry):
+    """A command of an equipment."""
+
+    expected_map: ClassVar[str] = "a map with the key how"
+
+    title: Text = Field("", description="What people call it.")
+    how: WriteHow
+
+
+class PropertyEntry(Entry):
+    """A state that an equipment shows."""
+
+    expected_map: ClassVar[str] = "a map with the key how"
+
+    title: Text = Field("", description="What people call it.")
+    how: ReadHow
+
+
+class TargetEntry(Entry):
+    """An equipment that takes commands."""
+
+    expected_map: ClassVar[str] = "a map with actions and properties"
+
+    name: Text | None = Field(None, description="What people call it.")
+    actions: Annotated[dict[str, ActionEntry], map_of("a map from actions to how they are done")] = Field(
+        {}, description="What it can do."
+    )
+    properties: Annotated[dict[str, PropertyEntry], map_of("a map from properties to how they are read")] = (
+        Field({}, description="What it shows.")
+    )
+
+
+class CommandsFile(RootModel[Annotated[dict[str, TargetEntry], map_of("a map of equipment", IGNORED)]]):
+    """commands.yaml: equipment by id. The key `classes` holds anchors and is ignored."""
+
+
+def commands(file: SourceFile) -> tuple[CommandTarget, ...]:
+    """Return the equipment that takes commands, in the order of the file."""
     targets = []
-    for key, item in Item(FILE, "", top, faults).items():
-        if key == "classes":
-            continue
-        if not isinstance(item.value, Map):
-            item.fault("a map with actions and properties")
-            continue
-        actions = dict(item["actions"].items("a map from actions to how they are done"))
-        properties = dict(item["properties"].items("a map from properties to how they are read"))
-        ip, port, unit_id = _device([entry["how"] for entry in (*actions.values(), *properties.values())])
+    for key, entry in file.validate(CommandsFile).root.items():
+        ip, port, unit_id = _device(file, key, entry)
         targets.append(
             CommandTarget(
                 id=key,
-                name=item["name"].get(TEXT, key),
+                name=key if entry.name is None else entry.name,
                 ip=ip,
                 port=port,
                 unit_id=unit_id,
-                actions=tuple(_action(name, entry) for name, entry in actions.items()),
-                properties=tuple(_property(name, entry) for name, entry in properties.items()),
+                actions=tuple(_action(name, action) for name, action in entry.actions.items()),
+                properties=tuple(_property(name, shown) for name, shown in entry.properties.items()),
             )
         )
     return tuple(targets)
 
 
-def _device(hows: list[Item]) -> tuple[str, int, int]:
-    """The one device that all of an equipment's commands go to."""
+def _device(file: SourceFile, key: str, entry: TargetEntry) -> tuple[str, int, int]:
+    """Return address, port and unit id of the one device that an equipment's commands go to."""
+    hows: dict[tuple[str, ...], _How] = {("actions", name): a.how for name, a in entry.actions.items()}
+    hows |= {("properties", name): p.how for name, p in entry.properties.items()}
     device: tuple[str, int, int] | None = None
-    for how in hows:
-        if not isinstance(how.value, Map):
-            how.fault("a map that says how")
-            continue
-        mine = how["ip"].need(HOST, ""), how["port"].get(PORT, 502), how["unit_id"].get(UNIT_ID, 1)
+    for place, how in hows.items():
         if device is None:
-            device = mine
-        elif mine != device and mine[0]:
-            found = f"{mine[0]}:{mine[1]}, unit {mine[2]}"
-            how.fault(f"the device of the equipment's other commands, {device[0]}:{device[1]}", found)
+            device = how.device
+        elif how.device != device and how.ip:
+            expected = f"the device of the equipment's other commands, {device[0]}:{device[1]}"
+            file.fault((key, *place, "how"), expected, f"{how.ip}:{how.port}, unit {how.unit_id}")
     return device or ("", 502, 1)
 
 
-def _action(name: str, item: Item) -> CommandAction:
-    how = item["how"]
-    if not isinstance(how.value, Map):
-        return CommandAction(name, 0, 0)
-    how["action"].get(one_of({"write": "write"}), "write")
-    value = how["value"]
-    flag = value.value
-    if isinstance(flag, Leaf) and flag.tag == "bool":
-        number_of = int(flag.text.lower() in ("true", "yes", "on"))
-    else:
-        number_of = value.need(_VALUE, 0)
-    return CommandAction(name, how["register"].need(REGISTER, 0), number_of, item["title"].get(TEXT, ""))
+def _action(name: str, entry: ActionEntry) -> CommandAction:
+    return CommandAction(name, entry.how.register_, entry.how.value, entry.title)
 
 
-def _property(name: str, item: Item) -> CommandProperty:
-    how = item["how"]
-    if not isinstance(how.value, Map):
-        return CommandProperty(name, 0, "int16")
-    how["action"].get(one_of({"read": "read"}), "read")
-    values = {
-        state: (entry["expected_value"] if isinstance(entry.value, Map) else entry).need(number(), 0.0)
-        for state, entry in how["values"].items("a map from states to expected values")
-    }
+def _property(name: str, entry: PropertyEntry) -> CommandProperty:
     return CommandProperty(
         name=name,
-        register=how["register"].need(REGISTER, 0),
-        type=how["type"].get(TYPE, "int16"),
-        byteorder=how["byteorder"].get(ORDER, "<"),
-        wordorder=how["wordorder"].get(ORDER, "<"),
-        values=values,
-        title=item["title"].get(TEXT, ""),
+        register=entry.how.register_,
+        type=entry.how.type,
+        byteorder=entry.how.byteorder,
+        wordorder=entry.how.wordorder,
+        values={state: value.expected_value for state, value in entry.how.values.items()},
+        title=entry.title,
     )

@@ -1,7 +1,8 @@
-"""From a folder of YAML files to an `Inventory`, or to all that is wrong with them."""
+"""Loads a folder of YAML files into an `Inventory`, or reports all faults in them."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 from types import MappingProxyType
@@ -10,6 +11,7 @@ from typing import Final
 from backend.core.errors import DescriptionError, Fault
 from backend.inventory import commands, document, labels, places, plan, sensors, trees
 from backend.inventory.model import Inventory
+from backend.inventory.validation import SourceFile
 
 REQUIRED: Final = (sensors.FILE, trees.CONSUMPTION)
 FILES: Final = (
@@ -24,44 +26,48 @@ FILES: Final = (
 
 
 def load(folder: Path) -> Inventory:
-    """Read the description in `folder`.
+    """Return the description in `folder`.
 
-    Raises `DescriptionError` with every fault of every file; nothing else, whatever the files hold.
+    Raises `DescriptionError` with every fault of every file, and no other error, whatever the files hold.
     """
-    faults: list[Fault] = []
     if not folder.is_dir():
         raise DescriptionError([Fault(str(folder), "", "no such folder", "a folder of YAML files")])
-    tops = {name: document.read(folder, name, name in REQUIRED, faults) for name in FILES}
-    units = places.rack_units(tops[places.RACKS], faults)
-    # Where sensors.yaml cannot be read at all, that is the fault, and not every name of a sensor elsewhere.
+    faults: list[Fault] = []
+    files = {name: _open(folder, name, faults) for name in FILES}
+    units = places.rack_units(files[places.RACKS])
+    # If sensors.yaml cannot be read at all, the names of sensors in other files are no faults of their own.
     unreadable = any(f.file == sensors.FILE and not f.path for f in faults)
-    found = sensors.sensors(tops[sensors.FILE], units, faults)
-    known = None if unreadable else found
-    consumption = trees.tree("consumption", trees.CONSUMPTION, tops[trees.CONSUMPTION], known, faults)
+    names = None if unreadable else sensors.names(files[sensors.FILE])
+    unlabelled, explicit = sensors.sensors(files[sensors.FILE], units)
+    consumption = trees.tree("consumption", files[trees.CONSUMPTION], names)
     production = trees.empty("production", "overall_production")
-    if tops[trees.PRODUCTION].entries:
-        described = trees.tree("production", trees.PRODUCTION, tops[trees.PRODUCTION], known, faults)
-        production = described or production
+    if files[trees.PRODUCTION].top.entries:
+        production = trees.tree("production", files[trees.PRODUCTION], names) or production
     if consumption is not None:
-        trees.check_shared(consumption, production, faults)
-    site = places.site(tops[places.RACKS], units, faults)
-    probes = places.probes(tops[places.TEMPERATURE], known, units, faults)
-    room = places.room(tops[places.ROOM], known, faults)
-    drawn = plan.picture(folder, faults)
-    targets = commands.commands(tops[commands.FILE], faults)
+        faults += trees.shared_id_faults(consumption, production)
+    site = places.site(files[places.RACKS], units)
+    probes = places.probes(files[places.TEMPERATURE], names, units)
+    room = places.room(files[places.ROOM], names)
+    picture = plan.picture(folder, faults)
+    targets = commands.commands(files[commands.FILE])
     if faults or consumption is None:
         raise DescriptionError(_in_order(faults))
-    explicit = {name: s.label for name, s in found.items() if s.label != name}
-    texts = labels.derive_labels(found, explicit, (consumption, production), site, probes)
-    labelled = {name: replace(s, label=texts[name]) for name, s in found.items()}
-    return Inventory(MappingProxyType(labelled), consumption, production, site, probes, room, targets, drawn)
+    texts = labels.derive_labels(unlabelled, explicit, (consumption, production), site, probes)
+    labelled = {name: replace(sensor, label=texts[name]) for name, sensor in unlabelled.items()}
+    return Inventory(
+        MappingProxyType(labelled), consumption, production, site, probes, room, targets, picture
+    )
 
 
-def _in_order(faults: list[Fault]) -> list[Fault]:
-    """By file, then by line; each fault once, though an alias may lead to it often, and on one line."""
+def _open(folder: Path, name: str, faults: list[Fault]) -> SourceFile:
+    return SourceFile(name, document.read(folder, name, name in REQUIRED, faults), faults)
+
+
+def _in_order(faults: Sequence[Fault]) -> list[Fault]:
+    """Return the faults by file and line, each once, though several aliases may lead to it."""
     rank = {name: i for i, name in enumerate(FILES)}
     unique = dict.fromkeys(
-        replace(f, path=_one_line(f.path), found=_one_line(f.found), expected=_one_line(f.expected))
+        replace(f, path=_one_line(f.path), actual=_one_line(f.actual), expected=_one_line(f.expected))
         for f in faults
     )
     return sorted(unique, key=lambda f: (rank.get(f.file, len(rank)), f.line or 0))

@@ -1,99 +1,206 @@
-"""racks.yaml, temperature.yaml and room_map.yaml: where things stand."""
+"""racks.yaml, temperature.yaml and room_map.yaml: the places of equipment, probes and sensors."""
 
 from __future__ import annotations
 
 from collections.abc import Collection
-from typing import Final, Literal
+from typing import Annotated, Any, ClassVar, Final, Literal, TypeAlias
 
-from backend.core.errors import Fault
-from backend.inventory.document import Map
-from backend.inventory.fields import NAME, TEXT, Item, integer, matching, one_of
-from backend.inventory.model import Equipment, Probe, Rack, RoomArray, Site
-from backend.inventory.sensors import SIDES, position
+from pydantic import Field, RootModel, model_validator
+
+from backend.inventory.model import Equipment, Probe, Rack, RoomArray, Side, Site
+from backend.inventory.sensors import DEFAULT_RACK_UNITS, MAX_RACK_UNITS, POSITION, SIDE, Position
+from backend.inventory.validation import Entry, Names, SourceFile, map_of
+from backend.inventory.values import (
+    PLACEHOLDER,
+    InContext,
+    Kind,
+    Name,
+    Text,
+    as_key,
+    integer,
+    is_null,
+    matching,
+    one_of,
+)
 
 RACKS: Final = "racks.yaml"
 TEMPERATURE: Final = "temperature.yaml"
 ROOM: Final = "room_map.yaml"
 
-_UNITS: Final = integer(1, 100, "a number of U")
 _EQUIPMENT: Final[dict[str, Literal["compute", "switch"]]] = {"compute": "compute", "switch": "switch"}
-# Both end up in a page's style, so they may hold nothing else.
-_LENGTH: Final = matching(r"-?[0-9]+(\.[0-9]+)?(%|px|em|rem|vw|vh)?", "a CSS length such as 82.5%")
-_COLOR: Final = matching(
-    r"[A-Za-z]+|#[0-9A-Fa-f]{3,8}|(rgb|hsl)a?\([0-9., %]+\)", "a CSS colour such as blue"
-)
+
+_Units: TypeAlias = Annotated[int, integer(1, MAX_RACK_UNITS, "a number of U")]
+# Lengths and colours end up in a page's style, so nothing else may be in them.
+_Length: TypeAlias = Annotated[
+    str, matching(r"-?[0-9]+(\.[0-9]+)?(%|px|em|rem|vw|vh)?", "a CSS length such as 82.5%")
+]
+_Color: TypeAlias = Annotated[
+    str,
+    matching(r"[A-Za-z]+|#[0-9A-Fa-f]{3,8}|(rgb|hsl)a?\([0-9., %]+\)", "a CSS colour such as blue"),
+]
+_SideKey: TypeAlias = Annotated[str, as_key(Kind("a side: front, back or top", SIDE.read, SIDE.substitute))]
+_PositionKey: TypeAlias = Annotated[
+    str, InContext(lambda context: as_key(POSITION.kind_of(context)), POSITION.widest)
+]
 
 
-def rack_units(top: Map, faults: list[Fault]) -> int:
-    """Height of the racks in U."""
-    return Item(RACKS, "", top, faults)["units"].get(_UNITS, 42)
+class EquipmentEntry(Entry):
+    """A server or a switch in a rack."""
+
+    expected_map: ClassVar[str] = "a map with a position"
+
+    position: Position = Field(description="Height in U, 1 at the bottom.")
+    type: Annotated[Literal["compute", "switch"], one_of(_EQUIPMENT)] = Field(
+        "compute", description="Its kind."
+    )
 
 
-def site(top: Map, units: int, faults: list[Fault]) -> Site:
-    place = Item(RACKS, "", top, faults)
-    seen: dict[str, str] = {}
+class RackUnits(Entry):
+    """The height of the racks, which all positions depend on."""
+
+    units: _Units = Field(DEFAULT_RACK_UNITS, description="Height of the racks in U.")
+
+
+class RacksFile(RackUnits):
+    """racks.yaml: what stands in the racks."""
+
+    name: Text = Field("", description="Name of the cluster.")
+    site: Text = Field("", description="Name of the site.")
+    racks: Annotated[
+        dict[str, Annotated[dict[str, EquipmentEntry], map_of("a map from equipment to its place")]],
+        map_of("a map from racks to what stands in them"),
+    ] = Field({}, description="Equipment by rack and name.")
+
+
+class ProbeEntry(Entry):
+    """A temperature probe in a rack."""
+
+    expected_map: ClassVar[str] = "a map that names a probe"
+
+    serie: Name = Field(description="Name of the sensor: its 1-wire address without colons.")
+    tags: Names = Field((), description="Servers that it stands at.")
+
+
+class TemperatureFile(
+    RootModel[
+        Annotated[
+            dict[
+                str,
+                Annotated[
+                    dict[
+                        _SideKey,
+                        Annotated[
+                            dict[_PositionKey, ProbeEntry], map_of("a map from positions (U) to probes")
+                        ],
+                    ],
+                    map_of("a map from sides to positions"),
+                ],
+            ],
+            map_of("a map of racks"),
+        ]
+    ]
+):
+    """temperature.yaml: probes by rack, side and position."""
+
+
+class Coordinates(Entry):
+    """A place on the floor plan. A bare number is a percentage."""
+
+    x: _Length = Field(description="Distance from the left.")
+    y: _Length = Field(description="Distance from the top.")
+
+    @model_validator(mode="before")
+    @classmethod
+    def _accept_nothing(cls, data: Any) -> Any:
+        return {} if is_null(data) or data is PLACEHOLDER else data
+
+
+class ArrayEntry(Entry):
+    """A row of equipment on the floor plan."""
+
+    expected_map: ClassVar[str] = "a map that describes an array"
+
+    name: Text | None = Field(None, description="Its name.")
+    info: Text = Field("", description="A note.")
+    location: Text = Field("", description="Where it stands, in words.")
+    color: _Color = Field("blue", description="Its colour on the plan.")
+    coordinates: Coordinates = Field(description="Its place on the plan.")
+    sensors: Names = Field((), description="Names of its sensors.")
+
+
+class RoomFile(RootModel[Annotated[dict[str, ArrayEntry], map_of("a map of arrays")]]):
+    """room_map.yaml: rows of equipment by id."""
+
+
+def rack_units(file: SourceFile) -> int:
+    """Return the height of the racks in U."""
+    return file.validate(RackUnits).units
+
+
+def site(file: SourceFile, units: int) -> Site:
+    content = file.validate(RacksFile, {"units": units})
+    rack_of: dict[str, str] = {}
     racks = []
-    for rack, members in place["racks"].items("a map from racks to what stands in them"):
-        equipment = []
-        for name, item in members.items("a map from equipment to its place"):
-            if name in seen:
-                item.fault(f"each equipment once (it stands in {seen[name]} too)", f"{name} again")
-            seen[name] = rack
-            u = item["position"].need(position(units), 1)
-            equipment.append(Equipment(name, u, item["type"].get(one_of(_EQUIPMENT), "compute")))
-        racks.append(Rack(rack, tuple(equipment)))
-    return Site(place["name"].get(TEXT, ""), place["site"].get(TEXT, ""), tuple(racks), units)
+    for rack, members in content.racks.items():
+        for name in members:
+            if name in rack_of:
+                expected = f"each equipment once (it is in {rack_of[name]} too)"
+                file.fault(("racks", rack, name), expected, f"{name} again")
+            rack_of[name] = rack
+        equipment = tuple(Equipment(name, entry.position, entry.type) for name, entry in members.items())
+        racks.append(Rack(rack, equipment))
+    return Site(content.name, content.site, tuple(racks), units)
 
 
-def probes(top: Map, sensors: Collection[str] | None, units: int, faults: list[Fault]) -> tuple[Probe, ...]:
-    """Probes by rack and side, sides as the file has them."""
-    found: list[Probe] = []
-    seen: dict[str, str] = {}
-    u = position(units)
-    for rack, sides in Item(TEMPERATURE, "", top, faults).items():
-        for side, places in sides.items("a map from sides to positions"):
-            if side.lower() not in SIDES:
-                places.fault("a side: front, back or top", side)
-                continue
-            for key, item in places.items("a map from positions (U) to probes"):
-                at = item.key(key).need(u, 1)
-                sensor = _known(item["serie"], sensors)
-                if sensor and sensor in seen:
-                    item["serie"].fault(f"each probe once (it stands at {seen[sensor]} too)")
-                seen.setdefault(sensor, item.path)
-                found.append(Probe(rack, SIDES[side.lower()], at, sensor, item["tags"].texts()))
-    return tuple(found)
+def probes(file: SourceFile, sensors: Collection[str] | None, units: int) -> tuple[Probe, ...]:
+    """Return the probes in the order of the file. `sensors` are the known names; None where they are not known."""
+    result: list[Probe] = []
+    places: dict[str, str] = {}
+    for rack, sides in file.validate(TemperatureFile, {"units": units}).root.items():
+        for side, positions in sides.items():
+            for position, entry in positions.items():
+                place = (rack, side, position)
+                _check_sensor(file, (*place, "serie"), entry.serie, sensors)
+                if entry.serie and entry.serie in places:
+                    expected = f"each probe once (it is at {places[entry.serie]} too)"
+                    file.fault((*place, "serie"), expected)
+                places.setdefault(entry.serie, file.path(place))
+                height = POSITION.kind_of({"units": units}).validate(position)
+                result.append(Probe(rack, _side(side), height, entry.serie, entry.tags))
+    return tuple(result)
 
 
-def _known(item: Item, sensors: Collection[str] | None) -> str:
-    name = item.need(NAME, "")
+def _side(key: str) -> Side:
+    return SIDE.validate(key)
+
+
+def _check_sensor(
+    file: SourceFile, place: tuple[str | int, ...], name: str, sensors: Collection[str] | None
+) -> None:
     if name and sensors is not None and name not in sensors:
-        item.fault("a sensor of sensors.yaml")
-    return name
+        file.fault(place, "a sensor of sensors.yaml")
 
 
-def room(top: Map, sensors: Collection[str] | None, faults: list[Fault]) -> tuple[RoomArray, ...]:
+def room(file: SourceFile, sensors: Collection[str] | None) -> tuple[RoomArray, ...]:
+    """Return the rows of the floor plan. `sensors` are the known names; None where they are not known."""
     arrays = []
-    for key, item in Item(ROOM, "", top, faults).items():
-        if not isinstance(item.value, Map):
-            item.fault("a map that describes an array")
-            continue
-        names = [_known(member, sensors) for member in item["sensors"].list("a list of sensors")]
+    for key, entry in file.validate(RoomFile).root.items():
+        for i, name in enumerate(entry.sensors):
+            _check_sensor(file, (key, "sensors", i), name, sensors)
         arrays.append(
             RoomArray(
                 id=key,
-                name=item["name"].get(TEXT, key),
-                info=item["info"].get(TEXT, ""),
-                location=item["location"].get(TEXT, ""),
-                color=item["color"].get(_COLOR, "blue"),
-                x=_percent(item["coordinates"]["x"].need(_LENGTH, "0%")),
-                y=_percent(item["coordinates"]["y"].need(_LENGTH, "0%")),
-                sensors=tuple(names),
+                name=key if entry.name is None else entry.name,
+                info=entry.info,
+                location=entry.location,
+                color=entry.color,
+                x=_with_unit(entry.coordinates.x),
+                y=_with_unit(entry.coordinates.y),
+                sensors=entry.sensors,
             )
         )
     return tuple(arrays)
 
 
-def _percent(length: str) -> str:
-    """A bare number is a percentage."""
-    return f"{length}%" if length[-1].isdigit() else length
+def _with_unit(length: str) -> str:
+    return f"{length}%" if length[-1:].isdigit() else length

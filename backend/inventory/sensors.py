@@ -2,26 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import Final, Literal
+from collections.abc import Mapping
+from typing import Annotated, Any, ClassVar, Final, Literal, TypeAlias
 
-from backend.core.errors import Fault
-from backend.core.quantity import is_energy
-from backend.inventory.document import Map
-from backend.inventory.fields import (
-    FLAG,
-    HOST,
-    NAME,
-    PORT,
-    TEXT,
-    Item,
-    Kind,
-    from_environment,
-    integer,
-    matching,
-    number,
-    one_of,
+from pydantic import (
+    Field,
+    RootModel,
+    ValidationInfo,
+    ValidatorFunctionWrapHandler,
+    WrapValidator,
+    field_validator,
 )
+
+from backend.core.quantity import is_energy
+from backend.inventory.document import Leaf, Map
 from backend.inventory.model import (
     AuthProtocol,
     FluksoSource,
@@ -37,174 +31,320 @@ from backend.inventory.model import (
     SocomecSource,
     Source,
 )
+from backend.inventory.validation import Entry, Names, SourceFile, map_of
+from backend.inventory.values import (
+    NAME,
+    TEXT,
+    Flag,
+    Host,
+    InContext,
+    Kind,
+    Name,
+    NameKey,
+    Port,
+    Text,
+    from_environment,
+    integer,
+    matching,
+    number,
+    one_of,
+    wrong_value,
+)
 
 FILE: Final = "sensors.yaml"
+IGNORED: Final = ("classes",)
+"""The key that holds anchors for the rest of a file."""
+DEFAULT_RACK_UNITS: Final = 42
+MAX_RACK_UNITS: Final = 100
+METHODS: Final = ("snmp", "modbus", "socomec", "flukso", "temperature_push")
 
-OID: Final = matching(r"\.?[0-9]+(\.[0-9]+)+", "an OID such as 1.3.6.1.4.1.318")
-REGISTER: Final = integer(0, 65535, "a register")
-UNIT_ID: Final = integer(0, 255, "a Modbus unit id")
-SIDES: Final[dict[str, Side]] = {"front": "front", "back": "back", "top": "top"}
-SIDE: Final = one_of(SIDES)
+_SIDES: Final[dict[str, Side]] = {"front": "front", "back": "back", "top": "top"}
 _TYPES: Final[tuple[RegisterType, ...]] = ("int16", "uint16", "int32", "uint32", "float32", "bool")
-TYPE: Final = one_of({name: name for name in _TYPES})
 _ORDERS: Final[dict[str, Order]] = {"<": "<", ">": ">"}
-ORDER: Final = one_of(_ORDERS)
 _VERSIONS: Final[dict[str, Literal["1", "2c", "3"]]] = {"1": "1", "2c": "2c", "3": "3"}
-VERSION: Final = one_of(_VERSIONS | {"v1": "1", "2": "2c", "v2c": "2c", "v3": "3"})
 _AUTH: Final[tuple[AuthProtocol, ...]] = ("md5", "sha", "sha224", "sha256", "sha384", "sha512")
 _PRIV: Final[tuple[PrivProtocol, ...]] = ("des", "3des", "aes", "aes192", "aes256")
-AUTH: Final = one_of({name: name for name in _AUTH})
-PRIV: Final = one_of({name: name for name in _PRIV})
-KEY: Final = from_environment(matching(r".{8,}", "a key of at least 8 characters", secret=True))
-SECRET: Final = from_environment(TEXT)
-USER: Final = from_environment(NAME)
-POSITIVE: Final = number(lambda n: n > 0, "a number of seconds above 0")
-FACTOR: Final = number(lambda n: n != 0, "a number other than 0")
+_KEY: Final = from_environment(matching(r".{8,}", "a key of at least 8 characters", secret=True))
 
 
-def _snmp(item: Item, units: int) -> SnmpSource:
-    version = item["version"].get(VERSION, "2c")
-    return SnmpSource(
-        ip=item["ip"].need(HOST, ""),
-        oid=item["oid"].need(OID, "").removeprefix("."),
-        index=item["index"].get(integer(0), None),
-        port=item["port"].get(PORT, 161),
-        version=version,
-        community=item["community"].get(SECRET, "public"),
-        user=_user(item) if version == "3" else None,
-        rate=item["rate"].get(FLAG, False),
+def _position(context: Mapping[str, Any]) -> Kind[int]:
+    return integer(1, context.get("units", DEFAULT_RACK_UNITS), "a position (U)")
+
+
+SIDE: Final = one_of(_SIDES)
+POSITION: Final = InContext(_position, {"units": MAX_RACK_UNITS})
+"""A height in a rack. The validation context has the height of the racks as `units`."""
+
+Register: TypeAlias = Annotated[int, integer(0, 65535, "a register")]
+UnitId: TypeAlias = Annotated[int, integer(0, 255, "a Modbus unit id")]
+DataType: TypeAlias = Annotated[RegisterType, one_of({name: name for name in _TYPES})]
+WordOrder: TypeAlias = Annotated[Order, one_of(_ORDERS)]
+Position: TypeAlias = Annotated[int, POSITION]
+_Factor: TypeAlias = Annotated[float, number(lambda n: n != 0, "a number other than 0")]
+_Seconds: TypeAlias = Annotated[float, number(lambda n: n > 0, "a number of seconds above 0")]
+_Secret: TypeAlias = Annotated[str, _KEY]
+
+
+class SensorEntry(Entry):
+    """The keys that every sensor may have. By itself it is the model of a sensor whose method is missing or wrong."""
+
+    expected_map: ClassVar[str] = "a map that describes a sensor"
+
+    method: Annotated[str, one_of({name: name for name in METHODS})] = Field(description="How it is read.")
+    sensor_type: Name | None = Field(None, description="What it measures, such as wattmeter or temperature.")
+    unit: Name | None = Field(None, description="Unit of its values, such as W or celsius.")
+    name: Name | None = Field(None, description="The sensor's key again, and nothing else.")
+    label: Name | None = Field(None, description="What people call the sensor. It is derived if left out.")
+    location: Name | None = Field(None, description="What it stands at: a server, a room, a device.")
+    parent: Name | None = Field(None, description="The device that it belongs to.")
+    info: Text = Field("", description="A note.")
+    tags: Names = Field(
+        (), description="Free tags; inside_temperature and outside_temperature have a meaning."
+    )
+    exclude_from_aggregation: Flag = Field(
+        False, description="Leave it out of the figures of its sensor type."
+    )
+    period: _Seconds | None = Field(None, description="Seconds between two readings; 1 if left out.")
+    steady: Flag | None = Field(None, description="It may show one value for any time, as a setpoint does.")
+
+    @property
+    def source(self) -> Source:
+        """The place that the sensor is read from; without a method, any."""
+        return PushSource()
+
+
+class _Typed(SensorEntry):
+    """A sensor of a method that fixes neither type nor unit."""
+
+    sensor_type: Name = Field(description="What it measures, such as wattmeter or temperature.")
+    unit: Name = Field(description="Unit of its values, such as W or celsius.")
+
+
+class _Wattmeter(SensorEntry):
+    """A sensor of a method that reads wattmeters."""
+
+    sensor_type: Name = Field("wattmeter", description="What it measures.")
+    unit: Name = Field("W", description="Unit of its values.")
+
+
+class SnmpEntry(_Typed):
+    """A sensor read by SNMP."""
+
+    method: Annotated[str, one_of({"snmp": "snmp"})]
+    ip: Host = Field(description="Address of the agent.")
+    oid: Annotated[str, matching(r"\.?[0-9]+(\.[0-9]+)+", "an OID such as 1.3.6.1.4.1.318")] = Field(
+        description="Object to read, or its column where `index` is given."
+    )
+    index: Annotated[int, integer(0)] | None = Field(None, description="Row of the column: a PDU's outlet.")
+    port: Port = Field(161, description="UDP port.")
+    version: Annotated[
+        Literal["1", "2c", "3"], one_of(_VERSIONS | {"v1": "1", "2": "2c", "v2c": "2c", "v3": "3"})
+    ] = Field("2c", description="Version of SNMP.")
+    community: Annotated[str, from_environment(TEXT)] = Field("public", description="Community, or ${NAME}.")
+    rate: Flag = Field(False, description="The value is by how much a counter grew per second.")
+
+    @property
+    def source(self) -> SnmpSource:
+        return SnmpSource(
+            ip=self.ip,
+            oid=self.oid.removeprefix("."),
+            index=self.index,
+            port=self.port,
+            version=self.version,
+            community=self.community,
+            user=self._user(),
+            rate=self.rate,
+        )
+
+    def _user(self) -> SnmpUser | None:
+        return None
+
+
+class SnmpV3Entry(SnmpEntry):
+    """A sensor read by SNMP version 3."""
+
+    user: Annotated[str, from_environment(NAME)] = Field(description="User name, or ${NAME}.")
+    priv_key: _Secret | None = Field(None, description="Encryption key, or ${NAME}. It needs an `auth_key`.")
+    priv_protocol: Annotated[PrivProtocol, one_of({name: name for name in _PRIV})] = "aes"
+    auth_key: _Secret | None = Field(
+        None, description="Authentication key, or ${NAME}.", validate_default=True
+    )
+    auth_protocol: Annotated[AuthProtocol, one_of({name: name for name in _AUTH})] = "sha"
+
+    @field_validator("auth_key")
+    @classmethod
+    def _require_with_priv_key(cls, auth_key: str | None, info: ValidationInfo) -> str | None:
+        if auth_key is None and info.data.get("priv_key") is not None:
+            raise wrong_value("a key, because there is a priv_key")
+        return auth_key
+
+    def _user(self) -> SnmpUser:
+        return SnmpUser(self.user, self.auth_key, self.auth_protocol, self.priv_key, self.priv_protocol)
+
+
+class ModbusEntry(_Typed):
+    """A sensor read from Modbus holding registers."""
+
+    method: Annotated[str, one_of({"modbus": "modbus"})]
+    ip: Host = Field(description="Address of the device.")
+    register_: Register = Field(alias="register", description="First register.")
+    type: DataType = Field(description="Type of the number in the registers.")
+    port: Port = Field(502, description="TCP port.")
+    unit_id: UnitId = Field(1, description="Modbus unit id.")
+    byteorder: WordOrder = Field("<", description="Byte order within a register.")
+    wordorder: WordOrder = Field("<", description="Order of the registers.")
+    modbus_divide_by: _Factor = Field(1.0, description="Divisor of the raw number.")
+    modbus_multiply_by: _Factor = Field(1.0, description="Factor of the raw number.")
+    modbus_length: Annotated[int, integer(1, 125)] | None = Field(None, description="Number of registers.")
+
+    @property
+    def source(self) -> ModbusSource:
+        return ModbusSource(
+            ip=self.ip,
+            register=self.register_,
+            type=self.type,
+            port=self.port,
+            unit_id=self.unit_id,
+            byteorder=self.byteorder,
+            wordorder=self.wordorder,
+            divide_by=self.modbus_divide_by,
+            multiply_by=self.modbus_multiply_by,
+            length=self.modbus_length,
+        )
+
+
+class SocomecEntry(_Wattmeter):
+    """A Socomec meter behind a Modbus gateway."""
+
+    method: Annotated[str, one_of({"socomec": "socomec"})]
+    ip: Host = Field(description="Address of the gateway.")
+    address: Register = Field(description="First register.")
+    unit_id: UnitId = Field(description="Modbus unit id.")
+    port: Port = Field(502, description="TCP port.")
+
+    @property
+    def source(self) -> SocomecSource:
+        return SocomecSource(self.ip, self.address, self.unit_id, self.port)
+
+
+class FluksoEntry(_Wattmeter):
+    """A sensor of a Flukso meter."""
+
+    method: Annotated[str, one_of({"flukso": "flukso"})]
+    ip: Host = Field(description="Address of the meter.")
+    sensor_id: Name = Field(description="Id of the sensor in the meter.")
+    port: Port = Field(8080, description="TCP port.")
+
+    @property
+    def source(self) -> FluksoSource:
+        return FluksoSource(self.ip, self.sensor_id, self.port)
+
+
+class PushEntry(SensorEntry):
+    """A temperature probe that an Arduino card pushes."""
+
+    method: Annotated[str, one_of({"temperature_push": "temperature_push"})]
+    sensor_type: Name = Field("temperature", description="What it measures.")
+    unit: Name = Field("celsius", description="Unit of its values. `T` means celsius.")
+    rack: Name | None = Field(None, description="Rack that it is in.")
+    side: Annotated[Side, SIDE] | None = Field(None, description="Side of the rack.")
+    position: Position | None = Field(None, description="Height in U, 1 at the bottom.")
+    exclude_from_rack_temperature_overview: Flag = Field(
+        False, description="Leave it out of the rack's figures."
     )
 
-
-def _user(item: Item) -> SnmpUser:
-    auth_key = item["auth_key"].get(KEY, None)
-    priv_key = item["priv_key"].get(KEY, None)
-    if priv_key is not None and auth_key is None:
-        item["auth_key"].fault("a key, for there is a priv_key", "none")
-    return SnmpUser(
-        name=item["user"].need(USER, ""),
-        auth_key=auth_key,
-        auth_protocol=item["auth_protocol"].get(AUTH, "sha"),
-        priv_key=priv_key,
-        priv_protocol=item["priv_protocol"].get(PRIV, "aes"),
-    )
+    @property
+    def source(self) -> PushSource:
+        return PushSource(self.rack, self.side, self.position, self.exclude_from_rack_temperature_overview)
 
 
-def _modbus(item: Item, units: int) -> ModbusSource:
-    return ModbusSource(
-        ip=item["ip"].need(HOST, ""),
-        register=item["register"].need(REGISTER, 0),
-        type=item["type"].need(TYPE, "int16"),
-        port=item["port"].get(PORT, 502),
-        unit_id=item["unit_id"].get(UNIT_ID, 1),
-        byteorder=item["byteorder"].get(ORDER, "<"),
-        wordorder=item["wordorder"].get(ORDER, "<"),
-        divide_by=item["modbus_divide_by"].get(FACTOR, 1.0),
-        multiply_by=item["modbus_multiply_by"].get(FACTOR, 1.0),
-        length=item["modbus_length"].get(integer(1, 125), None),
-    )
+def _model_of(data: Mapping[str, Any]) -> type[SensorEntry]:
+    method = _text(data, "method")
+    if method == "snmp":
+        return SnmpV3Entry if _text(data, "version") in ("3", "v3") else SnmpEntry
+    models: dict[str, type[SensorEntry]] = {
+        "modbus": ModbusEntry,
+        "socomec": SocomecEntry,
+        "flukso": FluksoEntry,
+        "temperature_push": PushEntry,
+    }
+    return models.get(method, SensorEntry)
 
 
-def _socomec(item: Item, units: int) -> SocomecSource:
-    return SocomecSource(
-        ip=item["ip"].need(HOST, ""),
-        address=item["address"].need(REGISTER, 0),
-        unit_id=item["unit_id"].need(UNIT_ID, 1),
-        port=item["port"].get(PORT, 502),
-    )
+def _text(data: Mapping[str, Any], key: str) -> str:
+    value = data.get(key)
+    return value.text.strip().lower() if isinstance(value, Leaf) else ""
 
 
-def _flukso(item: Item, units: int) -> FluksoSource:
-    return FluksoSource(
-        ip=item["ip"].need(HOST, ""),
-        sensor_id=item["sensor_id"].need(NAME, ""),
-        port=item["port"].get(PORT, 8080),
-    )
+def _by_method(data: Any, handler: ValidatorFunctionWrapHandler, info: ValidationInfo) -> SensorEntry:
+    """Validate a sensor with the model of its method."""
+    model = _model_of(data) if isinstance(data, dict) else SensorEntry
+    return model.model_validate(data, context=info.context)
 
 
-def _push(item: Item, units: int) -> PushSource:
-    return PushSource(
-        rack=item["rack"].get(NAME, None),
-        side=item["side"].get(SIDE, None),
-        position=item["position"].get(position(units), None),
-        exclude_from_rack_temperature_overview=item["exclude_from_rack_temperature_overview"].get(
-            FLAG, False
-        ),
-    )
+AnySensor: TypeAlias = Annotated[
+    SnmpEntry | SnmpV3Entry | ModbusEntry | SocomecEntry | FluksoEntry | PushEntry, WrapValidator(_by_method)
+]
+Group: TypeAlias = Annotated[dict[NameKey, AnySensor], map_of("a map from sensor names to sensors")]
 
 
-METHODS: Final[dict[str, Callable[[Item, int], Source]]] = {
-    "snmp": _snmp,
-    "modbus": _modbus,
-    "socomec": _socomec,
-    "flukso": _flukso,
-    "temperature_push": _push,
-}
-_METHOD: Final = one_of({name: name for name in METHODS})
-
-_WATTS: Final = ("wattmeter", "W")
-_DEFAULTS: Final = {"socomec": _WATTS, "flukso": _WATTS, "temperature_push": ("temperature", "celsius")}
-"""Sensor type and unit where the method leaves no doubt."""
+class SensorsFile(RootModel[Annotated[dict[str, Group], map_of("a map of groups of sensors", IGNORED)]]):
+    """sensors.yaml: sensors by group and name. The group `classes` holds anchors and is ignored."""
 
 
-def position(units: int) -> Kind[int]:
-    return integer(1, units, "a position (U)")
+def names(file: SourceFile) -> set[str]:
+    """Return the names of all sensors, those with faults included."""
+    groups = (group for key, group in file.top.entries.items() if key != "classes")
+    return {name for group in groups if isinstance(group, Map) for name in group.entries}
 
 
-def sensors(top: Map, units: int, faults: list[Fault]) -> dict[str, Sensor]:
-    """All sensors of the file by name; `units` is the height of a rack in U."""
-    found: dict[str, Sensor] = {}
-    for group, members in Item(FILE, "", top, faults).items():
-        if group == "classes":
-            continue
-        for key, item in members.items("a map from sensor names to sensors"):
-            if not isinstance(item.value, Map):
-                item.fault("a map that describes a sensor")
+def sensors(file: SourceFile, units: int) -> tuple[dict[str, Sensor], dict[str, str]]:
+    """Return the sensors by name, and the labels that the file gives. `units` is the height of the racks in U."""
+    result: dict[str, Sensor] = {}
+    labels: dict[str, str] = {}
+    for group, members in file.validate(SensorsFile, {"units": units}).root.items():
+        for key, entry in members.items():
+            place = (group, key)
+            if key in result:
+                expected = f"each sensor once (it is in the group {result[key].group} too)"
+                file.fault(place, expected, f"{key} again")
                 continue
-            if key in found:
-                item.fault(f"each sensor once (it stands in {found[key].group} too)", f"{key} again")
-                continue
-            found[key] = _sensor(key, group, item, units)
-    return found
+            _check(file, place, key, entry)
+            result[key] = _sensor(key, group, entry)
+            if entry.label is not None:
+                labels[key] = entry.label
+    return result, labels
 
 
-def _sensor(key: str, group: str, item: Item, units: int) -> Sensor:
-    item.key(key).need(NAME, key)
-    if item["name"].get(NAME, key) != key:
-        item["name"].fault(f"the key, {key}")
-    method = item["method"].need(_METHOD, "")
-    read = METHODS.get(method)
-    if method == "temperature_push" and ":" in key:
-        item.fault("the 1-wire address without ':'", key)
-    # Without a method nobody can say whether type and unit are missing.
-    default, unit = _DEFAULTS.get(method, ("", "")) if read else _WATTS
-    sensor_type = item["sensor_type"].get(NAME, default) if default else item["sensor_type"].need(NAME, "")
-    unit = _unit(item, method, unit)
+def _check(file: SourceFile, place: tuple[str, str], key: str, entry: SensorEntry) -> None:
+    if entry.name and entry.name != key:
+        file.fault((*place, "name"), f"the key, {key}")
+    if isinstance(entry, PushEntry) and ":" in key:
+        file.fault(place, "the 1-wire address without ':'", key)
+
+
+def _sensor(key: str, group: str, entry: SensorEntry) -> Sensor:
+    sensor_type, unit = entry.sensor_type or "", entry.unit or ""
+    if isinstance(entry, PushEntry) and unit == "T":
+        unit = "celsius"  # Deployments spell the unit `T`, and have always stored `celsius`.
     return Sensor(
         name=key,
         sensor_type=sensor_type,
         unit=unit,
-        method=method,
+        method=entry.method,
         group=group,
-        source=read(item, units) if read else PushSource(),
-        location=item["location"].get(NAME, _default_location(key, method)),
-        parent=item["parent"].get(NAME, None),
-        info=item["info"].get(TEXT, ""),
-        tags=item["tags"].texts(),
-        exclude_from_aggregation=item["exclude_from_aggregation"].get(FLAG, False),
-        period_s=item["period"].get(POSITIVE, None),
-        steady=item["steady"].get(FLAG, sensor_type == "state" or is_energy(unit)),
-        label=item["label"].get(NAME, ""),
+        source=entry.source,
+        location=entry.location or _default_location(key, entry),
+        parent=entry.parent,
+        info=entry.info,
+        tags=entry.tags,
+        exclude_from_aggregation=entry.exclude_from_aggregation,
+        period_s=entry.period,
+        steady=(sensor_type == "state" or is_energy(unit)) if entry.steady is None else entry.steady,
     )
 
 
-def _unit(item: Item, method: str, default: str) -> str:
-    unit = item["unit"].get(NAME, default) if default else item["unit"].need(NAME, "")
-    # Deployments spell the probes' unit `T`, and have always stored `celsius`.
-    return "celsius" if method == "temperature_push" and unit == "T" else unit
-
-
-def _default_location(name: str, method: str) -> str:
-    if method == "temperature_push":
+def _default_location(name: str, entry: SensorEntry) -> str:
+    if isinstance(entry, PushEntry):
         return "room exterior"
     return name.partition("_pdu-")[0] or name

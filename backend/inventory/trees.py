@@ -1,43 +1,70 @@
-"""multitree.yaml and production.yaml: a map of nodes that must make one tree."""
+"""multitree.yaml and production.yaml: a map of nodes that must form one tree."""
 
 from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
-from typing import Final
+from dataclasses import dataclass, field, replace
+from typing import Annotated, ClassVar, Final
+
+from pydantic import Field, RootModel
 
 from backend.core.errors import Fault
 from backend.core.tree import Tree, TreeNode
-from backend.inventory.document import Map
-from backend.inventory.fields import FLAG, NAME, TEXT, Item
+from backend.inventory.validation import Entry, Location, Names, SourceFile, map_of
+from backend.inventory.values import Flag, Name, NameKey, Text
 
 CONSUMPTION: Final = "multitree.yaml"
 PRODUCTION: Final = "production.yaml"
 
 
+class NodeEntry(Entry):
+    """A node of an energy tree: a leaf with a target sensor, or an inner node with children."""
+
+    expected_map: ClassVar[str] = "a map that describes a node"
+
+    id: Name | None = Field(None, description="The node's key again; `-` and `_` mean the same.")
+    name: Text | None = Field(None, description="What people call the node.")
+    root: Flag = Field(False, description="True for the one root of the file.")
+    target: Name | None = Field(None, description="Sensor of a leaf.")
+    children: Names = Field((), description="Ids of the nodes below; `-` and `_` mean the same.")
+    simplified_children: Names = Field(
+        (), description="Ids of nodes that meter the same watts; not in the sum."
+    )
+
+
+class TreeFile(RootModel[Annotated[dict[NameKey, NodeEntry], map_of("a map of nodes")]]):
+    """multitree.yaml or production.yaml: nodes by id."""
+
+
 @dataclass(slots=True)
 class _Draft:
-    """The nodes of a file while it is read: `items` are their places, for faults."""
+    """The nodes of a file before they are linked. `keys` are their keys in the file, for faults."""
 
-    nodes: dict[str, TreeNode]
-    items: dict[str, Item]
-    roots: list[str]
+    file: SourceFile
+    nodes: dict[str, TreeNode] = field(default_factory=dict)
+    keys: dict[str, str] = field(default_factory=dict)
+    roots: list[str] = field(default_factory=list)
+
+    def fault(self, node_id: str, expected: str, found: str | None = None, at: Location = ()) -> None:
+        self.file.fault((self.keys[node_id], *at), expected, found)
 
 
 def empty(name: str, root: str) -> Tree:
-    """A tree of a root alone."""
+    """Return a tree with a root and nothing else."""
     return Tree(name, root, (TreeNode(root, root.replace("_", " ").capitalize(), None, (), None),))
 
 
-def tree(name: str, file: str, top: Map, sensors: Collection[str] | None, faults: list[Fault]) -> Tree | None:
-    """The tree of a file; None where faults (added to `faults`) leave no root."""
-    before = len(faults)
-    place = Item(file, "", top, faults)
-    draft = _read(place, sensors)
+def tree(name: str, file: SourceFile, sensors: Collection[str] | None) -> Tree | None:
+    """Return the tree of a file, or None where it has faults.
+
+    `sensors` are the names that targets may have; None where they are not known.
+    """
+    before = len(file.faults)
+    draft = _read(file, sensors)
     _link(draft)
-    _check_roots(place, draft)
+    _check_roots(draft)
     _check_cycles(draft)
-    if len(faults) > before or not draft.roots:
+    if len(file.faults) > before or not draft.roots:
         return None
     root = draft.roots[0]
     nodes = tuple(_walk(draft.nodes, [root]))
@@ -47,90 +74,87 @@ def tree(name: str, file: str, top: Map, sensors: Collection[str] | None, faults
     return Tree(name, root, nodes, detached)
 
 
-def _read(place: Item, sensors: Collection[str] | None) -> _Draft:
-    draft = _Draft({}, {}, [])
-    for key, item in place.items():
-        if not isinstance(item.value, Map):
-            item.fault("a map that describes a node")
-            continue
-        node_id = item["id"].get(NAME, item.key(key).need(NAME, key))
+def _read(file: SourceFile, sensors: Collection[str] | None) -> _Draft:
+    draft = _Draft(file)
+    for key, entry in file.validate(TreeFile).root.items():
+        node_id = entry.id or key.strip()
         if _same(node_id) != _same(key):
-            item["id"].fault(f"the key, {key}")
+            file.fault((key, "id"), f"the key, {key}")
             node_id = key
         if node_id in draft.nodes:
-            item.fault("each node once", f"{node_id} again")
-        target = None if item["target"].missing else item["target"].need(NAME, "")
-        if target and sensors is not None and target not in sensors:
-            item["target"].fault("a sensor of sensors.yaml")
-        children = item["children"].texts()
-        if target is not None and children:
-            item.fault("a target or children", "both")
+            file.fault((key,), "each node once", f"{node_id} again")
+        if entry.target and sensors is not None and entry.target not in sensors:
+            file.fault((key, "target"), "a sensor of sensors.yaml")
+        if entry.target is not None and entry.children:
+            file.fault((key,), "a target or children", "both")
         draft.nodes[node_id] = TreeNode(
             id=node_id,
-            name=item["name"].get(TEXT, key),
+            name=key if entry.name is None else entry.name,
             parent=None,
-            children=children,
-            target=target,
-            simplified_children=item["simplified_children"].texts(),
-            written=children,
+            children=entry.children,
+            target=entry.target,
+            simplified_children=entry.simplified_children,
+            written=entry.children,
         )
-        draft.items[node_id] = item
-        if item["root"].get(FLAG, False):
+        draft.keys[node_id] = key
+        if entry.root:
             draft.roots.append(node_id)
     return draft
 
 
 def _same(node_id: str) -> str:
-    """Ids that differ only in `-` and `_` mean the same node."""
+    """Return the id with `_` for `-`: ids that differ in nothing else mean the same node."""
     return node_id.replace("-", "_")
 
 
 def _link(draft: _Draft) -> None:
     """Resolve children to ids, and give every child its parent."""
-    known: dict[str, str] = {}
-    for key in draft.nodes:
-        if _same(key) in known:
-            draft.items[key].fault(
-                f"an id that differs from {known[_same(key)]} in more than '-' and '_'", key
+    ids: dict[str, str] = {}
+    for node_id in draft.nodes:
+        if _same(node_id) in ids:
+            draft.fault(
+                node_id, f"an id that differs from {ids[_same(node_id)]} in more than '-' and '_'", node_id
             )
-        known.setdefault(_same(key), key)
-    for key, node in draft.nodes.items():
-        item = draft.items[key]
-        children = _resolve(item["children"], node.children, known)
-        simplified = _resolve(item["simplified_children"], node.simplified_children, known)
-        draft.nodes[key] = replace(draft.nodes[key], children=children, simplified_children=simplified)
-    for key, node in draft.nodes.items():
+        ids.setdefault(_same(node_id), node_id)
+    for node_id, node in draft.nodes.items():
+        children = _resolve(draft, node_id, "children", node.children, ids)
+        simplified = _resolve(draft, node_id, "simplified_children", node.simplified_children, ids)
+        draft.nodes[node_id] = replace(node, children=children, simplified_children=simplified)
+    for node_id, node in draft.nodes.items():
         for child in node.children:
-            first = draft.nodes[child].parent
-            if first is not None:
-                draft.items[key]["children"].fault(
-                    "each node once, below one node", f"{child}, which is a child of {first} already"
-                )
+            parent = draft.nodes[child].parent
+            if parent is not None:
+                found = f"{child}, which is a child of {parent} already"
+                draft.fault(node_id, "each node once, below one node", found, ("children",))
             else:
-                draft.nodes[child] = replace(draft.nodes[child], parent=key)
+                draft.nodes[child] = replace(draft.nodes[child], parent=node_id)
 
 
-def _resolve(item: Item, names: Sequence[str], known: Mapping[str, str]) -> tuple[str, ...]:
-    for place, name in zip(item.list(), names, strict=True):
-        if name and _same(name) not in known:
-            place.fault(f"a node of {item.file}")
-    return tuple(known[_same(n)] for n in names if _same(n) in known)
+def _resolve(
+    draft: _Draft, node_id: str, key: str, names: Sequence[str], ids: Mapping[str, str]
+) -> tuple[str, ...]:
+    """Return the ids that the names of a list mean. A name without a node is a fault."""
+    for i, name in enumerate(names):
+        if name and _same(name) not in ids:
+            draft.fault(node_id, f"a node of {draft.file.name}", at=(key, i))
+    return tuple(ids[_same(n)] for n in names if _same(n) in ids)
 
 
-def _check_roots(place: Item, draft: _Draft) -> None:
-    unreadable = any(f.file == place.file and not f.path for f in place.faults)
+def _check_roots(draft: _Draft) -> None:
+    file = draft.file
+    unreadable = any(fault.file == file.name and not fault.path for fault in file.faults)
     if not draft.roots and not unreadable:
-        place.fault("one node with `root: true`", "no root")
+        file.fault((), "one node with `root: true`", "no root")
     for extra in draft.roots[1:]:
-        draft.items[extra]["root"].fault(f"one root ({draft.roots[0]} is one already)", "another root")
+        draft.fault(extra, f"one root ({draft.roots[0]} is the root already)", "another root", ("root",))
     for root in draft.roots:
         parent = draft.nodes[root].parent
         if parent is not None:
-            draft.items[root].fault("a root that is nobody's child", f"a root that is a child of {parent}")
+            draft.fault(root, "a root that is no node's child", f"a root that is a child of {parent}")
 
 
 def _check_cycles(draft: _Draft) -> None:
-    """Every node has one parent at most, so a climb either ends or comes round."""
+    """Report each circle once. A node has at most one parent, so a climb ends at a top or comes back."""
     settled: set[str] = set()
     for start in draft.nodes:
         path: dict[str, None] = {}
@@ -141,12 +165,12 @@ def _check_cycles(draft: _Draft) -> None:
         if here is not None and here in path:
             members = list(path)
             circle = [*reversed(members[members.index(here) :])]
-            draft.items[here].fault("a tree", "a circle: " + " > ".join([*circle[-1:], *circle]))
+            draft.fault(here, "a tree", "a circle: " + " > ".join([*circle[-1:], *circle]))
         settled.update(path)
 
 
 def _walk(nodes: Mapping[str, TreeNode], tops: Sequence[str]) -> Iterator[TreeNode]:
-    """Nodes at and below the tops, parents first, in the order of the file's children."""
+    """Yield the nodes at and below the tops, parents first, in the order of the file's children."""
     todo = list(reversed(tops))
     while todo:
         node = nodes[todo.pop()]
@@ -154,10 +178,9 @@ def _walk(nodes: Mapping[str, TreeNode], tops: Sequence[str]) -> Iterator[TreeNo
         todo.extend(reversed(node.children))
 
 
-def check_shared(consumption: Tree, production: Tree, faults: list[Fault]) -> None:
-    """A node id names one series, `cq_<id>_30s`: two trees may share it only for the same sensors."""
+def shared_id_faults(consumption: Tree, production: Tree) -> Iterator[Fault]:
+    """Yield a fault for each id that both trees have with other sensors: a node's id names one series, `cq_<id>_30s`."""
     for key in consumption.leaves.keys() & production.leaves.keys():
-        here, there = set(consumption.leaves[key]), set(production.leaves[key])
-        if here != there:
+        if set(consumption.leaves[key]) != set(production.leaves[key]):
             found = f"{key}, which {CONSUMPTION} has with other sensors below it"
-            faults.append(Fault(PRODUCTION, key, found, "an id of its own, or the same sensors"))
+            yield Fault(PRODUCTION, key, found, "an id of its own, or the same sensors")

@@ -1,4 +1,4 @@
-"""What mends a continuous query: one action for each fault. Workers do the computing; this asks for it."""
+"""Repair of continuous queries: one action for each fault. Workers do the computing; this module requests it."""
 
 from __future__ import annotations
 
@@ -16,8 +16,8 @@ from backend.jobs.service import JobService
 
 
 @dataclass(frozen=True, slots=True)
-class Mended:
-    """What was done about one query: a sentence an action, and the jobs that were created for it."""
+class RepairResult:
+    """Result for one query: one sentence per action, and the jobs that were created."""
 
     name: str
     faults: tuple[QueryFault, ...]
@@ -25,8 +25,8 @@ class Mended:
     jobs: tuple[Job, ...]
 
 
-class Mending:
-    """Raises `TransientError` where store, database or workers cannot be reached."""
+class QueryRepair:
+    """Repairs queries. Raises `TransientError` if store, database or workers cannot be reached."""
 
     def __init__(
         self, diagnostic: Diagnostic, jobs: JobService, store: TimeSeriesStore, queue: TaskQueue
@@ -36,15 +36,17 @@ class Mending:
         self._store = store
         self._queue = queue
 
-    async def mend(self, names: Sequence[str], only: Sequence[QueryFault] | None = None) -> Sequence[Mended]:
-        """Mend the named queries of all faults they have, or only of some. Raises `NotFound` for an unknown name."""
+    async def repair(
+        self, names: Sequence[str], only: Sequence[QueryFault] | None = None
+    ) -> Sequence[RepairResult]:
+        """Repair the named queries: all their faults, or only some kinds. Raise `NotFound` for an unknown name."""
         healths = {health.query.name: health for health in await self._diagnostic.read()}
         unknown = [name for name in names if name not in healths]
         if unknown:
             raise NotFound(f"There is no continuous query {unknown[0]!r}.", path=("names",))
-        return [await self._mend(healths[name], only) for name in dict.fromkeys(names)]
+        return [await self._repair(healths[name], only) for name in dict.fromkeys(names)]
 
-    async def _mend(self, health: QueryHealth, only: Sequence[QueryFault] | None) -> Mended:
+    async def _repair(self, health: QueryHealth, only: Sequence[QueryFault] | None) -> RepairResult:
         faults = tuple(fault for fault in health.faults if only is None or fault in only)
         actions: list[str] = []
         jobs: list[Job] = []
@@ -52,33 +54,35 @@ class Mending:
             match fault:
                 case QueryFault.LATE:
                     await self._queue.request_run("roll_up")
-                    actions.append("Rolling up was asked for.")
+                    actions.append("Requested a roll-up run.")
                 case QueryFault.DIRTY:
                     await self._queue.request_run("heal")
-                    actions.append("Healing was asked for.")
+                    actions.append("Requested a healing run.")
                 case QueryFault.UNKNOWN:
                     await self._store.drop_series(health.query.kind, health.query.window, health.unknown)
-                    actions.append(f"The roll-ups of {len(health.unknown)} series were deleted.")
+                    actions.append(f"Deleted the roll-ups of {len(health.unknown)} series.")
                 case QueryFault.MISSING:
-                    jobs += await self._again(health, health.missing, actions)
+                    jobs += await self._create_jobs(health, health.missing, actions)
                 case QueryFault.WRONG:
                     if health.stale:
                         await self._queue.request_run("heal")
-                        actions.append(f"Healing of {len(health.stale)} series was asked for.")
-                    jobs += await self._again(
+                        actions.append(f"Requested healing of {len(health.stale)} series.")
+                    jobs += await self._create_jobs(
                         health, [name for name in health.wrong if name not in health.stale], actions
                     )
-        return Mended(health.query.name, faults, tuple(actions), tuple(jobs))
+        return RepairResult(health.query.name, faults, tuple(actions), tuple(jobs))
 
-    async def _again(self, health: QueryHealth, series: Sequence[str], actions: list[str]) -> Sequence[Job]:
+    async def _create_jobs(
+        self, health: QueryHealth, series: Sequence[str], actions: list[str]
+    ) -> Sequence[Job]:
         if not series:
             return []
-        actions.append(f"{len(series)} series are computed again.")
+        actions.append(f"Created jobs to recompute {len(series)} series.")
         return (await self._jobs.create(_request(health, series))).jobs
 
 
 def _request(health: QueryHealth, series: Sequence[str]) -> JobRequest:
-    """All that is kept of these series of one query."""
+    """Return a request for the whole stored history of these series of one query."""
     kind, windows = health.query.kind, (health.query.window,)
     return JobRequest(
         sensors=series if kind is SeriesKind.SENSOR else (),

@@ -1,7 +1,7 @@
-"""Carries jobs forward: prepares slices, computes them, ends what is done. Run one of each function at a time.
+"""Execution of jobs: prepare slices, compute them, finish jobs. Run one of each function at a time.
 
-What was done is kept after every slice, with the version of the job that was seen: whoever dies in a slice leaves it to be
-computed again, which changes nothing, and whoever comes too late changes no job.
+Progress is stored after every slice, together with the version of the job that was read. If a process dies in a
+slice, the slice is recomputed, with the same result. A process that is too late changes no job.
 """
 
 from __future__ import annotations
@@ -19,23 +19,23 @@ from backend.core.clock import Clock
 from backend.core.errors import TransientError
 from backend.core.jobs import Job, JobRepository, JobState, apply_step
 from backend.core.windows import Window
-from backend.jobs.slicing import narrower, next_slice, windows_in
+from backend.jobs.slicing import count_windows, narrow_slice, next_slice
 from backend.rollups.engine import RollupEngine
 from backend.rollups.recompute import Portion
 
 log = logging.getLogger(__name__)
 
 MAX_ATTEMPTS: Final = 5
-"""Runs of one slice that may end without a result, by a fault or the death of the process, before the job has failed."""
+"""Runs of one slice that may end without a result, by an error or the death of the process, before the job fails."""
 
 BUDGET_S: Final = 40.0
-"""After which a run begins no further slice, so that others get their turn."""
+"""Seconds after which a run begins no further slice, so that other tasks get their turn."""
 
-UNSURVIVED: Final = f"{MAX_ATTEMPTS} runs of this slice ended without a result"
+NO_RESULT: Final = f"{MAX_ATTEMPTS} runs of this slice ended without a result"
 
 
 class JobRunner:
-    """Raises `TransientError` where database or store cannot be reached; all that was done by then stays done."""
+    """Raises `TransientError` if database or store cannot be reached; everything done by then stays done."""
 
     def __init__(self, jobs: JobRepository, engine: RollupEngine, clock: Clock) -> None:
         self._jobs = jobs
@@ -43,51 +43,51 @@ class JobRunner:
         self._clock = clock
 
     async def prepare(self) -> int:
-        """Prepare the next slice of every job that is created or waiting. Returns how many."""
+        """Prepare the next slice of every job that is created or waiting. Return the number of jobs."""
         due = await self._jobs.in_states((JobState.CREATED, JobState.WAITING))
-        return len(await self._jobs.save([job for group in _alike(due) for job in _sliced(group)]))
+        return len(await self._jobs.save([job for group in _in_step(due) for job in _with_next_slice(group)]))
 
     async def run(self, budget_s: float = BUDGET_S, now_s: Callable[[], float] = time.monotonic) -> int:
-        """Compute what is running, high priority first, slice after slice. Returns how many slices."""
+        """Compute the slices of running jobs, high priority first. Return the number of slices."""
         began, slices = now_s(), 0
         while slices == 0 or now_s() - began < budget_s:
             running = await self._jobs.in_states((JobState.RUNNING,))
             if not running:
                 break
-            group = await self._begun([job for job in running if _slice(job) == _slice(running[0])])
+            group = await self._begin_attempt([job for job in running if _slice(job) == _slice(running[0])])
             if not group:
                 continue
             after = await self._compute(group)
             slices += 1
-            await self._jobs.save([job for part in _alike(after) for job in _sliced(part)])
+            await self._jobs.save([job for part in _in_step(after) for job in _with_next_slice(part)])
         return slices
 
     async def finish(self) -> int:
-        """End the jobs that have come to the beginning of their interval. Returns how many."""
+        """Finish the jobs that have reached the start of their interval. Return their number."""
         waiting = await self._jobs.in_states((JobState.WAITING,))
         now = self._clock.now_ns()
-        done = [replace(apply_step(job, "finish"), ended_ns=now) for job in waiting if _is_done(job)]
-        kept = await self._jobs.save(done)
-        for job in kept:
-            log.info("job %d: %s is computed again", job.id, job.cq_name)
-        return len(kept)
+        finished = [replace(apply_step(job, "finish"), ended_ns=now) for job in waiting if _is_done(job)]
+        saved = await self._jobs.save(finished)
+        for job in saved:
+            log.info("job finished id=%d query=%s", job.id, job.cq_name)
+        return len(saved)
 
-    async def _begun(self, group: Sequence[Job]) -> Sequence[Job]:
-        """Jobs of one slice with one more attempt noted; those that had too many fail."""
-        hopeless = [job for job in group if job.attempts >= MAX_ATTEMPTS]
-        if hopeless:
+    async def _begin_attempt(self, group: Sequence[Job]) -> Sequence[Job]:
+        """Return the jobs of one slice with one more attempt recorded; jobs with too many attempts fail."""
+        exhausted = [job for job in group if job.attempts >= MAX_ATTEMPTS]
+        if exhausted:
             now = self._clock.now_ns()
-            failed = [apply_step(job, "fail") for job in hopeless]
+            failed = [apply_step(job, "fail") for job in exhausted]
             await self._jobs.save(
-                [replace(job, ended_ns=now, last_error=job.last_error or UNSURVIVED) for job in failed]
+                [replace(job, ended_ns=now, last_error=job.last_error or NO_RESULT) for job in failed]
             )
-            log.error("jobs %s failed: %s", _ids(hopeless), hopeless[0].last_error or UNSURVIVED)
-        rest = [job for job in group if job.attempts < MAX_ATTEMPTS]
-        if not rest:
+            log.error("jobs failed ids=%s error=%s", _ids(exhausted), exhausted[0].last_error or NO_RESULT)
+        remaining = [job for job in group if job.attempts < MAX_ATTEMPTS]
+        if not remaining:
             return []
-        start = narrower(rest) if rest[0].attempts else rest[0].last_run_start_ns
+        start = narrow_slice(remaining) if remaining[0].attempts else remaining[0].last_run_start_ns
         return await self._jobs.save(
-            [replace(job, attempts=job.attempts + 1, last_run_start_ns=start) for job in rest]
+            [replace(job, attempts=job.attempts + 1, last_run_start_ns=start) for job in remaining]
         )
 
     async def _compute(self, group: Sequence[Job]) -> Sequence[Job]:
@@ -98,25 +98,27 @@ class JobRunner:
             if portions:
                 await self._engine.recompute_series(portions)
         except Exception as error:
-            passing = isinstance(error, TransientError)
-            said = [
-                replace(job, attempts=job.attempts - passing, last_error=str(error) or type(error).__name__)
+            is_transient = isinstance(error, TransientError)
+            failed = [
+                replace(
+                    job, attempts=job.attempts - is_transient, last_error=str(error) or type(error).__name__
+                )
                 for job in group
             ]
             with suppress(TransientError):
-                await self._jobs.save(said)
+                await self._jobs.save(failed)
             raise
-        took = time.perf_counter() - began
-        many = {job.id: windows_in(job, start, end) for job in group}
-        whole = max(1, sum(many.values()))
+        seconds = time.perf_counter() - began
+        window_counts = {job.id: count_windows(job, start, end) for job in group}
+        total_windows = max(1, sum(window_counts.values()))
         return await self._jobs.save(
             [
                 replace(
                     apply_step(job, "wait"),
                     done_from_ns=start,
-                    windows_done=min(job.windows, job.windows_done + many[job.id]),
-                    last_execution_s=took,
-                    run_s=job.run_s + took * many[job.id] / whole,
+                    windows_done=min(job.windows, job.windows_done + window_counts[job.id]),
+                    last_execution_s=seconds,
+                    run_s=job.run_s + seconds * window_counts[job.id] / total_windows,
                     attempts=0,
                     last_error="",
                 )
@@ -139,39 +141,39 @@ def _edges(job: Job) -> tuple[int, int]:
     return job.last_run_start_ns, job.last_run_end_ns
 
 
-def _alike(jobs: Iterable[Job]) -> Iterable[Sequence[Job]]:
-    """Jobs of one batch that have come equally far and are not done; they go on together."""
+def _in_step(jobs: Iterable[Job]) -> Iterable[Sequence[Job]]:
+    """Yield the unfinished jobs of one batch that have reached the same point; they continue together."""
 
-    def where(job: Job) -> tuple[str, int]:
+    def position(job: Job) -> tuple[str, int]:
         return job.batch, job.done_from_ns
 
-    for _, group in groupby(sorted((job for job in jobs if not _is_done(job)), key=where), key=where):
+    for _, group in groupby(sorted((job for job in jobs if not _is_done(job)), key=position), key=position):
         yield list(group)
 
 
-def _sliced(group: Sequence[Job]) -> Iterable[Job]:
+def _with_next_slice(group: Sequence[Job]) -> Iterable[Job]:
     start, end = next_slice(group)
     for job in group:
         yield replace(apply_step(job, "run"), last_run_start_ns=start, last_run_end_ns=end)
 
 
 def _portions(group: Sequence[Job], start: int, end: int) -> Iterable[Portion]:
-    """What the jobs want of a slice, one portion a window and stretch of it."""
-    wanted: dict[tuple[Window, int, int], dict[SeriesKind, set[str]]] = {}
+    """Yield the portions of a slice that the jobs need, one per window and interval."""
+    series_by_span: dict[tuple[Window, int, int], dict[SeriesKind, set[str]]] = {}
     for job in group:
         span = (max(start, job.interval_start_ns), min(end, job.interval_end_ns))
         if span[0] < span[1]:
-            kinds = wanted.setdefault((job.window, *span), {kind: set() for kind in SeriesKind})
+            kinds = series_by_span.setdefault((job.window, *span), {kind: set() for kind in SeriesKind})
             kinds[job.kind].update(job.series)
-    # Types have no 30 s windows; naming them there lets all windows share one reading.
-    every = frozenset(name for kinds in wanted.values() for name in kinds[SeriesKind.TYPE])
-    for (window, a, b), kinds in wanted.items():
+    # Types have no 30 s windows. With the types named there, all windows share one read.
+    all_types = frozenset(name for kinds in series_by_span.values() for name in kinds[SeriesKind.TYPE])
+    for (window, span_start, span_end), kinds in series_by_span.items():
         yield Portion(
             window,
-            a,
-            b,
+            span_start,
+            span_end,
             frozenset(kinds[SeriesKind.SENSOR]),
-            every if window is Window.S30 else frozenset(kinds[SeriesKind.TYPE]),
+            all_types if window is Window.S30 else frozenset(kinds[SeriesKind.TYPE]),
             frozenset(kinds[SeriesKind.NODE]),
         )
 

@@ -1,4 +1,4 @@
-"""Which continuous queries a request means. Pure."""
+"""Selection of the continuous queries that a request names. Pure."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from backend.rollups.definitions import ContinuousQuery, Definitions
 
 
 class Scope(StrEnum):
-    """Which nodes a named node stands for."""
+    """The nodes that a named node selects."""
 
     SELF = "self"
     BELOW = "below"  # itself and all below it
@@ -25,12 +25,13 @@ class Scope(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class JobRequest:
-    """What to compute again; what is named adds up. Times are ns, None for all that is kept, or up to now.
+    """A request to recompute series; everything named is added up. Times are ns; None means all that is stored, or up to
+    now.
 
     queries   names of continuous queries
-    kinds     all of a kind
-    scope     what the named nodes stand for; `with_sensors` adds the sensors at or below these nodes
-    windows   only these; all of them where none is named
+    kinds     all series of a kind
+    scope     nodes that a named node selects; `with_sensors` adds the sensors at or below these nodes
+    windows   only these windows; all if none is named
     """
 
     queries: Sequence[str] = ()
@@ -47,8 +48,8 @@ class JobRequest:
 
 
 @dataclass(frozen=True, slots=True)
-class Chosen:
-    """A continuous query and those of its series that are wanted."""
+class SelectedQuery:
+    """A continuous query and the selected ones of its series."""
 
     query: ContinuousQuery
     series: tuple[str, ...]
@@ -58,47 +59,58 @@ class Chosen:
         return len(self.series) == len(self.query.series)
 
 
-def choose(request: JobRequest, definitions: Definitions, trees: Iterable[Tree]) -> Sequence[Chosen]:
-    """The queries that are meant, as they are listed. Raises `NotFound` for a name that is not there, `UserError` where
-    nothing is meant at all."""
-    named = _named(request, definitions, trees)
+def select_queries(
+    request: JobRequest, definitions: Definitions, trees: Iterable[Tree]
+) -> Sequence[SelectedQuery]:
+    """Return the selected queries, in the order of the definitions.
+
+    Raise `NotFound` for an unknown name, `UserError` if nothing is selected.
+    """
+    names_by_kind = _selected_names(request, definitions, trees)
     queries = definitions.queries()
-    whole = set(_known("queries", request.queries, {query.name for query in queries}, "continuous query"))
+    whole_queries = set(
+        _check_names("queries", request.queries, {query.name for query in queries}, "continuous query")
+    )
     windows = set(request.windows or WINDOWS)
-    found = []
+    result = []
     for query in queries:
-        wanted = named[query.kind] if query.window in windows else frozenset()
-        every = query.name in whole
-        series = tuple(name for name in query.series if every or name in wanted)
+        names = names_by_kind[query.kind] if query.window in windows else frozenset()
+        all_series = query.name in whole_queries
+        series = tuple(name for name in query.series if all_series or name in names)
         if series:
-            found.append(Chosen(query, series))
-    if not found:
-        raise UserError("Nothing to compute: name queries, kinds, sensors, types or nodes.", path=("input",))
-    return found
+            result.append(SelectedQuery(query, series))
+    if not result:
+        raise UserError("Nothing is selected: name queries, kinds, sensors, types or nodes.", path=("input",))
+    return result
 
 
-def _named(
+def _selected_names(
     request: JobRequest, definitions: Definitions, trees: Iterable[Tree]
 ) -> Mapping[SeriesKind, frozenset[str]]:
-    every = {
+    all_names = {
         SeriesKind.SENSOR: definitions.sensors,
         SeriesKind.TYPE: definitions.types,
         SeriesKind.NODE: definitions.nodes,
     }
-    nodes = set(_nodes(_known("nodes", request.nodes, _all_nodes(trees), "tree node"), request.scope, trees))
+    nodes = set(
+        _nodes(_check_names("nodes", request.nodes, _all_nodes(trees), "tree node"), request.scope, trees)
+    )
     below = (name for node in nodes for name in definitions.nodes.get(node, ()) if request.with_sensors)
-    named = {
-        SeriesKind.SENSOR: {*_known("sensors", request.sensors, every[SeriesKind.SENSOR], "sensor"), *below},
-        SeriesKind.TYPE: set(_known("types", request.types, every[SeriesKind.TYPE], "sensor type")),
+    names = {
+        SeriesKind.SENSOR: {
+            *_check_names("sensors", request.sensors, all_names[SeriesKind.SENSOR], "sensor"),
+            *below,
+        },
+        SeriesKind.TYPE: set(_check_names("types", request.types, all_names[SeriesKind.TYPE], "sensor type")),
         SeriesKind.NODE: nodes,
     }
     return {
-        kind: frozenset(every[kind]) if kind in request.kinds else frozenset(names)
-        for kind, names in named.items()
+        kind: frozenset(all_names[kind]) if kind in request.kinds else frozenset(names)
+        for kind, names in names.items()
     }
 
 
-def _known(field: str, names: Sequence[str], known: Iterable[str], what: str) -> Sequence[str]:
+def _check_names(field: str, names: Sequence[str], known: Iterable[str], what: str) -> Sequence[str]:
     unknown = sorted(set(names) - set(known))
     if unknown:
         raise NotFound(f"There is no {what} {unknown[0]!r}.", path=("input", field))
@@ -109,9 +121,9 @@ def _all_nodes(trees: Iterable[Tree]) -> set[str]:
     return {node for tree in trees for node in tree.by_id}
 
 
-def _nodes(named: Sequence[str], scope: Scope, trees: Iterable[Tree]) -> Iterator[str]:
+def _nodes(names: Sequence[str], scope: Scope, trees: Iterable[Tree]) -> Iterator[str]:
     for tree in trees:
-        for name in named:
+        for name in names:
             if name not in tree.by_id:
                 continue
             yield name

@@ -1,4 +1,4 @@
-"""Jobs as people see them: planned, asked for, paused, cancelled, watched. Computes nothing itself."""
+"""The jobs API: plan, create, pause, cancel and watch jobs. It computes nothing itself."""
 
 from __future__ import annotations
 
@@ -16,8 +16,8 @@ from backend.core.ports import RollupState, TimeSeriesStore
 from backend.core.tasks import TaskQueue
 from backend.core.tree import Tree
 from backend.core.windows import NS_PER_SECOND, WINDOWS, Window
-from backend.jobs.selection import Chosen, JobRequest, choose
-from backend.jobs.slicing import windows_in
+from backend.jobs.selection import JobRequest, SelectedQuery, select_queries
+from backend.jobs.slicing import count_windows
 from backend.rollups.definitions import Definitions
 
 SERIES_DAYS_PER_S: Final[Mapping[SeriesKind, float]] = {
@@ -25,21 +25,21 @@ SERIES_DAYS_PER_S: Final[Mapping[SeriesKind, float]] = {
     SeriesKind.TYPE: 20.0,
     SeriesKind.NODE: 2_000.0,
 }
-"""Days of series computed a second where no job of such windows ever ran: what an embedded store does."""
+"""Days of series computed per second, measured on an embedded store; used until a job with such windows has run."""
 
 MAX_JOBS: Final = 5_000
-"""In one request."""
+"""Maximum jobs of one request."""
 MAX_PAGE: Final = 1_000
-SHOWN: Final = 200
-"""Jobs that a subscription begins with, beside all that are active."""
-LEAST_SECONDS: Final = 1.0
+RECENT_JOBS: Final = 200
+"""Recent jobs that a subscription starts with, in addition to all active ones."""
+POLL_S: Final = 1.0
 _SKEW_NS: Final = 60 * NS_PER_SECOND
-"""How far the clocks of two machines may be apart."""
+"""Maximum difference between the clocks of two machines."""
 
 
 @dataclass(frozen=True, slots=True)
 class JobPlan:
-    """Jobs as they would be created. `measured` says whether `seconds` rests on jobs that ran before."""
+    """Jobs as they would be created. `measured` states whether `seconds` is based on earlier jobs."""
 
     jobs: Sequence[Job]
     windows: int
@@ -50,7 +50,7 @@ class JobPlan:
 
 
 class JobService:
-    """Raises `TransientError` where database or store cannot be reached."""
+    """Raises `TransientError` if database or store cannot be reached."""
 
     def __init__(
         self,
@@ -71,19 +71,21 @@ class JobService:
         self._queue = queue
 
     async def plan(self, request: JobRequest) -> JobPlan:
-        """What creating the jobs would create. Raises `NotFound` for a name that is not there, `UserError` for an interval in
-        which nothing is rolled up or a request without end."""
+        """Return the jobs that `create` would create.
+
+        Raise `NotFound` for an unknown name, `UserError` for an interval without roll-ups or for too many jobs.
+        """
         if request.start_ns is not None and request.end_ns is not None and request.start_ns >= request.end_ns:
             raise UserError("The interval ends before it begins.", path=("input", "from"))
-        chosen = choose(request, self._defs, self._trees)
-        if len(chosen) > MAX_JOBS:
+        selected = select_queries(request, self._defs, self._trees)
+        if len(selected) > MAX_JOBS:
             raise UserError(
-                f"That is {len(chosen)} jobs; {MAX_JOBS} are the most of one request: name fewer windows or nodes.",
+                f"The request needs {len(selected)} jobs, more than the limit of {MAX_JOBS}: name fewer windows or nodes.",
                 path=("input",),
             )
         spans = await self._spans(request)
         now, batch = self._clock.now_ns(), secrets.token_hex(8)
-        drafts = [self._draft(one, request, spans[one.query.window], batch, now) for one in chosen]
+        drafts = [self._draft(query, request, spans[query.query.window], batch, now) for query in selected]
         jobs = [job for job in drafts if job.windows]
         if not jobs:
             raise UserError(
@@ -98,37 +100,37 @@ class JobService:
         )
 
     async def create(self, request: JobRequest) -> JobPlan:
-        """As `plan`, and the jobs are kept: they begin within seconds."""
+        """Create the jobs of a plan; they start within seconds."""
         plan = await self.plan(request)
-        kept = await self._jobs.add(plan.jobs)
-        await self._soon()
-        return replace(plan, jobs=kept)
+        saved = await self._jobs.add(plan.jobs)
+        await self._request_run()
+        return replace(plan, jobs=saved)
 
     async def step(self, ids: Sequence[int], step: str) -> Sequence[Job]:
-        """Pause, resume, cancel or retry jobs, all or none. Raises `NotFound`, or `Conflict` for a job in another state."""
+        """Pause, resume, cancel or retry jobs, all or none. Raise `NotFound`, or `Conflict` for a job in another state."""
         for _ in range(5):
-            found = {job.id: job for job in await self._jobs.find(ids)}
-            missing = [one for one in ids if one not in found]
+            jobs = {job.id: job for job in await self._jobs.find(ids)}
+            missing = [job_id for job_id in ids if job_id not in jobs]
             if missing:
                 raise NotFound(f"There is no job {missing[0]}.", path=("id",))
             now = self._clock.now_ns()
-            after = [apply_step(found[one], step) for one in ids]
-            after = [replace(job, ended_ns=now) if job.state in ENDED else job for job in after]
-            kept = await self._jobs.save(after)
-            if len(kept) == len(after):
+            stepped = [apply_step(jobs[job_id], step) for job_id in ids]
+            stepped = [replace(job, ended_ns=now) if job.state in ENDED else job for job in stepped]
+            saved = await self._jobs.save(stepped)
+            if len(saved) == len(stepped):
                 if step in ("resume", "retry"):
-                    await self._soon()
-                return kept
-            ids = [one for one in ids if one not in {job.id for job in kept}]
+                    await self._request_run()
+                return saved
+            ids = [job_id for job_id in ids if job_id not in {job.id for job in saved}]
         raise Conflict("The job is changing; try again.", path=("id",))
 
     async def step_batch(self, batch: str, step: str) -> Sequence[Job]:
-        """The same for those jobs of a batch that are in states from which it can be taken."""
-        able = await self._jobs.in_states(tuple(TRANSITIONS[step]))
-        found = [job for job in able if job.batch == batch]
-        if not found:
+        """Do the same for those jobs of a batch whose state allows it."""
+        candidates = await self._jobs.in_states(tuple(TRANSITIONS[step]))
+        jobs = [job for job in candidates if job.batch == batch]
+        if not jobs:
             raise NotFound(f"No job of batch {batch!r} is in a state to {step}.", path=("batch",))
-        return await self.step([job.id for job in found], step)
+        return await self.step([job.id for job in jobs], step)
 
     async def find(self, job_id: int) -> Job | None:
         return next(iter(await self._jobs.find([job_id])), None)
@@ -139,61 +141,63 @@ class JobService:
     async def page(
         self, states: Sequence[JobState] | None, first: int, before_id: int | None
     ) -> tuple[int, Sequence[Job], bool]:
-        """How many match in all, a page of them, newest first, and whether more follow. Raises `UserError`."""
+        """Return the number of matches, one page of them, newest first, and whether more follow. Raise `UserError`."""
         if not 1 <= first <= MAX_PAGE:
             raise UserError(f"jobs(first: {first}): expected 1 to {MAX_PAGE}.")
-        found = await self._jobs.page(states, first + 1, before_id)
-        return await self._jobs.count(states), found[:first], len(found) > first
+        jobs = await self._jobs.page(states, first + 1, before_id)
+        return await self._jobs.count(states), jobs[:first], len(jobs) > first
 
     async def watch(self) -> AsyncGenerator[tuple[bool, Sequence[Job]], None]:
-        """(True, all active jobs and those that changed last), then (False, those that changed), at most once a second."""
+        """Yield (True, all active jobs and recent ones), then (False, changed jobs), at most once per second."""
         since = self._clock.now_ns() - _SKEW_NS
         active = {job.id: job for job in await self._jobs.in_states((*ACTIVE, JobState.PAUSED))}
-        known = {job.id: job for job in await self._jobs.changed(0, SHOWN)} | active
-        yield True, sorted(known.values(), key=lambda job: -job.id)
-        versions = {job.id: job.version for job in known.values()}
+        shown = {job.id: job for job in await self._jobs.changed(0, RECENT_JOBS)} | active
+        yield True, sorted(shown.values(), key=lambda job: -job.id)
+        versions = {job.id: job.version for job in shown.values()}
         while True:
-            await asyncio.sleep(LEAST_SECONDS)
+            await asyncio.sleep(POLL_S)
             now = self._clock.now_ns()
             try:
-                fresh = await self._jobs.changed(since, MAX_JOBS)
+                changed = await self._jobs.changed(since, MAX_JOBS)
             except TransientError:
                 continue
             since = now - _SKEW_NS
-            news = [job for job in fresh if versions.get(job.id) != job.version]
-            versions |= {job.id: job.version for job in news}
-            if news:
-                yield False, sorted(news, key=lambda job: -job.id)
+            new = [job for job in changed if versions.get(job.id) != job.version]
+            versions |= {job.id: job.version for job in new}
+            if new:
+                yield False, sorted(new, key=lambda job: -job.id)
 
-    async def _soon(self) -> None:
+    async def _request_run(self) -> None:
         try:
             await self._queue.request_run("run_job")
         except TransientError:
-            return  # the next start by the schedule finds them
+            return  # the next scheduled run finds them
 
     async def _spans(self, request: JobRequest) -> Mapping[Window, tuple[int, int]]:
-        """Which part of the interval can be computed again, by window; an empty one is (0, 0)."""
+        """Return the part of the interval that can be recomputed, by window; an empty one is (0, 0)."""
         first = await self._store.first_time() if request.start_ns is None else request.start_ns
-        kept = {length: await self._state.retained_from(length) or 0 for length in (None, *WINDOWS)}
-        found = {}
+        retained = {length: await self._state.retained_from(length) or 0 for length in (None, *WINDOWS)}
+        spans = {}
         for window in WINDOWS:
-            top = await self._state.watermark(window) or 0
-            end = top if request.end_ns is None else min(window.ceil(request.end_ns), top)
-            oldest = max(kept[window], kept[Window.S30])
+            watermark = await self._state.watermark(window) or 0
+            end = watermark if request.end_ns is None else min(window.ceil(request.end_ns), watermark)
+            oldest = max(retained[window], retained[Window.S30])
             start = end if first is None else max(window.floor(first), window.ceil(oldest))
-            found[window] = (start, end) if start < end else (0, 0)
-        return found
+            spans[window] = (start, end) if start < end else (0, 0)
+        return spans
 
-    def _draft(self, chosen: Chosen, request: JobRequest, span: tuple[int, int], batch: str, now: int) -> Job:
-        query = chosen.query
+    def _draft(
+        self, selected: SelectedQuery, request: JobRequest, span: tuple[int, int], batch: str, now: int
+    ) -> Job:
+        query = selected.query
         job = Job(
             id=0,
             batch=batch,
             cq_name=query.name,
             kind=query.kind,
             window=query.window,
-            series=chosen.series,
-            whole=chosen.whole,
+            series=selected.series,
+            whole=selected.whole,
             priority=request.priority,
             state=JobState.CREATED,
             interval_start_ns=span[0],
@@ -203,7 +207,7 @@ class JobService:
             created_ns=now,
             changed_ns=now,
         )
-        return replace(job, windows=windows_in(job, *span))
+        return replace(job, windows=count_windows(job, *span))
 
     async def _estimate(self, jobs: Sequence[Job]) -> tuple[float, bool]:
         speeds = await self._jobs.speeds()

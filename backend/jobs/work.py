@@ -1,4 +1,4 @@
-"""All services of work that is done beside answering, built once from the ports."""
+"""All services of background work, built once from the ports."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from backend.core.tasks import TaskLog, TaskQueue, TaskRecord
 from backend.core.tree import Tree
 from backend.core.windows import NS_PER_SECOND
 from backend.jobs.diagnostic import Diagnostic
-from backend.jobs.repair import Mending
+from backend.jobs.repair import QueryRepair
 from backend.jobs.service import JobService
 from backend.rollups.definitions import Definitions
 
@@ -22,7 +22,7 @@ LATE_S = 60.0
 
 @dataclass(frozen=True, slots=True)
 class TaskHealth:
-    """One periodic task: its seconds between two starts, and how its runs fared, None before the first."""
+    """One periodic task: the seconds between two starts, and the record of its runs, None before the first."""
 
     name: str
     period_s: float
@@ -31,7 +31,7 @@ class TaskHealth:
 
 
 class TaskService:
-    """How the periodic tasks fare, wherever they run. Raises `TransientError` where the database cannot be reached."""
+    """Health of the periodic tasks, in any process. Raises `TransientError` if the database cannot be reached."""
 
     def __init__(self, schedule: Mapping[str, float], log: TaskLog, clock: Clock) -> None:
         """`schedule` gives seconds between starts."""
@@ -43,24 +43,24 @@ class TaskService:
         return await self._log.records()
 
     async def all(self) -> Sequence[TaskHealth]:
-        """By name. A task is late that has not succeeded for five of its periods, and for a minute."""
+        """Return the tasks by name. A task is late if it has not succeeded for five of its periods, and for a minute."""
         records, now = await self._log.records(), self._clock.now_ns()
-        found = []
+        tasks = []
         for name, period in sorted(self._schedule.items()):
             record = records.get(name)
             limit = max(LATE_PERIODS * period, LATE_S) * NS_PER_SECOND
-            last = None if record is None else record.succeeded_ns
-            found.append(TaskHealth(name, period, record, last is None or now - last > limit))
-        return found
+            last_success = None if record is None else record.succeeded_ns
+            tasks.append(TaskHealth(name, period, record, last_success is None or now - last_success > limit))
+        return tasks
 
 
 @dataclass(frozen=True, slots=True)
 class Work:
-    """What the API asks for and looks after."""
+    """The services for background work that the API uses."""
 
     jobs: JobService
     diagnostic: Diagnostic
-    mending: Mending
+    repair: QueryRepair
     tasks: TaskService
 
     @classmethod
@@ -82,6 +82,6 @@ class Work:
         return cls(
             jobs=service,
             diagnostic=diagnostic,
-            mending=Mending(diagnostic, service, store, queue),
+            repair=QueryRepair(diagnostic, service, store, queue),
             tasks=TaskService(schedule, log, clock),
         )

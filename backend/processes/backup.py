@@ -23,7 +23,7 @@ from backend.core.ports import TimeSeriesStore
 from backend.core.windows import NS_PER_SECOND
 from backend.db.copying import dump
 from backend.formats.kinds import Format
-from backend.formats.manifest import Manifest, listed
+from backend.formats.manifest import Manifest, list_files
 from backend.formats.write import writer
 from backend.ingest.spool import SqliteSpool
 from backend.inventory.loader import FILES, load
@@ -87,7 +87,7 @@ async def make(kept: Kept, target: Path, tell: Say) -> None:
             await asyncio.to_thread(shutil.rmtree, part)
         part.mkdir(parents=True, mode=0o700)
         store, revision = await _copy(kept, part, tell)
-        files = await asyncio.to_thread(listed, part)
+        files = await asyncio.to_thread(list_files, part)
         made = datetime.now(UTC).isoformat(timespec="seconds")
         Manifest(made, version("seduce-dashboard"), store, revision, files).write(part)
         if target.suffix == ".tar":
@@ -111,7 +111,7 @@ async def _copy(kept: Kept, part: Path, tell: Say) -> tuple[str, str]:
             if not isinstance(path, Path):
                 raise PermanentError("a store in memory cannot be backed up")
             tell("Writes to the store wait; readings are taken meanwhile")
-            await stack.enter_async_context(embedded.standing_still())
+            await stack.enter_async_context(embedded.hold_writes())
         for name, spool in kept.spools.items():
             rows = await spool.copy_to(part / name)
             tell(f"{name}: {rows:,} readings on their way")

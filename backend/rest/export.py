@@ -16,7 +16,7 @@ import orjson
 
 from backend.core.asgi import Header, Receive, Scope, Send, send_json
 from backend.core.errors import TransientError, UserError
-from backend.formats.kinds import SORTS, Format
+from backend.formats.kinds import FORMAT_INFO, Format
 from backend.queries.export import ExportRefused, ExportRequest, ExportService
 from backend.queries.rollup_export import RollupExportService
 from backend.rest.export_address import ParsedExport, parse_export
@@ -125,7 +125,7 @@ class ExportEndpoint:
 
 async def _begin(send: Send, kind: Format, file: File) -> None:
     headers = [
-        (b"content-type", SORTS[kind].content_type.encode()),
+        (b"content-type", FORMAT_INFO[kind].content_type.encode()),
         (b"content-disposition", f'attachment; filename="{file.name}"'.encode()),
         (b"cache-control", b"no-store"),
     ]

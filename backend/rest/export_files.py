@@ -12,8 +12,8 @@ from typing import Protocol
 import numpy as np
 
 from backend.core.windows import NS_PER_SECOND
-from backend.formats.kinds import SORTS, Format
-from backend.formats.windows import COVERAGE, Layout, Rolled, windows_writer
+from backend.formats.kinds import FORMAT_INFO, Format
+from backend.formats.windows import COVERAGE, Layout, WindowSeries, windows_writer
 from backend.formats.write import writer
 from backend.queries.export import ExportPlan, ExportService
 from backend.queries.rollup_export import RollupExportPlan, RollupExportService
@@ -71,22 +71,22 @@ class WindowsFile:
         yield head + await asyncio.to_thread(self._writer.end)
 
 
-def _rolled(series: SeriesColumns, statistics: Sequence[str]) -> Rolled:
+def _rolled(series: SeriesColumns, statistics: Sequence[str]) -> WindowSeries:
     grid = series.grid
     assert grid is not None and grid.coverage is not None  # every selected series is rolled up
     columns = {name: getattr(grid, name) for name in statistics}
     # A window without readings has coverage 0, even if the expected number of readings is unknown.
     columns[COVERAGE] = np.where(grid.count > 0, grid.coverage, 0.0)
     if series.node is not None:
-        return Rolled("node", series.node, series.times, columns)
-    return Rolled("sensor", series.sensor or "", series.times, columns)
+        return WindowSeries("node", series.node, series.times, columns)
+    return WindowSeries("sensor", series.sensor or "", series.times, columns)
 
 
 def file_name(names: Sequence[str], window: str, start_ns: int, end_ns: int, kind: Format) -> str:
     """Return `seduce-<the only series>-<window>-<from>-<to>.<suffix>` in characters that every file system permits."""
     only = re.sub(r"[^A-Za-z0-9._-]+", "_", names[0])[:80].strip("._-") if len(names) == 1 else ""
     parts = ["seduce", only, window, _stamp(start_ns), _stamp(end_ns)]
-    return "-".join(part for part in parts if part) + SORTS[kind].suffix
+    return "-".join(part for part in parts if part) + FORMAT_INFO[kind].suffix
 
 
 def _stamp(time_ns: int) -> str:

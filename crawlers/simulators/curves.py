@@ -1,7 +1,7 @@
-"""Which curve of the simulated data centre a sensor of the description shows.
+"""Assigns a curve of the simulated data centre to each sensor of the site description.
 
-Rules go by method, place, unit and the words of the sensor's name and info, first match wins. What no rule knows gets
-a plausible wandering value of its unit, so that any description can be simulated.
+Rules use the method, place, unit and the words of the name and info of a sensor; the first match wins. A sensor without a match
+gets a plausible random walk in its unit, so that any description can be simulated.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ Curve: TypeAlias = Callable[[Day], Float64]
 
 @dataclass(frozen=True, slots=True)
 class Shape:
-    """A sensor's curve and how much it trembles around it: by `noise` in its unit, or by `share` of its value."""
+    """The curve of a sensor and its noise: `noise` in its unit, plus `share` of its value."""
 
     curve: Curve
     noise: float = 0.0
@@ -37,18 +37,19 @@ class Shape:
 
 @dataclass(frozen=True, slots=True)
 class Context:
-    """`near` are the servers (rows of `Day.warmth`) whose air a temperature probe feels."""
+    """`near` are the servers (rows of `Day.warmth`) that warm a temperature probe."""
 
     seed: int
     weather: Weather
     near: Sequence[int] = ()
 
 
-def shape(sensor: Sensor, context: Context) -> Shape:
+def shape_of(sensor: Sensor, context: Context) -> Shape:
+    """Return the shape of the first rule that matches the sensor."""
     words = f"{sensor.name} {sensor.info} {' '.join(sensor.tags)}".lower()
     for rule in (_outside, _probe, _battery, _panels, _sky, _cooler, _meter):
-        if found := rule(sensor, words, context):
-            return found
+        if shape := rule(sensor, words, context):
+            return shape
     return _wandering(sensor, context)
 
 
@@ -56,9 +57,9 @@ def _has(words: str, *any_of: str) -> bool:
     return any(re.search(rf"(?<![a-z]){word}", words) for word in any_of)
 
 
-def _own(sensor: Sensor, context: Context, what: str) -> float:
-    """A number in [-1, 1] of this sensor alone: no two probes agree."""
-    return 2.0 * fraction(context.seed, f"{what}/{sensor.name}") - 1.0
+def _individual(sensor: Sensor, context: Context, purpose: str) -> float:
+    """Return a number in [-1, 1] that is different for each sensor."""
+    return 2.0 * fraction(context.seed, f"{purpose}/{sensor.name}") - 1.0
 
 
 def _outside(sensor: Sensor, words: str, context: Context) -> Shape | None:
@@ -66,27 +67,27 @@ def _outside(sensor: Sensor, words: str, context: Context) -> Shape | None:
         f"{words} {sensor.location}", "outside", "outdoor", "weather"
     ):
         return None
-    apart = 0.4 * _own(sensor, context, "outside")
-    return Shape(lambda day: day.outside + apart, 0.05)
+    offset = 0.4 * _individual(sensor, context, "outside")
+    return Shape(lambda day: day.outside + offset, 0.05)
 
 
 def _probe(sensor: Sensor, words: str, context: Context) -> Shape | None:
-    """Front: what the cooler supplies, warmer near the top. Back: warmer with the load of the servers it stands behind."""
+    """Front: the air of the cooler, warmer near the top. Back: warmer with the load of the servers in front of the probe."""
     if unit_symbol(sensor.unit) != "°C" or not isinstance(sensor.source, PushSource):
         return None
-    apart = _own(sensor, context, "probe")
+    offset = _individual(sensor, context, "probe")
     height = (sensor.source.position or 20) / 42.0
-    swing, period, start = 0.35, 840.0 + 60 * apart, phases(context.seed, sensor.source.rack or "room")
+    swing, period, start = 0.35, 840.0 + 60 * offset, phases(context.seed, sensor.source.rack or "room")
 
     def front(day: Day) -> Float64:
         cycle = swing * np.sin(2 * math.pi * day.t_s / period + start)
-        return 20.3 + 2.2 * height + 0.7 * apart + cycle + 1.1 * day.fans + 0.02 * (day.outside - 12.0)
+        return 20.3 + 2.2 * height + 0.7 * offset + cycle + 1.1 * day.fans + 0.02 * (day.outside - 12.0)
 
     near = list(context.near)
     if sensor.source.side == "front":
         return Shape(front, 0.04)
     if sensor.source.side == "back" and near:
-        return Shape(lambda day: front(day) + 5.2 + 0.8 * apart + 11.5 * day.warmth[near].mean(axis=0), 0.05)
+        return Shape(lambda day: front(day) + 5.2 + 0.8 * offset + 11.5 * day.warmth[near].mean(axis=0), 0.05)
     return Shape(lambda day: front(day) + 1.8 + 3.0 * day.fans, 0.04)
 
 
@@ -108,7 +109,7 @@ def _battery(sensor: Sensor, words: str, context: Context) -> Shape | None:
 
 
 def _panels(sensor: Sensor, words: str, context: Context) -> Shape | None:
-    """A network of panels has two strings; each has a current and a voltage of its own."""
+    """A network of panels has two strings, each with its own current and voltage."""
     if not _has(words, "net(work)?[0-9]", "sol[0-9]", "solar", "panel", "string", "pv"):
         return None
     unit = unit_symbol(sensor.unit)
@@ -150,7 +151,7 @@ def _inlet(day: Day) -> Float64:
 
 
 def _cooler(sensor: Sensor, words: str, context: Context) -> Shape | None:
-    """The in-row cooler: it moves the servers' heat from the air into chilled water."""
+    """The in-row cooler, which moves the heat of the servers from the air into chilled water."""
     if not _has(words, "inrow", "in-row"):
         return None
     unit = unit_symbol(sensor.unit)
@@ -192,11 +193,11 @@ def _cooler_temperature(words: str) -> Shape:
 
 
 def _meter(sensor: Sensor, words: str, context: Context) -> Shape | None:
-    """Meters of what is not a server's plug."""
+    """Power meters other than the outlets of servers."""
     if unit_symbol(sensor.unit) not in ("W", "kW"):
         return None
     scale = 0.001 if unit_symbol(sensor.unit) == "kW" else 1.0
-    own = 1.0 + 0.15 * _own(sensor, context, "meter")
+    own = 1.0 + 0.15 * _individual(sensor, context, "meter")
     start = phases(context.seed, sensor.name)
     if _has(words, "server", "racks", "feed"):
         return Shape(lambda day: day.it * 1.012 * scale, 6.0 * scale)
@@ -218,7 +219,7 @@ def _meter(sensor: Sensor, words: str, context: Context) -> Shape | None:
 
 
 def _office(day: Day) -> Float64:
-    """How much of the staff is in, 0 to 1."""
+    """Return the share of the staff that is present, 0 to 1."""
     hour = np.mod(day.t_s / 3_600.0 + 1.0, 24.0)
     weekday = (day.number + 4) % 7
     busy = 0.12 if weekday in (0, 6) else 1.0
@@ -246,5 +247,5 @@ _TYPICAL: Final = {
 def _wandering(sensor: Sensor, context: Context) -> Shape:
     middle, width = _TYPICAL.get(unit_symbol(sensor.unit), (50.0, 20.0))
     seed = seed_of(context.seed, f"wander/{sensor.name}")
-    moved = middle + 0.3 * width * _own(sensor, context, "typical")
+    moved = middle + 0.3 * width * _individual(sensor, context, "typical")
     return Shape(lambda day: moved + 0.7 * width * smooth(seed, day.t_s, 2_400.0), 0.02 * width)

@@ -1,4 +1,4 @@
-"""One UTC day of the data centre on a grid of one minute: everything that moves more slowly than a server's load."""
+"""One UTC day of the simulated data centre on a grid of one minute: all curves that change more slowly than the load."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from crawlers.simulators.weather import DAY_S, Weather
 
 STEP_S: Final = 60.0
 POINTS: Final = 1441  # both midnights
-LAG: Final = 40  # minutes of load that a temperature remembers
+LAG: Final = 40  # minutes of past load that affect a temperature
 BATTERY_WH: Final = 24_000.0
 PANEL_W: Final = 1_700.0  # of one network of panels, at 1,000 W/m2
 
@@ -29,7 +29,7 @@ class Day:
     t_s: Float64
     sun: Float64
     outside: Float64
-    warmth: Float64  # (servers, POINTS): utilisation as the air behind a server feels it
+    warmth: Float64  # (servers, POINTS): smoothed utilisation, which warms the air behind a server
     it: Float64
     heat: Float64
     fans: Float64  # fan speed of the cooler, 0 to 1
@@ -40,7 +40,7 @@ class Day:
 
 
 class Days:
-    """Makes days, and keeps the last few."""
+    """Computes days and caches the last few."""
 
     def __init__(self, seed: int, load: ServerLoad, other_it_w: float) -> None:
         self.weather = Weather(seed)
@@ -53,14 +53,16 @@ class Days:
     def _day(self, number: int) -> Day:
         t_s = _grid(number, 0)
         early = _grid(number, -LAG)
-        every = np.arange(len(self._load.names), dtype=np.int64)
-        level = self._load.utilisation(every, early)
+        servers = np.arange(len(self._load.names), dtype=np.int64)
+        level = self._load.utilisation(servers, early)
         total = (level * self._load.span[:, None] + self._load.idle[:, None]).sum(axis=0) + self._other_it_w
         sun, outside = self.weather.irradiance(t_s), self.weather.outside(t_s)
         heat = lagged(total, LAG, 9.0)
-        most = float((self._load.idle + self._load.span).sum()) + self._other_it_w
-        fans = 0.32 + 0.62 * heat / max(most, 1.0)
-        better = np.clip(5.4 - 0.09 * (outside - 10.0), 2.3, 6.2)  # watts moved per watt, fewer on a hot day
+        max_w = float((self._load.idle + self._load.span).sum()) + self._other_it_w
+        fans = 0.32 + 0.62 * heat / max(max_w, 1.0)
+        efficiency = np.clip(
+            5.4 - 0.09 * (outside - 10.0), 2.3, 6.2
+        )  # watts of heat moved per watt, lower on a hot day
         charge, battery = self._battery(number, sun)
         return Day(
             number=number,
@@ -71,26 +73,26 @@ class Days:
             it=total[LAG:],
             heat=heat,
             fans=fans,
-            chiller=180.0 + heat / better,
+            chiller=180.0 + heat / efficiency,
             charge=charge,
             battery=battery,
             energy=self._energy_before(number) + _running_wh(sun * PANEL_W / 1_000.0),
         )
 
     def _battery(self, number: int, sun: Float64) -> tuple[Float64, Float64]:
-        """Charged by the sun, emptied in the evening and before dawn, idle at midnight so that days join smoothly."""
-        bright = float(sun.mean()) / 250.0
-        taken = 0.10 + 0.26 * min(1.0, bright)
-        given = taken + self._rest(number) - self._rest(number + 1)
+        """Return the charge and the power of the battery. It is idle at midnight, so that days join smoothly."""
+        brightness = float(sun.mean()) / 250.0
+        charged = 0.10 + 0.26 * min(1.0, brightness)
+        discharged = charged + self._rest(number) - self._rest(number + 1)
         share = np.linspace(0.0, 1.0, POINTS)
         night = np.clip(1.0 - sun / 150.0, 0.0, 1.0) * np.sin(math.pi * share) ** 2
         filling, emptying = _normal(sun), _normal(night)
-        flow = given * emptying - taken * filling  # share of the capacity a second
-        gone = np.concatenate(([0.0], np.cumsum((flow[1:] + flow[:-1]) * 0.5 * STEP_S)))
-        return self._rest(number) - gone, flow * BATTERY_WH * 3600.0
+        flow = discharged * emptying - charged * filling  # share of the capacity per second
+        used = np.concatenate(([0.0], np.cumsum((flow[1:] + flow[:-1]) * 0.5 * STEP_S)))
+        return self._rest(number) - used, flow * BATTERY_WH * 3600.0
 
     def _rest(self, number: int) -> float:
-        """State of charge at the midnight a day begins with."""
+        """Return the state of charge at the start of a day."""
         return 0.52 + 0.05 * fraction(self._seed, f"rest/{number}")
 
     def _energy(self, number: int) -> float:
@@ -98,14 +100,14 @@ class Days:
         return float(_running_wh(self.weather.irradiance(t_s) * PANEL_W / 1_000.0)[-1])
 
     def _energy_before(self, number: int) -> float:
-        """Wh since 1 January, the counter's last reset."""
+        """Return the Wh since 1 January, when the counter is reset."""
         date = np.datetime64(number, "D")
         first = int(date.astype("datetime64[Y]").astype("datetime64[D]").astype(np.int64))
         return math.fsum(self._energy_of_day(day) for day in range(first, number))
 
 
 def _grid(number: int, first: int) -> Float64:
-    """Seconds since the epoch of the minutes of a day, from minute `first` to the next midnight."""
+    """Return the minutes of a day in seconds since the epoch, from minute `first` to the next midnight."""
     return number * DAY_S + STEP_S * np.arange(first, POINTS, dtype=np.float64)
 
 
@@ -114,6 +116,6 @@ def _running_wh(watts: Float64) -> Float64:
 
 
 def _normal(curve: Float64) -> Float64:
-    """The curve scaled so that its integral over the day, in seconds, is 1."""
+    """Return the curve scaled to an integral of 1 over the day, in seconds."""
     area = float(((curve[1:] + curve[:-1]) * 0.5 * STEP_S).sum())
     return curve / area if area > 0 else curve

@@ -1,4 +1,4 @@
-"""What a device can say of a physical value: whole watts, tenths of a degree, 32-bit floats."""
+"""The precision and range of each device: whole watts, tenths of a degree, 32-bit floats."""
 
 from __future__ import annotations
 
@@ -22,9 +22,9 @@ _LIMITS: Final = {
 
 @dataclass(frozen=True, slots=True)
 class Encoding:
-    """A device's raw number is the physical value / multiply_by * divide_by, made to fit.
+    """The raw number of a device is the physical value / multiply_by * divide_by, rounded and clipped.
 
-    `steps`: raw numbers are multiples of 1/steps, one rounding after the other; `single`: they are 32-bit floats.
+    Raw numbers are rounded to multiples of 1/step for each of `steps` in turn. With `single` they are 32-bit floats.
     """
 
     steps: tuple[float, ...] = ()
@@ -35,7 +35,7 @@ class Encoding:
     divide_by: float = 1.0
 
     def raw(self, physical: Float64) -> Float64:
-        """The device's numbers; may change `physical` in place."""
+        """Return the raw numbers of physical values. May change `physical` in place."""
         out = physical
         if self.multiply_by != 1.0 or self.divide_by != 1.0:
             out = out / self.multiply_by * self.divide_by
@@ -52,7 +52,7 @@ class Encoding:
         return out
 
     def value(self, raw: Float64) -> Float64:
-        """What a crawler makes of raw numbers, by the same arithmetic."""
+        """Return the values that a crawler computes from raw numbers, with the same arithmetic."""
         if self.multiply_by == 1.0 and self.divide_by == 1.0:
             return raw
         return raw * self.multiply_by / self.divide_by
@@ -60,11 +60,12 @@ class Encoding:
 
 WHOLE: Final = Encoding(steps=(1.0,), low=0.0, high=2.0**31 - 1)
 PROBE: Final = Encoding(steps=(16.0, 100.0), low=-55.0, high=125.0)
-"""A DS18B20 measures sixteenths of a degree and the card prints hundredths."""
+"""A DS18B20 measures sixteenths of a degree, and the card prints hundredths."""
 TENTHS: Final = Encoding(steps=(10.0,))
 
 
 def encoding_of(sensor: Sensor) -> Encoding:
+    """Return the encoding of the device that has the sensor."""
     match sensor.source:
         case SnmpSource():
             return TENTHS if prints_text(sensor) else WHOLE
@@ -82,5 +83,5 @@ def encoding_of(sensor: Sensor) -> Encoding:
 
 
 def prints_text(sensor: Sensor) -> bool:
-    """SNMP agents of coolers print numbers that are not whole as strings; power strips answer with integers."""
+    """Return whether the agent answers with a string. Coolers do, for numbers that are not whole; power strips do not."""
     return isinstance(sensor.source, SnmpSource) and unit_symbol(sensor.unit) != "W"

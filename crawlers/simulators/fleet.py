@@ -1,4 +1,4 @@
-"""All devices of a description, simulated on the addresses it gives them."""
+"""Simulates all devices of a site description, at the addresses that it contains."""
 
 from __future__ import annotations
 
@@ -32,25 +32,24 @@ from backend.inventory.model import (
 from crawlers import modbus, registers, socomec
 from crawlers.device import device_name
 from crawlers.simulators import flukso_server, modbus_server, snmp_agent
-from crawlers.simulators.arduino_posters import Card
+from crawlers.simulators.arduino_cards import Card
 from crawlers.simulators.encoding import encoding_of, prints_text
-from crawlers.simulators.fault_schedule import Condition, Conditions, Spell
-from crawlers.simulators.faults import cards
+from crawlers.simulators.fault_schedule import Condition, Conditions, ScheduledFault
+from crawlers.simulators.faults import probes_by_card
 from crawlers.simulators.model import DataCentreModel
 from crawlers.snmp_plan import parse_oid
 from crawlers.snmp_rates import UPTIME
 
 log = logging.getLogger(__name__)
 
-LAST_MINUTE = np.arange(-60, 1, dtype=np.int64)
+LAST_MINUTE_S = np.arange(-60, 1, dtype=np.int64)
 
 
 class SimulatedFleet:
-    """SNMP agents, Modbus and Flukso servers and Arduino cards. An async context manager; or `start_in_thread()`.
+    """SNMP agents, Modbus and Flukso servers and Arduino cards. Use it as an async context manager or call `start_in_thread`.
 
-    Values are those of the model at the last multiple of each sensor's period, so what is read live continues the
-    history that was made of the same model. Raises `PermanentError` where the description names an address that is
-    not on loopback.
+    Values are those of the model at the last multiple of each sensor's period, so live readings continue a history of the same
+    model. Raises `PermanentError` if the description contains an address outside of loopback.
     """
 
     def __init__(
@@ -59,11 +58,11 @@ class SimulatedFleet:
         model: DataCentreModel,
         temperature_url: str | None = None,
         clock: Clock | None = None,
-        spells: Iterable[Spell] = (),
+        schedule: Iterable[ScheduledFault] = (),
     ) -> None:
-        """`temperature_url`: where cards push, such as `http://127.0.0.1:8081/temperature/list`; None: they do not.
+        """`temperature_url` is the URL that cards push to, such as `http://127.0.0.1:8081/temperature/list`. None disables them.
 
-        `spells`: what is to befall the devices; raises `UserError` where one names none of them.
+        `schedule` holds the faults to inject. Raises `UserError` if one of them matches no device.
         """
         _refuse_all_but_loopback(inventory)
         self._inventory = inventory
@@ -73,40 +72,40 @@ class SimulatedFleet:
         self._open = contextlib.AsyncExitStack()
         self._thread: threading.Thread | None = None
         self._stop: tuple[asyncio.AbstractEventLoop, asyncio.Event] | None = None
-        self.conditions = Conditions(self._clock, spells, model.seed)
+        self.conditions = Conditions(self._clock, schedule, model.seed)
         self.cards = [
-            Card(name, probes, model, self._clock, self.conditions.of(name))
-            for name, probes in cards(inventory).items()
+            Card(name, probes, model, self._clock, self.conditions.get(name))
+            for name, probes in probes_by_card(inventory).items()
         ]
         for sensor in inventory.sensors.values():
             if not isinstance(sensor.source, PushSource):
                 self._condition(sensor.method, sensor.source.ip, sensor.source.port)
-        self.conditions.refuse_idle()
+        self.conditions.check_all_match()
 
     def tick(self, sensor: str) -> int:
-        """The time whose value a sensor shows now, ns."""
+        """Return the time, in ns, of the value that a sensor shows now."""
         period = self._model.period_ns(sensor)
         return self._clock.now_ns() // period * period
 
     def _condition(self, method: str, ip: str, port: int) -> Condition:
-        """That of whatever listens at an address, by the name its crawler gives it and by what its sensors' parents are."""
+        """Return the condition of the device at an address, by its name in the crawler and by the parents of its sensors."""
         parents = {
             s.parent
             for s in self._inventory.sensors.values()
             if not isinstance(s.source, PushSource) and (s.source.ip, s.source.port) == (ip, port)
         }
         method = "modbus" if method == "socomec" else method
-        return self.conditions.of(device_name(method, ip, port, ()), sorted(filter(None, parents)))
+        return self.conditions.get(device_name(method, ip, port, ()), sorted(filter(None, parents)))
 
     def _raw(self, names: Sequence[str]) -> Mapping[str, float]:
         by_tick: dict[int, list[str]] = {}
         for name in names:
             by_tick.setdefault(self.tick(name), []).append(name)
-        found: dict[str, float] = {}
+        values: dict[str, float] = {}
         for tick, group in by_tick.items():
             column = self._model.raw(group, np.array([tick], np.int64))[:, 0]
-            found |= dict(zip(group, column.tolist(), strict=True))
-        return found
+            values |= dict(zip(group, column.tolist(), strict=True))
+        return values
 
     async def __aenter__(self) -> Self:
         try:
@@ -132,15 +131,15 @@ class SimulatedFleet:
                 table[parse_oid(source.full_oid)] = sensor.name
         for (ip, port, community), table in agents.items():
             condition = self._condition("snmp", ip, port)
-            shown = _Table(self, table, condition)
-            agent = snmp_agent.SnmpAgent(shown, community, says=condition.says)
+            agent_table = _AgentTable(self, table, condition)
+            agent = snmp_agent.SnmpAgent(agent_table, community, filter_packet=condition.filter_packet)
             transport = await snmp_agent.serve(agent, ip, port)
             self._open.callback(transport.close)
 
     async def _start_modbus(self) -> None:
         for (ip, port), units in _modbus_units(self._inventory).items():
             condition = self._condition("modbus", ip, port)
-            values = functools.partial(self._said, condition)
+            values = functools.partial(self._reported_values, condition)
             server = await modbus_server.serve(units, values, ip, port, condition)
             self._open.push_async_callback(_shutdown, server)
 
@@ -152,30 +151,30 @@ class SimulatedFleet:
         for (ip, port), sensors in meters.items():
             condition = self._condition("flukso", ip, port)
             minute = functools.partial(self._minute, condition)
-            server = flukso_server.FluksoServer(sensors, minute, condition.says)
+            server = flukso_server.FluksoServer(sensors, minute, condition.filter_packet)
             await server.start(ip, port)
             self._open.push_async_callback(server.stop)
 
-    def _said(self, condition: Condition, names: Sequence[str]) -> Mapping[str, float]:
-        """Raw numbers as a device in this condition has them."""
+    def _reported_values(self, condition: Condition, names: Sequence[str]) -> Mapping[str, float]:
+        """Return the raw numbers that a device in this condition reports."""
         raw = self._raw(names)
-        if condition.trouble is None:
+        if condition.fault is None:
             return raw
-        held = {name: encoding_of(self._inventory.sensors[name]) for name in names}
+        encodings = {name: encoding_of(self._inventory.sensors[name]) for name in names}
         return {
-            name: min(max(condition.number(value), held[name].low), held[name].high)
+            name: min(max(condition.distort(value), encodings[name].low), encodings[name].high)
             for name, value in raw.items()
         }
 
     def _minute(self, condition: Condition, name: str) -> object:
-        """The last minute; the second that is not over yet has no mean and reads `nan`."""
-        if condition.is_wrong:
+        """Return the points of the last minute. The current second is not over and reads `nan`."""
+        if condition.has_wrong_type:
             return {"status": "starting"}
-        seconds = self._clock.now_ns() // NS_PER_SECOND + LAST_MINUTE
+        seconds = self._clock.now_ns() // NS_PER_SECOND + LAST_MINUTE_S
         watts = self._model.value([name], seconds * NS_PER_SECOND)[0]
-        times = seconds + int(condition.ahead_s)
+        times = seconds + int(condition.clock_offset_s)
         points: list[tuple[int, float | str]] = [
-            (time, condition.number(value))
+            (time, condition.distort(value))
             for time, value in zip(times.tolist(), watts.tolist(), strict=True)
         ]
         points[-1] = (points[-1][0], "nan")
@@ -195,7 +194,7 @@ class SimulatedFleet:
             await asyncio.Event().wait()
 
     def start_in_thread(self) -> None:
-        """Serve from a thread with an event loop of its own. Returns when all listen; raises what kept them from it."""
+        """Serve from a thread with its own event loop. Returns when all devices listen; raises the error of a failed start."""
         ready: Any = threading.Event()
         failure: list[BaseException] = []
 
@@ -219,7 +218,7 @@ class SimulatedFleet:
             raise failure[0]
 
     def stop(self) -> None:
-        """End the thread; harmless where there is none."""
+        """End the thread, if there is one."""
         if self._thread is None or self._stop is None:
             return
         loop, event = self._stop
@@ -229,8 +228,8 @@ class SimulatedFleet:
         self._thread = None
 
 
-class _Table:
-    """An agent's OIDs with the values of the moment; made once a tick. sysUpTime is there as on any agent."""
+class _AgentTable:
+    """The OIDs of an agent with their current values, computed once per tick. Like every agent it has sysUpTime."""
 
     def __init__(
         self, fleet: SimulatedFleet, sensors: Mapping[snmp_agent.Oid, str], condition: Condition
@@ -244,34 +243,34 @@ class _Table:
         self._booted_ns = condition.booted_ns
         self._of_period = {fleet._model.period_ns(name): name for name in sensors.values()}
         self._state: tuple[object, ...] = ()
-        self._made: snmp_agent.Table = {}
+        self._table: snmp_agent.Table = {}
 
     def __call__(self) -> snmp_agent.Table:
         ticks = tuple(self._fleet.tick(name) for name in self._of_period.values())
-        state = (*ticks, self._condition.trouble)
+        state = (*ticks, self._condition.fault)
         if state != self._state:
-            before, self._state = self._state, state
-            self._made = self._make(ticks != before[:-1])
-        return self._made
+            previous, self._state = self._state, state
+            self._table = self._make_table(ticks != previous[:-1])
+        return self._table
 
-    def _make(self, ticked: bool) -> snmp_agent.Table:
-        said = self._fleet._said(self._condition, list(self._sensors.values()))
-        self._count(said, ticked)
+    def _make_table(self, is_new_tick: bool) -> snmp_agent.Table:
+        values = self._fleet._reported_values(self._condition, list(self._sensors.values()))
+        self._update_counters(values, is_new_tick)
         up_ns = self._fleet._clock.now_ns() - self._booted_ns
-        made: dict[snmp_agent.Oid, int | str] = {UPTIME: snmp_agent.TimeTicks(up_ns // 10**7)}
-        return made | {oid: self._shown(name, said[name]) for oid, name in self._sensors.items()}
+        table: dict[snmp_agent.Oid, int | str] = {UPTIME: snmp_agent.TimeTicks(up_ns // 10**7)}
+        return table | {oid: self._agent_value(name, values[name]) for oid, name in self._sensors.items()}
 
-    def _count(self, said: Mapping[str, float], ticked: bool) -> None:
-        """Counters grow by what is so for each of their periods, and begin anew with the device."""
+    def _update_counters(self, values: Mapping[str, float], is_new_tick: bool) -> None:
+        """Add the current rate to the counters at each tick, and reset them after a restart of the device."""
         if (booted := self._condition.booted_ns) != self._booted_ns:
             self._booted_ns = booted
             self._counters = dict.fromkeys(self._counters, 0.0)
-        if ticked:
+        if is_new_tick:
             for name in self._counters:
-                self._counters[name] += said[name] * self._fleet._model.period_ns(name) / NS_PER_SECOND
+                self._counters[name] += values[name] * self._fleet._model.period_ns(name) / NS_PER_SECOND
 
-    def _shown(self, name: str, value: float) -> int | str:
-        if self._condition.is_wrong:
+    def _agent_value(self, name: str, value: float) -> int | str:
+        if self._condition.has_wrong_type:
             return "n/a"
         if name in self._counters:
             return snmp_agent.Counter32(int(self._counters[name]) % 2**32)
@@ -283,28 +282,30 @@ def _is_rate(sensor: Sensor) -> bool:
 
 
 def _modbus_units(inventory: Inventory) -> Mapping[tuple[str, int], list[modbus_server.Unit]]:
-    """Per server its units: sensors' fields, and the registers that commands write and read."""
+    """Return the units of each server: the fields of sensors, and the registers that commands read and write."""
     fields: dict[tuple[str, int], dict[int, list[modbus.Field]]] = {}
-    plain: dict[tuple[str, int], dict[int, dict[int, int]]] = {}
+    command_words: dict[tuple[str, int], dict[int, dict[int, int]]] = {}
     for sensor in inventory.sensors.values():
         source = sensor.source
         if isinstance(source, ModbusSource | SocomecSource):
             field = modbus.field_of(sensor) if isinstance(source, ModbusSource) else socomec.field_of(sensor)
             fields.setdefault((source.ip, source.port), {}).setdefault(field.unit_id, []).append(field)
     for target in inventory.commands:
-        words = plain.setdefault((target.ip, target.port), {}).setdefault(target.unit_id, {})
+        words = command_words.setdefault((target.ip, target.port), {}).setdefault(target.unit_id, {})
         for action in target.actions:
             words.setdefault(action.register, 0)
-        for shown in target.properties:
-            first = next(iter(shown.values.values()), 0.0)
-            state = registers.encode(first, shown.type, shown.byteorder, shown.wordorder)
-            words |= {shown.register + i: word for i, word in enumerate(state)}
+        for described in target.properties:
+            first = next(iter(described.values.values()), 0.0)
+            state = registers.encode(first, described.type, described.byteorder, described.wordorder)
+            words |= {described.register + i: word for i, word in enumerate(state)}
     servers: dict[tuple[str, int], list[modbus_server.Unit]] = {}
-    for at in fields.keys() | plain.keys():
-        mine, words_of = fields.get(at, {}), plain.get(at, {})
-        for unit in sorted(mine.keys() | words_of.keys()):
-            served = modbus_server.Unit(unit, tuple(mine.get(unit, ())), words_of.get(unit, {}))
-            servers.setdefault(at, []).append(served)
+    for address in fields.keys() | command_words.keys():
+        unit_fields, unit_words = fields.get(address, {}), command_words.get(address, {})
+        for unit_id in sorted(unit_fields.keys() | unit_words.keys()):
+            unit = modbus_server.Unit(
+                unit_id, tuple(unit_fields.get(unit_id, ())), unit_words.get(unit_id, {})
+            )
+            servers.setdefault(address, []).append(unit)
     return servers
 
 
@@ -318,11 +319,13 @@ def _refuse_all_but_loopback(inventory: Inventory) -> None:
             continue
         if not _is_loopback(sensor.source.ip):
             raise PermanentError(
-                f"{sensor.name}: {sensor.source.ip} is not a loopback address; it is not simulated"
+                f"{sensor.name}: {sensor.source.ip} is not a loopback address and cannot be simulated"
             )
     for target in inventory.commands:
         if not _is_loopback(target.ip):
-            raise PermanentError(f"{target.id}: {target.ip} is not a loopback address; it is not simulated")
+            raise PermanentError(
+                f"{target.id}: {target.ip} is not a loopback address and cannot be simulated"
+            )
 
 
 def _is_loopback(ip: str) -> bool:

@@ -1,4 +1,4 @@
-"""What servers draw: jobs that start and stop, more of them by day than by night."""
+"""The power of simulated servers: jobs start and stop, with more of them by day than by night."""
 
 from __future__ import annotations
 
@@ -15,9 +15,9 @@ SLOTS_S = (1_200, 1_800, 2_700, 3_600, 5_400)
 
 
 class ServerLoad:
-    """n servers. Each divides time into slots of its own length, and each slot holds a job or none.
+    """The load of n servers. Each one divides time into slots of its own length, with one job or none per slot.
 
-    `idle` and `span` are watts: a server draws idle + span * utilisation. Both plugs of a server together draw that.
+    `idle` and `span` are in watts: a server draws idle + span * utilisation, through all of its plugs together.
     """
 
     def __init__(self, seed: int, names: Sequence[str]) -> None:
@@ -32,7 +32,7 @@ class ServerLoad:
         self.span = 115.0 + 35.0 * span
 
     def _demand(self, t_s: Float64) -> Float64:
-        """How likely a slot holds a job, 0 to 1: working hours, quieter week-ends, campaigns of some days."""
+        """Return the probability of a job, 0 to 1. It depends on the hour, the weekday and campaigns of some days."""
         hour = np.mod(t_s / 3600.0 + 1.0, 24.0)
         bump = np.exp(-0.5 * ((hour - 14.5) / 4.2) ** 2)
         weekday = np.mod(np.floor(t_s / 86_400.0) + 4, 7)  # the epoch was a Thursday; 0 is Sunday
@@ -41,7 +41,7 @@ class ServerLoad:
         return np.clip((0.30 + 0.48 * bump * week) * (1.0 + 0.28 * campaign), 0.05, 0.95)
 
     def _jobs(self, servers: Int64, slots: Int64) -> Float64:
-        """Utilisation the slots (n, k) of servers (n,) bring, 0 to 1."""
+        """Return the utilisation (n, k) in the slots (n, k) of servers (n,), 0 to 1."""
         seed = self._seeds[servers][:, None]
         middle = (slots.astype(np.float64) + 0.5) * self._slot[servers][:, None] - self._offset[servers][
             :, None
@@ -50,7 +50,7 @@ class ServerLoad:
         return np.where(busy, 0.35 + 0.65 * uniform(seed, slots * 2 + 1), 0.03)
 
     def utilisation(self, servers: Int64, t_s: Float64) -> Float64:
-        """(n,) indices of servers and (m,) seconds give (n, m) in 0 to 1. Jobs take some seconds to start and stop."""
+        """Return (n, m) utilisations, 0 to 1, for (n,) server indices and (m,) seconds. Jobs start and stop within seconds."""
         if not len(servers) or not len(t_s):
             return np.zeros((len(servers), len(t_s)))
         length = self._slot[servers][:, None]
@@ -71,7 +71,7 @@ class ServerLoad:
         return now
 
     def watts(self, servers: Int64, t_s: Float64) -> Float64:
-        """(n, m) watts of whole servers."""
+        """Return the (n, m) watts of whole servers."""
         level = self.utilisation(servers, t_s)
         level *= self.span[servers][:, None]
         level += self.idle[servers][:, None]
@@ -79,7 +79,7 @@ class ServerLoad:
 
 
 def lagged(curve: Float64, taps: int, decay: float) -> Float64:
-    """What follows a curve (..., m) slowly: (..., m - taps), an exponential mean over the `taps` last points."""
+    """Return an exponential mean over the last `taps` points of a curve (..., m), with shape (..., m - taps)."""
     weights = np.exp(-np.arange(taps + 1) / decay)
     weights /= weights.sum()
     length = curve.shape[-1] - taps
@@ -90,5 +90,5 @@ def lagged(curve: Float64, taps: int, decay: float) -> Float64:
 
 
 def phases(seed: int, name: str) -> float:
-    """A phase in [0, 2 pi) of a named thing."""
+    """Return the phase in [0, 2 pi) that belongs to a name."""
     return 2 * math.pi * fraction(seed, f"phase/{name}")

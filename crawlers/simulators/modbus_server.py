@@ -1,4 +1,4 @@
-"""Modbus/TCP servers on loopback, built from the registers that the description reads and writes."""
+"""Simulated Modbus/TCP servers, with the registers that the site description reads and writes."""
 
 from __future__ import annotations
 
@@ -14,15 +14,15 @@ from crawlers import registers
 from crawlers.modbus import Field
 from crawlers.simulators.fault_schedule import Condition
 
-FILLED_GAP = 16  # a board's tables have unused registers in them, which read as zero
+MAX_FILLED_GAP = 16  # real devices have unused registers between used ones, which read as zero
 
 Values = Callable[[Sequence[str]], Mapping[str, float]]
-"""Raw numbers of sensors, now."""
+"""Returns the current raw numbers of sensors."""
 
 
 @dataclass(frozen=True, slots=True)
 class Unit:
-    """One unit id: fields that follow the model, and plain registers that keep what is written to them."""
+    """One unit id: fields with the values of the model, and plain registers that keep what is written to them."""
 
     unit_id: int
     fields: tuple[Field, ...]
@@ -30,7 +30,7 @@ class Unit:
 
 
 class UnitServer:
-    """Keeps a unit's registers up to date. A register that was written keeps that, whatever the model says."""
+    """Provides the registers of a unit. A register that was written keeps that value instead of the model's."""
 
     def __init__(self, unit: Unit, values: Values, condition: Condition | None = None) -> None:
         self._unit = unit
@@ -44,7 +44,7 @@ class UnitServer:
     def _blocks(self) -> list[SimData]:
         used = {r for f in self._unit.fields for r in range(f.register, f.end)} | set(self._unit.plain)
         blocks: list[SimData] = []
-        for start, end in runs(used, FILLED_GAP):
+        for start, end in register_runs(used, MAX_FILLED_GAP):
             content = [self._unit.plain.get(register, 0) for register in range(start, end)]
             blocks.append(SimData(start, values=content, datatype=DataType.REGISTERS))
         return blocks
@@ -58,18 +58,18 @@ class UnitServer:
         current: list[int],
         written: list[int] | list[bool] | None,
     ) -> ExcCodes | None:
-        """Called by pymodbus before it answers; `current` are all registers of the unit from `first` on."""
+        """Update the registers. pymodbus calls this before each answer; `current` are all registers from `first` on."""
         if self._condition is not None:
-            if pause_s := self._condition.pause_s:
-                await asyncio.sleep(pause_s)
-            if self._condition.is_wrong:
+            if delay_s := self._condition.delay_s:
+                await asyncio.sleep(delay_s)
+            if self._condition.has_wrong_type:
                 return ExcCodes.DEVICE_FAILURE
         if written is not None:
             self._written |= {address + i: int(word) for i, word in enumerate(written)}
             return None
-        touched = [f for f in self._unit.fields if f.register < address + count and f.end > address]
-        raw = self._values([f.sensor for f in touched])
-        for field in touched:
+        requested = [f for f in self._unit.fields if f.register < address + count and f.end > address]
+        raw = self._values([f.sensor for f in requested])
+        for field in requested:
             words = registers.encode(raw[field.sensor], field.type, field.byteorder, field.wordorder)
             current[field.register - first : field.end - first] = words
         for register, word in self._written.items():
@@ -77,26 +77,28 @@ class UnitServer:
         return None
 
 
-def runs(used: Iterable[int], gap: int) -> list[tuple[int, int]]:
-    """Stretches [start, end) of registers with no more than `gap` unused ones between two used."""
-    found: list[tuple[int, int]] = []
+def register_runs(used: Iterable[int], gap: int) -> list[tuple[int, int]]:
+    """Return ranges [start, end) of registers with at most `gap` unused ones between two used ones."""
+    runs: list[tuple[int, int]] = []
     for register in sorted(used):
-        if found and register - found[-1][1] <= gap:
-            found[-1] = (found[-1][0], register + 1)
+        if runs and register - runs[-1][1] <= gap:
+            runs[-1] = (runs[-1][0], register + 1)
         else:
-            found.append((register, register + 1))
-    return found
+            runs.append((register, register + 1))
+    return runs
 
 
 async def serve(
     units: Iterable[Unit], values: Values, ip: str, port: int, condition: Condition | None = None
 ) -> ModbusTcpServer:
-    """Listen; a unit id that is not there is not answered, as behind a gateway."""
+    """Start a server. Requests to a missing unit id get no answer, as behind a gateway."""
 
-    def leaves(sending: bool, packet: bytes) -> bytes:
-        return packet if condition is None or not sending else condition.packet(packet) or b""
+    def filter_packet(is_sending: bool, packet: bytes) -> bytes:
+        return packet if condition is None or not is_sending else condition.damage(packet) or b""
 
     devices = [UnitServer(unit, values, condition).device() for unit in units]
-    server = ModbusTcpServer(devices, address=(ip, port), ignore_missing_devices=True, trace_packet=leaves)
+    server = ModbusTcpServer(
+        devices, address=(ip, port), ignore_missing_devices=True, trace_packet=filter_packet
+    )
     await server.serve_forever(background=True)
     return server

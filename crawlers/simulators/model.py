@@ -1,4 +1,4 @@
-"""The simulated data centre: one seeded model from which live devices and back-filled history take the same curves."""
+"""The simulated data centre: one seeded model with the same curves for live devices and for back-filled history."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from backend.core.quantity import unit_symbol
 from backend.core.reading import Float64, Int64
 from backend.core.windows import NS_PER_SECOND
 from backend.inventory.model import Inventory, PushSource, Sensor, SnmpSource
-from crawlers.simulators.curves import Context, Shape, shape
+from crawlers.simulators.curves import Context, Shape, shape_of
 from crawlers.simulators.day import STEP_S, Days
 from crawlers.simulators.encoding import Encoding, encoding_of
 from crawlers.simulators.faults import Faults
@@ -27,7 +27,7 @@ Bools = npt.NDArray[np.bool_]
 
 
 class DataCentreModel:
-    """Values of any sensor at any time, a function of the seed and the time alone."""
+    """Computes the value of any sensor at any time. It depends only on the seed and the time."""
 
     def __init__(self, inventory: Inventory, seed: int = 1, faults: Faults | None = None) -> None:
         self.seed = seed
@@ -45,29 +45,31 @@ class DataCentreModel:
         self._shapes = self._make_shapes(inventory)
         self._noise = np.array([s.noise if s else PLUG_NOISE_W for s in self._shapes])
         self._share = np.array([s.share if s else 0.0 for s in self._shapes])
-        self._place = np.cumsum([s is not None for s in self._shapes]) - 1  # row in a day's matrix of curves
+        self._place = (
+            np.cumsum([s is not None for s in self._shapes]) - 1
+        )  # row in the matrix of a day's curves
         self._matrix = lru_cache(maxsize=4)(self._day_matrix)
 
     def period_ns(self, name: str) -> int:
         return round(self.sensors[name].poll_s * NS_PER_SECOND)
 
     def value(self, names: Sequence[str], times: Int64) -> Float64:
-        """What a crawler reads: (n,) names and (m,) ns since the epoch give (n, m), in the sensors' units."""
+        """Return the (n, m) values that crawlers read, in the sensors' units, for (n,) names and (m,) ns since the epoch."""
         return self._encoded(names, times, as_value=True)
 
     def raw(self, names: Sequence[str], times: Int64) -> Float64:
-        """What the device itself holds (registers, printed numbers), before the description's scaling. (n, m)."""
+        """Return the (n, m) raw numbers of the devices (registers, printed numbers), before the scaling of the description."""
         return self._encoded(names, times, as_value=False)
 
-    def reports(self, name: str, times: Int64) -> Bools:
-        """(m,) whether the sensor says anything then: a silent or broken probe does not."""
-        said = np.ones(len(times), bool)
+    def is_reporting(self, name: str, times: Int64) -> Bools:
+        """Return whether the sensor reports at each of (m,) times. A silent or broken probe does not."""
+        is_reporting = np.ones(len(times), bool)
         if (since := self.faults.silent.get(name)) is not None:
-            said &= times < since
+            is_reporting &= times < since
         if name in self.faults.nan:
             slot = times // self.period_ns(name)
-            said &= uniform(np.array(np.uint64(seed_of(self.seed, f"nan/{name}"))), slot) >= 0.25
-        return said
+            is_reporting &= uniform(np.array(np.uint64(seed_of(self.seed, f"nan/{name}"))), slot) >= 0.25
+        return is_reporting
 
     def _encoded(self, names: Sequence[str], times: Int64, as_value: bool) -> Float64:
         rows = np.array([self._row[name] for name in names], np.intp)
@@ -78,20 +80,20 @@ class DataCentreModel:
         return physical
 
     def _by_encoding(self, rows: npt.NDArray[np.intp]) -> Iterator[tuple[Encoding, slice | list[int]]]:
-        found: dict[Encoding, list[int]] = {}
+        positions: dict[Encoding, list[int]] = {}
         for i, row in enumerate(rows.tolist()):
-            found.setdefault(self._encodings[row], []).append(i)
-        for encoding, where in found.items():
+            positions.setdefault(self._encodings[row], []).append(i)
+        for encoding, where in positions.items():
             yield encoding, (slice(None) if len(where) == len(rows) else where)
 
     def _physical(self, rows: npt.NDArray[np.intp], times: Int64) -> Float64:
         out = np.empty((len(rows), len(times)))
-        plug = np.array([self._shapes[row] is None for row in rows.tolist()], bool)
+        is_plug = np.array([self._shapes[row] is None for row in rows.tolist()], bool)
         t_s = times / NS_PER_SECOND
-        if plug.any():
-            out[plug] = self._plug_watts(rows[plug], t_s)
-        if not plug.all():
-            out[~plug] = self._interpolated(rows[~plug], times, t_s)
+        if is_plug.any():
+            out[is_plug] = self._plug_watts(rows[is_plug], t_s)
+        if not is_plug.all():
+            out[~is_plug] = self._interpolate(rows[~is_plug], times, t_s)
         noise = uniform(self._seeds[rows][:, None], (times // NS_PER_SECOND)[None, :])
         noise *= 2.0
         noise -= 1.0
@@ -108,18 +110,18 @@ class DataCentreModel:
         watts *= self._plug_share[rows][:, None]
         return watts
 
-    def _interpolated(self, rows: npt.NDArray[np.intp], times: Int64, t_s: Float64) -> Float64:
+    def _interpolate(self, rows: npt.NDArray[np.intp], times: Int64, t_s: Float64) -> Float64:
         numbers = times // DAY_NS
         if len(times) and numbers.min() == numbers.max():
-            return self._within(rows, int(numbers[0]), t_s)
+            return self._interpolate_day(rows, int(numbers[0]), t_s)
         out = np.empty((len(rows), len(times)))
         for number in np.unique(numbers).tolist():
-            there = numbers == number
-            out[:, there] = self._within(rows, number, t_s[there])
+            is_in_day = numbers == number
+            out[:, is_in_day] = self._interpolate_day(rows, number, t_s[is_in_day])
         return out
 
-    def _within(self, rows: npt.NDArray[np.intp], number: int, t_s: Float64) -> Float64:
-        """Between the grid points of one day."""
+    def _interpolate_day(self, rows: npt.NDArray[np.intp], number: int, t_s: Float64) -> Float64:
+        """Interpolate between the grid points of one day."""
         matrix = self._matrix(number)[self._place[rows]]
         place = (t_s - number * 86_400.0) / STEP_S
         index = place.astype(np.intp)
@@ -136,14 +138,14 @@ class DataCentreModel:
         return np.stack(curves) if curves else np.empty((0, 0))
 
     def _set_plugs(self, plugs: dict[str, str]) -> None:
-        """Each plug's server (-1: something that draws the same all day) and the share of the draw it carries."""
+        """Set the server of each plug (-1 for a constant load) and the plug's share of its power."""
         self._plug_server = np.full(len(self.names), -1, np.int64)
         self._plug_share = np.zeros(len(self.names))
         index = {name: i for i, name in enumerate(self._load.names)}
-        together: dict[str, list[str]] = {}
+        plugs_of: dict[str, list[str]] = {}
         for sensor, place in plugs.items():
-            together.setdefault(place, []).append(sensor)
-        for place, sensors in together.items():
+            plugs_of.setdefault(place, []).append(sensor)
+        for place, sensors in plugs_of.items():
             parts = [0.9 + 0.2 * fraction(self.seed, f"share/{s}") for s in sensors]
             for sensor, part in zip(sensors, parts, strict=True):
                 self._plug_server[self._row[sensor]] = index.get(place, -1)
@@ -162,19 +164,19 @@ class DataCentreModel:
                 continue
             rack = sensor.source.rack if isinstance(sensor.source, PushSource) else None
             servers = near.get(sensor.name) or racks.get(rack or "", [])
-            shapes.append(shape(sensor, Context(self.seed, self._days.weather, servers)))
+            shapes.append(shape_of(sensor, Context(self.seed, self._days.weather, servers)))
         return shapes
 
 
 def _plugs(inventory: Inventory) -> dict[str, str]:
-    """PDU outlets and what hangs on them: a wattmeter read by SNMP whose name or place is that of an equipment."""
+    """Return the equipment of each PDU outlet: of wattmeters read by SNMP whose name or location is that of an equipment."""
     equipment = {e.name for rack in inventory.site.racks for e in rack.equipment}
 
     def place(sensor: Sensor) -> str | None:
         if not isinstance(sensor.source, SnmpSource) or unit_symbol(sensor.unit) != "W":
             return None
-        head, found, _ = sensor.name.partition("_pdu-")
-        if found:
+        head, separator, _ = sensor.name.partition("_pdu-")
+        if separator:
             return head
         return sensor.location if sensor.location in equipment else None
 
@@ -182,6 +184,6 @@ def _plugs(inventory: Inventory) -> dict[str, str]:
 
 
 def _servers(inventory: Inventory, plugs: dict[str, str]) -> list[str]:
-    """Everything on a plug that the description does not call a switch."""
+    """Return all equipment on plugs that is not a switch."""
     switches = {e.name for rack in inventory.site.racks for e in rack.equipment if e.type == "switch"}
-    return [at for at in dict.fromkeys(plugs.values()) if at not in switches]
+    return [place for place in dict.fromkeys(plugs.values()) if place not in switches]

@@ -1,4 +1,4 @@
-"""Randomness that is a function of its place: asked twice it answers the same, whoever asks and in whatever order."""
+"""Deterministic random numbers: a function of a seed and an index, independent of the order of calls."""
 
 from __future__ import annotations
 
@@ -19,12 +19,12 @@ _TO_UNIT = 2.0**-53
 
 
 def seed_of(seed: int, text: str) -> int:
-    """A 64-bit seed for one named thing."""
+    """Return the 64-bit seed that belongs to a name."""
     return int.from_bytes(hashlib.blake2b(f"{seed}/{text}".encode(), digest_size=8).digest(), "little")
 
 
 def fraction(seed: int, text: str) -> float:
-    """One number in [0, 1) that belongs to a named thing."""
+    """Return the number in [0, 1) that belongs to a name."""
     return seed_of(seed, text) / 2.0**64
 
 
@@ -33,7 +33,7 @@ def seeds(seed: int, names: list[str]) -> UInt64:
 
 
 def uniform(seed: UInt64, index: Int64) -> Float64:
-    """Numbers in [0, 1), one for each pair of seed and index (broadcast together); the splitmix64 generator."""
+    """Return a number in [0, 1) for each pair of seed and index (broadcast together), by the splitmix64 generator."""
     x = index.astype(np.uint64) * _GOLDEN + seed
     x ^= x >> np.uint64(30)
     x *= _FIRST
@@ -46,13 +46,13 @@ def uniform(seed: UInt64, index: Int64) -> Float64:
 
 
 def smooth(seed: int, t_s: Float64, period_s: float) -> Float64:
-    """A curve in [-1, 1] that wanders: random values every `period_s`, joined without a kink."""
+    """Return a random curve in [-1, 1]: random values every `period_s`, joined smoothly."""
     place = t_s / period_s
     index = np.floor(place)
     part = place - index
     part = part * part * (3.0 - 2.0 * part)
     number = index.astype(np.int64)
-    one = np.uint64(seed)
-    before = uniform(np.array(one), number)
-    after = uniform(np.array(one), number + 1)
+    seed_array = np.array(np.uint64(seed))
+    before = uniform(seed_array, number)
+    after = uniform(seed_array, number + 1)
     return 2.0 * (before + (after - before) * part) - 1.0

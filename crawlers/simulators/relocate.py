@@ -1,4 +1,4 @@
-"""The same description on other ports, so that tests and demos can run side by side."""
+"""Moves the devices of a site description to free ports of loopback, so that tests and demos can run side by side."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ PortFinder = Callable[[socket.SocketKind], int]
 
 
 def free_port(kind: socket.SocketKind = socket.SOCK_STREAM) -> int:
-    """A port of loopback that nobody listens on just now."""
+    """Return a port of loopback that is free now."""
     with socket.socket(socket.AF_INET, kind) as probe:
         probe.bind(("127.0.0.1", 0))
         port: int = probe.getsockname()[1]
@@ -20,14 +20,14 @@ def free_port(kind: socket.SocketKind = socket.SOCK_STREAM) -> int:
 
 
 def relocate(inventory: Inventory, find: PortFinder = free_port) -> Inventory:
-    """Every device moved to 127.0.0.1 and a port that `find` gives; devices that shared an address still do."""
+    """Return the inventory with every device at 127.0.0.1 and a port of `find`. Devices that share an address still do."""
     moved: dict[tuple[socket.SocketKind, str, int], int] = {}
 
     def port(kind: socket.SocketKind, ip: str, old: int) -> int:
         place = (kind, ip, old)
         while place not in moved:
-            if (found := find(kind)) not in moved.values():
-                moved[place] = found
+            if (candidate := find(kind)) not in moved.values():
+                moved[place] = candidate
         return moved[place]
 
     def move(sensor: Sensor) -> Sensor:
@@ -35,8 +35,8 @@ def relocate(inventory: Inventory, find: PortFinder = free_port) -> Inventory:
         if isinstance(source, PushSource):
             return sensor
         kind = socket.SOCK_DGRAM if isinstance(source, SnmpSource) else socket.SOCK_STREAM
-        there = replace(source, ip="127.0.0.1", port=port(kind, source.ip, source.port))
-        return replace(sensor, source=there)
+        moved_source = replace(source, ip="127.0.0.1", port=port(kind, source.ip, source.port))
+        return replace(sensor, source=moved_source)
 
     sensors = {name: move(sensor) for name, sensor in inventory.sensors.items()}
     commands = tuple(

@@ -1,7 +1,7 @@
-"""SNMP v1 and v2c agents on loopback: GET, GETNEXT and GETBULK over a table of OIDs.
+"""Simulated SNMP v1 and v2c agents: GET, GETNEXT and GETBULK over a table of OIDs.
 
-Requests are decoded by pysnmp. Answers are written as BER here: pyasn1 would spend 50 us on every variable, and the
-simulator must leave the processor to what is simulated for.
+pysnmp decodes the requests. The answers are encoded as BER here, because pyasn1 needs 50 us per variable and the simulator must
+leave the processor to the programs under test.
 """
 
 from __future__ import annotations
@@ -18,21 +18,21 @@ from pysnmp.proto import api
 from pysnmp.proto.api import verdec
 from pysnmp.proto.error import ProtocolError
 
-from crawlers.simulators.fault_schedule import Says, at_once
+from crawlers.simulators.fault_schedule import PacketFilter, send_unchanged
 
 log = logging.getLogger(__name__)
 
 Oid: TypeAlias = tuple[int, ...]
 Table: TypeAlias = Mapping[Oid, int | str]
-"""What an agent answers: a number as Gauge32 (INTEGER where negative) or as what its class says, a text as STRING."""
+"""The values of an agent. A number is a Gauge32 (INTEGER if negative) or the type of its class, a text is a STRING."""
 
 
 class Counter32(int):
-    """Counts up, and from 0 again at 2**32 and at every start of the agent."""
+    """A counter, which restarts at 0 after 2**32 - 1 and after every start of the agent."""
 
 
 class TimeTicks(int):
-    """Hundredths of a second."""
+    """A time in hundredths of a second."""
 
 
 NO_SUCH_NAME: Final = 2
@@ -72,23 +72,26 @@ def value_bytes(value: int | str) -> bytes:
 
 
 class SnmpAgent(asyncio.DatagramProtocol):
-    """One agent. `table` is asked for at every request, so values may change; its OIDs may not."""
+    """One agent. It calls `table` for every request. Values may change between calls, the OIDs may not."""
 
     def __init__(
         self,
         table: Callable[[], Table],
         community: str = "public",
-        most: int = 64,
-        refuse: bool = False,
-        says: Says = at_once,
+        max_variables: int = 64,
+        refuses_large_bulk: bool = False,
+        filter_packet: PacketFilter = send_unchanged,
     ) -> None:
-        """`most` variables go into one answer: a GETBULK is cut there, a larger GET answers tooBig. `refuse`: a
-        GETBULK that asks for more answers tooBig as well, as some agents do. `says`: what becomes of an answer."""
+        """An answer has at most `max_variables`: a larger GETBULK is truncated and a larger GET is answered tooBig.
+
+        With `refuses_large_bulk` a larger GETBULK is answered tooBig, too, as by some real agents. `filter_packet` applies
+        faults to the answers.
+        """
         self._table = table
         self._community = community.encode()
-        self._most = most
-        self._refuse = refuse
-        self._says = says
+        self.max_variables = max_variables
+        self._refuses_large_bulk = refuses_large_bulk
+        self._filter_packet = filter_packet
         self._oids = sorted(table())
         self._encoded = {oid: oid_bytes(oid) for oid in self._oids}
         self._transport: asyncio.DatagramTransport | None = None
@@ -103,12 +106,12 @@ class SnmpAgent(asyncio.DatagramProtocol):
         except (PyAsn1Error, ProtocolError, IndexError, KeyError) as error:
             log.debug("not an SNMP request: %s", error)
             return
-        said = None if answer is None else self._says(answer)
-        if said is None or self._transport is None:
+        delayed = None if answer is None else self._filter_packet(answer)
+        if delayed is None or self._transport is None:
             return
-        wait_s, packet = said
-        if wait_s:
-            asyncio.get_running_loop().call_later(wait_s, self._send, packet, addr)
+        delay_s, packet = delayed
+        if delay_s:
+            asyncio.get_running_loop().call_later(delay_s, self._send, packet, addr)
         else:
             self._send(packet, addr)
 
@@ -117,7 +120,7 @@ class SnmpAgent(asyncio.DatagramProtocol):
             self._transport.sendto(packet, addr)
 
     def answer(self, data: bytes) -> bytes | None:
-        """The bytes of the response; None where an agent stays silent, as for a wrong community."""
+        """Return the bytes of the response, or None for no response, as for a wrong community."""
         version = int(verdec.decode_message_version(data))
         module = api.PROTOCOL_MODULES[version]
         message, _ = decoder.decode(data, asn1Spec=module.Message())
@@ -125,57 +128,57 @@ class SnmpAgent(asyncio.DatagramProtocol):
             return None
         self.requests += 1
         pdu = module.apiMessage.get_pdu(message)
-        number = int(module.apiPDU.get_request_id(pdu))
-        bulk = version == 1 and pdu.tagSet == module.GetBulkRequestPDU.tagSet
-        asked = [tuple(oid) for oid, _ in module.apiPDU.get_varbinds(pdu)]
-        if bulk:
+        request_id = int(module.apiPDU.get_request_id(pdu))
+        is_bulk = version == 1 and pdu.tagSet == module.GetBulkRequestPDU.tagSet
+        oids = [tuple(oid) for oid, _ in module.apiPDU.get_varbinds(pdu)]
+        if is_bulk:
             repeat = int(module.apiBulkPDU.get_max_repetitions(pdu))
             single = int(module.apiBulkPDU.get_non_repeaters(pdu))
-            status, index, body = self._bulk(asked, single, repeat)
+            status, index, body = self._bulk(oids, single, repeat)
         else:
-            following = pdu.tagSet == module.GetNextRequestPDU.tagSet
-            status, index, body = self._get(asked, following, v1=version == 0)
-        response = integer(number) + integer(status) + integer(index) + tlv(0x30, b"".join(body))
+            is_next = pdu.tagSet == module.GetNextRequestPDU.tagSet
+            status, index, body = self._get(oids, is_next, v1=version == 0)
+        response = integer(request_id) + integer(status) + integer(index) + tlv(0x30, b"".join(body))
         return tlv(0x30, integer(version) + tlv(0x04, self._community) + tlv(0xA2, response))
 
-    def _get(self, asked: Sequence[Oid], following: bool, v1: bool) -> tuple[int, int, list[bytes]]:
-        empty = [tlv(0x30, oid_bytes(oid) + NULL) for oid in asked]
-        if len(asked) > self._most:
+    def _get(self, oids: Sequence[Oid], is_next: bool, v1: bool) -> tuple[int, int, list[bytes]]:
+        empty = [tlv(0x30, oid_bytes(oid) + NULL) for oid in oids]
+        if len(oids) > self.max_variables:
             return TOO_BIG, 0, [] if not v1 else empty
         table = self._table()
         body: list[bytes] = []
-        for place, oid in enumerate(asked):
-            found = self._after(oid) if following else (oid if oid in table else None)
-            if found is not None:
-                body.append(self._variable(found, table))
+        for place, oid in enumerate(oids):
+            answered = self._after(oid) if is_next else (oid if oid in table else None)
+            if answered is not None:
+                body.append(self._variable(answered, table))
             elif v1:
                 return NO_SUCH_NAME, place + 1, empty
             else:
-                body.append(tlv(0x30, oid_bytes(oid) + (END_OF_MIB_VIEW if following else NO_SUCH_INSTANCE)))
+                body.append(tlv(0x30, oid_bytes(oid) + (END_OF_MIB_VIEW if is_next else NO_SUCH_INSTANCE)))
         return 0, 0, body
 
-    def _bulk(self, asked: Sequence[Oid], single: int, repeat: int) -> tuple[int, int, list[bytes]]:
-        wanted = min(single, len(asked)) + repeat * max(0, len(asked) - single)
-        if wanted > self._most and self._refuse:
+    def _bulk(self, oids: Sequence[Oid], single: int, repeat: int) -> tuple[int, int, list[bytes]]:
+        requested = min(single, len(oids)) + repeat * max(0, len(oids) - single)
+        if requested > self.max_variables and self._refuses_large_bulk:
             return TOO_BIG, 0, []
         table = self._table()
         body: list[bytes] = []
-        for oid in asked[:single]:
+        for oid in oids[:single]:
             body.append(self._successor(oid, table)[1])
-        repeaters = list(asked[single:])
+        repeaters = list(oids[single:])
         for _ in range(repeat if repeaters else 0):
             for i, oid in enumerate(repeaters):
-                if len(body) == self._most:
+                if len(body) == self.max_variables:
                     return 0, 0, body
                 repeaters[i], variable = self._successor(oid, table)
                 body.append(variable)
         return 0, 0, body
 
     def _successor(self, oid: Oid, table: Table) -> tuple[Oid, bytes]:
-        found = self._after(oid)
-        if found is None:
+        successor = self._after(oid)
+        if successor is None:
             return oid, tlv(0x30, oid_bytes(oid) + END_OF_MIB_VIEW)
-        return found, self._variable(found, table)
+        return successor, self._variable(successor, table)
 
     def _after(self, oid: Oid) -> Oid | None:
         place = bisect.bisect_right(self._oids, oid)
@@ -186,7 +189,7 @@ class SnmpAgent(asyncio.DatagramProtocol):
 
 
 async def serve(agent: SnmpAgent, ip: str, port: int) -> asyncio.DatagramTransport:
-    """Listen; port 0 takes a free one."""
+    """Start an agent and return its transport. Port 0 stands for a free one."""
     loop = asyncio.get_running_loop()
     transport, _ = await loop.create_datagram_endpoint(lambda: agent, local_addr=(ip, port))
     return transport

@@ -63,9 +63,11 @@ async def test_an_action_is_written_and_read_back() -> None:
         started = await commands.run_action("inrow", "start")
         assert started == ActionResult("inrow", "start", True, (PropertyValue("status", 1.0, "active"),))
         assert (await commands.run_action("inrow", "start")).confirmed is True
-        assert (await commands.run_action("inrow", "colder")).shown == (PropertyValue("setpoint", -150.0),)
+        assert (await commands.run_action("inrow", "colder")).read_back == (
+            PropertyValue("setpoint", -150.0),
+        )
         stopped = await commands.run_action("inrow", "stop")
-        assert stopped.shown == (PropertyValue("status", 0.0, "inactive"),)
+        assert stopped.read_back == (PropertyValue("status", 0.0, "inactive"),)
         assert (await commands.read_properties("inrow"))[1].value == -150.0
 
 
@@ -88,7 +90,7 @@ async def test_a_device_that_acknowledges_and_does_nothing_is_found_out() -> Non
     async with server(device) as port:
         acted = await Commands([cooler(port)], settle_s=0.0).run_action("inrow", "start")
     assert acted.confirmed is False
-    assert acted.shown == (PropertyValue("status", 0.0, "inactive"),)
+    assert acted.read_back == (PropertyValue("status", 0.0, "inactive"),)
 
 
 async def test_what_takes_a_moment_is_waited_for() -> None:

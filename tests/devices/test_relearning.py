@@ -19,11 +19,11 @@ TICK = 1_790_000_000 * 10**9
 async def test_an_agent_that_said_too_big_is_asked_for_more_again(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(snmp, "RELEARN_POLLS", 1)
     table = {(*parse_oid(OUTLETS), i): i for i in range(1, 25)}
-    agent = snmp_agent.SnmpAgent(lambda: table, most=3, refuse=True)
+    agent = snmp_agent.SnmpAgent(lambda: table, max_variables=3, refuses_large_bulk=True)
     with closing(await snmp_agent.serve(agent, "127.0.0.1", 0)) as transport:
         device = snmp.SnmpDevice(outlets(transport.get_extra_info("sockname")[1], range(1, 25)))
         assert len((await device.read(TICK)).readings) == 24
-        agent._most = 64
+        agent.max_variables = 64
         for _ in range(4):
             assert len((await device.read(TICK)).readings) == 24
         agent.requests = 0

@@ -14,8 +14,8 @@ from backend.core.reading import Readings
 from backend.inventory.model import FluksoSource, Inventory, PushSource
 from crawlers.loop import State
 from crawlers.registry import build_crawler, build_devices
-from crawlers.simulators.arduino_posters import Card, address
-from crawlers.simulators.faults import Faults, cards, usual_faults
+from crawlers.simulators.arduino_cards import Card, address
+from crawlers.simulators.faults import Faults, probes_by_card, typical_faults
 from crawlers.simulators.fleet import SimulatedFleet
 from crawlers.simulators.model import DataCentreModel
 from crawlers.simulators.relocate import relocate
@@ -123,12 +123,12 @@ async def test_a_written_register_keeps_what_was_written() -> None:
 
 def card(described: Inventory, name: str, faults: Faults) -> Card:
     model = DataCentreModel(described, SEED, faults)
-    return Card(name, cards(described)[name], model, ManualClock(TICK))
+    return Card(name, probes_by_card(described)[name], model, ManualClock(TICK))
 
 
 def test_cards_print_their_probes_as_arduinos_do() -> None:
     described = example()
-    name, probes = next(iter(cards(described).items()))
+    name, probes = next(iter(probes_by_card(described).items()))
     rows = orjson.loads(card(described, name, Faults()).body(TICK))
     assert [r["sensor"].replace(":", "") for r in rows] == [p.name for p in probes]
     assert address("28b8fb2909000003") == "28:b8:fb:29:09:00:00:03"
@@ -139,12 +139,12 @@ def test_cards_print_their_probes_as_arduinos_do() -> None:
 
 def test_a_silent_probe_is_left_out_and_a_broken_one_breaks_the_json() -> None:
     described = example()
-    faults = usual_faults(described, SEED, TICK)
+    faults = typical_faults(described, SEED, TICK)
     [silent], [broken] = faults.silent, faults.nan
     parents = {n: described.sensors[n].parent or "" for n in (silent, broken)}
     body = card(described, parents[silent], faults).body(TICK)
     assert address(silent).encode() not in body
-    assert len(orjson.loads(body)) == len(cards(described)[parents[silent]]) - 1
+    assert len(orjson.loads(body)) == len(probes_by_card(described)[parents[silent]]) - 1
     shouting = card(described, parents[broken], faults)
     bodies = [shouting.body(TICK + i * 10 * S) for i in range(40)]
     said = [b for b in bodies if f'"{address(broken)}", "t": "T", "v": nan'.encode() in b]

@@ -6,7 +6,7 @@ import pytest
 from backend.core.reading import Float64, Int64, Readings
 from backend.inventory.model import ModbusSource, PushSource, SocomecSource
 from crawlers.simulators.backfill import history
-from crawlers.simulators.faults import Faults, usual_faults
+from crawlers.simulators.faults import Faults, typical_faults
 from crawlers.simulators.model import DataCentreModel
 from tests.devices.support import NOW_NS, example, inventory, outlets, sensor
 
@@ -175,7 +175,7 @@ def test_history_of_some_sensors_is_that_of_all() -> None:
 
 
 def test_faults_are_one_silent_one_nan_and_one_late_probe() -> None:
-    faults = usual_faults(EXAMPLE, 7, NOW_NS)
+    faults = typical_faults(EXAMPLE, 7, NOW_NS)
     assert (len(faults.silent), len(faults.nan), len(faults.late)) == (1, 1, 1)
     [(silent, since)], [broken] = faults.silent.items(), faults.nan
     assert since < NOW_NS
@@ -184,7 +184,7 @@ def test_faults_are_one_silent_one_nan_and_one_late_probe() -> None:
     assert rows[silent].times.max() < since
     assert 60 < len(rows[broken]) < 110
     assert len(rows["socomec_pumps"]) == 1_200
-    assert usual_faults(inventory(outlets(1, [1])), 7, NOW_NS) == Faults()
+    assert typical_faults(inventory(outlets(1, [1])), 7, NOW_NS) == Faults()
 
 
 def test_a_description_it_knows_nothing_of_is_simulated_all_the_same() -> None:

@@ -75,7 +75,7 @@ async def test_a_missing_instance_costs_its_sensor_alone(version: str, bulk: boo
     assert got.missing["ecotype-5_pdu-A"] == "not a number: 'n/a'"
 
 
-@pytest.mark.parametrize("how", [{"most": 5}, {"most": 5, "refuse": True}])
+@pytest.mark.parametrize("how", [{"max_variables": 5}, {"max_variables": 5, "refuses_large_bulk": True}])
 @pytest.mark.parametrize("bulk", [True, False])
 @pytest.mark.parametrize("version", ["1", "2c"])
 async def test_an_agent_that_bears_few_variables_is_read_whole(

@@ -21,16 +21,16 @@ from backend.core.health import DeviceState
 from backend.inventory.model import FluksoSource, Inventory, ModbusSource, PushSource, SnmpSource
 from crawlers.loop import Crawler, PollerHealth
 from crawlers.registry import build_crawler
-from crawlers.simulators.arduino_posters import Card, address
+from crawlers.simulators.arduino_cards import Card, address
 from crawlers.simulators.fault_schedule import (
-    DRIFT_A_SECOND,
+    DRIFT_PER_SECOND,
     POWER_ON_C,
     SLOW_S,
     UNPLUGGED_C,
     Condition,
     Conditions,
-    Spell,
-    Trouble,
+    FaultKind,
+    ScheduledFault,
 )
 from crawlers.simulators.fleet import SimulatedFleet
 from crawlers.simulators.model import DataCentreModel
@@ -40,7 +40,14 @@ from tests.support.manual_clock import ManualClock
 
 S = 10**9
 SEED = 7
-SILENCING = (Trouble.MUTE, Trouble.SLOW, Trouble.CUT, Trouble.GARBAGE, Trouble.WRONG, Trouble.REBOOT)
+SILENCING = (
+    FaultKind.MUTE,
+    FaultKind.SLOW,
+    FaultKind.CUT,
+    FaultKind.GARBAGE,
+    FaultKind.WRONG,
+    FaultKind.REBOOT,
+)
 """Troubles in which nothing that can be believed is said."""
 
 DEVICES = ("snmp", "modbus", "flukso")
@@ -125,12 +132,12 @@ async def watched() -> AsyncIterator[Watch]:
 
 @pytest.mark.parametrize("trouble", SILENCING)
 async def test_a_troubled_device_is_lost_once_and_back_once_and_costs_the_others_nothing(
-    trouble: Trouble, caplog: pytest.LogCaptureFixture
+    trouble: FaultKind, caplog: pytest.LogCaptureFixture
 ) -> None:
     caplog.set_level(logging.INFO)
     async with watched() as watch:
         for method in DEVICES:
-            watch.condition(f"{method}-a").suffer(trouble)
+            watch.condition(f"{method}-a").inject(trouble)
         await watch.until(lambda: all(watch.health(f"{m}-a").failures >= 2 for m in DEVICES))
         lost = {m: watch.health(f"{m}-a").state for m in DEVICES}
         reasons = {m: watch.health(f"{m}-a").last_error for m in DEVICES}
@@ -153,8 +160,8 @@ async def test_a_troubled_device_is_lost_once_and_back_once_and_costs_the_others
 async def test_a_device_that_lies_or_drifts_is_read_as_it_says_and_stands_alone_in_it() -> None:
     async with watched() as watch:
         before = {m: watch.health(f"{m}-a").polls for m in DEVICES}
-        for method, trouble in zip(DEVICES, (Trouble.LIE, Trouble.DRIFT, Trouble.DRIFT), strict=True):
-            watch.condition(f"{method}-a").suffer(trouble)
+        for method, trouble in zip(DEVICES, (FaultKind.LIE, FaultKind.DRIFT, FaultKind.DRIFT), strict=True):
+            watch.condition(f"{method}-a").inject(trouble)
         await watch.until(lambda: all(watch.health(f"{m}-a").polls > before[m] + 4 for m in DEVICES))
         states = {m: watch.health(f"{m}-a").state for m in DEVICES}
         said = watch.sink.rows.by_sensor()
@@ -183,7 +190,7 @@ async def test_counters_of_an_agent_that_reboots_give_no_rate_that_never_was() -
         watch = Watch(fleet, model, crawler, sink)
         try:
             await sink.filled(3)
-            watch.condition("switch").suffer(Trouble.REBOOT)
+            watch.condition("switch").inject(FaultKind.REBOOT)
             await watch.until(lambda: watch.health("switch").failures > 0)
             watch.condition("switch").recover()
             known = sum(map(len, sink.pushes))
@@ -198,7 +205,7 @@ async def test_counters_of_an_agent_that_reboots_give_no_rate_that_never_was() -
 
 
 def card(
-    trouble: Trouble | None = None, clock: ManualClock | None = None
+    trouble: FaultKind | None = None, clock: ManualClock | None = None
 ) -> tuple[Card, Condition, DataCentreModel]:
     clock = clock or ManualClock(NOW_NS)
     probes = [
@@ -208,15 +215,21 @@ def card(
     condition = Condition("card", clock)
     made = Card("card", probes, model, clock, condition)
     if trouble is not None:
-        condition.suffer(trouble)
+        condition.inject(trouble)
     return made, condition, model
 
 
 @pytest.mark.parametrize(
     ("trouble", "bodies"),
-    [(Trouble.MUTE, 0), (Trouble.REBOOT, 0), (Trouble.CUT, 1), (Trouble.GARBAGE, 1), (Trouble.WRONG, 1)],
+    [
+        (FaultKind.MUTE, 0),
+        (FaultKind.REBOOT, 0),
+        (FaultKind.CUT, 1),
+        (FaultKind.GARBAGE, 1),
+        (FaultKind.WRONG, 1),
+    ],
 )
-async def test_a_troubled_card_pushes_what_it_has(trouble: Trouble, bodies: int) -> None:
+async def test_a_troubled_card_pushes_what_it_has(trouble: FaultKind, bodies: int) -> None:
     made, _, _ = card()
     right = made.body(NOW_NS)
     made, _, _ = card(trouble)
@@ -224,19 +237,19 @@ async def test_a_troubled_card_pushes_what_it_has(trouble: Trouble, bodies: int)
         await made.push(client, f"http://127.0.0.1:{door.port}/temperature/list", NOW_NS)
     assert len(door.bodies) == bodies
     assert right not in door.bodies
-    if trouble is Trouble.CUT:
+    if trouble is FaultKind.CUT:
         assert right.startswith(door.bodies[0])
-    if trouble is Trouble.WRONG:
+    if trouble is FaultKind.WRONG:
         assert b'"v": {"T": "' in door.bodies[0]
 
 
 def test_a_card_that_starts_again_says_the_power_on_value_first() -> None:
     clock = ManualClock(NOW_NS)
-    made, condition, model = card(Trouble.REBOOT, clock)
+    made, condition, model = card(FaultKind.REBOOT, clock)
     clock.advance(5)
     condition.recover()
     assert made.body(NOW_NS).count(f"{POWER_ON_C:.2f}".encode()) == 3
-    made._warm_ns = condition.booted_ns  # as after its push
+    made._last_push_boot_ns = condition.booted_ns  # as after its push
     first = model.value([made._probes[0]], np.array([NOW_NS]))[0, 0]
     assert f'{{"sensor": "{address(made._probes[0])}", "t": "T", "v": {first:.2f}}}'.encode() in made.body(
         NOW_NS
@@ -244,34 +257,38 @@ def test_a_card_that_starts_again_says_the_power_on_value_first() -> None:
 
 
 def test_a_card_with_its_probes_unplugged_lies() -> None:
-    made, _, _ = card(Trouble.LIE)
+    made, _, _ = card(FaultKind.LIE)
     assert made.body(NOW_NS).count(f"{UNPLUGGED_C:.2f}".encode()) == 3
 
 
 def test_a_drift_grows_with_time() -> None:
     clock = ManualClock(NOW_NS)
     condition = Condition("x", clock)
-    condition.suffer(Trouble.DRIFT)
+    condition.inject(FaultKind.DRIFT)
     said = []
     for _ in range(3):
-        said.append((condition.number(100.0), condition.ahead_s))
+        said.append((condition.distort(100.0), condition.clock_offset_s))
         clock.advance(10)
-    assert said == [(100.0 * (1 + DRIFT_A_SECOND * t), DRIFT_A_SECOND * t) for t in (0.0, 10.0, 20.0)]
+    assert said == [(100.0 * (1 + DRIFT_PER_SECOND * t), DRIFT_PER_SECOND * t) for t in (0.0, 10.0, 20.0)]
 
 
 def test_a_plan_says_when_a_device_is_in_trouble() -> None:
     clock = ManualClock(NOW_NS)
-    conditions = Conditions(clock, [Spell.parse("pdu-*=mute@60+30/300"), Spell.parse("pdu-1=slow")])
-    one, two, other = (conditions.of(n) for n in ("pdu-1", "pdu-2", "cooler"))
+    conditions = Conditions(
+        clock, [ScheduledFault.parse("pdu-*=mute@60+30/300"), ScheduledFault.parse("pdu-1=slow")]
+    )
+    one, two, other = (conditions.get(n) for n in ("pdu-1", "pdu-2", "cooler"))
     seen = []
     for _ in range(420):
-        seen.append((one.trouble, two.trouble, other.trouble))
+        seen.append((one.fault, two.fault, other.fault))
         clock.advance(1)
-    mute = [t for t, (_, trouble, _) in enumerate(seen) if trouble is Trouble.MUTE]
+    mute = [t for t, (_, trouble, _) in enumerate(seen) if trouble is FaultKind.MUTE]
     assert mute == [*range(60, 90), *range(360, 390)]
-    assert all(first is (Trouble.MUTE if t in mute else Trouble.SLOW) for t, (first, _, _) in enumerate(seen))
+    assert all(
+        first is (FaultKind.MUTE if t in mute else FaultKind.SLOW) for t, (first, _, _) in enumerate(seen)
+    )
     assert {third for _, _, third in seen} == {None}
-    assert (two.pause_s, one.pause_s) == (0.0, SLOW_S)
+    assert (two.delay_s, one.delay_s) == (0.0, SLOW_S)
 
 
 @given(
@@ -284,18 +301,24 @@ def test_a_plan_says_when_a_device_is_in_trouble() -> None:
 def test_a_device_last_started_when_its_last_reboot_ended(
     start: int, lasts: int, more: int, at: int, again: bool
 ) -> None:
-    spell = Spell("x", Trouble.REBOOT, start, lasts, lasts + more + 1 if again else None)
-    ends = [t for t in range(1, at + 1) if spell.begun_s(t) is None and spell.begun_s(t - 1) is not None]
-    assert spell.ended_s(at) == (ends[-1] if ends else None)
+    spell = ScheduledFault("x", FaultKind.REBOOT, start, lasts, lasts + more + 1 if again else None)
+    ends = [
+        t
+        for t in range(1, at + 1)
+        if spell.active_since_s(t) is None and spell.active_since_s(t - 1) is not None
+    ]
+    assert spell.last_end_s(at) == (ends[-1] if ends else None)
 
 
 @pytest.mark.parametrize("text", ["pdu", "pdu=", "pdu=sulking", "pdu=mute@soon", "pdu=mute+5s", "=mute"])
 def test_a_trouble_that_is_none_is_refused_with_what_there_is(text: str) -> None:
-    with pytest.raises(UserError, match="expected DEVICE=TROUBLE"):
-        Spell.parse(text)
+    with pytest.raises(UserError, match="expected DEVICE=FAULT"):
+        ScheduledFault.parse(text)
 
 
 def test_a_trouble_of_nobody_is_refused_with_who_there_is() -> None:
     described = two_of_each()
     with pytest.raises(UserError, match=r"no simulated device is called nobody; there are: flukso 127"):
-        SimulatedFleet(described, DataCentreModel(described), spells=[Spell("nobody", Trouble.MUTE)])
+        SimulatedFleet(
+            described, DataCentreModel(described), schedule=[ScheduledFault("nobody", FaultKind.MUTE)]
+        )

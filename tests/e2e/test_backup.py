@@ -164,14 +164,14 @@ async def test_a_damaged_backup_is_refused_and_nothing_written(tmp_path: Path) -
     with pytest.raises(UserError) as refused:
         await restore(there, backup)
     for said in (
-        "series.duckdb: its content",
+        "series.duckdb: the content differs",
         "spool.sqlite: missing",
-        "other: the manifest does not name it",
+        "other: not in the manifest",
     ):
         assert said in str(refused.value)
     assert not there.data_dir.exists() or not list(there.data_dir.iterdir())
     (backup / "manifest.json").unlink()
-    with pytest.raises(UserError, match="no whole backup"):
+    with pytest.raises(UserError, match="not a complete backup"):
         await restore(there, backup)
 
 

@@ -22,7 +22,7 @@ from backend.ingest.keys import generate_key
 from backend.ingest.spoolfile import SpoolFile
 from backend.inventory.loader import load
 from backend.store.influxdb.store import InfluxDBStore
-from crawlers.simulators.fault_schedule import Spell
+from crawlers.simulators.fault_schedule import ScheduledFault
 from crawlers.simulators.fleet import SimulatedFleet
 from crawlers.simulators.model import DataCentreModel
 from tests.conftest import need
@@ -55,7 +55,7 @@ KILLED = "sensors_crawler"
 STORE_DOWN_S, CUT_S, CALM_S = (30.0, 20.0, 8.0) if LONG else (3.0, 6.0, 0.5)
 PUSHER_ROWS = 20
 TROUBLES = [
-    Spell.parse(text)
+    ScheduledFault.parse(text)
     for text in (
         "pdu-Z1.10=garbage@20+5/40",
         "pdu-Z1.20=mute@30+10/60",
@@ -132,7 +132,7 @@ async def running_site(folder: Path) -> AsyncIterator[Site]:
         site = Site(folder, description, key, influx, redis, ledger, toll, ports)
         inventory = load(description)
         cards = f"http://127.0.0.1:{ports['cards']}/temperature/list"
-        fleet = SimulatedFleet(inventory, DataCentreModel(inventory, 3), cards, spells=TROUBLES)
+        fleet = SimulatedFleet(inventory, DataCentreModel(inventory, 3), cards, schedule=TROUBLES)
         await asyncio.to_thread(fleet.start_in_thread)
         stack.push_async_callback(asyncio.to_thread, fleet.stop)
         site.service("ingest", ["backend.cli.main", "ingest"], device_keys=entry)

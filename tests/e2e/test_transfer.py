@@ -288,7 +288,7 @@ async def test_what_cannot_be_read_is_told_and_the_rest_imported(
         == 1
     )
     said = capfd.readouterr().err
-    assert "damaged or cut off" in said
+    assert "damaged or truncated" in said
     assert "folder cannot be read" in said
     assert "good.csv: line 3: found 1 columns in 'rubbish'; expected time,sensor,value" in said
     assert "of 1 sensors that the description does not know" in said.replace("of 2", "of 1")

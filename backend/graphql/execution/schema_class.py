@@ -105,7 +105,7 @@ class Schema(strawberry.Schema):
         if cached is not None:
             return cached
         by_name = self.operations.timing_of(accepted.label)
-        with self.operations.seconds[accepted.kind].measured(), by_name.measured():
+        with self.operations.seconds[accepted.kind].measure(), by_name.measure():
             result = await self._within_time(
                 super().execute(accepted.text, variable_values, *args, **kwargs), accepted.kind
             )

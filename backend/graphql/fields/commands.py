@@ -123,7 +123,7 @@ async def _act(context: Context, target: str, action: str) -> CommandRun | Comma
         target=strawberry.ID(target),
         action=action,
         confirmed=acted.confirmed,
-        shown=_properties(acted.shown, _titles(described.properties)),
+        shown=_properties(acted.read_back, _titles(described.properties)),
     )
 
 

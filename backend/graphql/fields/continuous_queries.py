@@ -18,7 +18,7 @@ from backend.graphql.field import NOT_GIVEN, given, member, mutation, query, res
 from backend.graphql.fields.jobs import Job, SeriesKind, to_job
 from backend.graphql.scalars import TimeNs
 from backend.jobs import diagnostic
-from backend.jobs.repair import Mended
+from backend.jobs.repair import RepairResult
 from backend.jobs.work import TaskHealth
 
 _MOST = 2**31 - 1
@@ -137,7 +137,7 @@ def _query(health: diagnostic.QueryHealth) -> ContinuousQuery:
     )
 
 
-def _mended(mended: Mended) -> MendedQuery:
+def _mended(mended: RepairResult) -> MendedQuery:
     return MendedQuery(
         name=strawberry.ID(mended.name),
         faults=[QueryFault(fault.value) for fault in mended.faults],
@@ -216,5 +216,5 @@ class ContinuousQueryMutation:
         only = given(faults)
         chosen = None if only is None else [diagnostic.QueryFault(fault.value) for fault in only]
         await info.context.correcting("mendContinuousQueries", ", ".join(names))
-        mended = await info.context.queries.work.mending.mend(names, chosen)
+        mended = await info.context.queries.work.repair.repair(names, chosen)
         return MendedQueries(queries=[_mended(one) for one in mended])

@@ -1,7 +1,7 @@
-"""What a roll-up of one or two values need not hold, since the rest gives it back to the last bit.
+"""Compact storage of buckets: columns that follow exactly from the others are stored as NULL.
 
-Most rows of energy trees are such, and a column of sums hardly compresses. What is left out is NULL; a row whose columns do not
-agree (no engine writes one) is kept as it is.
+Most rows of energy trees hold one or two values, and a column of sums hardly compresses. A row whose columns do not
+agree (no engine writes one) is stored whole.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from backend.core.reading import Float64
 STATISTICS: Final = ("count", "sum", "m2", "min", "max", "median", "expected", "reported")
 
 _MEAN: Final = "((min + max) / 2)"
-_GIVEN_BACK: Final = {
+_RESTORED: Final = {
     "sum": "coalesce(sum, min + max)",
     "m2": f"coalesce(m2, case count when 1 then 0.0 "
     f"when 2 then (min - {_MEAN}) * (min - {_MEAN}) + (max - {_MEAN}) * (max - {_MEAN}) end)",
@@ -29,16 +29,16 @@ _GIVEN_BACK: Final = {
 }
 
 
-def selected(columns: Sequence[str] = STATISTICS) -> str:
-    """Columns of a SELECT from a table of roll-ups, complete again."""
-    return ", ".join(f"{_GIVEN_BACK[name]} as {name}" if name in _GIVEN_BACK else name for name in columns)
+def select_list(columns: Sequence[str] = STATISTICS) -> str:
+    """Return the select list for a table of roll-ups that restores the omitted columns."""
+    return ", ".join(f"{_RESTORED[name]} as {name}" if name in _RESTORED else name for name in columns)
 
 
-def kept(buckets: Buckets) -> tuple[Float64, ...]:
-    """The columns to keep, in the order of `STATISTICS`; NaN for what is left out."""
-    one, two = _agreeing(buckets)
+def stored_columns(buckets: Buckets) -> tuple[Float64, ...]:
+    """Return the columns to store, in the order of `STATISTICS`; NaN for omitted values."""
+    one, two = _restorable_rows(buckets)
     either = one | two
-    left_out = {
+    omitted = {
         "sum": two,
         "m2": either,
         "min": one,
@@ -48,12 +48,13 @@ def kept(buckets: Buckets) -> tuple[Float64, ...]:
     }
     columns = ((name, getattr(buckets, name)) for name in STATISTICS)
     return tuple(
-        np.where(left_out[n], np.nan, c) if n in left_out and left_out[n].any() else c for n, c in columns
+        np.where(omitted[name], np.nan, column) if name in omitted and omitted[name].any() else column
+        for name, column in columns
     )
 
 
-def _agreeing(buckets: Buckets) -> tuple[npt.NDArray[np.bool_], npt.NDArray[np.bool_]]:
-    """The rows of one value and those of two, as far as their columns say the same."""
+def _restorable_rows(buckets: Buckets) -> tuple[npt.NDArray[np.bool_], npt.NDArray[np.bool_]]:
+    """Return which rows hold one value and which hold two, and can be restored from fewer columns."""
     one, two = buckets.count == 1, buckets.count == 2
     if not one.any() and not two.any():
         return one, two

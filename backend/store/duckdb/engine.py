@@ -1,7 +1,7 @@
-"""One DuckDB file: a writer thread, some reader threads, and failures in our own words.
+"""One DuckDB file: a writer thread, several reader threads, and DuckDB's errors translated to ours.
 
 A DuckDB connection is not concurrent, so every thread has its own. All changes go through the one writer thread, one
-transaction each, so no two ever conflict; a change is seen by every read that starts after it was awaited.
+transaction each, so no two ever conflict. A change is visible to every read that starts after it was awaited.
 """
 
 from __future__ import annotations
@@ -28,49 +28,49 @@ Cursor = duckdb.DuckDBPyConnection
 Columns = dict[str, npt.NDArray[Any]]
 
 STORAGE_VERSION: Final = "v1.4.0"
-"""Files stay readable by any DuckDB from here on; a newer library must not lift an existing file by itself."""
+"""Files stay readable by any DuckDB from this version on; a newer library must not upgrade an existing file by itself."""
 
 LOG_SIZE: Final = "64MB"
-"""How much DuckDB writes to its log before it brings the file up to date by itself.
+"""Size of the write-ahead log at which DuckDB checkpoints by itself.
 
-Each time, what is only partly filled is written anew: at its own 16 MB that is a third of the work of a recomputation. A
-full log takes a second to read at the start after a crash.
+Each checkpoint rewrites blocks that are only partly filled. With DuckDB's default of 16 MB that is a third of the
+work of a recomputation. Reading a full log takes a second at the start after a crash.
 """
 
 LARGE_ROWS: Final = 50_000
-"""From about here on rows cross the border to DuckDB faster as Arrow columns than as numpy arrays."""
+"""Number of rows from which Arrow columns reach DuckDB faster than numpy arrays."""
 
 
-AGAIN_S: Final = 0.05
-"""Between two tries: interruptions of work that nobody waits for, checkpoints that reads stand in the way of."""
+RETRY_S: Final = 0.05
+"""Seconds between two tries to interrupt a cancelled statement, or to checkpoint while reads are in the way."""
 
-READERS_S: Final = 1.0
-"""How long a checkpoint that can be left for later waits for reads to end."""
+CHECKPOINT_TIMEOUT_S: Final = 1.0
+"""Seconds that a checkpoint waits for reads to end, if it can be postponed."""
 
-STILL_S: Final = 60.0
-"""The same for one that a backup stands on: longer than any one read takes."""
+BACKUP_TIMEOUT_S: Final = 60.0
+"""Seconds that the checkpoint of a backup waits for reads to end: longer than any one read takes."""
 
 
 def fetch(cursor: Cursor, statement: str) -> Columns:
-    """The answer as one plain array a column; DuckDB keeps a NaN it is given as NULL, and here it is a NaN again."""
-    got = cursor.execute(statement).fetchnumpy()
+    """Return the result as one plain array per column. DuckDB stores a NaN as NULL; it becomes NaN again here."""
+    result = cursor.execute(statement).fetchnumpy()
     return {
         name: np.ma.filled(column, np.nan) if isinstance(column, np.ma.MaskedArray) else column
-        for name, column in got.items()
+        for name, column in result.items()
     }
 
 
 def fetch_large(cursor: Cursor, statement: str) -> Columns:
-    """The same, at half the price for hundreds of thousands of rows, and 0.3 ms more for few."""
+    """Return the same as `fetch`: at half the cost for hundreds of thousands of rows, 0.3 ms slower for few."""
     table = cursor.sql(statement).to_arrow_table()
     return {name: table.column(name).to_numpy() for name in table.column_names}
 
 
-def scanned(columns: Columns) -> Columns | pa.Table:
-    """Columns as DuckDB scans them best; NaN counts as NULL."""
+def as_scannable(columns: Columns) -> Columns | pa.Table:
+    """Return columns in the form that DuckDB scans fastest; NaN becomes NULL."""
     if len(next(iter(columns.values()))) < LARGE_ROWS:
         return columns
-    # Without a NaN an array crosses as it is; looking costs a tenth of copying.
+    # An array without NaN is passed without a copy; the check costs a tenth of one.
     return pa.table(
         {name: pa.array(column, from_pandas=_has_nan(column)) for name, column in columns.items()}
     )
@@ -81,34 +81,34 @@ def _has_nan(column: npt.NDArray[Any]) -> bool:
 
 
 class Transaction:
-    """A change under way: its cursor, and what to do in memory once it is committed."""
+    """A running change: its cursor, and callbacks to run once it is committed."""
 
     def __init__(self, cursor: Cursor) -> None:
         self.cursor = cursor
-        self._then: list[Callable[[], None]] = []
+        self._callbacks: list[Callable[[], None]] = []
 
-    def on_commit(self, act: Callable[[], None]) -> None:
-        """Runs on the writer thread right after the commit, before the next change begins."""
-        self._then.append(act)
+    def on_commit(self, callback: Callable[[], None]) -> None:
+        """Register a callback that runs on the writer thread right after the commit, before the next change begins."""
+        self._callbacks.append(callback)
 
-    def committed(self) -> None:
-        for act in self._then:
-            act()
+    def run_callbacks(self) -> None:
+        for callback in self._callbacks:
+            callback()
 
 
 class _Busy(TransientError):
-    """A checkpoint has to wait for the reads under way."""
+    """A checkpoint has to wait for running reads."""
 
 
-class _Run:
-    """Work on a cursor that may be interrupted while it lasts, and not a moment longer: the cursor's next work is another's."""
+class _InterruptibleWork:
+    """Work on a cursor that may be interrupted while it runs, and not later, since the cursor then serves other work."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
         self._cursor: Cursor | None = None
 
     @contextmanager
-    def on(self, cursor: Cursor) -> Iterator[None]:
+    def running_on(self, cursor: Cursor) -> Iterator[None]:
         with self._lock:
             self._cursor = cursor
         try:
@@ -118,19 +118,19 @@ class _Run:
                 self._cursor = None
 
     def stop(self, loop: asyncio.AbstractEventLoop) -> None:
-        """Interrupts the statement that runs, and those that follow until the work is over."""
+        """Interrupt the running statement, and those that follow until the work ends."""
         with self._lock:
             if self._cursor is None:
                 return
             self._cursor.interrupt()
-        loop.call_later(AGAIN_S, self.stop, loop)
+        loop.call_later(RETRY_S, self.stop, loop)
 
 
 class Engine:
     """Opens the file and runs work on it.
 
-    memory_limit   what DuckDB may hold, as it spells it ("1GB"); beyond it, it spills beside the file
-    threads        how many cores one statement may use; None lets DuckDB take all
+    memory_limit   memory limit of DuckDB, in its notation ("1GB"); beyond it, DuckDB spills to disk beside the file
+    threads        cores that one statement may use; None lets DuckDB use all
     readers        reads that may run at once
     """
 
@@ -160,13 +160,13 @@ class Engine:
         self._writer: ThreadPoolExecutor | None = None
 
     async def open(self) -> None:
-        """Raises PermanentError where the file is held by another process, or is none of ours."""
+        """Open the file. Raise PermanentError if another process holds it, or if it is not a DuckDB file."""
         self._connection = await asyncio.to_thread(self._connect)
         self._readers = self._pool("store-read", self._reader_count)
         self._writer = self._pool("store-write", 1)
 
     async def close(self) -> None:
-        """Waits for what is under way, then lets go of the file. Closing twice is harmless."""
+        """Wait for running work, then close the file. Closing twice is harmless."""
         pools = [pool for pool in (self._writer, self._readers) if pool is not None]
         self._writer = self._readers = None
         for pool in pools:
@@ -179,14 +179,14 @@ class Engine:
             await asyncio.to_thread(connection.close)
 
     async def read(self, work: Callable[[Cursor], T]) -> T:
-        """Run `work` on a reader thread; what it sees of several statements is not one snapshot.
+        """Run `work` on a reader thread; several statements in it do not share one snapshot.
 
-        Where the caller is cancelled, so is the statement that runs: nobody waits for its answer.
+        If the caller is cancelled, the running statement is interrupted.
         """
-        run = _Run()
+        run = _InterruptibleWork()
 
         def job() -> T:
-            with run.on(self._local.cursor):
+            with run.running_on(self._local.cursor):
                 return work(self._local.cursor)
 
         try:
@@ -196,61 +196,62 @@ class Engine:
             raise
 
     async def write(self, work: Callable[[Transaction], T]) -> T:
-        """Run `work` on the writer thread as one transaction: all of it or, if it raises, nothing."""
+        """Run `work` on the writer thread as one transaction, which is rolled back if it raises."""
         return await self._submit(self._writer, lambda: self._transact(work))
 
     async def checkpoint(self) -> None:
-        """Bring the file up to date, so that the space of what was dropped is used again or given back.
+        """Write the log into the file, so that the space of dropped tables is reused or returned.
 
-        Left alone, DuckDB does so by the size of its log, to which large writes and drops hardly add: it would be at the close.
-        While a read from before a table came or went is under way, it is not done, and left for the next time.
+        DuckDB checkpoints by the size of its log, to which large writes and drops hardly add: without this call the
+        space would be freed at the close. The checkpoint is skipped while a read runs that began before a table was
+        created or dropped.
         """
         with suppress(_Busy):
-            await self._patiently(self._check, READERS_S)
+            await self._retry_while_busy(self._checkpoint_now, CHECKPOINT_TIMEOUT_S)
 
     @asynccontextmanager
-    async def standing_still(self) -> AsyncIterator[None]:
-        """The file holds all that was written, and nothing is written to it while the block runs. Reads go on.
+    async def hold_writes(self) -> AsyncIterator[None]:
+        """Hold all writes while the block runs; the file then contains everything written so far. Reads go on.
 
-        Raises TransientError where a read goes on too long for that.
+        Raises TransientError if a read runs too long for the checkpoint before it.
         """
-        loop, still, over = asyncio.get_running_loop(), asyncio.Event(), threading.Event()
+        loop, is_held, is_released = asyncio.get_running_loop(), asyncio.Event(), threading.Event()
 
         def hold() -> None:
-            self._check()
-            loop.call_soon_threadsafe(still.set)
-            over.wait()
+            self._checkpoint_now()
+            loop.call_soon_threadsafe(is_held.set)
+            is_released.wait()
 
-        holding = asyncio.create_task(self._patiently(hold, STILL_S))
-        reached = asyncio.create_task(still.wait())
+        hold_task = asyncio.create_task(self._retry_while_busy(hold, BACKUP_TIMEOUT_S))
+        held_task = asyncio.create_task(is_held.wait())
         try:
-            await asyncio.wait({holding, reached}, return_when=asyncio.FIRST_COMPLETED)
-            if not still.is_set():
-                await holding
+            await asyncio.wait({hold_task, held_task}, return_when=asyncio.FIRST_COMPLETED)
+            if not is_held.is_set():
+                await hold_task
             yield
         finally:
-            over.set()
-            reached.cancel()
-            await asyncio.gather(holding, reached, return_exceptions=True)
+            is_released.set()
+            held_task.cancel()
+            await asyncio.gather(hold_task, held_task, return_exceptions=True)
 
-    def _check(self) -> None:
+    def _checkpoint_now(self) -> None:
         try:
             self._local.cursor.execute("checkpoint")
         except duckdb.TransactionException as error:
             raise _Busy(
-                f"The time series store {self.path} is being read since before its last change."
+                f"The time series store {self.path} is busy: a read runs since before its last change. Try again later."
             ) from error
 
-    async def _patiently(self, job: Callable[[], None], most_s: float) -> None:
-        """Try until the reads that stand in the way are over; writes go on between. Raises _Busy where they are not in time."""
-        end = time.monotonic() + most_s
+    async def _retry_while_busy(self, job: Callable[[], None], timeout_s: float) -> None:
+        """Retry until the reads in the way have ended; writes go on in between. Raise _Busy after `timeout_s` seconds."""
+        end = time.monotonic() + timeout_s
         while True:
             try:
                 return await self._submit(self._writer, job)
             except _Busy:
                 if time.monotonic() >= end:
                     raise
-            await asyncio.sleep(AGAIN_S)
+            await asyncio.sleep(RETRY_S)
 
     async def _submit(self, pool: ThreadPoolExecutor | None, job: Callable[[], T]) -> T:
         if pool is None:
@@ -258,7 +259,7 @@ class Engine:
         try:
             return await asyncio.get_running_loop().run_in_executor(pool, job)
         except duckdb.Error as error:
-            raise self._failure(error) from error
+            raise self._translate_error(error) from error
 
     def _transact(self, work: Callable[[Transaction], T]) -> T:
         cursor: Cursor = self._local.cursor
@@ -270,7 +271,7 @@ class Engine:
         except BaseException:
             self._roll_back(cursor)
             raise
-        transaction.committed()
+        transaction.run_callbacks()
         return result
 
     @staticmethod
@@ -278,12 +279,12 @@ class Engine:
         try:
             cursor.execute("rollback")
         except duckdb.Error:
-            return  # a failed commit has rolled back by itself
+            return  # a failed commit rolls back by itself
 
     def _pool(self, name: str, size: int) -> ThreadPoolExecutor:
-        return ThreadPoolExecutor(size, thread_name_prefix=name, initializer=self._take_cursor)
+        return ThreadPoolExecutor(size, thread_name_prefix=name, initializer=self._open_cursor)
 
-    def _take_cursor(self) -> None:
+    def _open_cursor(self) -> None:
         assert self._connection is not None
         self._local.cursor = self._connection.cursor()
         self._cursors.append(self._local.cursor)
@@ -294,21 +295,21 @@ class Engine:
         try:
             return duckdb.connect(str(self.path), config=self._config)
         except duckdb.Error as error:
-            raise self._refusal(error) from error
+            raise self._open_error(error) from error
 
-    def _refusal(self, error: duckdb.Error) -> SeduceError:
+    def _open_error(self, error: duckdb.Error) -> SeduceError:
         text = str(error)
         holder = re.search(r"Conflicting lock is held in (.*? \(PID \d+\))", text)
         if holder or "Could not set lock" in text:
-            who = holder.group(1) if holder else "another process"
+            owner = holder.group(1) if holder else "another process"
             return PermanentError(
-                f"The time series file {self.path} is in use by {who}. DuckDB lets one process open a file: "
-                f"stop that process, or give this one another file."
+                f"The time series file {self.path} is in use by {owner}. Only one process can open a DuckDB file: "
+                f"stop that process, or set another file for this one."
             )
         return PermanentError(f"The time series file {self.path} cannot be opened: {text}")
 
-    def _failure(self, error: duckdb.Error) -> SeduceError:
-        """A full disk or spent memory may pass; anything else is a fault that a retry repeats."""
-        passing = isinstance(error, duckdb.IOException | duckdb.OutOfMemoryException)
-        kind = TransientError if passing else PermanentError
+    def _translate_error(self, error: duckdb.Error) -> SeduceError:
+        """Translate an error. A full disk or memory may be temporary; a retry repeats anything else."""
+        is_transient = isinstance(error, duckdb.IOException | duckdb.OutOfMemoryException)
+        kind = TransientError if is_transient else PermanentError
         return kind(f"The time series store {self.path} failed: {error}")

@@ -11,38 +11,43 @@ from backend.store.duckdb.partitions import NEVER
 from backend.store.duckdb.rows import Rows
 
 
-class Newest:
-    """Changed by the writer thread, read by others: the columns are replaced together, never changed in place."""
+class LatestReadings:
+    """The newest readings by series id.
+
+    The writer thread replaces the columns together, never changes them in place; readers share them.
+    """
 
     def __init__(self) -> None:
         self._columns: tuple[Int64, Float64] = (np.empty(0, np.int64), np.empty(0, np.float64))
 
-    def renew(self, rows: Rows) -> None:
-        """Take rows, one a series, that are not older than what is known."""
+    def update(self, rows: Rows) -> None:
+        """Store rows, one per series, that are not older than the known ones."""
         if not len(rows):
             return
-        times, values = self._grown(int(rows.sid.max()) + 1)
-        better = rows.take(rows.ts >= times[rows.sid])
-        times[better.sid], values[better.sid] = better.ts, better.values[0]
+        times, values = self._with_room(int(rows.sid.max()) + 1)
+        newer = rows.take(rows.ts >= times[rows.sid])
+        times[newer.sid], values[newer.sid] = newer.ts, newer.values[0]
         self._columns = (times, values)
 
-    def forget(self, sids: Sequence[int]) -> None:
-        times, values = self._grown(max(sids, default=-1) + 1)
+    def remove(self, sids: Sequence[int]) -> None:
+        times, values = self._with_room(max(sids, default=-1) + 1)
         times[list(sids)] = NEVER
         self._columns = (times, values)
 
-    def readings(self, name: Callable[[int], str], wanted: Mapping[int, str] | None) -> dict[str, Reading]:
-        """Of the wanted series, by id and name, or of all."""
+    def readings(self, name: Callable[[int], str], requested: Mapping[int, str] | None) -> dict[str, Reading]:
+        """Return the newest readings of the requested series, by id and name, or of all."""
         times, values = self._columns
-        if wanted is None:
-            wanted = {sid: name(sid) for sid in np.flatnonzero(times != NEVER).tolist()}
+        if requested is None:
+            requested = {sid: name(sid) for sid in np.flatnonzero(times != NEVER).tolist()}
         rows = [
-            (known, int(times[sid]), float(values[sid])) for sid, known in wanted.items() if sid < len(times)
+            (sensor, int(times[sid]), float(values[sid]))
+            for sid, sensor in requested.items()
+            if sid < len(times)
         ]
-        return {known: Reading(known, ts, value) for known, ts, value in rows if ts != NEVER}
+        return {sensor: Reading(sensor, ts, value) for sensor, ts, value in rows if ts != NEVER}
 
-    def _grown(self, size: int) -> tuple[Int64, Float64]:
-        """Copies with room for `size` series."""
+    def _with_room(self, size: int) -> tuple[Int64, Float64]:
+        """Return copies of the columns with room for `size` series."""
         times, values = self._columns
         more = max(0, size - len(times))
         return np.append(times, np.full(more, NEVER)), np.append(values, np.zeros(more))

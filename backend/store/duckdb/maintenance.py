@@ -1,7 +1,7 @@
-"""House-keeping of clustered tables, as short steps.
+"""Maintenance of clustered tables, as short steps.
 
-Each step is one transaction of its own and leaves everything readable and complete, so that writes go on in between
-and a process killed at any point loses and doubles nothing.
+Each step is one transaction and leaves everything readable and complete. So writes go on between steps, and a process
+that is killed at any point neither loses nor doubles a row.
 """
 
 # ruff: noqa: S608 (names and numbers in statements are our own; values travel as arrays)
@@ -15,24 +15,24 @@ from typing import Final
 import numpy as np
 
 from backend.store.duckdb.engine import Cursor, Transaction, fetch
-from backend.store.duckdb.partitions import FOREVER, NEVER, Clustered, Part
+from backend.store.duckdb.partitions import FOREVER, NEVER, ClusteredTable, Part
 from backend.store.duckdb.rows import Rows
 
 STEP_ROWS: Final = 250_000
-"""Rows one step handles; about a tenth of a second."""
+"""Rows that one step handles; about a tenth of a second."""
 
 MOVE_ROWS: Final = 200_000
-"""Rows worth moving out of the hot table while their partition is still growing."""
+"""Minimum rows to move out of the hot table while their partition still grows."""
 
 LOOSE_SHARE: Final = 0.34
-"""Share of a growing partition that may be out of order before it is sorted anew."""
+"""Share of a growing partition that may be out of order before it is sorted."""
 
 Step = Callable[[Transaction], None]
 
 
 @dataclass(frozen=True, slots=True)
 class Slice:
-    """Rows of a partition with series ids first..last."""
+    """Rows of a partition with the series ids first..last."""
 
     part: int
     first: int
@@ -40,27 +40,27 @@ class Slice:
     rows: int
 
 
-def moves(
-    table: Clustered, cursor: Cursor, edge_ns: int, over_ns: int, least: int = MOVE_ROWS
-) -> list[Slice]:
-    """What to move out of the hot table: its rows before `edge_ns`, if they are many or their partition ended by `over_ns`."""
+def find_moves(table: ClusteredTable, cursor: Cursor, edge_ns: int, over_ns: int) -> list[Slice]:
+    """Return what to move out of the hot table: rows before `edge_ns` of partitions that have many, or that ended by
+    `over_ns`.
+    """
     width = table.part_ns
-    got = fetch(
+    counts_read = fetch(
         cursor,
         f"""select (ts - ((ts % {width}) + {width}) % {width}) // {width} as part, sid, count(*) as n
             from {table.hot} where ts < {edge_ns} group by part, sid order by part, sid""",
     )
-    found: list[Slice] = []
-    for part in np.unique(got["part"]).tolist():
-        here = got["part"] == part
-        sids, counts = got["sid"][here], got["n"][here]
+    slices: list[Slice] = []
+    for part in np.unique(counts_read["part"]).tolist():
+        is_in_part = counts_read["part"] == part
+        sids, counts = counts_read["sid"][is_in_part], counts_read["n"][is_in_part]
         if counts.sum() >= MOVE_ROWS or (part + 1) * width <= over_ns:
-            found += cut(part, sids.tolist(), counts.tolist())
-    return found
+            slices += slice_series(part, sids.tolist(), counts.tolist())
+    return slices
 
 
-def cut(part: int, sids: list[int], counts: list[int]) -> Iterator[Slice]:
-    """Slices of about `STEP_ROWS` rows; a series is never divided."""
+def slice_series(part: int, sids: list[int], counts: list[int]) -> Iterator[Slice]:
+    """Yield slices of about `STEP_ROWS` rows; a series is never divided."""
     first, rows = None, 0
     for at, (sid, count) in enumerate(zip(sids, counts, strict=True)):
         first, rows = (sid if first is None else first), rows + count
@@ -69,71 +69,71 @@ def cut(part: int, sids: list[int], counts: list[int]) -> Iterator[Slice]:
             first, rows = None, 0
 
 
-def move(table: Clustered, piece: Slice, edge_ns: int) -> Step:
-    """The step that moves one slice from the hot table to its partition, which must be there."""
+def move_step(table: ClusteredTable, piece: Slice, edge_ns: int) -> Step:
+    """Return the step that moves one slice from the hot table to its partition, which must exist."""
 
     def step(transaction: Transaction) -> None:
         cursor = transaction.cursor
         low = piece.part * table.part_ns
         high = min(low + table.part_ns, edge_ns)
-        chosen = f"ts >= {low} and ts < {high} and sid between {piece.first} and {piece.last}"
+        condition = f"ts >= {low} and ts < {high} and sid between {piece.first} and {piece.last}"
         count = cursor.execute(
-            f"insert into {table.table(piece.part)} select {table.columns} from {table.hot} where {chosen} order by sid, ts"
+            f"insert into {table.table(piece.part)} select {table.columns} from {table.hot} where {condition} order by sid, ts"
         ).fetchall()[0][0]
-        _note_moved_heads(table, transaction, chosen)
-        cursor.execute(f"delete from {table.hot} where {chosen}")
+        _save_moved_heads(table, transaction, condition)
+        cursor.execute(f"delete from {table.hot} where {condition}")
         grown = table.parts[piece.part].grown(count, (piece.first, NEVER), (piece.last, FOREVER))
-        table.note(transaction, piece.part, grown)
+        table.save_state(transaction, piece.part, grown)
 
     return step
 
 
-def _note_moved_heads(table: Clustered, transaction: Transaction, chosen: str) -> None:
+def _save_moved_heads(table: ClusteredTable, transaction: Transaction, condition: str) -> None:
     value = table.values[0]
-    got = fetch(
+    newest = fetch(
         transaction.cursor,
-        f"select sid, max(ts) as ts, arg_max({value}, ts) as value from {table.hot} where {chosen} group by sid",
+        f"select sid, max(ts) as ts, arg_max({value}, ts) as value from {table.hot} where {condition} group by sid",
     )
-    table.note_heads(transaction, Rows(got["sid"], got["ts"], (got["value"],)))
+    table.save_heads(transaction, Rows(newest["sid"], newest["ts"], (newest["value"],)))
 
 
-def measure(table: Clustered, transaction: Transaction) -> None:
-    """Learn what is left in the hot table, so that reads of the past need not look there."""
+def measure_hot_table(table: ClusteredTable, transaction: Transaction) -> None:
+    """Update the time span of the hot table, so that reads of the past need not look there."""
     span = table.measure_hot(transaction.cursor)
     transaction.on_commit(lambda: setattr(table, "hot_span", span))
 
 
-def needs_seal(table: Clustered, part: int, over_ns: int) -> bool:
-    """Whether a partition is worth sorting anew: too much of it is loose, or it has ended and is not in order."""
+def needs_seal(table: ClusteredTable, part: int, over_ns: int) -> bool:
+    """Return whether sorting a partition pays off: much of it is loose, or it has ended and is not in order."""
     state = table.parts[part]
     if state.rows < 2 or not state.loose:
         return False
-    over = (part + 1) * table.part_ns <= over_ns
-    # A few late rows behind a sorted partition cost a read next to nothing; sorting it for them would.
-    return state.loose > state.rows * (0.02 if over else LOOSE_SHARE)
+    has_ended = (part + 1) * table.part_ns <= over_ns
+    # A few late rows at the end of a sorted partition cost a read next to nothing; sorting for them would cost more.
+    return state.loose > state.rows * (0.02 if has_ended else LOOSE_SHARE)
 
 
-def seal_steps(table: Clustered, part: int, cursor: Cursor) -> Iterator[Step]:
-    """Copy a partition, sorted, slice by slice, and put the copy in its place. Nobody else may append to it meanwhile."""
-    got = fetch(cursor, f"select sid, count(*) as n from {table.table(part)} group by sid order by sid")
+def seal_steps(table: ClusteredTable, part: int, cursor: Cursor) -> Iterator[Step]:
+    """Yield the steps that copy a partition, sorted, slice by slice, and replace it. Nothing may append to it meanwhile."""
+    counts = fetch(cursor, f"select sid, count(*) as n from {table.table(part)} group by sid order by sid")
     yield _begin(table, part)
-    for piece in cut(part, got["sid"].tolist(), got["n"].tolist()):
+    for piece in slice_series(part, counts["sid"].tolist(), counts["n"].tolist()):
         yield _copy(table, piece)
     yield _swap(table, part)
 
 
-def _begin(table: Clustered, part: int) -> Step:
+def _begin(table: ClusteredTable, part: int) -> Step:
     def step(transaction: Transaction) -> None:
         name = table.staging_table(part)
         transaction.cursor.execute(f"drop table if exists {name}")
         transaction.cursor.execute(f"create table {name}({table.definition})")
-        # From here on a late row is forgotten in the copy too.
-        transaction.on_commit(lambda: table.stage(part))
+        # From here on a replaced row is deleted from the copy too.
+        transaction.on_commit(lambda: table.set_staging(part))
 
     return step
 
 
-def _copy(table: Clustered, piece: Slice) -> Step:
+def _copy(table: ClusteredTable, piece: Slice) -> Step:
     def step(transaction: Transaction) -> None:
         transaction.cursor.execute(
             f"insert into {table.staging_table(piece.part)} select {table.columns} from {table.table(piece.part)} "
@@ -143,13 +143,13 @@ def _copy(table: Clustered, piece: Slice) -> Step:
     return step
 
 
-def _swap(table: Clustered, part: int) -> Step:
+def _swap(table: ClusteredTable, part: int) -> Step:
     def step(transaction: Transaction) -> None:
         cursor, name, copy = transaction.cursor, table.table(part), table.staging_table(part)
         rows, last = cursor.execute(f"select count(*), coalesce(max(sid), -1) from {copy}").fetchall()[0]
         cursor.execute(f"drop table {name}")
         cursor.execute(f"alter table {copy} rename to {name}")
-        table.note(transaction, part, Part(rows, 0, (last, FOREVER)))
-        transaction.on_commit(lambda: table.stage(None))
+        table.save_state(transaction, part, Part(rows, 0, (last, FOREVER)))
+        transaction.on_commit(lambda: table.set_staging(None))
 
     return step

@@ -1,4 +1,4 @@
-"""The embedded store: readings and roll-ups in one DuckDB file, owned by this process."""
+"""The embedded store: readings and roll-ups in one DuckDB file, which this process owns."""
 
 # ruff: noqa: S608 (names and numbers in statements are our own; values travel as arrays)
 
@@ -16,15 +16,14 @@ from backend.core.bucket import Buckets, SeriesKind
 from backend.core.ports import SensorTags, SeriesAlias, WriteResult
 from backend.core.reading import Float64, Int64, Points, Reading, Readings
 from backend.core.windows import Window
-from backend.store.duckdb import names
-from backend.store.duckdb import partitions as clustered
-from backend.store.duckdb.access import Access
+from backend.store.duckdb import names, partitions
+from backend.store.duckdb.access import TableAccess
 from backend.store.duckdb.aggregate import Aggregation
 from backend.store.duckdb.engine import Columns, Cursor, Engine, Transaction, fetch
-from backend.store.duckdb.latest import Newest
-from backend.store.duckdb.names import SENSOR, Names
-from backend.store.duckdb.partitions import Clustered
-from backend.store.duckdb.rollups import KeptRollups
+from backend.store.duckdb.latest import LatestReadings
+from backend.store.duckdb.names import SENSOR, SeriesIds
+from backend.store.duckdb.partitions import ClusteredTable
+from backend.store.duckdb.rollups import RollupTables
 from backend.store.duckdb.rows import Rows
 
 T = TypeVar("T")
@@ -42,11 +41,11 @@ class DuckDBStore:
         readers: int = 4,
     ) -> None:
         self._engine = Engine(path, memory_limit=memory_limit, threads=threads, readers=readers)
-        self._names = Names()
-        self._raw = Clustered("raw", ("value",), part_days=1)
-        self._newest = Newest()
-        self._access = Access(self._engine)
-        self._rollups = KeptRollups(self._access, self._names)
+        self._series_ids = SeriesIds()
+        self._raw = ClusteredTable("raw", ("value",), part_days=1)
+        self._latest = LatestReadings()
+        self._access = TableAccess(self._engine)
+        self._rollups = RollupTables(self._access, self._series_ids)
 
     async def open(self) -> None:
         await self._engine.open()
@@ -63,54 +62,54 @@ class DuckDBStore:
     def path(self) -> Path | Literal[":memory:"]:
         return self._engine.path
 
-    def standing_still(self) -> AbstractAsyncContextManager[None]:
-        """The file may be copied while the block runs: see `Engine.standing_still`.
+    def hold_writes(self) -> AbstractAsyncContextManager[None]:
+        """Hold all writes while the block runs, so that the file may be copied: see `Engine.hold_writes`.
 
-        By another process, that is: to close a file that one has open gives up its lock.
+        Copy it in another process: closing a second handle of the file in this one would release its lock.
         """
-        return self._engine.standing_still()
+        return self._engine.hold_writes()
 
     # -- readings --------------------------------------------------------------------------------------------------
 
     async def write(self, readings: Readings, tags: Mapping[str, SensorTags] | None = None) -> WriteResult:
         if not np.isfinite(readings.values).all():
-            bad = readings.names[int(readings.codes[np.flatnonzero(~np.isfinite(readings.values))[0]])]
-            raise ValueError(f"a value of sensor {bad!r} is not a finite number")
+            sensor = readings.names[int(readings.codes[np.flatnonzero(~np.isfinite(readings.values))[0]])]
+            raise ValueError(f"a value of sensor {sensor!r} is not a finite number")
         if not len(readings):
             return WriteResult(0, Readings.empty())
 
         def work(transaction: Transaction) -> WriteResult:
-            codes = self._names.codes(transaction, SENSOR, readings.names, readings.codes)
+            codes = self._series_ids.codes(transaction, SENSOR, readings.names, readings.codes)
             if tags:
-                here = (n for n, code in zip(readings.names, codes.tolist(), strict=True) if code >= 0)
-                self._names.tag(transaction, {name: tags[name] for name in here if name in tags})
+                present = (n for n, code in zip(readings.names, codes.tolist(), strict=True) if code >= 0)
+                self._series_ids.tag(transaction, {name: tags[name] for name in present if name in tags})
             rows = Rows(codes[readings.codes], readings.times, (readings.values,)).distinct()
             late = rows.take(self._raw.put(transaction, rows, bulk))
             newest = rows.newest()
-            transaction.on_commit(lambda: self._newest.renew(newest))
+            transaction.on_commit(lambda: self._latest.update(newest))
             order = np.argsort(codes, kind="stable").astype(np.int32)
-            back = order[np.searchsorted(codes[order], late.sid)] if len(late) else late.sid
-            return WriteResult(len(rows), Readings(readings.names, back, late.ts, late.values[0]))
+            late_codes = order[np.searchsorted(codes[order], late.sid)] if len(late) else late.sid
+            return WriteResult(len(rows), Readings(readings.names, late_codes, late.ts, late.values[0]))
 
-        bulk = len(readings) >= clustered.BULK_ROWS
-        return await self._access.put(self._raw, readings.times, bulk, work)
+        bulk = len(readings) >= partitions.BULK_ROWS
+        return await self._access.write(self._raw, readings.times, bulk, work)
 
     async def raw(self, sensors: Sequence[str], start_ns: int, end_ns: int) -> Mapping[str, Points]:
-        known = self._names.known(SENSOR, sensors)
+        known = self._series_ids.lookup(SENSOR, sensors)
         return _points(await self._access.select(self._raw, "sid, ts, value", known, start_ns, end_ns), known)
 
     async def raw_up_to(
         self, sensors: Sequence[str], start_ns: int, end_ns: int, most: int
     ) -> Mapping[str, Points] | None:
-        known = self._names.known(SENSOR, sensors)
-        got = await self._access.select(
-            self._raw, "sid, ts, value", known, start_ns, end_ns, large=True, most=most + 1
+        known = self._series_ids.lookup(SENSOR, sensors)
+        rows = await self._access.select(
+            self._raw, "sid, ts, value", known, start_ns, end_ns, large=True, limit=most + 1
         )
-        return None if got is not None and len(got["sid"]) > most else _points(got, known)
+        return None if rows is not None and len(rows["sid"]) > most else _points(rows, known)
 
     async def latest(self, sensors: Sequence[str] | None = None) -> Mapping[str, Reading]:
-        wanted = None if sensors is None else self._names.known(SENSOR, sensors)
-        return self._newest.readings(self._names.name, wanted)
+        requested = None if sensors is None else self._series_ids.lookup(SENSOR, sensors)
+        return self._latest.readings(self._series_ids.name, requested)
 
     async def aggregate(
         self, groups: Mapping[str, Sequence[str]], window: Window, start_ns: int, end_ns: int
@@ -120,31 +119,31 @@ class DuckDBStore:
     async def aggregate_many(
         self, groups: Mapping[str, Sequence[str]], windows: Sequence[Window], start_ns: int, end_ns: int
     ) -> Mapping[Window, Buckets]:
-        members = [list(self._names.known(SENSOR, sensors)) for sensors in groups.values()]
+        members = [list(self._series_ids.lookup(SENSOR, sensors)) for sensors in groups.values()]
         if start_ns >= end_ns:
             return {window: Buckets.empty(tuple(groups)) for window in windows}
         job = Aggregation(self._raw.union, members, windows, start_ns, end_ns)
-        return await self._access.stable(
+        return await self._access.read_consistently(
             self._raw, start_ns, end_ns, lambda cursor: job.run(cursor, tuple(groups))
         )
 
     async def tags(self, sensors: Sequence[str] | None = None) -> Mapping[str, SensorTags]:
-        return self._names.tags(sensors)
+        return self._series_ids.tags(sensors)
 
     async def first_time(self) -> int | None:
         def read(cursor: Cursor) -> int | None:
-            found = [_first_of(cursor, self._raw.hot)]
+            firsts = [_first_of(cursor, self._raw.hot)]
             for part in sorted(self._raw.parts):  # a partition may have been emptied
                 first = _first_of(cursor, self._raw.table(part))
                 if first is not None:
-                    found.append(first)
+                    firsts.append(first)
                     break
-            return min((first for first in found if first is not None), default=None)
+            return min((first for first in firsts if first is not None), default=None)
 
-        return await self._access.stable(self._raw, clustered.NEVER, clustered.FOREVER, read)
+        return await self._access.read_consistently(self._raw, partitions.NEVER, partitions.FOREVER, read)
 
     async def count(self, sensors: Sequence[str], start_ns: int, end_ns: int) -> Mapping[str, int]:
-        known = self._names.known(SENSOR, sensors)
+        known = self._series_ids.lookup(SENSOR, sensors)
         if not known or start_ns >= end_ns:
             return {}
 
@@ -152,19 +151,21 @@ class DuckDBStore:
             source = self._raw.union("sid", list(known), start_ns, end_ns)
             return fetch(cursor, f"select sid, count(*) as n from ({source}) group by sid")
 
-        got = await self._access.stable(self._raw, start_ns, end_ns, read)
-        return {known[sid]: n for sid, n in zip(got["sid"].tolist(), got["n"].tolist(), strict=True)}
+        counts = await self._access.read_consistently(self._raw, start_ns, end_ns, read)
+        return {known[sid]: n for sid, n in zip(counts["sid"].tolist(), counts["n"].tolist(), strict=True)}
 
     async def delete(self, sensors: Sequence[str] | None, start_ns: int, end_ns: int) -> None:
         if start_ns >= end_ns:
             return
-        chosen = None if sensors is None else list(self._names.known(SENSOR, sensors))
-        if chosen == []:
+        sids = None if sensors is None else list(self._series_ids.lookup(SENSOR, sensors))
+        if sids == []:
             return
-        async with self._access.house:
-            if chosen is None:
-                await self._access.drop_parts(self._raw, start_ns, end_ns)
-            await self._engine.write(lambda transaction: self._forget(transaction, chosen, start_ns, end_ns))
+        async with self._access.maintenance_lock:
+            if sids is None:
+                await self._access.drop_partitions(self._raw, start_ns, end_ns)
+            await self._engine.write(
+                lambda transaction: self._delete_rows(transaction, sids, start_ns, end_ns)
+            )
 
     # -- roll-ups --------------------------------------------------------------------------------------------------
 
@@ -173,9 +174,9 @@ class DuckDBStore:
             await self._rollups.write(kind, window, buckets)
 
     async def set_aliases(
-        self, window: Window, copies: Mapping[str, SeriesAlias], start_ns: int, end_ns: int
+        self, window: Window, aliases: Mapping[str, SeriesAlias], start_ns: int, end_ns: int
     ) -> bool:
-        return await self._rollups.note(window, copies, start_ns, end_ns)
+        return await self._rollups.set_aliases(window, aliases, start_ns, end_ns)
 
     async def buckets(
         self,
@@ -197,7 +198,7 @@ class DuckDBStore:
     async def drop_series(self, kind: SeriesKind, window: Window, names: Sequence[str]) -> None:
         await self._rollups.drop(kind, window, names)
 
-    # -- house-keeping ---------------------------------------------------------------------------------------------
+    # -- maintenance -----------------------------------------------------------------------------------------------
 
     async def maintain(self, now_ns: int) -> None:
         for table in (self._raw, *self._rollups.tables.values()):
@@ -206,22 +207,24 @@ class DuckDBStore:
     # -- inside ----------------------------------------------------------------------------------------------------
 
     def _load(self, transaction: Transaction) -> None:
-        transaction.cursor.execute(names.SCHEMA + clustered.SCHEMA)
-        self._names.load(transaction)
+        transaction.cursor.execute(names.SCHEMA + partitions.SCHEMA)
+        self._series_ids.load(transaction)
         self._raw.create(transaction)
-        self._newest = Newest()
-        self._newest.renew(self._raw.load(transaction))
+        self._latest = LatestReadings()
+        self._latest.update(self._raw.load(transaction))
         self._rollups.load(transaction)
 
-    def _forget(self, transaction: Transaction, sids: list[int] | None, start_ns: int, end_ns: int) -> None:
-        gone = self._raw.delete(transaction, sids, start_ns, end_ns)
-        newest = self._raw.recount(transaction, gone)
+    def _delete_rows(
+        self, transaction: Transaction, sids: list[int] | None, start_ns: int, end_ns: int
+    ) -> None:
+        emptied = self._raw.delete(transaction, sids, start_ns, end_ns)
+        newest = self._raw.refresh_newest(transaction, emptied)
 
-        def renew() -> None:
-            self._newest.forget(gone)
-            self._newest.renew(newest)
+        def update_latest() -> None:
+            self._latest.remove(emptied)
+            self._latest.update(newest)
 
-        transaction.on_commit(renew)
+        transaction.on_commit(update_latest)
 
 
 def _first_of(cursor: Cursor, table: str) -> int | None:
@@ -229,22 +232,22 @@ def _first_of(cursor: Cursor, table: str) -> int | None:
     return first
 
 
-def _points(got: Columns | None, known: Mapping[int, str]) -> Mapping[str, Points]:
-    found = () if got is None else _series(got, ("value",))
-    return {known[sid]: Points(times, values) for sid, times, (values,) in found}
+def _points(rows: Columns | None, known: Mapping[int, str]) -> Mapping[str, Points]:
+    series = () if rows is None else _series(rows, ("value",))
+    return {known[sid]: Points(times, values) for sid, times, (values,) in series}
 
 
-def _series(got: Columns, values: Sequence[str]) -> Iterator[tuple[int, Int64, tuple[Float64, ...]]]:
-    """Each series of a read: id, times ascending, value columns."""
-    columns = [got["ts"], *(got[name] for name in values)]
-    sid = got["sid"]
+def _series(rows: Columns, values: Sequence[str]) -> Iterator[tuple[int, Int64, tuple[Float64, ...]]]:
+    """Yield each series of a read: id, times ascending, value columns."""
+    columns = [rows["ts"], *(rows[name] for name in values)]
+    sid = rows["sid"]
     if np.any(sid[1:] < sid[:-1]):
         order = np.argsort(sid, kind="stable")
         sid, columns = sid[order], [column[order] for column in columns]
     edges = [0, *(np.flatnonzero(sid[1:] != sid[:-1]) + 1).tolist(), len(sid)]
-    for a, b in pairwise(edges):
-        ts, *rest = (column[a:b] for column in columns)
+    for start, end in pairwise(edges):
+        ts, *rest = (column[start:end] for column in columns)
         if np.any(ts[1:] < ts[:-1]):
             order = np.argsort(ts, kind="stable")
             ts, rest = ts[order], [column[order] for column in rest]
-        yield int(sid[a]), ts, tuple(rest)
+        yield int(sid[start]), ts, tuple(rest)

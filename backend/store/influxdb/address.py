@@ -1,4 +1,4 @@
-"""Where an InfluxDB is and how one gets in, out of one URL."""
+"""The address and credentials of an InfluxDB, parsed from one URL."""
 
 from __future__ import annotations
 
@@ -24,22 +24,20 @@ class Address:
 
     @classmethod
     def parse(cls, url: str, *, org: str | None = None, token: str | None = None) -> Address:
-        """Arguments win over what the URL says. Raises `UserError`, which never shows a password or a token."""
+        """Parse a URL; arguments take precedence over it. Raise `UserError`, which never shows a password or a token."""
         try:
             parts = urlsplit(url)
             scheme, port = _SCHEMES[parts.scheme], parts.port
         except (KeyError, ValueError):
-            raise UserError(f"this is no URL of an InfluxDB; expected {_FORM}") from None
+            raise UserError(f"this is not an InfluxDB URL; expected {_FORM}") from None
         database = unquote(parts.path.strip("/"))
         if not parts.hostname or not database or "/" in database:
-            raise UserError(f"the URL of the InfluxDB names no host or no database; expected {_FORM}")
+            raise UserError(f"the InfluxDB URL has no host or no database; expected {_FORM}")
         host = f"[{parts.hostname}]" if ":" in parts.hostname else parts.hostname
         query = parse_qs(parts.query)
         unknown = query.keys() - {"org", "token"}
         if unknown:
-            raise UserError(
-                f"the URL of the InfluxDB has unknown parameters {sorted(unknown)}; expected {_FORM}"
-            )
+            raise UserError(f"the InfluxDB URL has unknown parameters {sorted(unknown)}; expected {_FORM}")
         return cls(
             base=f"{scheme}://{host}" + (f":{port}" if port else ""),
             database=database,

@@ -1,7 +1,8 @@
 """InfluxDB's CSV answers as numpy columns.
 
-An answer holds the rows of one series after those of another, each as `name,tags,time,field,...`. The numbers are read in
-one go; a series is told by where the text of its first two cells ends, found by bisection and not row by row.
+An answer holds the rows of one series after those of another, each as `name,tags,time,field,...`. The numbers are
+parsed in one go. A series ends where the text of its first two cells changes, which is found by bisection and not row
+by row.
 """
 
 from __future__ import annotations
@@ -19,7 +20,7 @@ import numpy as np
 from backend.core.reading import Float64, Int64
 
 BLOCK_ROWS: Final = 20_000
-"""Rows parsed at once: the parser keeps the interpreter's lock, and others of this process wait some 8 ms for it."""
+"""Rows parsed at once: the parser holds the interpreter lock, for some 8 ms."""
 
 _CELL = rb'(?:"((?:[^"]|"")*)"|([^",\n]*)),'
 _HEAD = re.compile(_CELL + _CELL)
@@ -27,7 +28,7 @@ _HEAD = re.compile(_CELL + _CELL)
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Run:
-    """The rows of one series: its measurement, its tags as the server spells them, and columns, NaN where empty."""
+    """The rows of one series: its measurement, its tags as the server writes them, and columns, NaN where empty."""
 
     name: str
     tags: str
@@ -36,7 +37,7 @@ class Run:
 
 
 def runs(text: bytes, fields: int) -> Iterator[Run]:
-    """Every series of a result that has `fields` numeric columns after the time; b"" is a result without rows."""
+    """Yield every series of a result with `fields` numeric columns after the time; b"" is a result without rows."""
     body = text[text.find(b"\n") + 1 :]
     if not body:
         return
@@ -47,25 +48,25 @@ def runs(text: bytes, fields: int) -> Iterator[Run]:
     while row < len(starts):
         head = _HEAD.match(body, starts[row])
         assert head is not None, "a row of an answer does not begin with two cells"
-        # Rows of a series stand together, so "has another head" is false, then true.
-        rest = range(row, len(starts))
-        stop = row + bisect_left(rest, True, key=lambda r: not body.startswith(head[0], int(starts[r])))
+        # Rows of a series are contiguous, so "has another head" is false, then true.
+        remaining = range(row, len(starts))
+        stop = row + bisect_left(remaining, True, key=lambda r: not body.startswith(head[0], int(starts[r])))
         yield Run(
-            _plain(head[1], head[2]),
-            _plain(head[3], head[4]),
+            _unquote(head[1], head[2]),
+            _unquote(head[3], head[4]),
             times[row:stop],
             [column[row:stop] for column in columns],
         )
         row = stop
 
 
-def words(text: bytes) -> list[list[str]]:
-    """The cells of a short result of words, such as a SHOW's, row by row, without the heading."""
+def text_cells(text: bytes) -> list[list[str]]:
+    """Return the cells of a short text result, such as that of a SHOW, row by row, without the header."""
     rows = text.split(b"\n")[1:]
-    return [[_plain(*cell) for cell in re.findall(_CELL, row + b",")] for row in rows if row]
+    return [[_unquote(*cell) for cell in re.findall(_CELL, row + b",")] for row in rows if row]
 
 
-def _plain(quoted: bytes | None, bare: bytes | None) -> str:
+def _unquote(quoted: bytes | None, bare: bytes | None) -> str:
     return (quoted.replace(b'""', b'"') if quoted else bare or b"").decode()
 
 
@@ -74,7 +75,7 @@ def _numbers(body: bytes, starts: Int64, fields: int) -> tuple[Int64, list[Float
     edges = [*starts[::BLOCK_ROWS].tolist(), len(body)]
     blocks = [
         np.loadtxt(
-            io.BytesIO(_filled(body[a:b])),
+            io.BytesIO(_fill_empty_cells(body[a:b])),
             dtype,
             comments=None,
             delimiter=",",
@@ -89,8 +90,8 @@ def _numbers(body: bytes, starts: Int64, fields: int) -> tuple[Int64, list[Float
     return table["time"].copy(), [table[f"f{at}"].copy() for at in range(fields)]
 
 
-def _filled(rows: bytes) -> bytes:
-    """Empty cells say nan. Cells of names may change too, nobody reads those from here."""
+def _fill_empty_cells(rows: bytes) -> bytes:
+    """Return the rows with `nan` in empty cells. Cells of names may change too; they are not read from here."""
     if b",," not in rows and b",\n" not in rows:
         return rows
     return rows.replace(b",,", b",nan,").replace(b",,", b",nan,").replace(b",\n", b",nan\n")

@@ -1,4 +1,4 @@
-"""InfluxQL statements. Values are bound, names of measurements and fields are our own and quoted."""
+"""InfluxQL statements. Values are bound; names of measurements and fields are our own and quoted."""
 
 from __future__ import annotations
 
@@ -11,14 +11,14 @@ from backend.store.influxdb.line_protocol import RAW, TAG_OF
 
 Statement = tuple[str, dict[str, str | int]]
 
-DROPPED: Final = 100
-"""Series one DELETE names."""
+MAX_NAMES_PER_DELETE: Final = 100
+"""Maximum series that one DELETE names."""
 
-_FIRST, _LAST = -(1 << 63) + 2, (1 << 63) - 2  # what InfluxDB takes for a time
+_MIN_TIME, _MAX_TIME = -(1 << 63) + 2, (1 << 63) - 2  # the range of times that InfluxDB accepts
 
 
 def identifier(name: str) -> str:
-    """A name as InfluxQL quotes it."""
+    """Return a name quoted for InfluxQL."""
     text = name.replace("\\", "\\\\").replace('"', '\\"').replace("\n", "\\n")
     return f'"{text}"'
 
@@ -34,7 +34,7 @@ def select(
     by: str = "",
     limit: int | None = None,
 ) -> Statement:
-    """SELECT `what` of the series whose `tag` is one of `names` (of all if None), in [start_ns, end_ns)."""
+    """Return a SELECT `what` of the series whose `tag` is one of `names` (of all if None), in [start_ns, end_ns)."""
     where, binds = _where(tag, names, start_ns, end_ns)
     text = f"SELECT {what} FROM {', '.join(map(identifier, tables))}{where}"  # noqa: S608
     text += f" GROUP BY {by}" if by else ""
@@ -43,28 +43,28 @@ def select(
 
 
 def delete(names: Sequence[str] | None, start_ns: int, end_ns: int) -> Statement:
-    """DELETE raw readings of the sensors, of all if None."""
+    """Return a DELETE of raw readings of the sensors, of all if None."""
     where, binds = _where("sensor", names, start_ns, end_ns)
     return f"DELETE FROM {identifier(RAW)}{where}", binds  # noqa: S608
 
 
 def delete_before(tables: str, end_ns: int) -> Statement:
-    """DELETE what is older in the tables whose names match a regular expression, which has no slash in it."""
+    """Return a DELETE of older rows in the tables whose names match a regular expression without a slash."""
     where, binds = _where(None, None, None, end_ns)
     return f"DELETE FROM /{tables}/{where}", binds  # noqa: S608
 
 
 def drop_series(kind: SeriesKind, window: Window, names: Sequence[str]) -> list[Statement]:
-    """DELETE all roll-ups of series; those of a node are a measurement of their own."""
+    """Return the DELETEs of all roll-ups of series; each node has a measurement of its own."""
     tag = TAG_OF.get(kind)
     if tag is None:
         return [(f"DELETE FROM {identifier(measurement(kind, name, window))}", {}) for name in names]  # noqa: S608
     table = identifier(measurement(kind, "", window))
-    found = []
-    for at in range(0, len(names), DROPPED):
-        where, binds = _where(tag, names[at : at + DROPPED], None, None)
-        found.append((f"DELETE FROM {table}{where}", binds))  # noqa: S608
-    return found
+    statements = []
+    for at in range(0, len(names), MAX_NAMES_PER_DELETE):
+        where, binds = _where(tag, names[at : at + MAX_NAMES_PER_DELETE], None, None)
+        statements.append((f"DELETE FROM {table}{where}", binds))  # noqa: S608
+    return statements
 
 
 def _where(
@@ -74,10 +74,10 @@ def _where(
     terms: list[str] = []
     if start_ns is not None:
         terms.append("time >= $start")
-        binds["start"] = min(max(start_ns, _FIRST), _LAST)
+        binds["start"] = min(max(start_ns, _MIN_TIME), _MAX_TIME)
     if end_ns is not None:
         terms.append("time < $end")
-        binds["end"] = min(max(end_ns, _FIRST), _LAST)
+        binds["end"] = min(max(end_ns, _MIN_TIME), _MAX_TIME)
     if tag is not None and names is not None:
         binds |= {f"n{at}": name for at, name in enumerate(names)}
         terms.append("(" + " OR ".join(f"{identifier(tag)} = $n{at}" for at in range(len(names))) + ")")
@@ -89,5 +89,5 @@ MEASUREMENTS: Final = "SHOW MEASUREMENTS"
 
 
 def tag_values(table: str, tag: str) -> Statement:
-    """SHOW the values that a tag has in a table."""
+    """Return a SHOW of the values that a tag has in a table."""
     return f"SHOW TAG VALUES FROM {identifier(table)} WITH KEY = {identifier(tag)}", {}

@@ -1,4 +1,4 @@
-"""Readings and roll-ups as InfluxDB's line protocol. Pure text; nothing here speaks to a server."""
+"""Readings and roll-ups as InfluxDB's line protocol. Pure text: nothing here talks to a server."""
 
 from __future__ import annotations
 
@@ -18,53 +18,54 @@ from backend.core.windows import NS_PER_SECOND, Window
 
 RAW: Final = "sensors"
 TAG_OF: Final = {SeriesKind.SENSOR: "sensor", SeriesKind.TYPE: "sensor_type"}
-"""The tag that names the series of a kind; nodes have a measurement each."""
+"""The tag that names the series of a kind; each node has a measurement of its own."""
 
-_UNSAYABLE = re.compile(r"[\n\r]|\\(?=[,= ]|$)")
+_NOT_EXPRESSIBLE = re.compile(r"[\n\r]|\\(?=[,= ]|$)")
 _SPECIAL = re.compile(r"([,= ])")
 
 
 def escape(text: str) -> str:
-    """A measurement's name, a tag's key or value, as line protocol spells it.
+    """Escape a measurement name, a tag key or a tag value.
 
-    Raises `PermanentError` for what it cannot spell: line breaks, and a backslash at the end or before `,`, `=` or space.
+    Raises `PermanentError` for what line protocol cannot express: line breaks, and a backslash at the end or before
+    `,`, `=` or space.
     """
-    if _UNSAYABLE.search(text):
+    if _NOT_EXPRESSIBLE.search(text):
         raise PermanentError(
-            f"InfluxDB cannot hold the name {text!r}: it has a line break or a stray backslash"
+            f"InfluxDB cannot hold the name {text!r}: it has a line break or a stray backslash; rename it"
         )
     return _SPECIAL.sub(r"\\\1", text)
 
 
 def tag_set(sensor: str, tags: SensorTags | None) -> str:
-    """The tags of a sensor's raw series, escaped, by key; a tag without a value is left out."""
+    """Return the tags of a sensor's raw series, escaped, sorted by key; a tag without a value is left out."""
     pairs = {"sensor": sensor}
     if tags is not None:
         pairs |= {"location": tags.location, "sensor_type": tags.sensor_type, "unit": tags.unit}
     return ",".join(f"{key}={escape(value)}" for key, value in sorted(pairs.items()) if value)
 
 
-def seconds_are_enough(times: Int64) -> bool:
+def are_whole_seconds(times: Int64) -> bool:
     return not bool(np.any(times % NS_PER_SECOND))
 
 
-def of_points(tags: str, points: Points, unit_ns: int) -> list[str]:
-    """A line a reading; times in multiples of `unit_ns`."""
+def point_lines(tags: str, points: Points, unit_ns: int) -> list[str]:
+    """Return one line per reading; times in multiples of `unit_ns`."""
     times = (points.times // unit_ns).tolist()
     head = f"{RAW},{tags} value="
     return [f"{head}{value!r} {time}" for value, time in zip(points.values.tolist(), times, strict=True)]
 
 
-def of_buckets(kind: SeriesKind, window: Window, buckets: Buckets) -> Iterator[str]:
-    """A line a bucket, times in seconds.
+def bucket_lines(kind: SeriesKind, window: Window, buckets: Buckets) -> Iterator[str]:
+    """Yield one line per bucket, times in seconds.
 
-    Fields that are NaN are left out, so `count` is always written: what an older bucket of that window left in the other
-    fields holds only as far as `count` says. It is an integer, as InfluxDB's own count() made it in the old deployments.
-    A node's 30 s bucket, which summarises one value, is that `value` and no more; `m2`, which `stddev` gives back only
-    nearly, stands beside the seven statistics users know.
+    Fields that are NaN are left out. `count` is always written: values that an older bucket of that window left in
+    other fields are valid only as far as `count` says. It is an integer, as InfluxDB's own count() made it in the old
+    deployments. A node's 30 s bucket, which summarises one value, is that `value` and nothing else. `m2` is written
+    beside the seven statistics that users know, since `stddev` does not give it back exactly.
     """
-    heads = [_head(kind, name, window) for name in buckets.names]
-    single = _single(buckets) & (kind is SeriesKind.NODE and window is Window.S30)
+    heads = [_line_head(kind, name, window) for name in buckets.names]
+    single = _holds_one_value(buckets) & (kind is SeriesKind.NODE and window is Window.S30)
     texts = [
         _field("count", [f"{int(c)}i" for c in np.nan_to_num(buckets.count).tolist()]),
         _floats("expected", buckets.expected),
@@ -74,25 +75,25 @@ def of_buckets(kind: SeriesKind, window: Window, buckets: Buckets) -> Iterator[s
     columns = {
         name: getattr(buckets, name) for name in ("sum", "mean", "stddev", "min", "max", "median", "m2")
     }
-    some = ~single & (buckets.count != 0)
-    texts += [_floats(name, column, some) for name, column in columns.items()]
+    has_statistics = ~single & (buckets.count != 0)
+    texts += [_floats(name, column, has_statistics) for name, column in columns.items()]
     times = (buckets.starts // NS_PER_SECOND).tolist()
     for code, time, *fields in zip(buckets.codes.tolist(), times, *texts, strict=True):
         yield f"{heads[code]} {','.join(filter(None, fields))} {time}"
 
 
-def _head(kind: SeriesKind, name: str, window: Window) -> str:
+def _line_head(kind: SeriesKind, name: str, window: Window) -> str:
     table = escape(measurement(kind, name, window))
     tag = TAG_OF.get(kind)
     return f"{table},{tag}={escape(name)}" if tag else table
 
 
-def _single(buckets: Buckets) -> npt.NDArray[np.bool_]:
-    """Which rows summarise one value and say so in all columns."""
-    one: npt.NDArray[np.bool_] = (buckets.count == 1) & (buckets.m2 == 0)
+def _holds_one_value(buckets: Buckets) -> npt.NDArray[np.bool_]:
+    """Return which rows summarise one value, with all columns in agreement."""
+    result: npt.NDArray[np.bool_] = (buckets.count == 1) & (buckets.m2 == 0)
     for column in (buckets.min, buckets.max, buckets.median):
-        one &= column == buckets.sum
-    return one
+        result &= column == buckets.sum
+    return result
 
 
 def _field(name: str, values: Sequence[str]) -> list[str]:
@@ -100,18 +101,18 @@ def _field(name: str, values: Sequence[str]) -> list[str]:
 
 
 def _floats(
-    name: str, column: npt.NDArray[np.float64], chosen: npt.NDArray[np.bool_] | None = None
+    name: str, column: npt.NDArray[np.float64], is_written: npt.NDArray[np.bool_] | None = None
 ) -> list[str]:
-    if chosen is not None:
-        column = np.where(chosen, column, np.nan)
+    if is_written is not None:
+        column = np.where(is_written, column, np.nan)
     return [f"{name}={value!r}" if math.isfinite(value) else "" for value in column.tolist()]
 
 
 def tags_of_key(text: str) -> Mapping[str, str]:
-    """Tags, escaped as they stand, of a series key's or a result's tag text; those without a value are left out."""
+    """Return the tags, still escaped, of a series key or of the tag text of a result; tags without a value are left out."""
     pairs = (pair for pair in re.split(r"(?<!\\),", text) if pair)
-    found = (re.split(r"(?<!\\)=", pair, maxsplit=1) for pair in pairs)
-    return {pair[0]: pair[1] for pair in found if len(pair) == 2 and pair[1]}
+    split_pairs = (re.split(r"(?<!\\)=", pair, maxsplit=1) for pair in pairs)
+    return {pair[0]: pair[1] for pair in split_pairs if len(pair) == 2 and pair[1]}
 
 
 def unescape(text: str) -> str:
@@ -119,7 +120,7 @@ def unescape(text: str) -> str:
 
 
 def tags_of(tag_set: str) -> SensorTags | None:
-    """What a tag set says beside the sensor's name; None where it says nothing."""
-    said = tags_of_key(tag_set)
-    values = [unescape(said.get(key, "")) for key in ("location", "sensor_type", "unit")]
+    """Return the tags of a tag set beside the sensor's name; None if there are none."""
+    tags = tags_of_key(tag_set)
+    values = [unescape(tags.get(key, "")) for key in ("location", "sensor_type", "unit")]
     return SensorTags(*values) if any(values) else None

@@ -1,4 +1,4 @@
-"""What is asked of an InfluxDB, and what its answers mean. Everything here blocks: call it from a thread."""
+"""Queries to an InfluxDB, and the meaning of its answers. Everything here blocks: call it from a thread."""
 
 from __future__ import annotations
 
@@ -12,24 +12,24 @@ from backend.core.bucket import Buckets, SeriesKind, measurement, node_from_meas
 from backend.core.reading import Float64, Int64, Points, Reading
 from backend.core.windows import NS_PER_SECOND, Window, slices
 from backend.store.influxdb import influxql as ql
-from backend.store.influxdb.columns import Run, runs, words
+from backend.store.influxdb.columns import Run, runs, text_cells
 from backend.store.influxdb.line_protocol import RAW, TAG_OF, tags_of_key, unescape
 from backend.store.influxdb.server import Server
-from backend.store.influxdb.windows import Piece, joined, summarised
+from backend.store.influxdb.windows import Piece, join_pieces, summarise_groups
 
 T = TypeVar("T")
 
 PAGE_ROWS: Final = 200_000
-"""Rows asked for at once, if a series has one a second (or a window): some 10 MB of text."""
+"""Rows requested at once, if a series has one per second (or per window): some 10 MB of text."""
 
 HELD_ROWS: Final = 2_000_000
-"""Rows kept at once while windows are summarised, if readings come once a second; one window is the least."""
+"""Rows held at once while windows are summarised, if readings come once per second; one window is the minimum."""
 
 NAMES: Final = 100
-"""Names a query lists. Servers take time by the square of their number."""
+"""Names that a query lists. The time a server takes grows with the square of their number."""
 
 REACHES_NS: Final = (3_600 * NS_PER_SECOND, 30 * 86_400 * NS_PER_SECOND)
-"""How far back newest readings are looked for before all of time is: an old server opens every week it has for that."""
+"""Spans in which the newest readings are looked for before all of time: an old server opens every week of data for that."""
 
 FIELDS: Final = (
     "count", "sum", "m2", "min", "max", "median", "expected", "reported", "mean", "stddev", "value",
@@ -37,10 +37,12 @@ FIELDS: Final = (
 
 
 class Reads:
+    """Reads of one database."""
+
     def __init__(self, server: Server) -> None:
         self._server = server
         self.known_sensors = 0
-        """About how many sensors the database has: when most are asked for, the query asks for all."""
+        """Approximate number of sensors in the database. If most are requested, the query reads all."""
 
     def raw(self, sensors: Sequence[str], start_ns: int, end_ns: int) -> dict[str, Points]:
         pieces: dict[str, list[Run]] = {}
@@ -50,107 +52,115 @@ class Reads:
 
     def latest(self, sensors: Sequence[str] | None, now_ns: int) -> dict[str, Reading]:
         if sensors is None:
-            wanted = [value for _, _, _, value in words(self._server.read((ql.TAG_VALUES, {})))]
+            names = [value for _, _, _, value in text_cells(self._server.read((ql.TAG_VALUES, {})))]
         else:
-            wanted = list(dict.fromkeys(sensors))
-        found: dict[str, Reading] = {}
+            names = list(dict.fromkeys(sensors))
+        latest: dict[str, Reading] = {}
         for since_ns in (*(now_ns - reach for reach in REACHES_NS), None):
-            missing = [name for name in wanted if name not in found]
-            for name, run in self._each("last(value)", missing, since_ns, None):
-                found[name] = Reading(name, int(run.times[0]), float(run.fields[0][0]))
-        return {name: found[name] for name in wanted if name in found}
+            missing = [name for name in names if name not in latest]
+            for name, run in self._one_row_each("last(value)", missing, since_ns, None):
+                latest[name] = Reading(name, int(run.times[0]), float(run.fields[0][0]))
+        return {name: latest[name] for name in names if name in latest}
 
     def count(self, sensors: Sequence[str], start_ns: int, end_ns: int) -> dict[str, int]:
-        each = self._each("count(value)", list(dict.fromkeys(sensors)), start_ns, end_ns)
+        each = self._one_row_each("count(value)", list(dict.fromkeys(sensors)), start_ns, end_ns)
         return {name: int(run.fields[0][0]) for name, run in each}
 
     def first_time(self) -> int | None:
-        found = list(runs(self._server.read(ql.select("first(value)", [RAW])), 1))
-        return int(found[0].times[0]) if found else None
+        first_runs = list(runs(self._server.read(ql.select("first(value)", [RAW])), 1))
+        return int(first_runs[0].times[0]) if first_runs else None
 
     def heads(self, sensors: Sequence[str] | None) -> list[tuple[int, str, str]]:
-        """Newest time, sensor and tag set (as line protocol spells it) of the raw series of sensors, or of all."""
-        found = []
+        """Return newest time, sensor and tag set (in line protocol) of the raw series of sensors, or of all."""
+        heads = []
         for chunk in [None] if sensors is None else _chunks(sensors, NAMES):
-            asked = ql.select("last(value)", [RAW], tag="sensor", names=chunk, by="*")
-            for run in runs(self._server.read(asked), 1):
+            statement = ql.select("last(value)", [RAW], tag="sensor", names=chunk, by="*")
+            for run in runs(self._server.read(statement), 1):
                 tags = tags_of_key(run.tags)
                 if "sensor" in tags:
-                    found.append((int(run.times[0]), unescape(tags["sensor"]), _text(tags)))
-        return found
+                    heads.append((int(run.times[0]), unescape(tags["sensor"]), _text(tags)))
+        return heads
 
     def series_of(self, sensor: str, start_ns: int, end_ns: int) -> list[tuple[str, Int64]]:
-        """Tag set and times of each raw series of one sensor that has readings in the interval."""
-        found: dict[str, list[Int64]] = {}
-        # By days, so that no answer is large.
-        for a, b in slices(start_ns, end_ns, Window.D1.ns):
-            asked = ql.select("value", [RAW], tag="sensor", names=[sensor], start_ns=a, end_ns=b, by="*")
-            for run in runs(self._server.read(asked), 1):
-                found.setdefault(_text(tags_of_key(run.tags)), []).append(run.times)
-        return [(tags, np.concatenate(times)) for tags, times in found.items()]
+        """Return tag set and times of each raw series of one sensor that has readings in the interval."""
+        times_of: dict[str, list[Int64]] = {}
+        # One day at a time, so that no answer is large.
+        for start, end in slices(start_ns, end_ns, Window.D1.ns):
+            statement = ql.select(
+                "value", [RAW], tag="sensor", names=[sensor], start_ns=start, end_ns=end, by="*"
+            )
+            for run in runs(self._server.read(statement), 1):
+                times_of.setdefault(_text(tags_of_key(run.tags)), []).append(run.times)
+        return [(tags, np.concatenate(times)) for tags, times in times_of.items()]
 
     def aggregate(
         self, groups: Mapping[str, Sequence[str]], windows: Sequence[Window], start_ns: int, end_ns: int
     ) -> dict[Window, Buckets]:
-        """Summarised here from raw readings: servers need several times longer for it than for handing them out."""
+        """Return buckets by window.
+
+        They are computed here from raw readings, since servers take several times longer for that than for sending
+        the readings.
+        """
         pieces: dict[Window, list[Piece]] = {window: [] for window in windows}
         widest = max((window.seconds for window in windows), default=1)
         for batch in _batches(list(enumerate(groups.values())), max(1, HELD_ROWS // widest)):
             sensors = list(dict.fromkeys(name for _, group in batch for name in group))
             step = max(1, HELD_ROWS // (max(1, len(sensors)) * widest)) * widest * NS_PER_SECOND
-            for a, b in slices(start_ns, end_ns, step) if windows else ():
-                found = self.raw(sensors, a, b)
-                read = [
-                    (code, [found[n] for n in dict.fromkeys(group) if n in found]) for code, group in batch
+            for span_start, span_end in slices(start_ns, end_ns, step) if windows else ():
+                points = self.raw(sensors, span_start, span_end)
+                members = [
+                    (code, [points[n] for n in dict.fromkeys(group) if n in points]) for code, group in batch
                 ]
                 for window in windows:
-                    piece = summarised(read, window)
+                    piece = summarise_groups(members, window)
                     if piece is not None:
                         pieces[window].append(piece)
-        return {window: joined(tuple(groups), pieces[window]) for window in windows}
+        return {window: join_pieces(tuple(groups), pieces[window]) for window in windows}
 
     def buckets(
         self, kind: SeriesKind, names: Sequence[str], window: Window, start_ns: int, end_ns: int
     ) -> Buckets:
         what = ", ".join(map(ql.identifier, FIELDS))
-        where = _Where(TAG_OF.get(kind), what, lambda name: measurement(kind, name, window))
-        pages = self._pages(where, names, start_ns, end_ns, window.ns)
+        source = _Where(TAG_OF.get(kind), what, lambda name: measurement(kind, name, window))
+        pages = self._pages(source, names, start_ns, end_ns, window.ns)
         code_of = {name: code for code, name in enumerate(names)}
-        found = sorted(((code_of[name], run) for name, run in pages), key=lambda piece: piece[0])
-        if not found:
+        runs_by_code = sorted(((code_of[name], run) for name, run in pages), key=lambda piece: piece[0])
+        if not runs_by_code:
             return Buckets.empty(tuple(names))
-        columns = [np.concatenate([run.fields[at] for _, run in found]) for at in range(len(FIELDS))]
+        columns = [np.concatenate([run.fields[at] for _, run in runs_by_code]) for at in range(len(FIELDS))]
         return Buckets(
             tuple(names),
-            np.repeat([code for code, _ in found], [len(run.times) for _, run in found]).astype(np.int32),
-            np.concatenate([run.times for _, run in found]),
+            np.repeat([code for code, _ in runs_by_code], [len(run.times) for _, run in runs_by_code]).astype(
+                np.int32
+            ),
+            np.concatenate([run.times for _, run in runs_by_code]),
             **_statistics(dict(zip(FIELDS, columns, strict=True))),
         )
 
     def rollup_series(self, kind: SeriesKind, window: Window) -> frozenset[str]:
-        """From the index, which forgets a series with its last point."""
+        """Return the series from the server's index, which drops a series with its last point."""
         tag = TAG_OF.get(kind)
         if tag is not None:
-            rows = words(self._server.read(ql.tag_values(measurement(kind, "", window), tag)))
+            rows = text_cells(self._server.read(ql.tag_values(measurement(kind, "", window), tag)))
             return frozenset(value for *_, value in rows)
-        names = (row[-1] for row in words(self._server.read((ql.MEASUREMENTS, {}))))
-        found = (node_from_measurement(name, window) for name in names)
-        return frozenset(node for node in found if node is not None)
+        names = (row[-1] for row in text_cells(self._server.read((ql.MEASUREMENTS, {}))))
+        nodes = (node_from_measurement(name, window) for name in names)
+        return frozenset(node for node in nodes if node is not None)
 
     # -- inside ----------------------------------------------------------------------------------------------------
 
-    def _each(
+    def _one_row_each(
         self, what: str, names: Sequence[str], start_ns: int | None, end_ns: int | None
     ) -> Iterator[tuple[str, Run]]:
-        """One row a sensor."""
+        """Yield one row per sensor."""
         where = _Where("sensor", what)
         for chunk in _chunks(names, self._names_at_once(len(names))):
-            yield from self._ask(where, chunk, start_ns, end_ns)
+            yield from self._query(where, chunk, start_ns, end_ns)
 
     def _pages(
         self, where: _Where, names: Sequence[str], start_ns: int, end_ns: int, step_ns: int
     ) -> Iterator[tuple[str, Run]]:
-        """Rows of series, of each in pieces that follow each other. Rows are taken to be `step_ns` apart."""
+        """Yield the rows of series, each in consecutive pieces. Rows are assumed to be `step_ns` apart."""
         if start_ns >= end_ns:
             return
         names = list(dict.fromkeys(names))
@@ -158,21 +168,23 @@ class Reads:
         whole = where.tag == "sensor" and fit >= len(names)
         for chunk in _chunks(names, min(max(10, fit), self._names_at_once(len(names)) if whole else NAMES)):
             share = PAGE_ROWS // len(chunk)
-            for name, run in self._ask(where, chunk, start_ns, end_ns, share):
+            for name, run in self._query(where, chunk, start_ns, end_ns, share):
                 yield name, run
                 limit, last = share, run
-                while len(last.times) >= limit:  # there may be more: the rest of this series, on its own
+                while (
+                    len(last.times) >= limit
+                ):  # there may be more: query the remaining rows of this series alone
                     limit = PAGE_ROWS
-                    more = list(self._ask(where, [name], int(last.times[-1]) + 1, end_ns, limit))
+                    more = list(self._query(where, [name], int(last.times[-1]) + 1, end_ns, limit))
                     if not more:
                         break
                     ((_, last),) = more
                     yield name, last
 
-    def _names_at_once(self, asked: int) -> int:
-        return asked if asked > NAMES and 2 * asked >= self.known_sensors else NAMES
+    def _names_at_once(self, requested: int) -> int:
+        return requested if requested > NAMES and 2 * requested >= self.known_sensors else NAMES
 
-    def _ask(
+    def _query(
         self,
         where: _Where,
         names: Sequence[str],
@@ -180,9 +192,12 @@ class Reads:
         end_ns: int | None,
         limit: int | None = None,
     ) -> Iterator[tuple[str, Run]]:
-        """One query: the named series that have rows, at most `limit` rows of each. More than `NAMES`: all are asked for."""
+        """Run one query: yield the named series that have rows, at most `limit` rows of each.
+
+        More than `NAMES` names query all series.
+        """
         tables = where.tables(names)
-        asked = ql.select(
+        statement = ql.select(
             where.what,
             list(tables),
             tag=where.tag,
@@ -193,7 +208,7 @@ class Reads:
             limit=limit,
         )
         wanted = set(names)
-        for run in runs(self._server.read(asked), where.fields):
+        for run in runs(self._server.read(statement), where.fields):
             # The only tag asked for: what follows its name is the value, which 2.9 no longer escapes.
             name = unescape(run.tags.removeprefix(f"{where.tag}=")) if where.tag else tables[run.name]
             if name in wanted:
@@ -254,13 +269,13 @@ def _chunks(names: Sequence[T], size: int) -> Iterator[Sequence[T]]:
 
 
 def _batches(
-    groups: Iterable[tuple[int, Sequence[str]]], most: int
+    groups: Iterable[tuple[int, Sequence[str]]], max_members: int
 ) -> Iterator[list[tuple[int, Sequence[str]]]]:
-    """Groups in their order, so many that they have about `most` members; a larger one alone."""
+    """Yield groups in order, with about `max_members` members per batch; a larger group is alone."""
     batch: list[tuple[int, Sequence[str]]] = []
     members = 0
     for code, group in groups:
-        if batch and members + len(group) > most:
+        if batch and members + len(group) > max_members:
             yield batch
             batch, members = [], 0
         batch.append((code, group))

@@ -1,7 +1,7 @@
-"""One InfluxDB server, spoken to through influxdb-client. Everything here blocks: call it from a thread.
+"""One InfluxDB server, through influxdb-client. Everything here blocks: call it from a thread.
 
-Lines go to /api/v2/write, which servers have from 1.8 on, and to /write before. Queries are InfluxQL over /query, which 1.x
-and 2.x answer alike; what varies in them travels as bound parameters.
+Lines go to /api/v2/write, which servers have from 1.8 on, and to /write before. Queries are InfluxQL over /query,
+which 1.x and 2.x answer alike; values in them are bound parameters.
 """
 
 from __future__ import annotations
@@ -28,16 +28,16 @@ from backend.store.influxdb.influxql import Statement, identifier
 LINES_PER_REQUEST: Final = 5_000
 
 _DELAYS_S: Final = (0.1, 0.4)
-"""Waits before the second and the third try. What outlasts them is for the caller to try again."""
+"""Waits before the second and the third try. The caller retries what fails after that."""
 
 _CONNECT_S: Final = 5.0
 _WITNESS: Final = "; SHOW DATABASES"
-_SEEN: Final = b"name,tags,name\ndatabases,"
-_PASSING = re.compile(r"timeout|interrupted|shutting down|closed|unavailable|max-concurrent", re.IGNORECASE)
+_WITNESS_SEEN: Final = b"name,tags,name\ndatabases,"
+_TRANSIENT = re.compile(r"timeout|interrupted|shutting down|closed|unavailable|max-concurrent", re.IGNORECASE)
 
 
 class Server:
-    """The database `address` names, made if it is not there. Methods connect by themselves if nobody did before."""
+    """The database that `address` names, created if it does not exist. Methods connect on first use."""
 
     def __init__(self, address: Address, *, timeout_s: float) -> None:
         self.address = address
@@ -67,31 +67,33 @@ class Server:
             self._client = self._write_api = None
 
     def write(self, lines: Sequence[str], precision: str) -> None:
-        """Keep lines with times in `precision` (s, ns), some thousand a request; an error may come after some requests."""
+        """Write lines with times in `precision` (s, ns), some thousand per request; a later request may fail after
+        earlier ones succeeded.
+        """
         self.connect()
         for at in range(0, len(lines), LINES_PER_REQUEST):
             self._write("\n".join(lines[at : at + LINES_PER_REQUEST]).encode(), precision)
 
     def read(self, statement: Statement) -> bytes:
-        """The CSV rows of one SELECT or SHOW, times in ns; b"" if there are none."""
+        """Return the CSV rows of one SELECT or SHOW, times in ns; b"" if there are none."""
         self.connect()
         text = self._query(self._client, (statement[0] + _WITNESS, statement[1]), "application/csv")
-        # As CSV an error is an empty answer, or one that ends early. But then the statement after it has not run.
+        # In CSV an error is an empty answer, or one that ends early. Then the statement after it has not run.
         rows, _, witness = text.rpartition(b"\n\n")
-        if not witness.startswith(_SEEN):
+        if not witness.startswith(_WITNESS_SEEN):
             self.run(statement)
-            raise TransientError(f"{self._who} broke off the answer to a query")
+            raise TransientError(f"{self._label} ended the answer to a query early")
         return rows + b"\n" if rows else b""
 
     def run(self, statement: Statement) -> list[Any]:
-        """The results of statements, as JSON says them. Raises what the server says of any of them."""
+        """Run statements and return their results from JSON. Raise the error that the server reports for any of them."""
         self.connect()
         return self._results(self._client, statement)
 
     # -- inside ----------------------------------------------------------------------------------------------------
 
     @property
-    def _who(self) -> str:
+    def _label(self) -> str:
         return f"InfluxDB at {self.address.base}"
 
     def _new_client(self) -> Any:
@@ -101,13 +103,15 @@ class Server:
             there.base,
             token=f"{there.user}:{there.password or ''}" if basic else there.token or "",
             auth_basic=basic,
-            org=there.org or "-",  # 1.8 wants the parameter and ignores it
+            org=there.org or "-",  # 1.8 requires the parameter and ignores it
             enable_gzip=True,
             timeout=(round(_CONNECT_S * 1e3), round(self._timeout_s * 1e3)),
         )
 
     def _version(self, client: Any) -> tuple[int, int]:
-        """Major and minor; (2, 0) for a build without a number that has 2.x's set-up route, else (1, 0)."""
+        """Return major and minor version; (2, 0) for a build without a number that has the set-up route of 2.x, else (1,
+        0).
+        """
         response = self._call(client, "/ping", "GET")
         found = re.match(r"v?(\d+)\.(\d+)", response.headers.get("X-Influxdb-Version", ""))
         if found:
@@ -123,7 +127,7 @@ class Server:
     def _make_database(self, client: Any, version: tuple[int, int]) -> None:
         name, org = self.address.database, self.address.org
         if version >= (2, 0) and (not org or not self.address.token):
-            raise PermanentError(f"{self._who} is version 2 or later: its URL needs org=... and token=...")
+            raise PermanentError(f"{self._label} is version 2 or later: its URL needs org=... and token=...")
         shown = self._results(client, ("SHOW DATABASES", {}))[0].get("series", [{}])[0].get("values", [])
         if [name] in shown:
             return
@@ -132,7 +136,7 @@ class Server:
             return
         rules: Any = BucketRetentionRules
         forever = rules(type="expire", every_seconds=0)
-        self._try(
+        self._retry(
             lambda: client.buckets_api().create_bucket(bucket_name=name, org=org, retention_rules=forever)
         )
 
@@ -140,7 +144,7 @@ class Server:
         there = self.address
         if self._write_api is not None:
             write = self._write_api.write
-            self._try(lambda: write(there.database, there.org or "-", body, write_precision=precision))
+            self._retry(lambda: write(there.database, there.org or "-", body, write_precision=precision))
             return
         self._call(
             self._client,
@@ -157,8 +161,8 @@ class Server:
         )
         for result in results:
             if "error" in result:
-                kind = TransientError if _PASSING.search(result["error"]) else PermanentError
-                raise kind(f"{self._who} refused a query: {result['error']}")
+                kind = TransientError if _TRANSIENT.search(result["error"]) else PermanentError
+                raise kind(f"{self._label} refused a query: {result['error']}")
         return results
 
     def _query(self, client: Any, statement: Statement, accept: str) -> bytes:
@@ -181,35 +185,35 @@ class Server:
             response.data  # noqa: B018 (reads to the end, so that a broken answer is an error of this call)
             return response
 
-        return self._try(call)
+        return self._retry(call)
 
-    def _try(self, call: Any) -> Any:
+    def _retry(self, call: Any) -> Any:
         for delay in (*_DELAYS_S, None):
             try:
                 return call()
             except (ApiException, HTTPError, OSError) as error:
-                failure = self._failure(error)
-                # Who does not listen at all, or did not answer in a minute, will not do so in half a second.
-                hopeless = isinstance(failure, PermanentError) or isinstance(
+                translated = self._translate_error(error)
+                # A server that refuses connections, or times out, will not answer half a second later.
+                is_final = isinstance(translated, PermanentError) or isinstance(
                     error, NewConnectionError | TimeoutError
                 )
-                if hopeless or delay is None:
-                    raise failure from error
+                if is_final or delay is None:
+                    raise translated from error
             time.sleep(delay)
         raise AssertionError("unreachable")
 
-    def _failure(self, error: Exception) -> SeduceError:
+    def _translate_error(self, error: Exception) -> SeduceError:
         if not isinstance(error, ApiException) or not error.status:
-            return TransientError(f"{self._who} cannot be reached: {error}")
+            return TransientError(f"{self._label} cannot be reached: {error}")
         kind = TransientError if error.status in (408, 429) or error.status >= 500 else PermanentError
-        return kind(f"{self._who} answered {error.status}: {_said(error)}")
+        return kind(f"{self._label} answered {error.status}: {_error_text(error)}")
 
 
-def _said(error: ApiException) -> str:
-    """What the server says of an error: 1.x under `error`, 2.x under `message`."""
+def _error_text(error: ApiException) -> str:
+    """Return the server's error text: 1.x sends it as `error`, 2.x as `message`."""
     body = error.body.decode(errors="replace") if isinstance(error.body, bytes) else str(error.body or "")
     try:
-        told = json.loads(body)
-        return str(told.get("message") or told["error"])
+        body_json = json.loads(body)
+        return str(body_json.get("message") or body_json["error"])
     except (ValueError, KeyError, AttributeError):
         return body.strip()[:300] or str(error.reason)

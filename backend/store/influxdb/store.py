@@ -1,8 +1,8 @@
-"""The time series store in an InfluxDB, under the names of series, tags and fields that deployments have had for years.
+"""The time series store in an InfluxDB, with the names of series, tags and fields that existing deployments use.
 
-Readings are written by ingest doors, of which there may be several: what is late is told from what this process has seen, and
-from the clock. docs/decisions/0020.
-Raw readings are written with seconds where all of a batch fall on whole ones, else with nanoseconds.
+Several ingest endpoints may write readings. A reading is late by what this process has written, and by the clock; see
+docs/decisions/0020. Raw readings are written in seconds if all times of a batch are whole seconds, else in
+nanoseconds.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from backend.core.windows import NS_PER_SECOND, Window
 from backend.store.influxdb import influxql as ql
 from backend.store.influxdb import line_protocol as lines
 from backend.store.influxdb.address import Address
-from backend.store.influxdb.heads import Heads, homes
+from backend.store.influxdb.heads import Heads, assign_to_series
 from backend.store.influxdb.reads import NAMES, Reads
 from backend.store.influxdb.server import Server
 
@@ -31,14 +31,14 @@ T = TypeVar("T")
 READERS: Final = 4
 
 ELSEWHERE_NS: Final = 60 * NS_PER_SECOND
-"""A reading so old may have been written by another process already, whatever this one has seen."""
+"""Age from which a reading may have been written by another process, whatever this one has written."""
 
 
 class InfluxDBStore:
-    """A `TimeSeriesStore` in the database (1.x) or bucket (2.x) that a URL names, made if it is not there.
+    """A `TimeSeriesStore` in the database (1.x) or bucket (2.x) that a URL names, created if it does not exist.
 
-    `open` fails where the server cannot be reached; the store may be used all the same, and connects when it can.
-    Raises `UserError` for a URL that cannot be read.
+    `open` fails if the server cannot be reached. The store may be used all the same, and connects when it can. Raises
+    `UserError` for a URL that cannot be parsed.
     """
 
     def __init__(
@@ -54,12 +54,12 @@ class InfluxDBStore:
         self._reads = Reads(self._server)
         self._clock = clock or SystemClock()
         self._readers = ThreadPoolExecutor(READERS, "influxdb-read")
-        # One thread: writes follow each other, and what it knows of heads is its own.
+        # One thread: writes are serial, and the heads belong to this thread.
         self._writer = ThreadPoolExecutor(1, "influxdb-write")
         self._heads: Heads | None = None
 
     async def open(self) -> None:
-        await self._in(self._writer, self._known_heads)
+        await self._run_in(self._writer, self._load_heads)
 
     async def close(self) -> None:
         for pool in (self._writer, self._readers):
@@ -68,24 +68,24 @@ class InfluxDBStore:
 
     async def write(self, readings: Readings, tags: Mapping[str, SensorTags] | None = None) -> WriteResult:
         if not np.isfinite(readings.values).all():
-            bad = readings.names[int(readings.codes[np.flatnonzero(~np.isfinite(readings.values))[0]])]
-            raise ValueError(f"a value of sensor {bad!r} is not a finite number")
+            sensor = readings.names[int(readings.codes[np.flatnonzero(~np.isfinite(readings.values))[0]])]
+            raise ValueError(f"a value of sensor {sensor!r} is not a finite number")
         if not len(readings):
             return WriteResult(0, Readings.empty())
-        return await self._in(self._writer, lambda: self._write(readings, tags or {}))
+        return await self._run_in(self._writer, lambda: self._write(readings, tags or {}))
 
     async def raw(self, sensors: Sequence[str], start_ns: int, end_ns: int) -> Mapping[str, Points]:
-        return await self._in(self._readers, lambda: self._reads.raw(sensors, start_ns, end_ns))
+        return await self._run_in(self._readers, lambda: self._reads.raw(sensors, start_ns, end_ns))
 
     async def raw_up_to(
         self, sensors: Sequence[str], start_ns: int, end_ns: int, most: int
     ) -> Mapping[str, Points] | None:
-        rows = await self.count(sensors, start_ns, end_ns)  # its LIMIT is one of each series
+        rows = await self.count(sensors, start_ns, end_ns)  # InfluxQL's LIMIT applies to each series
         return None if sum(rows.values()) > most else await self.raw(list(rows), start_ns, end_ns)
 
     async def latest(self, sensors: Sequence[str] | None = None) -> Mapping[str, Reading]:
         now_ns = self._clock.now_ns()
-        return await self._in(self._readers, lambda: self._reads.latest(sensors, now_ns))
+        return await self._run_in(self._readers, lambda: self._reads.latest(sensors, now_ns))
 
     async def aggregate(
         self, groups: Mapping[str, Sequence[str]], window: Window, start_ns: int, end_ns: int
@@ -95,17 +95,19 @@ class InfluxDBStore:
     async def aggregate_many(
         self, groups: Mapping[str, Sequence[str]], windows: Sequence[Window], start_ns: int, end_ns: int
     ) -> Mapping[Window, Buckets]:
-        return await self._in(self._readers, lambda: self._reads.aggregate(groups, windows, start_ns, end_ns))
+        return await self._run_in(
+            self._readers, lambda: self._reads.aggregate(groups, windows, start_ns, end_ns)
+        )
 
     async def write_buckets(self, kind: SeriesKind, window: Window, buckets: Buckets) -> None:
-        await self._in(
-            self._writer, lambda: self._server.write(list(lines.of_buckets(kind, window, buckets)), "s")
+        await self._run_in(
+            self._writer, lambda: self._server.write(list(lines.bucket_lines(kind, window, buckets)), "s")
         )
 
     async def set_aliases(
-        self, window: Window, copies: Mapping[str, SeriesAlias], start_ns: int, end_ns: int
+        self, window: Window, aliases: Mapping[str, SeriesAlias], start_ns: int, end_ns: int
     ) -> bool:
-        """False: whoever reads the measurements of the server expects every point there."""
+        """Return False: users of the measurements on the server expect every point there."""
         return False
 
     async def buckets(
@@ -117,56 +119,56 @@ class InfluxDBStore:
         end_ns: int,
         columns: Sequence[str] | None = None,
     ) -> Buckets:
-        return await self._in(
+        return await self._run_in(
             self._readers, lambda: self._reads.buckets(kind, names, window, start_ns, end_ns)
         )
 
     async def tags(self, sensors: Sequence[str] | None = None) -> Mapping[str, SensorTags]:
-        return await self._in(self._writer, lambda: self._known_heads().tags_of(sensors))
+        return await self._run_in(self._writer, lambda: self._load_heads().tags_of(sensors))
 
     async def first_time(self) -> int | None:
-        return await self._in(self._readers, self._reads.first_time)
+        return await self._run_in(self._readers, self._reads.first_time)
 
     async def count(self, sensors: Sequence[str], start_ns: int, end_ns: int) -> Mapping[str, int]:
         if start_ns >= end_ns:
             return {}
-        return await self._in(self._readers, lambda: self._reads.count(sensors, start_ns, end_ns))
+        return await self._run_in(self._readers, lambda: self._reads.count(sensors, start_ns, end_ns))
 
     async def delete(self, sensors: Sequence[str] | None, start_ns: int, end_ns: int) -> None:
         if start_ns < end_ns and (sensors is None or sensors):
-            await self._in(self._writer, lambda: self._delete(sensors, start_ns, end_ns))
+            await self._run_in(self._writer, lambda: self._delete(sensors, start_ns, end_ns))
 
     async def delete_buckets(self, window: Window, end_ns: int) -> None:
         tables = f"^(measurement_downsample(_all)?|cq_.*)_{window}$"
-        await self._in(self._writer, lambda: self._server.run(ql.delete_before(tables, end_ns)))
+        await self._run_in(self._writer, lambda: self._server.run(ql.delete_before(tables, end_ns)))
 
     async def rollup_series(self, kind: SeriesKind, window: Window) -> frozenset[str]:
-        return await self._in(self._readers, lambda: self._reads.rollup_series(kind, window))
+        return await self._run_in(self._readers, lambda: self._reads.rollup_series(kind, window))
 
     async def drop_series(self, kind: SeriesKind, window: Window, names: Sequence[str]) -> None:
         statements = ql.drop_series(kind, window, names)
-        await self._in(self._writer, lambda: [self._server.run(one) for one in statements])
+        await self._run_in(self._writer, lambda: [self._server.run(statement) for statement in statements])
 
     async def maintain(self, now_ns: int) -> None:
-        """Nothing: the server compacts by itself, and readings are kept for ever."""
+        """Do nothing: the server compacts by itself."""
 
-    # -- inside: what follows runs in the writer's thread ----------------------------------------------------------
+    # -- internals: the rest runs on the writer thread -------------------------------------------------------------
 
-    async def _in(self, pool: Executor, work: Callable[[], T]) -> T:
+    async def _run_in(self, pool: Executor, work: Callable[[], T]) -> T:
         return await asyncio.get_running_loop().run_in_executor(pool, work)
 
-    def _known_heads(self) -> Heads:
+    def _load_heads(self) -> Heads:
         if self._heads is None:
             heads = Heads()
-            heads.learn(None, self._reads.heads(None))
+            heads.replace(None, self._reads.heads(None))
             self._heads = heads
-            self._reads.known_sensors = heads.known()
+            self._reads.known_sensors = heads.sensor_count()
         return self._heads
 
     def _write(self, readings: Readings, tags: Mapping[str, SensorTags]) -> WriteResult:
-        heads = self._known_heads()
-        elsewhere = self._clock.now_ns() - ELSEWHERE_NS
-        unit_ns, precision = (NS_PER_SECOND, "s") if lines.seconds_are_enough(readings.times) else (1, "ns")
+        heads = self._load_heads()
+        elsewhere_ns = self._clock.now_ns() - ELSEWHERE_NS
+        unit_ns, precision = (NS_PER_SECOND, "s") if lines.are_whole_seconds(readings.times) else (1, "ns")
         code_of = {name: code for code, name in enumerate(readings.names)}
         late: list[Readings] = []
         text: list[str] = []
@@ -175,9 +177,9 @@ class InfluxDBStore:
         for name, points in readings.by_sensor().items():
             newest = heads.newest(name)
             old = 0 if newest is None else int(np.searchsorted(points.times, newest, side="right"))
-            doubtful = max(old, int(np.searchsorted(points.times, elsewhere, side="right")))
-            for tag_set, part in self._placed(heads, name, points, doubtful, tags.get(name)):
-                text += lines.of_points(tag_set, part, unit_ns)
+            maybe_stored = max(old, int(np.searchsorted(points.times, elsewhere_ns, side="right")))
+            for tag_set, part in self._place_points(heads, name, points, maybe_stored, tags.get(name)):
+                text += lines.point_lines(tag_set, part, unit_ns)
                 ends.append((name, int(part.times[-1]), tag_set))
             rows += len(points)
             codes = np.full(old, code_of[name], np.int32)
@@ -185,24 +187,24 @@ class InfluxDBStore:
         self._server.write(text, precision)
         for end in ends:
             heads.advance(*end)
-        self._reads.known_sensors = heads.known()
+        self._reads.known_sensors = heads.sensor_count()
         return WriteResult(rows, Readings.concat(late))
 
-    def _placed(
+    def _place_points(
         self, heads: Heads, name: str, points: Points, late: int, tags: SensorTags | None
     ) -> list[tuple[str, Points]]:
-        """Points by the tag set to write them under. The first `late` ones may have been written under another."""
-        now = heads.tags(name, tags)
-        if not late or not heads.others(name, now):
-            return [(now, points)]
+        """Return points by the tag set to write them under. The first `late` points may exist under another tag set."""
+        tag_set = heads.tags(name, tags)
+        if not late or not heads.has_other_series(name, tag_set):
+            return [(tag_set, points)]
         existing = self._reads.series_of(name, int(points.times[0]), int(points.times[late - 1]) + 1)
-        return list(homes(points, existing, now))
+        return list(assign_to_series(points, existing, tag_set))
 
     def _delete(self, sensors: Sequence[str] | None, start_ns: int, end_ns: int) -> None:
-        heads = self._known_heads()
+        heads = self._load_heads()
         if sensors is None:
             self._server.run(ql.delete(None, start_ns, end_ns))
         else:
             for at in range(0, len(sensors), NAMES):
                 self._server.run(ql.delete(sensors[at : at + NAMES], start_ns, end_ns))
-        heads.learn(sensors, self._reads.heads(sensors))
+        heads.replace(sensors, self._reads.heads(sensors))

@@ -8,7 +8,7 @@ from backend.core import cancelling
 
 
 async def test_a_loop_that_loses_the_word_is_told_again(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(cancelling, "AGAIN_S", 0.01)
+    monkeypatch.setattr(cancelling, "REPEAT_AFTER_S", 0.01)
     turns = 0
 
     async def deaf() -> None:
@@ -26,10 +26,10 @@ async def test_a_loop_that_loses_the_word_is_told_again(monkeypatch: pytest.Monk
 
     tasks = [asyncio.create_task(deaf()), asyncio.create_task(failing())]
     await asyncio.sleep(0)
-    await asyncio.wait_for(cancelling.end(tasks), 30)
+    await asyncio.wait_for(cancelling.cancel_all(tasks), 30)
     assert turns == 3
     assert all(task.done() for task in tasks)
-    await cancelling.end([])
+    await cancelling.cancel_all([])
 
 
 async def test_a_task_asks_whether_it_was_told_to_end() -> None:

@@ -13,9 +13,9 @@ from hypothesis import strategies as st
 
 from backend.core.ports import SensorTags
 from backend.core.reading import Reading, Readings
-from backend.formats.batch import EARLIEST_NS, Mark, name_ok, tags_of
-from backend.formats.kinds import SORTS, Format, of_content, of_name
-from backend.formats.read import Source, Wanted, read
+from backend.formats.batch import EARLIEST_NS, Mark, is_valid_name, tags_of
+from backend.formats.kinds import FORMAT_INFO, Format, format_from_content, format_from_name
+from backend.formats.read import ReadOptions, Source, read
 from backend.formats.report import Tally
 from backend.formats.write import writer
 
@@ -23,7 +23,7 @@ LATEST = 2_000_000_000 * 10**9
 
 names = st.one_of(
     st.text(st.sampled_from("abc,= \\\"#é日;'"), min_size=1, max_size=8), st.text(min_size=1, max_size=8)
-).filter(name_ok)
+).filter(is_valid_name)
 words = st.text(max_size=8)
 values = st.floats(allow_nan=False, allow_infinity=False)
 times = st.integers(EARLIEST_NS, LATEST)
@@ -37,7 +37,7 @@ def content(kind: Format, parts: list[Readings], tags: dict[str, SensorTags]) ->
 
 
 def back(
-    data: bytes, folder: Path, wanted: Wanted, start: Mark | None = None
+    data: bytes, folder: Path, wanted: ReadOptions, start: Mark | None = None
 ) -> tuple[list[Reading], dict[str, SensorTags], Tally]:
     path = folder / "file"
     path.write_bytes(data)
@@ -64,8 +64,8 @@ def test_a_round_trip_changes_nothing(
     parts = [Readings.of(first), Readings.of(second)]
     tags = {**dict.fromkeys(parts[0].names, SensorTags("a b", "watt,meter", "=W")), **tags}
     data = content(kind, parts, tags)
-    found, read_tags, tally = back(data, folder, Wanted(kind, None, LATEST))
-    assert not tally.wrong, tally.told
+    found, read_tags, tally = back(data, folder, ReadOptions(kind, None, LATEST))
+    assert not tally.wrong, tally.examples
     assert found == first + second
     if kind is not Format.CSV:
         for name in {r.sensor for r in found} & tags.keys():
@@ -78,9 +78,9 @@ def test_a_round_trip_changes_nothing(
 @pytest.mark.parametrize("kind", Format)
 def test_formats_are_told_by_name_and_by_content(kind: Format) -> None:
     data = content(kind, [Readings.of([Reading("fan", EARLIEST_NS, 1.5)])], {})
-    assert of_content(data) is kind
-    assert of_name(f"x{SORTS[kind].suffix}.gz") is kind
-    assert of_name("x.txt") is None
+    assert format_from_content(data) is kind
+    assert format_from_name(f"x{FORMAT_INFO[kind].suffix}.gz") is kind
+    assert format_from_name("x.txt") is None
 
 
 @pytest.mark.parametrize("kind", Format)
@@ -93,9 +93,9 @@ def test_reading_goes_on_from_every_mark(kind: Format, folder: Path) -> None:
         EARLIEST_NS + np.arange(n) * 10**9,
         rng.normal(size=n),
     )
-    path = folder / f"long{SORTS[kind].suffix}"
+    path = folder / f"long{FORMAT_INFO[kind].suffix}"
     path.write_bytes(content(kind, [whole.take(np.arange(a, a + 100_000)) for a in range(0, n, 100_000)], {}))
-    wanted = Wanted(None, None, LATEST)
+    wanted = ReadOptions(None, None, LATEST)
     with Source(str(path)) as source:
         batches = list(read(source, wanted, Tally(), Mark()))
     assert len(batches) > 2
@@ -123,5 +123,7 @@ def test_the_standard_input_serves_as_well(
     stdin = io.TextIOWrapper(io.BytesIO(gzip.compress(data) if packed else data))
     monkeypatch.setattr(sys, "stdin", stdin)
     with Source("-") as source:
-        found = [r for b in read(source, Wanted(None, None, LATEST), Tally(), Mark()) for r in b.readings]
+        found = [
+            r for b in read(source, ReadOptions(None, None, LATEST), Tally(), Mark()) for r in b.readings
+        ]
     assert found == rows

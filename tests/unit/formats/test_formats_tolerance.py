@@ -16,8 +16,8 @@ from backend.core.reading import Reading, Readings
 from backend.formats import text
 from backend.formats.batch import EARLIEST_NS, Batch, Mark
 from backend.formats.kinds import Format, Precision
-from backend.formats.read import Source, Wanted, read
-from backend.formats.report import MOST_TOLD, Tally
+from backend.formats.read import ReadOptions, Source, read
+from backend.formats.report import MAX_EXAMPLES, Tally
 from backend.formats.write import writer
 
 S = 10**9
@@ -47,7 +47,7 @@ def all_of(data: bytes, folder: Path, kind: Format | None = None, precision: Pre
     tally = Tally()
     batches: list[Batch] = []
     with Source(str(path)) as source:
-        batches.extend(read(source, Wanted(kind, precision, LATEST), tally, Mark()))
+        batches.extend(read(source, ReadOptions(kind, precision, LATEST), tally, Mark()))
     return [r for b in batches for r in b.readings], batches[-1].tags if batches else {}, tally
 
 
@@ -78,11 +78,11 @@ WRONG = [
     (b"sensors,sensor value=1 1580000000", "TAG=VALUE"),
     (b"sensors,sensor=\xff value=1 1580000000", "UTF-8"),
     (b"sensors,sensor=a\x1fb value=1 1580000000", "printable"),
-    (b"sensors,sensor=fan value=1", "the time a whole number"),
-    (b"sensors,sensor=fan value=1 1580000000.5", "the time a whole number"),
-    (b"sensors,sensor=fan value=1 99999999999999", "is --precision right?"),
-    (b"sensors,sensor=fan value=1 -5", "is --precision right?"),
-    (b"sensors,sensor=fan value=1 12", "is --precision right?"),
+    (b"sensors,sensor=fan value=1", "with a whole number as time"),
+    (b"sensors,sensor=fan value=1 1580000000.5", "with a whole number as time"),
+    (b"sensors,sensor=fan value=1 99999999999999", "check --precision"),
+    (b"sensors,sensor=fan value=1 -5", "check --precision"),
+    (b"sensors,sensor=fan value=1 12", "check --precision"),
     (b"sensors,sensor=fan value=nan 1580000000", "finite"),
     (b"sensors,sensor=fan value=1e999 1580000000", "finite"),
     (b"sensors,sensor=fan value=true 1580000000", "finite"),
@@ -97,8 +97,8 @@ WRONG = [
 def test_a_wrong_line_is_told_and_the_others_go_on(tmp_path: Path, line: bytes, expected: str) -> None:
     found, _, tally = all_of(b"\n".join([GOOD, line, GOOD]), tmp_path, precision=Precision.S)
     assert found == [Reading("fan", T * S, 1.0)] * 2
-    assert [w.line for w in tally.told] == [2]
-    assert expected in str(tally.told[0])
+    assert [w.line for w in tally.examples] == [2]
+    assert expected in str(tally.examples[0])
 
 
 def test_lines_that_are_unusual_but_right(tmp_path: Path) -> None:
@@ -110,7 +110,7 @@ def test_lines_that_are_unusual_but_right(tmp_path: Path) -> None:
         b"sensors,unit=W,sensor=fan value=.5 1580000004",
     ]
     found, _, tally = all_of(b"\n".join(lines), tmp_path, precision=Precision.S)
-    assert not tally.wrong, tally.told
+    assert not tally.wrong, tally.examples
     assert [r.value for r in found] == [1, 2, 3, 4, 0.5]
     assert [r.time_ns // S - T for r in found] == [0, 1, 2, 3, 4]
 
@@ -127,29 +127,29 @@ def test_every_precision(tmp_path: Path, precision: Precision) -> None:
 def test_only_the_first_wrong_lines_are_told_and_all_are_counted(tmp_path: Path) -> None:
     _, _, tally = all_of(b"x\n" * 5000, tmp_path, Format.LINE)
     assert tally.wrong == 5000
-    assert len(tally.told) == MOST_TOLD
+    assert len(tally.examples) == MAX_EXAMPLES
 
 
 def test_line_numbers_hold_over_chunks(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(text, "CHUNK", 1000)
+    monkeypatch.setattr(text, "CHUNK_BYTES", 1000)
     lines = [b"sensors,sensor=fan value=%d %d" % (i, T + i) for i in range(2000)]
     for at in (3, 777, 1999):
         lines[at] = b"wrong"
     lines[5] = b"# a remark"
     found, _, tally = all_of(b"\n".join(lines), tmp_path, precision=Precision.S)
-    assert [w.line for w in tally.told] == [4, 778, 2000]
+    assert [w.line for w in tally.examples] == [4, 778, 2000]
     assert [r.value for r in found] == [i for i in range(2000) if i not in (3, 5, 777, 1999)]
 
 
 def test_a_line_without_end_is_passed_over_in_bounded_memory(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(text, "CHUNK", 1000)
-    monkeypatch.setattr(text, "LONGEST_LINE", 2000)
+    monkeypatch.setattr(text, "CHUNK_BYTES", 1000)
+    monkeypatch.setattr(text, "MAX_LINE_BYTES", 2000)
     good = GOOD + b"\n"
     found, _, tally = all_of(good + b"y" * 50_000 + b"\n" + good + b"bad\n", tmp_path, precision=Precision.S)
     assert len(found) == 2
-    assert [w.line for w in tally.told] == [2, 4]
+    assert [w.line for w in tally.examples] == [2, 4]
 
 
 INFLUX_CSV = [
@@ -175,14 +175,14 @@ INFLUX_CSV = [
 @pytest.mark.parametrize("data", INFLUX_CSV)
 def test_what_influxdb_answers_as_csv(tmp_path: Path, data: bytes) -> None:
     found, tags, tally = all_of(data, tmp_path)
-    assert not tally.wrong, tally.told
+    assert not tally.wrong, tally.examples
     assert found == [Reading("fan", T * S, 12.5)]
     assert tags == {"fan": SensorTags("a,b", "", "W")}
     assert dict(tally.skipped) == {"cq_x_30s": 1}
 
 
 CSV_WRONG = [
-    (b"2020-01-26T00:53:20,fan,1", "with its zone"),
+    (b"2020-01-26T00:53:20,fan,1", "with a time zone"),
     (b"2020-13-26T00:53:20Z,fan,1", "a time such as"),
     (b"1980-01-26T00:53:20Z,fan,1", "a time from 2000"),
     (b"2020-01-26T00:53:20Z,fan,", "finite"),
@@ -199,8 +199,8 @@ def test_a_wrong_row_of_csv_is_told_and_the_others_go_on(tmp_path: Path, line: b
     good = b"2020-01-26T01:53:20.000000001+01:00,fan,1"
     found, _, tally = all_of(b"\n".join([b"time,sensor,value", good, line, good]), tmp_path)
     assert found == [Reading("fan", T * S + 1, 1.0)] * 2
-    assert [w.line for w in tally.told] == [3]
-    assert expected in str(tally.told[0])
+    assert [w.line for w in tally.examples] == [3]
+    assert expected in str(tally.examples[0])
 
 
 @pytest.mark.parametrize(
@@ -246,7 +246,7 @@ def test_columns_that_others_wrote(tmp_path: Path) -> None:
     found, tags, tally = all_of(data, tmp_path)
     assert found == [Reading("fan", T * S, 1.0), Reading("sun", T * S + 10**6, 4.0)]
     assert tags == {"fan": SensorTags("", "", "W")}
-    assert [w.line for w in tally.told] == [2, 3]
+    assert [w.line for w in tally.examples] == [2, 3]
 
 
 @pytest.mark.parametrize(

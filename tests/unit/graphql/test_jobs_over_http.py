@@ -165,7 +165,7 @@ async def test_the_diagnostic_and_its_mending(site: SmallSite) -> None:
         {
             "name": "cq_server_b_1h",
             "faults": ["MISSING"],
-            "actions": ["1 series are computed again."],
+            "actions": ["Created jobs to recompute 1 series."],
             "jobs": [{"cqName": "cq_server_b_1h", "priority": "HIGH"}],
         }
     ]

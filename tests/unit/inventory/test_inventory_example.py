@@ -132,7 +132,7 @@ def test_whatever_is_done_to_it_only_faults_come_out(tmp_path: Path, seed: int, 
         load(tmp_path)
     except DescriptionError as error:
         assert error.faults
-        assert all(f.file in FILES and f.found and f.expected and "\n" not in str(f) for f in error.faults)
+        assert all(f.file in FILES and f.actual and f.expected and "\n" not in str(f) for f in error.faults)
 
 
 def test_states_setpoints_and_counters_of_energy_may_stay_the_same(example: Inventory) -> None:

@@ -303,6 +303,57 @@ def test_all_faults_of_all_files_come_at_once(small: Path) -> None:
     assert sorted((f.file, f.path) for f in faults_of(small)) == sorted(wanted)
 
 
+def test_faults_beside_a_fault_come_too(small: Path) -> None:
+    """A sensor without an address has its other faults, an array without a place its unknown sensors."""
+    text = (
+        SMALL["sensors.yaml"]
+        .replace("name: server-1_pdu-A", "name: x")
+        .replace("ip: gateway.local", "name: y")
+    )
+    (small / "sensors.yaml").write_text(text)
+    room = SMALL["room_map.yaml"].replace("82.5%", "left").replace("[feed", "[food")
+    (small / "room_map.yaml").write_text(room)
+    assert sorted((f.file, f.path) for f in faults_of(small)) == [
+        ("room_map.yaml", "A.coordinates.x"),
+        ("room_map.yaml", "A.sensors[0]"),
+        ("sensors.yaml", "meters.feed.ip"),
+        ("sensors.yaml", "meters.feed.name"),
+        ("sensors.yaml", "pdu.server-1_pdu-A.name"),
+    ]
+
+
+@pytest.mark.parametrize(
+    "name, old, new",
+    [
+        ("sensors.yaml", "  clamp: {", "  clamp: x\n  other: {"),
+        ("multitree.yaml", "clamp: {target: clamp}", "clamp: x"),
+    ],
+)
+def test_an_entry_that_is_no_map_is_one_fault_and_its_name_is_still_known(
+    small: Path, name: str, old: str, new: str
+) -> None:
+    (small / name).write_text(SMALL[name].replace(old, new, 1))
+    assert [f.found for f in faults_of(small)] == ["'x'"]
+
+
+def test_many_aliases_of_aliases_take_no_time(small: Path) -> None:
+    rows = ["a0: &a0 [x, x]", *(f"a{i}: &a{i} [*a{i - 1}, *a{i - 1}]" for i in range(1, 40))]
+    (small / "room_map.yaml").write_text(
+        "\n".join(rows) + "\nA: {coordinates: {x: 1, y: 2}, sensors: *a39}\n"
+    )
+    assert {f.path for f in faults_of(small)} >= {"a0", "A.sensors[0]"}
+
+
+def test_a_label_is_taken_as_given_even_where_it_is_the_id(small: Path) -> None:
+    text = SMALL["sensors.yaml"].replace("    index: '7'", "    index: '7'\n    label: Left plug")
+    text = text.replace("unit_id: 4}", "unit_id: 4, label: feed}")
+    (small / "sensors.yaml").write_text(text)
+    sensors = load(small).sensors
+    assert (sensors["server-1_pdu-A"].label, sensors["feed"].label) == ("Left plug", "feed")
+    assert sensors["server-1_pdu-B"].label == "server-1, B outlet 16"
+    assert sensors["28b8fb2909000003"].label == "A U1 front, server-1"
+
+
 def test_a_fault_says_the_line(small: Path) -> None:
     (small / "sensors.yaml").write_text(SMALL["sensors.yaml"].replace("'7'", "seven"))
     (fault,) = faults_of(small)

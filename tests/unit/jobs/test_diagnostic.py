@@ -40,7 +40,7 @@ async def faults(site: JobSite) -> Mapping[str, tuple[QueryFault, ...]]:
 
 async def mend(site: JobSite) -> None:
     """All that is found is mended, and the workers do what they were asked for."""
-    await site.mending.mend(list(await faults(site)))
+    await site.repair.repair(list(await faults(site)))
     if "roll_up" in site.queue.asked:
         await site.engine.step()
     if "heal" in site.queue.asked:
@@ -62,7 +62,7 @@ async def test_all_is_well(site: JobSite) -> None:
 async def test_a_node_that_is_missing(site: JobSite) -> None:
     await site.store.drop_series(SeriesKind.NODE, Window.H1, ["servers"])
     assert await faults(site) == {"cq_servers_1h": (QueryFault.MISSING,)}
-    (mended,) = await site.mending.mend(["cq_servers_1h"])
+    (mended,) = await site.repair.repair(["cq_servers_1h"])
     assert [job.cq_name for job in mended.jobs] == ["cq_servers_1h"]
     await site.work_off()
     assert await faults(site) == {}
@@ -101,7 +101,7 @@ async def test_what_nobody_describes_is_unknown(site: JobSite) -> None:
         "cq_gone_1h": (False, ("gone",)),
     }
     before = await site.compare()
-    (only, *_) = await site.mending.mend(["cq_gone_1h"], [QueryFault.LATE])
+    (only, *_) = await site.repair.repair(["cq_gone_1h"], [QueryFault.LATE])
     assert (only.faults, only.actions) == ((), ()), "of what was not asked for nothing is done"
     await mend(site)
     assert await faults(site) == {}
@@ -171,11 +171,11 @@ async def test_windows_that_are_dirty(site: JobSite) -> None:
 
 async def test_mending_says_what_it_cannot(site: JobSite) -> None:
     with pytest.raises(NotFound, match="no continuous query 'cq_nope_1h'"):
-        await site.mending.mend(["cq_nope_1h"])
+        await site.repair.repair(["cq_nope_1h"])
     site.clock.advance(600)
     site.queue.down = True
     with pytest.raises(TransientError):
-        await site.mending.mend(["cq_datacenter_30s"])
+        await site.repair.repair(["cq_datacenter_30s"])
 
 
 async def test_nothing_was_ever_read() -> None:

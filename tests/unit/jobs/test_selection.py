@@ -7,14 +7,14 @@ import pytest
 from backend.core.bucket import SeriesKind
 from backend.core.errors import NotFound, UserError
 from backend.core.windows import Window
-from backend.jobs.selection import JobRequest, Scope, choose
+from backend.jobs.selection import JobRequest, Scope, select_queries
 from tests.support.rollup_day import CONSUMPTION, DEFINITIONS, PRODUCTION
 
 TREES = (CONSUMPTION, PRODUCTION)
 
 
 def chosen(**asked: object) -> dict[str, tuple[str, ...]]:
-    found = choose(JobRequest(**asked), DEFINITIONS, TREES)  # type: ignore[arg-type]
+    found = select_queries(JobRequest(**asked), DEFINITIONS, TREES)  # type: ignore[arg-type]
     return {one.query.name: one.series for one in found}
 
 
@@ -26,7 +26,7 @@ def nodes(**asked: object) -> set[str]:
 
 def test_a_query_by_its_name_has_all_its_series() -> None:
     assert chosen(queries=["measurement_downsample_1h"]) == {"measurement_downsample_1h": DEFINITIONS.sensors}
-    (one,) = choose(JobRequest(queries=["cq_fan_1d"]), DEFINITIONS, TREES)
+    (one,) = select_queries(JobRequest(queries=["cq_fan_1d"]), DEFINITIONS, TREES)
     assert (one.series, one.whole, one.query.window) == (("fan",), True, Window.D1)
 
 
@@ -34,7 +34,7 @@ def test_some_sensors_are_part_of_a_query() -> None:
     found = chosen(sensors=["sun", "plug_1"])
     assert set(found) == {f"measurement_downsample_{w}" for w in Window}
     assert set(found.values()) == {("plug_1", "sun")}
-    (one,) = choose(JobRequest(sensors=["sun"], windows=[Window.M1]), DEFINITIONS, TREES)
+    (one,) = select_queries(JobRequest(sensors=["sun"], windows=[Window.M1]), DEFINITIONS, TREES)
     assert not one.whole
 
 
@@ -57,7 +57,7 @@ def test_a_node_with_what_is_below_or_above(scope: Scope, expected: set[str]) ->
 
 def test_a_node_without_sensors_brings_its_neighbours_alone() -> None:
     assert nodes(nodes=["empty"], scope=Scope.ABOVE) == {"datacenter"}
-    with pytest.raises(UserError, match="Nothing to compute"):
+    with pytest.raises(UserError, match="Nothing is selected"):
         chosen(nodes=["empty"])
 
 
@@ -67,7 +67,7 @@ def test_nodes_with_their_sensors() -> None:
 
 
 def test_kinds_are_whole() -> None:
-    found = choose(JobRequest(kinds=list(SeriesKind)), DEFINITIONS, TREES)
+    found = select_queries(JobRequest(kinds=list(SeriesKind)), DEFINITIONS, TREES)
     assert [one.query.name for one in found] == [
         q.name for q in DEFINITIONS.queries() if q.series[0] != "steady"
     ] + [f"cq_steady_{w}" for w in Window]

@@ -12,7 +12,7 @@ from backend.core.bucket import SeriesKind
 from backend.core.errors import Conflict
 from backend.core.jobs import TRANSITIONS, Job, JobState, Priority, apply_step
 from backend.core.windows import WINDOWS, Window
-from backend.jobs.slicing import FIRST_NS, LONGEST_NS, narrower, next_slice, windows_in
+from backend.jobs.slicing import FIRST_SLICE_NS, MAX_SLICE_NS, count_windows, narrow_slice, next_slice
 
 H, D = Window.H1.ns, Window.D1.ns
 END = 20_000 * D
@@ -38,7 +38,7 @@ def ran(length: int, seconds: float, **more: object) -> Job:
 
 
 def test_the_first_slice_is_half_a_day() -> None:
-    assert next_slice([job()]) == (END - FIRST_NS, END)
+    assert next_slice([job()]) == (END - FIRST_SLICE_NS, END)
     assert next_slice([job(Window.D1)]) == (END - D, END), "or a whole one where the windows are days"
     assert next_slice([job(start=END - 2 * H)]) == (END - 2 * H, END)
 
@@ -75,7 +75,7 @@ def test_slices_cover_the_interval_without_a_hole(
         start, end = next_slice([one])
         assert one.interval_start_ns <= start < end == one.done_from_ns
         assert (start - one.interval_start_ns) % window.ns == 0
-        assert end - start < LONGEST_NS + 2 * D
+        assert end - start < MAX_SLICE_NS + 2 * D
         one = replace(one, done_from_ns=start, last_run_start_ns=start, last_run_end_ns=end)
         if start == one.interval_start_ns:
             break
@@ -83,15 +83,15 @@ def test_slices_cover_the_interval_without_a_hole(
 
 def test_what_was_not_survived_is_halved_down_to_a_window() -> None:
     one = replace(job(), last_run_start_ns=END - 4 * H, last_run_end_ns=END)
-    assert narrower([one]) == END - 2 * H
-    assert narrower([replace(one, last_run_start_ns=END - H)]) == END - H
+    assert narrow_slice([one]) == END - 2 * H
+    assert narrow_slice([replace(one, last_run_start_ns=END - H)]) == END - H
 
 
 def test_windows_are_counted_of_each_series() -> None:
-    assert windows_in(job(), END - 10 * H, END + 10 * H) == 20
-    assert windows_in(job(Window.D1), END - D, END) == 2
-    assert windows_in(job(Window.D1), END - 7 * H, END) == 2, "the window that the slice begins in"
-    assert windows_in(job(), END, END + H) == 0
+    assert count_windows(job(), END - 10 * H, END + 10 * H) == 20
+    assert count_windows(job(Window.D1), END - D, END) == 2
+    assert count_windows(job(Window.D1), END - 7 * H, END) == 2, "the window that the slice begins in"
+    assert count_windows(job(), END, END + H) == 0
 
 
 def test_the_state_machine() -> None:

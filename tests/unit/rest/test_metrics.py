@@ -125,7 +125,7 @@ async def test_labels_are_escaped_and_histograms_add_up() -> None:
     timing = Timing()
     for seconds in (0.001, 0.0011, 0.3, 99.0):
         timing.observe(seconds)
-    with pytest.raises(KeyError), timing.measured():
+    with pytest.raises(KeyError), timing.measure():
         raise KeyError
 
     async def read() -> Iterable[Sample]:

@@ -18,8 +18,8 @@ from backend.core.ports import SensorTags
 from backend.core.reading import Points, Reading, Readings
 from backend.core.windows import NS_PER_SECOND as S
 from backend.formats.batch import Mark
-from backend.formats.kinds import SORTS, Format
-from backend.formats.read import Source, Wanted, read
+from backend.formats.kinds import FORMAT_INFO, Format
+from backend.formats.read import ReadOptions, Source, read
 from backend.formats.report import Tally
 from backend.queries import export
 from backend.queries.export import ExportRequest, ExportService
@@ -60,7 +60,7 @@ def rows_of(data: bytes, kind: Format, folder: Path) -> list[Reading]:
     path = folder / "file"
     path.write_bytes(data)
     with Source(str(path)) as source:
-        return [r for b in read(source, Wanted(kind, None, LATEST), Tally(), Mark()) for r in b.readings]
+        return [r for b in read(source, ReadOptions(kind, None, LATEST), Tally(), Mark()) for r in b.readings]
 
 
 @pytest.mark.parametrize("kind", Format)
@@ -69,9 +69,9 @@ async def test_the_file(tmp_path: Path, kind: Format) -> None:
     async with door(store) as (client, _):
         found = await client.get("/export", params={"format": kind.value})
         assert found.status_code == 200
-        assert found.headers["content-type"] == SORTS[kind].content_type
+        assert found.headers["content-type"] == FORMAT_INFO[kind].content_type
         assert found.headers["transfer-encoding"] == "chunked"
-        name = f"seduce-20231114T221320Z-20231114T221459Z{SORTS[kind].suffix}"
+        name = f"seduce-20231114T221320Z-20231114T221459Z{FORMAT_INFO[kind].suffix}"
         assert found.headers["content-disposition"] == f'attachment; filename="{name}"'
         rows = rows_of(found.content, kind, tmp_path)
         assert len(rows) == 300

@@ -39,7 +39,7 @@ async def test_buckets_are_those_of_one_thread(tmp_path: Path, monkeypatch: pyte
     try:
         monkeypatch.setattr(aggregate, "PIECE_ROWS", 6_000)
         alone = await store.aggregate_many(GROUPS, WINDOWS, START, START + DAY)
-        monkeypatch.setattr(aggregate, "SHARED_ROWS", 0)
+        monkeypatch.setattr(aggregate, "THREADED_ROWS", 0)
         apart = await store.aggregate_many(GROUPS, WINDOWS, START, START + DAY)
     finally:
         await store.close()
@@ -52,7 +52,7 @@ async def test_what_goes_wrong_apart_is_raised(tmp_path: Path, monkeypatch: pyte
         raise ArithmeticError("no such sum")
 
     store = await filled(tmp_path)
-    monkeypatch.setattr(aggregate, "SHARED_ROWS", 0)
+    monkeypatch.setattr(aggregate, "THREADED_ROWS", 0)
     monkeypatch.setattr(aggregate, "summarise", broken)
     try:
         with pytest.raises(ArithmeticError, match="no such sum"):

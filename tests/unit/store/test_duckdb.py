@@ -20,9 +20,9 @@ from backend.core.ports import SensorTags, SeriesAlias
 from backend.core.reading import Reading, Readings
 from backend.core.windows import NS_PER_SECOND as S
 from backend.core.windows import Window
-from backend.store.duckdb import maintenance as sealing
+from backend.store.duckdb import maintenance
 from backend.store.duckdb.engine import Cursor
-from backend.store.duckdb.partitions import BULK_ROWS, Part, among
+from backend.store.duckdb.partitions import BULK_ROWS, Part, sid_condition
 from backend.store.duckdb.store import DuckDBStore
 from tests.support.store_cases import same
 
@@ -132,7 +132,7 @@ async def test_sensors_and_their_tags_can_be_read_by_hand(store: DuckDBStore) ->
 async def test_hours_that_are_over_move_and_days_that_are_over_are_sealed(
     store: DuckDBStore, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(sealing, "MOVE_ROWS", 1)
+    monkeypatch.setattr(maintenance, "MOVE_ROWS", 1)
     for hour in range(3):
         await store.write(seconds("ab", hour * 3600, 3600))
         await store.maintain(T0 + hour * HOUR + 30 * 60 * S)
@@ -176,13 +176,13 @@ async def test_whole_days_are_dropped(store: DuckDBStore) -> None:
 async def test_writes_and_reads_go_on_during_house_keeping(
     store: DuckDBStore, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(sealing, "STEP_ROWS", 500)
+    monkeypatch.setattr(maintenance, "STEP_ROWS", 500)
     names = "abcdefgh"
     for first in range(0, 6000, 1000):
         await store.write(seconds(names, first, 1000))
-    house = asyncio.create_task(store.maintain(T0 + DAY + HOUR))
+    maintenance_lock = asyncio.create_task(store.maintain(T0 + DAY + HOUR))
     turns = 0
-    while not house.done():
+    while not maintenance_lock.done():
         turns += 1
         late = Readings.of(
             [Reading("a", T0 + turns % 6000 * S, -1.0), Reading("h", T0 + turns % 6000 * S, -2.0)]
@@ -192,7 +192,7 @@ async def test_writes_and_reads_go_on_during_house_keeping(
         assert {len(p) for p in points.values()} == {6000}
         assert points["a"].values[turns % 6000] == -1.0
         assert points["h"].values[turns % 6000] == -2.0
-    await house
+    await maintenance_lock
     assert turns > 3
     await store.maintain(T0 + DAY + HOUR)
     points = await store.raw([*names], *ALWAYS)
@@ -256,10 +256,10 @@ async def test_a_file_from_before_there_were_copies(store: DuckDBStore) -> None:
 
 
 def test_runs_of_ids_become_ranges() -> None:
-    assert among([3]) == "(sid = 3)"
-    assert among([1, 2, 3, 7]) == "(sid between 1 and 3 or sid = 7)"
-    assert among(range(0, 100, 2)).startswith("sid in (0, 2, 4")
-    assert among([]) == "false"
+    assert sid_condition([3]) == "(sid = 3)"
+    assert sid_condition([1, 2, 3, 7]) == "(sid between 1 and 3 or sid = 7)"
+    assert sid_condition(range(0, 100, 2)).startswith("sid in (0, 2, 4")
+    assert sid_condition([]) == "false"
 
 
 def test_a_partition_knows_what_is_out_of_order() -> None:
@@ -273,12 +273,12 @@ def test_a_partition_knows_what_is_out_of_order() -> None:
 
 CRASH = """
     import asyncio, os, pathlib, signal, sys
-    from backend.store.duckdb import maintenance as sealing
+    from backend.store.duckdb import maintenance
     from backend.store.duckdb.store import DuckDBStore
     from tests.unit.store.test_duckdb import DAY, HOUR, T0, seconds
 
     path, point, committed = pathlib.Path(sys.argv[1]), int(sys.argv[2]), sys.argv[3] == "after"
-    sealing.STEP_ROWS, sealing.MOVE_ROWS = 1500, 1
+    maintenance.STEP_ROWS, maintenance.MOVE_ROWS = 1500, 1
 
     async def main():
         store = DuckDBStore(path, threads=1)

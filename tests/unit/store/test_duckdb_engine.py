@@ -102,7 +102,7 @@ def logged(engine: Engine) -> bool:
 async def test_a_checkpoint_that_a_read_stands_in_the_way_of_is_left_for_later(
     filed: Engine, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("backend.store.duckdb.engine.READERS_S", 0.1)
+    monkeypatch.setattr("backend.store.duckdb.engine.CHECKPOINT_TIMEOUT_S", 0.1)
     async with Reading(filed):
         await filed.checkpoint()
         assert logged(filed)
@@ -112,7 +112,7 @@ async def test_a_checkpoint_that_a_read_stands_in_the_way_of_is_left_for_later(
 
 async def test_a_backup_waits_for_the_reads_in_its_way(filed: Engine) -> None:
     async with Reading(filed) as reading:
-        still = filed.standing_still()
+        still = filed.hold_writes()
         entering = asyncio.create_task(still.__aenter__())
         done, _ = await asyncio.wait({entering}, timeout=0.3)
         assert not done
@@ -127,9 +127,9 @@ async def test_a_backup_waits_for_the_reads_in_its_way(filed: Engine) -> None:
 async def test_a_read_without_end_stops_a_backup_and_nothing_else(
     filed: Engine, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("backend.store.duckdb.engine.STILL_S", 0.1)
+    monkeypatch.setattr("backend.store.duckdb.engine.BACKUP_TIMEOUT_S", 0.1)
     async with Reading(filed):
-        with pytest.raises(TransientError, match="is being read since before its last change"):
-            async with filed.standing_still():
+        with pytest.raises(TransientError, match="is busy: a read runs since before its last change"):
+            async with filed.hold_writes():
                 pytest.fail("it was held")
         await filed.write(lambda change: change.cursor.execute("insert into b values (1)"))

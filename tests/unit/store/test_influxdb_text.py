@@ -12,7 +12,7 @@ from backend.core.reading import Points
 from backend.core.windows import NS_PER_SECOND, Window
 from backend.store.influxdb import line_protocol as lines
 from backend.store.influxdb.address import Address
-from backend.store.influxdb.columns import runs, words
+from backend.store.influxdb.columns import runs, text_cells
 
 S = NS_PER_SECOND
 NAN = np.nan
@@ -21,7 +21,7 @@ NAN = np.nan
 def test_a_reading_is_spelled_as_it_has_been_for_years() -> None:
     tags = lines.tag_set("ecotype-1_pdu-Z1.50", SensorTags("ecotype-1", "wattmeter", "W"))
     points = Points(np.array([1580000000 * S]), np.array([112.0]))
-    assert lines.of_points(tags, points, S) == [
+    assert lines.point_lines(tags, points, S) == [
         "sensors,location=ecotype-1,sensor=ecotype-1_pdu-Z1.50,sensor_type=wattmeter,unit=W value=112.0 1580000000"
     ]
 
@@ -65,7 +65,7 @@ def row(count: float, *statistics: float) -> Buckets:
 def test_a_roll_up_is_spelled_as_it_has_been_for_years(
     kind: SeriesKind, window: Window, bucket: Buckets, line: str
 ) -> None:
-    assert list(lines.of_buckets(kind, window, bucket)) == [line]
+    assert list(lines.bucket_lines(kind, window, bucket)) == [line]
 
 
 @pytest.mark.parametrize("name", ["two\nlines", "end\\", "a\\ b", "a\\,b", "a\\=b"])
@@ -115,8 +115,8 @@ def test_series_longer_than_a_block_stay_whole() -> None:
 
 def test_words_of_an_answer() -> None:
     text = b'name,tags,key,value\nsensors,,sensor,a b\nsensors,,sensor,"x ""y"", z"\n'
-    assert words(text) == [["sensors", "", "sensor", "a b"], ["sensors", "", "sensor", 'x "y", z']]
-    assert words(b"") == []
+    assert text_cells(text) == [["sensors", "", "sensor", "a b"], ["sensors", "", "sensor", 'x "y", z']]
+    assert text_cells(b"") == []
 
 
 def test_what_a_url_says() -> None:

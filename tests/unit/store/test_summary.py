@@ -54,7 +54,7 @@ def test_distinct_rows_are_sorted_and_the_last_stands(rows: list[tuple[int, int]
     assert list(zip(newest.sid.tolist(), newest.ts.tolist(), strict=True)) == [
         (sid, max(ts for s, ts in expected if s == sid)) for sid in sorted({sid for sid, _ in expected})
     ]
-    parts = dict(got.by_part(7))
+    parts = dict(got.by_partition(7))
     assert {number: len(part) for number, part in parts.items()} == {
         number: sum(ts // 7 == number for _, ts in expected) for number in {ts // 7 for _, ts in expected}
     }
