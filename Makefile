@@ -14,7 +14,7 @@ TEST_WORKERS ?= $(shell echo $$(( $$(nproc) * 2 )))
 TEST_PACKAGES := chromium:chromium pg_createcluster:postgresql influxd:influxdb redis-server:redis-server snmpd:snmpd curl:curl \
 	nginx:nginx supervisord:supervisor systemd-analyze:systemd
 
-.PHONY: help demo test test-python test-frontend fuzz check bench soak wheel newcomer pages format schema screenshots clean
+.PHONY: help demo dev test test-fast test-python test-frontend coverage fuzz check bench soak wheel newcomer pages format schema client screenshots clean
 
 help: ## List what can be made
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/  make \1\t\2/' | expand -t 22
@@ -22,9 +22,21 @@ help: ## List what can be made
 demo: .venv/.runtime frontend_static/dist/index.html ## A simulated data centre, live in the browser (ARGS="--days 1" for less history)
 	@exec $(BIN)/seduce demo $(ARGS)
 
+dev: .venv/.dev frontend_static/node_modules/.installed ## The demo with reload of Python code and Vite's hot reload (ARGS="--page-port 5174")
+	@exec $(BIN)/python -m scripts.dev $(ARGS)
+
 test: .venv/.dev frontend_static/dist/index.html ## All tests, real servers and a real browser included
 	@scripts/debian.sh $(TEST_PACKAGES)
 	@$(MAKE) --no-print-directory test-frontend test-python
+
+test-fast: .venv/.dev frontend_static/node_modules/.installed ## Unit tests without servers and browsers, back end and front end
+	@scripts/npm.sh test --silent
+	@SEDUCE_TEST_FAST=1 $(BIN)/python -m pytest -q -rfE -m "not browser and not slow" -n $(TEST_WORKERS) \
+		--dist loadgroup --no-loadscope-reorder tests/unit $(ARGS)
+
+coverage: .venv/.dev frontend_static/dist/index.html ## Test coverage of the Python code, as text and in build/coverage (ARGS="tests/unit" for less)
+	@$(BIN)/python -m pytest -q -n $(TEST_WORKERS) --dist loadgroup --no-loadscope-reorder --cov \
+		--cov-report=term:skip-covered --cov-report=html:build/coverage $(ARGS)
 
 test-frontend: frontend_static/node_modules/.installed
 	@scripts/npm.sh test --silent
@@ -62,6 +74,9 @@ pages: .venv/.dev ## Write the pages and the man page that come from the code
 
 format: .venv/.dev ## Put the source in order
 	@$(BIN)/ruff check --fix . && $(BIN)/ruff format .
+
+client: .venv/.dev ## Generate the blocking Python client from the asynchronous one
+	.venv/bin/python -m scripts.client_sync
 
 schema: .venv/.dev ## Write schema.graphql from the code
 	@$(BIN)/python -m scripts.schema_export

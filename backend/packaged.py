@@ -1,20 +1,20 @@
-"""Files that come with the program: beside it in the repository, inside it in a wheel."""
+"""Files that are shipped with the program: inside it in a wheel, next to it in the repository."""
 
 from __future__ import annotations
 
 from pathlib import Path
 from typing import Final
 
-_HERE: Final = Path(__file__).resolve().parent
+_PACKAGE: Final = Path(__file__).resolve().parent
 
 
 def page() -> Path:
-    """Folder of the built page; it may not be there yet."""
-    packed = _HERE / "page"
-    return packed if packed.is_dir() else _HERE.parent / "frontend_static" / "dist"
+    """Return the folder of the built page, which may not exist yet."""
+    folder = _PACKAGE / "page"
+    return folder if folder.is_dir() else _PACKAGE.parent / "frontend_static" / "dist"
 
 
 def example() -> Path:
-    """Folder of the description of the example's data centre."""
-    packed = _HERE / "example"
-    return packed if packed.is_dir() else _HERE.parent / "examples" / "datacenter"
+    """Return the folder of the example site description."""
+    folder = _PACKAGE / "example"
+    return folder if folder.is_dir() else _PACKAGE.parent / "examples" / "datacenter"

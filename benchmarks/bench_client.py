@@ -44,7 +44,7 @@ def median_ms(act: Callable[[], Any], runs: int) -> tuple[float, int]:
 
 
 def by_json(seduce: Any, names: list[str], window: str, start: str, end: str, points: int) -> Any:
-    pd = frames.need("pandas")
+    pd = frames.require_library("pandas")
     variables = {"s": names, "from": start, "to": end, "w": WINDOWS[window], "n": points}
     return pd.concat(
         pd.DataFrame(

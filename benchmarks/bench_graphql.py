@@ -29,8 +29,9 @@ from backend.core.reading import Readings
 from backend.core.windows import NS_PER_SECOND, Window
 from backend.inventory.loader import load
 from backend.inventory.model import Inventory
-from backend.processes.one_process import Parts, create_app
+from backend.processes.one_process import create_app
 from backend.processes.server import run
+from backend.processes.shared import Overrides
 from backend.settings import Settings
 from tests.support.manual_clock import ManualClock
 from tests.support.serve import serving
@@ -96,7 +97,7 @@ async def fill(services: Any, inventory: Inventory) -> None:
 async def serve(folder: Path, port: Any, done: Any) -> None:
     inventory = load(ROOT / "examples" / "datacenter")
     clock = ManualClock(NOW_S * NS_PER_SECOND)
-    app = create_app(Settings(public_read=True, data_dir=folder), Parts(clock=clock, inventory=inventory))
+    app = create_app(Settings(public_read=True, data_dir=folder), Overrides(clock=clock, inventory=inventory))
     async with serving(app) as address:
         await app.state.services.runner.stop()
         await fill(app.state.services, inventory)

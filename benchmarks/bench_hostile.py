@@ -22,7 +22,7 @@ from multiprocessing.synchronize import Event
 import numpy as np
 
 from backend.inventory.loader import load
-from backend.processes.server import run, settle
+from backend.processes.server import run, tune_gc
 from benchmarks.bench_graphql import ROOT
 from benchmarks.bench_peers import connect, cpu_ms
 from benchmarks.hostile import documents, huge_variables
@@ -46,7 +46,7 @@ async def serve(port: Connection, done: Event) -> None:
     site.hear(dict.fromkeys(names, 120.5))
     await site.write("ecotype-1_pdu-Z1.50", range(NOON - 3600, NOON), [100.0] * 3600)
     async with serving(site_app(site)) as address:
-        settle()
+        tune_gc()
         port.send(int(address.rpartition(":")[2]))
         await asyncio.to_thread(done.wait)
 

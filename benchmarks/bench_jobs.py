@@ -126,7 +126,7 @@ async def bench(folder: Path, days: int, period_s: float, kinds: list[SeriesKind
         await make(services, names, end, days, period_s)
         yield
 
-    app = create_app(settings, alongside=prepared)
+    app = create_app(settings, extension=prepared)
     async with app.router.lifespan_context(app):
         services: Services = app.state.services
         rolled = [await services.state.watermark(window) for window in WINDOWS]

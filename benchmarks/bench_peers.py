@@ -35,8 +35,9 @@ import pyarrow as pa
 from backend.core.bucket import SeriesKind
 from backend.core.windows import NS_PER_SECOND, Window
 from backend.inventory.loader import load
-from backend.processes.one_process import Parts, create_app
-from backend.processes.server import run, settle
+from backend.processes.one_process import create_app
+from backend.processes.server import run, tune_gc
+from backend.processes.shared import Overrides
 from backend.settings import Settings
 from benchmarks.bench_graphql import DAY_S, NOW_S, RAW_SENSORS, ROOT, iso, questions, raw_day, week_of
 from tests.support.manual_clock import ManualClock
@@ -57,7 +58,8 @@ async def fill(folder: Path) -> None:
     """Everything the server will have, sorted as it is after a night."""
     inventory = load(ROOT / "examples" / "datacenter")
     app = create_app(
-        Settings(public_read=True, data_dir=folder), Parts(clock=ManualClock(CLOCK_NS), inventory=inventory)
+        Settings(public_read=True, data_dir=folder),
+        Overrides(clock=ManualClock(CLOCK_NS), inventory=inventory),
     )
     names = list(inventory.sensors)
     async with serving(app):
@@ -75,9 +77,9 @@ async def fill(folder: Path) -> None:
 
 async def serve(folder: Path, port: Connection, done: Event) -> None:
     clock = ManualClock(CLOCK_NS)
-    app = create_app(Settings(public_read=True, data_dir=folder), Parts(clock=clock))
+    app = create_app(Settings(public_read=True, data_dir=folder), Overrides(clock=clock))
     async with serving(app) as address:
-        settle()  # as the real one does when it has started
+        tune_gc()  # as the real one does when it has started
         port.send(int(address.rpartition(":")[2]))
         await asyncio.to_thread(done.wait)
 

@@ -20,7 +20,7 @@ from starlette.routing import WebSocketRoute
 from strawberry.asgi import GraphQL
 
 from backend.core.reading import Readings
-from backend.processes.server import SOCKETS, run, settle
+from backend.processes.server import SOCKETS, run, tune_gc
 from tests.support.graphql_client import site_app
 from tests.support.serve import serving
 from tests.support.small_site import SmallSite
@@ -33,7 +33,7 @@ async def ours() -> None:
     site = SmallSite()
     site.hear({SENSOR: 0.0})
     async with serving(site_app(site), **SOCKETS) as address:
-        settle()  # as the real one does when it has started
+        tune_gc()  # as the real one does when it has started
         print(address.rpartition(":")[2], flush=True)
         async for now in beats():
             await site.bus.publish(Readings.from_rows([SENSOR], [time.time_ns()], [now]))

@@ -39,8 +39,8 @@ from backend.store.influxdb.store import InfluxDBStore
 from crawlers.simulators import snmp_agent
 from crawlers.snmp_plan import parse_oid
 from tests.support import postgres
+from tests.support.recording_proxy import Ledger, RecordingProxy
 from tests.support.supervised import Supervised, spare_ports, supervised
-from tests.support.toll import Ledger, Toll
 
 OID: Final = "1.3.6.1.4.1.318.1.1.26.9.4.3.1.7"
 OUTLETS: Final = 24
@@ -67,16 +67,16 @@ class SecondsLedger(Ledger):
         self._begin = begin_s
         self.seconds: defaultdict[str, np.ndarray] = defaultdict(lambda: np.zeros(seconds, bool))
 
-    def send(self, body: bytes) -> list[tuple[str, int, float]]:
-        rows = super().send(body)
-        self.asked.clear()
+    def record_sent(self, body: bytes) -> list[tuple[str, int, float]]:
+        rows = super().record_sent(body)
+        self.sent.clear()
         return rows
 
-    async def answer(self, rows: list[tuple[str, int, float]], said: bytes) -> None:
-        await super().answer(rows, said)
-        for sensor, at in self.kept:
+    async def record_answer(self, rows: list[tuple[str, int, float]], body: bytes) -> None:
+        await super().record_answer(rows, body)
+        for sensor, at in self.acknowledged:
             self.seconds[sensor][at // NS_PER_SECOND - self._begin] = True
-        self.kept.clear()
+        self.acknowledged.clear()
 
 
 @dataclass
@@ -221,7 +221,7 @@ def children(pid: int) -> list[int]:
 
 
 async def faults(
-    site: Supervised, server: postgres.Postgres, toll: Toll, seen: Measured, seconds: float
+    site: Supervised, server: postgres.Postgres, proxy: RecordingProxy, seen: Measured, seconds: float
 ) -> None:
     """One after the other, spread over the time; the last tenth is calm."""
 
@@ -240,9 +240,9 @@ async def faults(
         await asyncio.to_thread(server.start)
 
     async def line() -> None:
-        await toll.cut()
+        await proxy.cut()
         await asyncio.sleep(AWAY_S)
-        await toll.mend()
+        await proxy.restore()
 
     plan = {
         "ingest door killed": lambda: killed("ingest"),
@@ -302,7 +302,7 @@ def say(text: str) -> None:
 async def soak(folder: Path, minutes: float, sensors: int) -> bool:
     seconds, begin_s = minutes * 60, int(time.time()) - 60
     ledger, seen, ports = SecondsLedger(begin_s, round(seconds) + 1200), Measured(), spare_ports()
-    async with agents(-(-sensors // OUTLETS)) as addresses, Toll(ports["ingest"], ledger) as toll:
+    async with agents(-(-sensors // OUTLETS)) as addresses, RecordingProxy(ports["ingest"], ledger) as proxy:
         names = describe(folder / "description", addresses)
         with postgres.stoppable() as server:
             async with supervised(
@@ -312,7 +312,7 @@ async def soak(folder: Path, minutes: float, sensors: int) -> bool:
                 EXAMPLES_CRAWLERS,
                 "".join(map(crawler, range(CRAWLERS))),
                 ports,
-                ingest_url=f"http://127.0.0.1:{toll.port}",
+                ingest_url=f"http://127.0.0.1:{proxy.port}",
             ) as site:
                 await site.all_running()
                 say(
@@ -323,7 +323,7 @@ async def soak(folder: Path, minutes: float, sensors: int) -> bool:
                 working = [
                     asyncio.create_task(read_for_ever(site, names, seen)),
                     asyncio.create_task(look_for_ever(site, seen)),
-                    asyncio.create_task(faults(site, server, toll, seen, seconds)),
+                    asyncio.create_task(faults(site, server, proxy, seen, seconds)),
                 ]
                 await asyncio.sleep(seconds)
                 for task in working:

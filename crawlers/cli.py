@@ -42,54 +42,59 @@ LAST_PUSH_S: Final = 3.0
 
 
 def parser(prog: str, settings: Settings) -> argparse.ArgumentParser:
-    of = argparse.ArgumentParser(
+    """Return the parser of the options, with the defaults of the settings."""
+    arguments = argparse.ArgumentParser(
         prog=prog, description="Poll devices and push their readings to the ingest endpoint."
     )
-    of.add_argument("--pdu", help="only SNMP sensors whose name contains this")
-    of.add_argument("--sensor-bus", help="only Modbus sensors whose parent contains this")
-    of.add_argument(
+    arguments.add_argument("--pdu", help="only SNMP sensors whose name contains this")
+    arguments.add_argument("--sensor-bus", help="only Modbus sensors whose parent contains this")
+    arguments.add_argument(
         "--method", action="append", default=[], help="only sensors of this method; may be repeated"
     )
-    of.add_argument("--list", action="store_true", help="print the sensors that can be polled and exit")
-    of.add_argument(
+    arguments.add_argument(
+        "--list", action="store_true", help="print the sensors that can be polled and exit"
+    )
+    arguments.add_argument(
         "--mode", choices=("bulk", "iterative"), default="bulk", help="iterative: use only GET, no GETBULK"
     )
-    of.add_argument("--group-calls-factor", type=int, metavar="N", help="variables per SNMP GET request")
-    of.add_argument(
+    arguments.add_argument(
+        "--group-calls-factor", type=int, metavar="N", help="variables per SNMP GET request"
+    )
+    arguments.add_argument(
         "--description",
         type=Path,
         default=settings.description_dir,
         help="folder of the YAML files (SEDUCE_DESCRIPTION_DIR)",
     )
-    of.add_argument(
+    arguments.add_argument(
         "--url",
         default=settings.ingest_url,
         help="base URL of the ingest endpoint, without /ingest (SEDUCE_INGEST_URL)",
     )
-    of.add_argument(
+    arguments.add_argument(
         "--spool",
         type=Path,
         metavar="DIR",
         help="folder for the spool of this process, which keeps readings on disk until acknowledged (default: in memory)",
     )
-    of.add_argument(
+    arguments.add_argument(
         "--spool-max-mb", type=_megabytes, default=256, metavar="N", help="maximum size of the spool (256)"
     )
-    of.add_argument(
+    arguments.add_argument(
         "--spool-policy",
         type=FullSpoolPolicy,
         choices=list(FullSpoolPolicy),
         default=FullSpoolPolicy.REFUSE,
         help="policy for a full spool: refuse new readings, which then wait in memory, or drop_oldest (refuse)",
     )
-    of.add_argument(
+    arguments.add_argument(
         "--replay-rate",
         type=float,
         default=20_000.0,
         metavar="N",
         help="maximum readings per second when a backlog is forwarded (20000)",
     )
-    return of
+    return arguments
 
 
 def _megabytes(text: str) -> float:

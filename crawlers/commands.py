@@ -10,16 +10,15 @@ import asyncio
 import logging
 from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
 from contextlib import asynccontextmanager
-from typing import Any, Final
-
-from pymodbus.client import AsyncModbusTcpClient
-from pymodbus.exceptions import ModbusException
+from typing import TYPE_CHECKING, Any, Final
 
 from backend.core.commands import ActionResult, PropertyValue
 from backend.core.errors import PermanentError, TransientError, UserError
 from backend.inventory.model import CommandAction, CommandProperty, CommandTarget
-from crawlers import modbus_link, registers
-from crawlers.modbus import EXCEPTIONS
+from crawlers import registers
+
+if TYPE_CHECKING:
+    from pymodbus.client import AsyncModbusTcpClient
 
 __all__ = ["ActionResult", "Commands", "PropertyValue"]
 
@@ -106,6 +105,8 @@ class Commands:
 
     @asynccontextmanager
     async def _connect(self, target: CommandTarget) -> AsyncIterator[_Connection]:
+        from crawlers import modbus_link  # loads pymodbus, which only a command needs
+
         async with self._locks.setdefault((target.ip, target.port), asyncio.Lock()):
             client = modbus_link.create_client(target.ip, target.port, self._timeout_s, target.id)
             try:
@@ -155,6 +156,10 @@ class _Connection:
         )
 
     async def _send(self, failure: str, request: Any) -> Any:
+        from pymodbus.exceptions import ModbusException
+
+        from crawlers.modbus import EXCEPTIONS
+
         try:
             answer = await request
         except (ModbusException, OSError) as error:

@@ -7,8 +7,6 @@ from collections.abc import Sequence
 from contextlib import suppress
 from typing import Final, Protocol
 
-import httpx
-
 from backend.core.clock import Clock
 from backend.core.errors import TransientError
 from backend.core.health import DeviceHealth, encode
@@ -84,12 +82,16 @@ class HttpBoard:
     """Sends reports to `<url>/ingest/health`."""
 
     def __init__(self, url: str, key: str = "", timeout_s: float = 5.0) -> None:
+        import httpx  # a crawler inside the dashboard's process needs no HTTP client
+
         headers = {"Content-Type": "application/json"} | ({"Authorization": f"Bearer {key}"} if key else {})
         self._url = url.rstrip("/").removesuffix("/ingest") + "/ingest/health"
         self._client = httpx.AsyncClient(headers=headers, timeout=timeout_s, trust_env=False)
 
     async def report(self, devices: Sequence[DeviceHealth]) -> None:
         """Send one report. Raises `TransientError` if it was not accepted."""
+        import httpx
+
         try:
             answer = await self._client.post(self._url, content=encode(devices))
         except httpx.HTTPError as error:

@@ -1,8 +1,8 @@
 """One polling loop for all devices.
 
-Each device has a task of its own, so that a slow one delays nobody. Ticks are multiples of the device's period since the
-epoch: they do not drift, and all devices of one period are read at the same instant. Readings are stamped with the tick, so
-that a window of 30 s always holds the same number of readings however the network trembles.
+Each device has its own task, so a slow device does not delay the others. Ticks are multiples of the device's period since the
+epoch: they do not drift, and all devices with the same period are read at the same instant. Readings are stamped with the tick.
+A window of 30 s therefore always has the same number of readings, independent of delays in the network.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from backend.core.cancelling import raise_if_cancelled
 from backend.core.clock import Clock
 from backend.core.errors import PermanentError, TransientError
 from backend.core.health import DeviceState as State
-from backend.core.outage import Outage
+from backend.core.outage import Outage, key_values
 from backend.core.windows import NS_PER_SECOND
 from crawlers.device import Device, Sample
 from crawlers.sink import BatchingSink
@@ -156,7 +156,7 @@ class Poller:
             self.health.failures += 1
             self.health.recent.append(False)
             self.health.last_error = str(error)
-            log.error("device not polled any more device=%r: %s", self.health.device, error)
+            log.error("polling stopped %s", key_values(device=self.health.device, error=error))
         except Exception as error:  # a defect in a driver must not end the polling of its device
             self._record_failure(f"{type(error).__name__}: {error}", error)
         else:
@@ -185,14 +185,15 @@ class Poller:
         self._sink.put(sample.readings)
 
     def _log_missing_sensors(self, missing: Sequence[str], reasons: Mapping[str, str]) -> None:
+        device = self.health.device
         if not missing:
-            log.info("no sensor missing any more device=%r", self.health.device)
+            log.info("recovered sensors %s", key_values(device=device))
             return
         details = "; ".join(f"{name}: {reasons[name]}" for name in missing[:MAX_LOGGED_SENSORS])
         more = len(missing) - MAX_LOGGED_SENSORS
         ending = f"; and {more} more" if more > 0 else ""
         log.warning(
-            "sensors missing device=%r count=%d: %s%s", self.health.device, len(missing), details, ending
+            "failed sensors %s", key_values(device=device, count=len(missing), errors=details + ending)
         )
 
 
@@ -239,9 +240,8 @@ class Crawler:
             for poller in self._pollers:
                 self._start(poller)
             try:
-                await (
-                    asyncio.Event().wait()
-                )  # goes on if all devices are refused, so that their health is still reported
+                # Wait even if no device is polled any more, because their health is still reported.
+                await asyncio.Event().wait()
             finally:
                 self._tasks = None
                 delivery.cancel()
@@ -251,9 +251,10 @@ class Crawler:
     async def update_devices(
         self, devices: Sequence[Device], is_unchanged: Callable[[Sequence[str]], bool]
     ) -> None:
-        """Poll these devices from now on.
+        """Replace the polled devices.
 
-        One that is polled already, and whose sensors are the `same`, misses no tick; what was read of the others is delivered.
+        A device that is polled already, and for whose sensors `is_unchanged` returns True, misses no tick. Readings of removed
+        devices are still delivered.
         """
         pollers: list[Poller] = []
         new_devices: list[Device] = []

@@ -54,7 +54,7 @@ def build_devices(sensors: Iterable[Sensor], tuning: Tuning | None = None) -> li
     for method, group in by_method.items():
         builder = load_driver(method)
         if builder is None:
-            log.error("no driver method=%r sensors_not_read=%d", method, len(group))
+            log.error("driver not found method=%s sensors_not_read=%d", method, len(group))
             continue
         try:
             options = {k: v for k, v in (tuning or {}).get(method, {}).items() if v is not None}

@@ -6,8 +6,8 @@ import asyncio
 import logging
 from collections import deque
 from enum import StrEnum
+from typing import TYPE_CHECKING
 
-import httpx
 import numpy as np
 import orjson
 
@@ -16,6 +16,9 @@ from backend.core.errors import PermanentError, SpoolFull, TransientError
 from backend.core.outage import Outage
 from backend.core.ports import Sink, Spool
 from backend.core.reading import Readings
+
+if TYPE_CHECKING:
+    import httpx
 
 log = logging.getLogger(__name__)
 
@@ -120,6 +123,8 @@ class HttpSink:
     """
 
     def __init__(self, url: str, key: str = "", timeout_s: float = 10.0, path: str = "/ingest") -> None:
+        import httpx  # a crawler inside the dashboard's process needs no HTTP client
+
         headers = {"Content-Type": "application/json"} | ({"Authorization": f"Bearer {key}"} if key else {})
         self._url = url.rstrip("/").removesuffix("/ingest") + path
         self._client = httpx.AsyncClient(headers=headers, timeout=timeout_s, trust_env=False)
@@ -143,6 +148,8 @@ class HttpSink:
             self._log_rejected_sensors(answer)
 
     async def _post(self, readings: Readings) -> httpx.Response:
+        import httpx
+
         names = readings.names
         body = orjson.dumps(
             {

@@ -127,9 +127,9 @@ class Exchange:
         elif answer.status:
             self._drop_rejected(request, answer)
         elif isinstance(request, Bulk):
-            self._feed_bulk(request, answer)
+            self._handle_bulk(request, answer)
         else:
-            self._feed_get(request, answer)
+            self._handle_get(request, answer)
 
     def _shrink(self, request: Request) -> None:
         requested = min(self.max_variables, request.count if isinstance(request, Bulk) else len(request.oids))
@@ -152,7 +152,7 @@ class Exchange:
         else:
             self._mark_missing(request, reason)
 
-    def _feed_get(self, request: Get, answer: Answer) -> None:
+    def _handle_get(self, request: Get, answer: Answer) -> None:
         self._store(request.oids, answer.variables)
         remaining = tuple(o for o in request.oids if o not in self.values and o not in self.missing)
         if remaining and len(remaining) < len(request.oids):  # the answer was truncated
@@ -160,7 +160,7 @@ class Exchange:
         elif remaining:
             self._mark_missing(request, "not in the answer")
 
-    def _feed_bulk(self, request: Bulk, answer: Answer) -> None:
+    def _handle_bulk(self, request: Bulk, answer: Answer) -> None:
         self._store(request.targets, answer.variables)
         reached = answer.variables[-1][0] if answer.variables else request.after
         remaining = tuple(o for o in request.targets if o > reached)

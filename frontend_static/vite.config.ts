@@ -1,7 +1,13 @@
 import { svelte } from '@sveltejs/vite-plugin-svelte';
 import { defineConfig } from 'vitest/config';
+import backendPaths from './backend-paths.json' with { type: 'json' };
 
 const api = process.env.SEDUCE_DEV_API ?? 'http://127.0.0.1:8081';
+
+/** All paths of the back end, so that the development server behaves like the real one. */
+const proxy = Object.fromEntries(
+  backendPaths.map((path) => [`^${path.replaceAll('.', '\\.')}(?=[/?]|$)`, { target: api, ws: path === '/graphql' }]),
+);
 
 export default defineConfig({
   plugins: [svelte()],
@@ -19,8 +25,10 @@ export default defineConfig({
     },
     chunkSizeWarningLimit: 5_000,
   },
-  server: { proxy: { '/graphql': { target: api, ws: true } } },
-  preview: { proxy: { '/graphql': { target: api, ws: true } } },
+  // The explorer is served built, by the back end: its workers cannot be bundled for the development server.
+  optimizeDeps: { entries: ['index.html'] },
+  server: { proxy },
+  preview: { proxy },
   resolve: process.env.VITEST ? { conditions: ['browser'] } : {},
   test: { environment: 'node', include: ['src/**/*.test.ts'] },
 });

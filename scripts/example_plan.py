@@ -1,4 +1,4 @@
-"""The floor plan of the example: walls, aisles and racks, where room_map.yaml places what stands there."""
+"""Draws the floor plan of the example: walls, aisles and racks at the places of room_map.yaml."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ WIDTH, HEIGHT = 1200, 800
 RACK_COLUMNS = {"Z1.1": 82, "Z1.2": 70, "Z1.4": 48, "Z1.5": 36}
 """Middle of each rack, in percent of the width."""
 
-# One grey that shows on light and on dark paper alike.
+# One grey that is visible on light and on dark backgrounds.
 _STYLE = (
     ".wall{fill:none;stroke:#87919b;stroke-width:5}.thin{fill:none;stroke:#87919b;stroke-opacity:.7;stroke-width:2}"
     ".rack{fill:#87919b;fill-opacity:.16;stroke:#87919b;stroke-width:2}.cold{fill:#3a8fd0;fill-opacity:.09}"

@@ -1,4 +1,4 @@
-"""sensors.yaml of the example."""
+"""Writes sensors.yaml of the example."""
 
 from __future__ import annotations
 
@@ -27,6 +27,7 @@ from example_yaml import Fields, Scalar, entry, slug
 LOOPBACK = "127.0.0.1"
 PDU_OID = "1.3.6.1.4.1.318.1.1.26.9.4.3.1.7"
 INROW_OID = "1.3.6.1.4.1.318.1.1.27.1.4.1.2.1.3.1"
+DEVICE_NAMES = {"battery1": "Battery 1", "weather": "Weather station", "board": "Control board"}
 POE_OID = "1.3.6.1.2.1.105.1.3.1.1.4"
 
 
@@ -129,6 +130,11 @@ def cooler() -> Iterator[str]:
         fields |= {"modbus_length": 2} if kind.endswith("32") else {}
         fields |= {"sensor_type": sensor_type, "unit": unit, "info": info}
         fields |= {"steady": True} if key.endswith("_setpoint") else {}
+        fields |= (
+            {"label": label("In-row cooler", "running" if key == "running" else info)}
+            if key != "power"
+            else {}
+        )
         yield from entry(
             f"inrow_{key}",
             fields | ({} if counted else {"exclude_from_aggregation": True}),
@@ -136,8 +142,8 @@ def cooler() -> Iterator[str]:
         )
     for index, (key, info) in enumerate(INROW_CARD.items(), 1):
         name = f"inrow_card_{key}"
-        fields = {"name": name, "index": index, "info": info, "exclude_from_aggregation": True}
-        yield from entry(name, fields, ("snmp_inrow", "temperature"))
+        fields = {"name": name, "index": index, "info": info, "label": label("In-row cooler card", info)}
+        yield from entry(name, {**fields, "exclude_from_aggregation": True}, ("snmp_inrow", "temperature"))
 
 
 def poe() -> Iterator[str]:
@@ -158,12 +164,12 @@ def entech() -> Iterator[str]:
             name = f"{block}_{key}"
             fields: dict[str, Scalar | Sequence[str]] = {"name": name, "register": first + 2 * i}
             fields |= {"sensor_type": sensor_type, "unit": unit, "info": f"{block}: {info}"}
+            # The leaves of production.yaml name the sensors of power.
+            fields |= {"label": label(device_name(block), info)} if key != "power" else {}
             if name == "weather_temperature":
                 fields["tags"] = ["outside_temperature"]
-            if unit in (
-                "W",
-                "celsius",
-            ):  # produced power and roof temperatures would blur the room's aggregates
+            # Produced power and roof temperatures would distort the figures of the room.
+            if unit in ("W", "celsius"):
                 fields["exclude_from_aggregation"] = True
             yield from entry(name, fields, ("modbus_entech", "float32"))
 
@@ -178,6 +184,18 @@ def meters() -> Iterator[str]:
     for i, (name, info) in enumerate(FLUKSO.items(), 1):
         sensor_id = f"{i:02d}5edce".ljust(32, "a")
         yield from entry(name, {"name": name, "sensor_id": sensor_id, "info": info}, ("flukso",))
+
+
+def device_name(block: str) -> str:
+    """Return the name of a device behind the control board: `Solar network 1` for `network1`."""
+    number = block.removeprefix("network")
+    return f"Solar network {number}" if number != block else DEVICE_NAMES[block]
+
+
+def label(device: str, info: str) -> str:
+    """Return device and quantity, without the note behind some of them."""
+    quantity = info.removesuffix(", negative while it charges").removesuffix(", 0 is north")
+    return f"{device}: {quantity[0].lower()}{quantity[1:]}"
 
 
 def sensors() -> Iterator[str]:

@@ -1,4 +1,4 @@
-"""The facts of the imagined data centre: what stands where, and what each device reports."""
+"""The facts of the example data centre: the places of its equipment and the sensors of each device."""
 
 from __future__ import annotations
 
@@ -8,14 +8,14 @@ RACKS = {"Z1.1": range(37, 49), "Z1.2": range(25, 37), "Z1.4": range(13, 25), "Z
 SWITCHES = {"switch-prod-1": "Z1.5", "switch-prod-2": "Z1.2", "switch-mgmt": "Z1.4"}
 PDUS = [f"pdu-{rack}{feed}" for rack in RACKS for feed in "01"]
 SERVER_UNITS = range(32, 8, -2)
-"""U of a rack's twelve servers, the first at the top."""
+"""Heights in U of a rack's twelve servers, the first at the top."""
 PROBE_UNITS = (1, 5, *sorted(SERVER_UNITS), 37, 42)
 NETWORKS = range(1, 9)
 ROOM_PROBE = "28b8fb2909000003"
 
 
 def one_wire(number: int) -> str:
-    """The address of a DS18B20 with this serial number: family, serial (low byte first), checksum."""
+    """Return the address of a DS18B20 with this serial number: family, serial (low byte first), checksum."""
     body = bytes([0x28]) + (0x0909000000 + number * 0x01F3B7 + 0xA1C4).to_bytes(6, "little")
     crc = 0
     for byte in body:
@@ -25,7 +25,7 @@ def one_wire(number: int) -> str:
 
 
 def rack_probes() -> list[tuple[str, str, int, str]]:
-    """(rack, side, U, 1-wire address) of every probe in a rack."""
+    """Return (rack, side, U, 1-wire address) of every probe in a rack."""
     places = [
         (rack, side, unit)
         for rack in RACKS
@@ -39,7 +39,7 @@ EXTRA_PROBES = {one_wire(900 + i): place for i, place in enumerate(("aisle door"
 
 
 def outlets() -> Iterator[tuple[str, int, str]]:
-    """(PDU, outlet, equipment) of every metered plug."""
+    """Yield (PDU, outlet, equipment) of every metered outlet."""
     for pdu in PDUS:
         rack = pdu[len("pdu-") : -1]
         names = [f"ecotype-{n}" for n in RACKS[rack]] + [s for s, r in SWITCHES.items() if r == rack]
@@ -71,8 +71,8 @@ INROW = {
         "Air to the cold aisle",
     ),
     "rack_inlet_temperature": (1004, "int16", 10, 1, "temperature", "celsius", False, "Hottest rack inlet"),
-    "cool_setpoint": (1005, "int16", 10, 1, "temperature", "celsius", False, "Wanted rack inlet temperature"),
-    "supply_air_setpoint": (1006, "int16", 10, 1, "temperature", "celsius", False, "Wanted supply air"),
+    "cool_setpoint": (1005, "int16", 10, 1, "temperature", "celsius", False, "Rack inlet setpoint"),
+    "supply_air_setpoint": (1006, "int16", 10, 1, "temperature", "celsius", False, "Supply air setpoint"),
     "fan_speed": (1010, "uint16", 10, 1, "fanspeed", "%", True, "Fan speed"),
     "valve_position": (1011, "uint16", 1, 1, "valve", "%", True, "Chilled water valve"),
     "air_humidity": (
@@ -87,8 +87,8 @@ INROW = {
     ),
     "air_flow": (1014, "int32", 10, 1, "airflow_meter", "L/s", True, "Air flow"),
     "water_flow": (1016, "uint32", 100, 1, "waterflow_meter", "L/s", True, "Chilled water flow"),
-    "cool_output": (1018, "int32", 1, 100, "thermal_power", "W", False, "Heat taken from the air"),
-    "cool_demand": (1020, "int32", 1, 100, "thermal_power", "W", False, "Heat that should be taken"),
+    "cool_output": (1018, "int32", 1, 100, "thermal_power", "W", False, "Heat removed from the air"),
+    "cool_demand": (1020, "int32", 1, 100, "thermal_power", "W", False, "Cooling demand"),
     "power": (1022, "uint32", 1, 1, "wattmeter", "W", True, "Electric power of the in-row cooler"),
     "filter_pressure": (1024, "int16", 1, 1, "pressure", "Pa", True, "Pressure drop over the air filter"),
     "fan_1_speed": (1025, "uint16", 10, 1, "fanspeed", "%", False, "Fan 1"),
@@ -114,7 +114,7 @@ POE_GROUPS += (
 )
 
 
-# what one solar network reports: (key, sensor type, unit, info)
+# The sensors of one solar network: (key, sensor type, unit, info)
 NETWORK = (
     ("power", "wattmeter", "W", "power to the bus"),
     ("string_a_voltage", "voltmeter", "V", "string A, voltage"),

@@ -1,4 +1,4 @@
-"""A small YAML writer with anchors and merge keys, which the usual one cannot write."""
+"""A small YAML writer with anchors and merge keys, which PyYAML cannot write."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ WORDS = {"y", "n", "yes", "no", "on", "off", "true", "false", "null"}
 
 
 def plain(value: Scalar) -> str:
-    """A scalar as YAML; strings are quoted unless they are certain to be read as strings."""
+    """Return a scalar as YAML. Strings are quoted unless YAML certainly reads them as strings."""
     if isinstance(value, bool):
         return "true" if value else "false"
     if not isinstance(value, str):
@@ -30,7 +30,7 @@ def plain(value: Scalar) -> str:
 def entry(
     key: str, fields: Fields, merge: Sequence[str] = (), anchor: str = "", indent: int = 2
 ) -> Iterator[str]:
-    """One map under a key, with merged anchors first."""
+    """Yield the lines of one map under a key, with its merge keys first."""
     margin = " " * indent
     yield f"{margin}{plain(key)}:{' &' + anchor if anchor else ''}"
     if merge:

@@ -1,8 +1,8 @@
-"""Write examples/datacenter: the description of a believable data centre, the same files at every run.
+"""Writes examples/datacenter, the description of a realistic data centre. Every run writes the same files.
 
     python scripts/make_example.py [FOLDER]
 
-Every device listens on loopback, on a port of its own, so that simulators can stand in for all of them:
+Every device listens on loopback, on its own port, so that simulators can replace all of them:
 
     SNMP    127.0.0.1:16110 .. 16117   pdu-Z1.10 .11 .20 .21 .40 .41 .50 .51, in this order
     SNMP    127.0.0.1:16120            management card of the in-row cooler
@@ -58,15 +58,15 @@ def racks() -> Iterator[str]:
 
 
 def temperature() -> Iterator[str]:
-    rack_now, side_now = "", ""
+    last_rack, last_side = "", ""
     for rack, side, unit, address in rack_probes():
-        if rack != rack_now:
+        if rack != last_rack:
             yield f"{rack}:"
-        if (rack, side) != (rack_now, side_now):
+        if (rack, side) != (last_rack, last_side):
             yield f"  {side}:"
-        rack_now, side_now = rack, side
-        at = [f"ecotype-{n}" for n, u in zip(RACKS[rack], SERVER_UNITS, strict=True) if u == unit]
-        tags = at if side != "top" else []
+        last_rack, last_side = rack, side
+        servers = [f"ecotype-{n}" for n, u in zip(RACKS[rack], SERVER_UNITS, strict=True) if u == unit]
+        tags = servers if side != "top" else []
         yield from entry(str(unit), {"serie": address, "tags": tags}, indent=4)
     yield from ("room:", "  top:")
     yield from entry("1", {"serie": ROOM_PROBE, "tags": []}, indent=4)
@@ -155,11 +155,11 @@ def commands() -> Iterator[str]:
             ("deactivate", 3100, 0),
             ("reset_energy_counter", 3102, 1),
         ):
-            where = {"action": "write", "register": register + 10 * n, "value": value, **boolean}
-            yield from command(title, ("entech",), where)
+            fields = {"action": "write", "register": register + 10 * n, "value": value, **boolean}
+            yield from command(title, ("entech",), fields)
         yield "  properties:"
-        where = {"action": "read", "register": 3100 + 10 * n, **boolean}
-        yield from command("status", ("entech",), where, {"active": 1, "inactive": 0})
+        fields = {"action": "read", "register": 3100 + 10 * n, **boolean}
+        yield from command("status", ("entech",), fields, {"active": 1, "inactive": 0})
 
 
 def main(folder: Path = FOLDER) -> None:

@@ -1,4 +1,4 @@
-"""Writes schema.graphql: `python -m scripts.schema_export [FILE]`."""
+"""Write schema.graphql: `python -m scripts.schema_export [FILE]`."""
 
 from __future__ import annotations
 
@@ -11,12 +11,14 @@ HEADER = "# Written by `python -m scripts.schema_export`; do not edit.\n\n"
 
 
 def sdl() -> str:
-    """The schema in the schema definition language."""
+    """Return the schema in the schema definition language."""
     return HEADER + build_schema().as_str() + "\n"
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(prog="python -m scripts.schema_export", description="Writes the schema.")
+    parser = argparse.ArgumentParser(
+        prog="python -m scripts.schema_export", description="Write the GraphQL schema to a file."
+    )
     parser.add_argument("file", metavar="FILE", nargs="?", type=Path, default=Path("schema.graphql"))
     parser.parse_args().file.write_text(sdl(), encoding="utf-8")
 

@@ -57,7 +57,7 @@ def is_one(words: list[str], line: str, capsys: pytest.CaptureFixture[str]) -> N
     name = Path(words[0]).name if words else ""
     try:
         if name == "seduce":
-            cli._parser().parse_args(words[1:])
+            cli.check_usage(words[1:])
         elif name.startswith("python") and words[1:2] == ["-m"] and words[2:3] and "crawlers" in words[2]:
             crawler_parser("crawlers", Settings.model_construct()).parse_args(words[3:])
     except SystemExit as ended:

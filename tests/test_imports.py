@@ -80,6 +80,7 @@ DRIVERS = {
     "pymodbus": {"crawlers"},
     "celery": {"workers"},
     "pyarrow": {"backend.formats", "backend.store"},
+    "prometheus_client": {"backend.metrics"},
 }
 
 
@@ -168,6 +169,13 @@ def test_core_needs_only_the_standard_library_and_numpy() -> None:
             {"pysnmp", "pymodbus", "sqlalchemy", "duckdb", "redis", "strawberry"},
         ),
         ("import backend.processes.ingest", {"pysnmp", "pymodbus", "alembic", "duckdb", "strawberry"}),
+        (
+            "import backend.processes.one_process",
+            {
+                *("pysnmp", "pymodbus", "alembic", "celery", "kombu", "duckdb", "pyarrow", "pandas", "httpx"),
+                *("jinja2", "zxcvbn", "prometheus_client", "redis", "influxdb_client", "rich"),
+            },
+        ),
     ],
 )
 def test_a_process_loads_no_library_that_it_does_not_use(start: str, heavy: set[str]) -> None:

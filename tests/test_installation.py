@@ -8,6 +8,7 @@ import shutil
 import subprocess
 import sys
 from pathlib import Path
+from typing import Literal
 
 import pytest
 
@@ -17,6 +18,7 @@ from backend.core.windows import Window
 from backend.inventory.loader import load
 from backend.settings import Settings
 from scripts import man_page
+from scripts.command_tree import commands
 from scripts.metrics_doc import families
 from tests.conftest import need
 
@@ -98,13 +100,31 @@ def test_the_man_page_is_written_from_the_command() -> None:
     assert man_page.PAGE.read_text() == done.stdout, "run python -m scripts.man_page"
 
 
-def test_every_command_has_a_line_of_help(capsys: pytest.CaptureFixture[str]) -> None:
-    with pytest.raises(SystemExit):
-        cli._parser().parse_args(["--help"])
+def test_every_command_has_a_help_text_and_so_has_every_option() -> None:
+    for command in commands():
+        assert command.help.endswith("."), command.name
+        for option in command.options:
+            assert option.help, f"{command.name} {option.usage}"
+
+
+def test_help_lists_every_command(capsys: pytest.CaptureFixture[str]) -> None:
+    assert cli.main(["--help"]) == 0
     text = capsys.readouterr().out
-    for action in cli._parser()._subparsers._group_actions:  # type: ignore[union-attr]
-        for name in action.choices or ():
-            assert re.search(rf"^    {name}\s+\S", text, re.MULTILINE), name
+    for name in (c.name.split()[1] for c in commands()):
+        assert re.search(rf"^  {name}: \S", text, re.MULTILINE), name
+
+
+@pytest.mark.parametrize("shell", ["bash", "zsh", "fish"])
+def test_completion_offers_every_command(shell: Literal["bash", "zsh", "fish"]) -> None:
+    script = cli.app.generate_completion(shell=shell)
+    for command in commands():
+        assert command.name.split()[-1] in script, command.name
+
+
+def test_help_loads_no_heavy_library() -> None:
+    code = "import sys; from backend.cli.main import main; main(['--help']); print(*sys.modules, file=sys.stderr)"
+    done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True)
+    assert not {"numpy", "pydantic", "sqlalchemy", "starlette", "yaml"} & set(done.stderr.split())
 
 
 def test_grafana_asks_for_what_there_is() -> None:

@@ -1,4 +1,4 @@
-"""Who asks by the released schema is still answered: fields leave only after a release in which they were deprecated."""
+"""Clients of the released schema keep working: a field is removed only after a release that deprecated it."""
 
 from __future__ import annotations
 
@@ -10,34 +10,34 @@ from graphql import GraphQLEnumType, GraphQLSchema, build_schema, find_breaking_
 
 ROOT = Path(__file__).resolve().parents[1]
 RELEASED = ROOT / "docs" / "schema" / "released.graphql"
-MAY_LEAVE = ("FIELD_REMOVED", "VALUE_REMOVED_FROM_ENUM")
-"""Once they were deprecated. A type that nothing refers to any more has gone with its fields."""
+REMOVALS = ("FIELD_REMOVED", "VALUE_REMOVED_FROM_ENUM")
+"""Changes that are allowed once the field or value was deprecated. A type may disappear with its last field."""
 
 
-def breaks(released: str, now: str) -> list[str]:
-    """Breaking changes that nobody was warned of."""
+def breaking_changes(released: str, now: str) -> list[str]:
+    """Return the breaking changes without an earlier deprecation."""
     old = build_schema(released)
     return [
         change.description
         for change in find_breaking_changes(old, build_schema(now))
         if change.type.name != "TYPE_REMOVED"
-        and not (change.type.name in MAY_LEAVE and _deprecated(old, change.description))
+        and not (change.type.name in REMOVALS and _deprecated(old, change.description))
     ]
 
 
 def _deprecated(old: GraphQLSchema, description: str) -> bool:
-    """Whether what the sentence names was deprecated, as in `Field Query.old was removed.`"""
+    """Return whether the field or value in a sentence was deprecated, as in `Field Query.old was removed.`"""
     named = re.search(r"(\w+)\.(\w+)", description)
     assert named is not None, description
-    found = old.get_type(named[1])
-    members = found.values if isinstance(found, GraphQLEnumType) else getattr(found, "fields", {})
+    kind = old.get_type(named[1])
+    members = kind.values if isinstance(kind, GraphQLEnumType) else getattr(kind, "fields", {})
     field = members.get(named[2])
     return field is not None and field.deprecation_reason is not None
 
 
-def test_the_schema_breaks_nothing_that_was_released() -> None:
+def test_the_schema_is_compatible_with_the_released_one() -> None:
     now = (ROOT / "schema.graphql").read_text()
-    assert breaks(RELEASED.read_text(), now) == [], (
+    assert breaking_changes(RELEASED.read_text(), now) == [], (
         "deprecate it for a release first: docs/how-to/follow-the-schema.md"
     )
 
@@ -61,5 +61,5 @@ enum K { ONE TWO @deprecated(reason: "gone") }
         (OLD.replace("ONE ", ""), 1),
     ],
 )
-def test_the_rule_itself(new: str, broken: int) -> None:
-    assert len(breaks(OLD, new)) == broken
+def test_breaking_changes_are_detected(new: str, broken: int) -> None:
+    assert len(breaking_changes(OLD, new)) == broken

@@ -1,4 +1,4 @@
-"""Who may do what: every entry point has its line in the table of rights, and each kind of caller is tried against each."""
+"""Rights: every field and route has one, and every kind of caller is tested against all of them."""
 
 from __future__ import annotations
 
@@ -10,15 +10,17 @@ from typing import Any
 
 import pytest
 import websockets
-from starlette.applications import Starlette
 
 from backend.accounts.live import CHECK_INTERVAL_S
 from backend.accounts.log import OPERATOR
 from backend.bus.memory import MemoryBus
 from backend.core.rights import Right, Scope
 from backend.graphql.schema import build_schema
+from backend.processes.application import Application
 from backend.processes.ingest import create_ingest
-from backend.processes.one_process import Parts, create_app, create_web
+from backend.processes.one_process import create_app
+from backend.processes.shared import Overrides
+from backend.processes.web import create_web
 from backend.rest.permissions import ROUTES
 from backend.settings import Settings
 from scripts import permissions_doc
@@ -36,49 +38,49 @@ REFUSED = {"UNAUTHENTICATED", "FORBIDDEN"}
 
 @pytest.fixture
 async def site(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Site]:
-    async with running_site(tmp_path, monkeypatch) as found:
-        yield found
+    async with running_site(tmp_path, monkeypatch) as running:
+        yield running
 
 
 def test_every_root_field_has_a_right_and_is_tested() -> None:
-    assert {field.name for field in FIELD_LIST} == set(FIELDS)
+    assert {root_field.name for root_field in FIELD_LIST} == set(FIELDS)
 
 
 def test_the_page_of_permissions_is_up_to_date() -> None:
     assert permissions_doc.PAGE.read_text() == permissions_doc.page(), "run python -m scripts.permissions_doc"
 
 
-def applications(folder: Path) -> list[Starlette]:
-    parts = Parts(inventory=small_inventory(), store=ReferenceStore(), bus=MemoryBus(), page=folder)
+def applications(folder: Path) -> list[Application]:
+    parts = Overrides(inventory=small_inventory(), store=ReferenceStore(), bus=MemoryBus(), page=folder)
     settings = Settings(data_dir=folder)
     return [create_app(settings, parts), create_web(settings, parts), create_ingest(settings, parts)]
 
 
-def test_every_route_has_a_rule_and_no_rule_is_left_over(tmp_path: Path) -> None:
+def test_every_route_has_a_right_and_no_right_is_unused(tmp_path: Path) -> None:
     paths = {path for app in applications(tmp_path) for path in entry_points.routes(app)}
     assert paths == set(ROUTES)
 
 
-def test_a_route_without_a_rule_keeps_the_application_from_starting(
+def test_a_route_without_a_right_keeps_the_application_from_starting(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("backend.processes.one_process.EXPORT_PATH", "/new-door")
-    with pytest.raises(KeyError, match="/new-door"):
+    monkeypatch.setattr("backend.processes.web_app.EXPORT_PATH", "/new-route")
+    with pytest.raises(KeyError, match="/new-route"):
         applications(tmp_path)
 
 
 @dataclass(frozen=True)
 class Caller:
-    """A kind of caller: what it may do, and how it comes to its headers."""
+    """A kind of caller, with its rights. `headers` creates its credentials."""
 
     name: str
     may: frozenset[Right] = field(default_factory=frozenset)
     is_authenticated: bool = True
     refused_outright: bool = False
-    """Not even what is for anyone: the request is not looked at."""
+    """The server refuses every request, even for entry points that are open to anyone."""
 
     async def headers(self, site: Site, users: Mapping[str, str]) -> dict[str, str]:
-        return await _HOW[self.name](site, users)
+        return await _CREDENTIALS[self.name](site, users)
 
 
 async def _anonymous(site: Site, users: Mapping[str, str]) -> dict[str, str]:
@@ -94,7 +96,7 @@ async def _administrator(site: Site, users: Mapping[str, str]) -> dict[str, str]
 
 
 async def _deauthorized(site: Site, users: Mapping[str, str]) -> dict[str, str]:
-    """In the middle of a session, which began as an administrator's."""
+    """A session of an administrator who is deauthorized since."""
     user = await site.user(admin=True)
     headers = await site.cookie(user)
     await site.accounts.users.deauthorize(user, OPERATOR)
@@ -116,7 +118,7 @@ async def _deleted(site: Site, users: Mapping[str, str]) -> dict[str, str]:
 
 
 async def _stolen(site: Site, users: Mapping[str, str]) -> dict[str, str]:
-    """A cookie whose owner has logged out."""
+    """The cookie of a session whose owner has logged out."""
     headers = await site.cookie(users["admin"])
     assert (await site.ask("mutation { logOut }", headers))["data"] == {"logOut": True}
     return headers
@@ -151,12 +153,12 @@ async def _bad_token_with_a_good_cookie(site: Site, users: Mapping[str, str]) ->
 
 
 async def _forged_origin(site: Site, users: Mapping[str, str]) -> dict[str, str]:
-    """A page of somebody else, in the browser of an administrator."""
+    """A page of another site, in the browser of an administrator."""
     return await site.cookie(users["admin"]) | {"Origin": "https://evil.example"}
 
 
 async def _forged_host(site: Site, users: Mapping[str, str]) -> dict[str, str]:
-    """The same host name on another port is another origin."""
+    """A page on the same host, but on another port: another origin."""
     return await site.cookie(users["admin"]) | {"Origin": "http://127.0.0.1:1"}
 
 
@@ -188,74 +190,76 @@ CALLERS = (
     Caller("null_origin", refused_outright=True),
     Caller("cross_site", refused_outright=True),
 )
-_HOW = {
-    name.removeprefix("_"): how
-    for name, how in list(globals().items())
-    if callable(how) and name.startswith("_")
+_CREDENTIALS = {
+    name.removeprefix("_"): create
+    for name, create in list(globals().items())
+    if callable(create) and name.startswith("_")
 }
 
 
 @pytest.mark.parametrize("caller", CALLERS, ids=lambda caller: caller.name)
 async def test_each_caller_against_every_entry_point(site: Site, caller: Caller) -> None:
     users = {"admin": await site.user(admin=True), "user": await site.user()}
-    await site.user(admin=True)  # so that the first is not the last
-    for one in FIELD_LIST:
+    await site.user(admin=True)  # the first administrator is then not the last one
+    for root_field in FIELD_LIST:
         headers = await caller.headers(site, users)
-        answer = await (site.watch if one.operation == "subscription" else site.ask)(one.document, headers)
-        _judge(caller, one, answer)
-    await _close_the_doors(site)
+        answer = await (site.watch if root_field.operation == "subscription" else site.ask)(
+            root_field.document, headers
+        )
+        _check_field(caller, root_field, answer)
+    await _require_device_keys(site)
     for path, right in ROUTES.items():
-        await _judge_route(site, caller, path, right, await caller.headers(site, users))
+        await _check_route(site, caller, path, right, await caller.headers(site, users))
 
 
-async def _close_the_doors(site: Site) -> None:
-    """A key, so that this machine is not trusted any more; the doors hear of it within seconds."""
+async def _require_device_keys(site: Site) -> None:
+    """Create a device key: from then on this machine needs one too. The ingest endpoints notice it within seconds."""
     await site.accounts.keys.create("a-key", "", OPERATOR)
     async with asyncio.timeout(60):
         while (await site.client.post("/ingest", json=[])).status_code != 401:
             await asyncio.sleep(0.05)
 
 
-def _judge(caller: Caller, one: entry_points.Field, answer: Any) -> None:
-    right, what = FIELDS[one.name], f"{caller.name}: {one.name}: {answer}"
+def _check_field(caller: Caller, root_field: entry_points.Field, answer: Any) -> None:
+    right, context = FIELDS[root_field.name], f"{caller.name}: {root_field.name}: {answer}"
     if caller.refused_outright:
-        assert answer == 403, what
+        assert answer == 403, context
         return
-    if one.operation == "subscription" and not caller.is_authenticated:
-        assert answer == 4401, what
+    if root_field.operation == "subscription" and not caller.is_authenticated:
+        assert answer == 4401, context
         return
-    assert isinstance(answer, dict), what
+    assert isinstance(answer, dict), context
     codes = {e.get("extensions", {}).get("code") for e in answer.get("errors") or ()}
     if right is Right.ANYONE or right in caller.may:
-        assert not codes & REFUSED, what
+        assert not codes & REFUSED, context
     else:
-        assert codes == {"FORBIDDEN" if caller.is_authenticated else "UNAUTHENTICATED"}, what
-        assert answer.get("data") is None, what
+        assert codes == {"FORBIDDEN" if caller.is_authenticated else "UNAUTHENTICATED"}, context
+        assert answer.get("data") is None, context
 
 
-async def _judge_route(
+async def _check_route(
     site: Site, caller: Caller, path: str, right: Right, headers: Mapping[str, str]
 ) -> None:
-    what = f"{caller.name}: {path}"
+    context = f"{caller.name}: {path}"
     if right is Right.DEVICE:
         answer = await site.client.post(path, json=[], headers=dict(headers))
-        if path == "/temperature/list":  # cards cannot send a key: their network opens it
-            assert answer.status_code == (403 if caller.refused_outright else 200), what
+        if path == "/temperature/list":  # temperature cards cannot send a key; their network authorizes them
+            assert answer.status_code == (403 if caller.refused_outright else 200), context
         else:
-            assert answer.status_code == (403 if caller.refused_outright else 401), what
+            assert answer.status_code == (403 if caller.refused_outright else 401), context
         return
     answer = await site.client.get(path or "/", headers=dict(headers), follow_redirects=True)
-    # A page elsewhere cannot read what it gets: nothing is changed, and no answer allows it.
-    assert "access-control-allow-origin" not in answer.headers, what
-    # The browser of somebody logged in may load a file for its owner, whoever made the link.
+    # A page of another site cannot read the answer: no header allows it.
+    assert "access-control-allow-origin" not in answer.headers, context
+    # A browser with a session may load a file for its user from any link.
     if right in (Right.READ, Right.EXPORT) and right not in caller.may and not caller.refused_outright:
-        assert answer.status_code == (403 if caller.is_authenticated else 401), f"{what}: {answer.text}"
-        assert set(answer.json()) == {"error"}, what
+        assert answer.status_code == (403 if caller.is_authenticated else 401), f"{context}: {answer.text}"
+        assert set(answer.json()) == {"error"}, context
     else:
-        assert answer.status_code not in (401, 403), f"{what}: {answer.text}"
+        assert answer.status_code not in (401, 403), f"{context}: {answer.text}"
 
 
-async def test_a_token_in_the_address_is_taken_for_exports_alone(site: Site) -> None:
+async def test_a_token_in_the_address_is_accepted_for_exports_only(site: Site) -> None:
     admin = await site.user(admin=True)
     secret = (await site.token(admin, *Scope))["Authorization"].removeprefix("Bearer ")
     wrong = (await site.token(admin, Scope.READ))["Authorization"].removeprefix("Bearer ")
@@ -272,7 +276,7 @@ async def test_a_token_in_the_address_is_taken_for_exports_alone(site: Site) -> 
     assert answer["errors"][0]["extensions"]["code"] == "UNAUTHENTICATED"
 
 
-async def test_a_mailed_link_that_was_used_opens_nothing(site: Site) -> None:
+async def test_a_used_mailed_link_gives_no_access(site: Site) -> None:
     admin = await site.user(admin=True)
     user = await site.accounts.users.find(admin)
     assert user is not None
@@ -289,12 +293,12 @@ async def test_a_mailed_link_that_was_used_opens_nothing(site: Site) -> None:
         f'mutation {{ confirmEmail(token: "{secret}", password: "x") {{ __typename }} }}',
         f'mutation {{ decideRequest(token: "{secret}", approve: true) {{ __typename }} }}',
     ):
-        [found] = (await site.ask(document, {}))["data"].values()
-        assert found == {"__typename": "NotFound"}
-    for one in FIELD_LIST:
-        if one.operation != "subscription" and FIELDS[one.name] is not Right.ANYONE:
+        [result] = (await site.ask(document, {}))["data"].values()
+        assert result == {"__typename": "NotFound"}
+    for root_field in FIELD_LIST:
+        if root_field.operation != "subscription" and FIELDS[root_field.name] is not Right.ANYONE:
             headers = {"Authorization": f"Bearer {secret}", "Cookie": f"seduce={secret}"}
-            answer = await site.ask(one.document, headers)
+            answer = await site.ask(root_field.document, headers)
             assert answer["errors"][0]["extensions"]["code"] == "UNAUTHENTICATED"
 
 
@@ -309,13 +313,13 @@ async def test_a_mailed_link_that_was_used_opens_nothing(site: Site) -> None:
         "{ me { id } auditLog { entries { id } } }",
     ],
 )
-async def test_no_way_of_writing_gets_round_the_rights(site: Site, document: str) -> None:
+async def test_no_form_of_a_document_bypasses_the_rights(site: Site, document: str) -> None:
     answer = await site.ask(document, await site.cookie(await site.user()))
     assert [e["extensions"]["code"] for e in answer["errors"]] == ["FORBIDDEN"]
     assert answer["data"] is None
 
 
-async def test_of_several_operations_the_one_that_runs_counts(site: Site) -> None:
+async def test_only_the_operation_that_runs_needs_rights(site: Site) -> None:
     document = "query A { access { publicRead } } query B { users { totalCount } }"
     for name, refused in (("A", False), ("B", True), ("A", False)):
         body = {"query": document, "operationName": name}
@@ -324,7 +328,7 @@ async def test_of_several_operations_the_one_that_runs_counts(site: Site) -> Non
 
 
 async def test_a_subscription_ends_when_its_user_loses_the_right(site: Site) -> None:
-    assert 2 * CHECK_INTERVAL_S <= 5, "a look and the closing within 5 s"
+    assert 2 * CHECK_INTERVAL_S <= 5, "a check and the close within 5 s"
     user = await site.user()
     headers = await site.cookie(user)
     async with connected(site.address, additional_headers=headers) as socket:
@@ -337,7 +341,7 @@ async def test_a_subscription_ends_when_its_user_loses_the_right(site: Site) -> 
     assert closed.value.rcvd.code == 4401
 
 
-async def test_a_new_right_asks_for_a_new_connection(site: Site) -> None:
+async def test_a_connection_is_closed_when_rights_are_added(site: Site) -> None:
     user = await site.user()
     async with connected(site.address, additional_headers=await site.cookie(user)) as socket:
         await socket.subscribe("subscription { readings { snapshot } }")
@@ -349,7 +353,7 @@ async def test_a_new_right_asks_for_a_new_connection(site: Site) -> None:
     assert closed.value.rcvd.code == 4403
 
 
-async def test_a_websocket_takes_a_token_when_it_begins(site: Site) -> None:
+async def test_a_websocket_accepts_a_token_at_its_start(site: Site) -> None:
     secret = (await site.token(await site.user(), Scope.READ))["Authorization"].removeprefix("Bearer ")
     async with connected(site.address, payload={"token": secret}) as socket:
         await socket.subscribe("subscription { readings { snapshot } }")
@@ -362,10 +366,14 @@ async def test_a_websocket_takes_a_token_when_it_begins(site: Site) -> None:
         assert closed.value.rcvd.code == 4401
 
 
-async def test_where_reads_are_public_only_reads_are(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_public_reads_open_nothing_else(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     async with running_site(tmp_path, monkeypatch, public_read=True) as site:
-        for one in FIELD_LIST:
-            answer = await (site.watch if one.operation == "subscription" else site.ask)(one.document, {})
+        for root_field in FIELD_LIST:
+            answer = await (site.watch if root_field.operation == "subscription" else site.ask)(
+                root_field.document, {}
+            )
             codes = {e.get("extensions", {}).get("code") for e in answer.get("errors") or ()}
-            assert bool(codes & REFUSED) == (FIELDS[one.name] in (Right.ACCOUNT, Right.ADMIN)), one.name
+            assert bool(codes & REFUSED) == (FIELDS[root_field.name] in (Right.ACCOUNT, Right.ADMIN)), (
+                root_field.name
+            )
         assert (await site.client.get("/export")).status_code == 200

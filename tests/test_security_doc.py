@@ -55,7 +55,7 @@ def test_a_point_names_a_test_or_says_why_not(point: str, asked: str, here: str)
         "partly",
         "there is none",
         "there are none",
-        "`__Host-` asks",
+        "`__Host-` requires",
         "no mail reminds",
     )
     assert "::" in here or any(reason in here for reason in reasons), f"{point} {asked}"

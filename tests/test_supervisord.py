@@ -28,7 +28,7 @@ def test_every_service_keeps_its_name() -> None:
 
 @pytest.mark.parametrize("name", [n for n, c in COMMANDS.items() if c[0].endswith("/seduce")])
 def test_the_command_is_one_of_seduce(name: str) -> None:
-    cli._parser().parse_args(COMMANDS[name][1:])
+    cli.check_usage(COMMANDS[name][1:])
 
 
 @pytest.mark.parametrize("name", [n for n, c in COMMANDS.items() if c[0].endswith("/python")])

@@ -1,45 +1,42 @@
-"""The periodic tasks in Celery: `celery -A workers.app beat` and `celery -A workers.app worker`, over Redis.
+"""The Celery application of the periodic tasks: `celery -A workers.app beat` and `celery -A workers.app worker`, over Redis.
 
-A message says no more than the name of a task. It may be lost, or come twice, or to a worker that is killed: the next one
-makes up for it, and a lock in the database keeps all processes but one from running a task at a time.
+A message contains only the name of a task. It may be lost, be delivered twice, or reach a worker that is killed: the next
+message compensates. A lease in the database keeps two processes from running the same task at once.
 """
 
 from __future__ import annotations
 
 import asyncio
-import logging
 import signal
 import sys
 from typing import Any, Final
 
 from celery import Celery
-from celery.beat import SchedulingError
 from celery.signals import setup_logging, worker_process_shutdown
 from pydantic import ValidationError
 
 from backend.core.errors import SeduceError
 from backend.settings import Settings
+from workers.logs import configure_worker_logging
 from workers.queue import PREFIX, QUEUE, CeleryQueue, transport_options
 from workers.schedule import SCHEDULE, limit_of
 
-log = logging.getLogger(__name__)
-
 GRACE_S: Final = 60.0
-"""After its limit a run ends itself; where it does not, its process is killed so much later."""
+"""A task stops itself at its time limit. If it does not, Celery kills its process this many seconds later."""
 
-LEAST_EXPIRY_S: Final = 10.0
+MIN_EXPIRY_S: Final = 10.0
 
 
 class Application(Celery):  # type: ignore[misc]
-    """Refuses to run over what its processes cannot share."""
+    """Refuses to start if the settings name a store or a bus that processes cannot share."""
 
     @property
     def Beat(self) -> Any:  # noqa: N802 (Celery's own name)
-        _refuse()
+        _refuse_unshared()
         from celery.apps.beat import Beat
 
-        class Stoppable(Beat):  # type: ignore[misc]
-            """Ends when it is told to, also in the middle of a message, where the exit that Celery raises may be lost."""
+        class StoppableBeat(Beat):  # type: ignore[misc]
+            """Stops on a signal at any moment; Celery's own handler raises an exit that can be lost inside a message."""
 
             def install_sync_handler(self, service: Any) -> None:
                 def stop(*_: object) -> None:
@@ -49,28 +46,28 @@ class Application(Celery):  # type: ignore[misc]
                 for number in (signal.SIGTERM, signal.SIGINT):
                     signal.signal(number, stop)
 
-        return self.subclass_with_self(Stoppable)
+        return self.subclass_with_self(StoppableBeat)
 
     @property
     def Worker(self) -> Any:  # noqa: N802
-        _refuse()
+        _refuse_unshared()
         return super().Worker
 
 
 def create(settings: Settings) -> Any:
-    """The application with a task for every name of the schedule. Connects to nothing."""
-    made = Application("seduce", broker=settings.broker or None)
-    made.conf.update(
+    """Return the application with a task for every name of the schedule. It connects to nothing yet."""
+    app = Application("seduce", broker=settings.broker or None)
+    app.conf.update(
         beat_schedule={
             name: {
                 "task": PREFIX + name,
                 "schedule": period,
-                # What no worker took in time is of no use: the next one is there.
-                "options": {"expires": max(period, LEAST_EXPIRY_S)},
+                # A message that no worker took in time is useless: the next one follows.
+                "options": {"expires": max(period, MIN_EXPIRY_S)},
             }
             for name, period in SCHEDULE.items()
         },
-        # When what ran last need not be known: after a start everything is due.
+        # No record of the last runs is needed: after a start every task is due.
         beat_scheduler="celery.beat:Scheduler",
         broker_connection_retry_on_startup=True,
         broker_connection_max_retries=None,
@@ -82,34 +79,37 @@ def create(settings: Settings) -> Any:
         worker_prefetch_multiplier=1,
     )
     for name in SCHEDULE:
-        _add(made, name)
-    return made
+        _add_task(app, name)
+    return app
 
 
-def _add(made: Any, name: str) -> None:
+def _add_task(app: Any, name: str) -> None:
     def task() -> None:
-        _here().run(name)
+        worker_process().run(name)
 
-    made.task(task, name=PREFIX + name, time_limit=limit_of(name) + GRACE_S, shared=False)
+    app.task(task, name=PREFIX + name, time_limit=limit_of(name) + GRACE_S, shared=False)
 
 
-class Process:
-    """What one worker process runs tasks with: an event loop and connections of its own, made at its first task."""
+class WorkerProcess:
+    """Runs tasks in one worker process, with an event loop and connections of its own, opened at its first task."""
 
     def __init__(self, settings: Settings) -> None:
-        # Not needed by beat, nor by the process that only hands out messages.
-        from backend.processes.shared import Parts, build_base, build_rollups
-        from backend.processes.tasks import build_tasks
+        # Imported here: neither beat nor the parent process of the workers needs them.
+        from backend.processes.rollup_engine import build_rollup_engine
+        from backend.processes.shared import build_shared_services
+        from backend.processes.tasks import build_task_executor
         from workers.runs import task_outages
 
         self._loop = asyncio.Runner()
-        self._base = build_base(settings, Parts())
-        self._runs = build_tasks(self._base, build_rollups(self._base), CeleryQueue(settings.broker))
+        self._shared = build_shared_services(settings)
+        self._executor = build_task_executor(
+            self._shared, build_rollup_engine(self._shared), CeleryQueue(settings.broker)
+        )
         self._outages = task_outages()
-        self._open = False
+        self._is_open = False
 
     def run(self, name: str) -> None:
-        """One run; its failure is logged and counted, and is no fault of Celery's."""
+        """Run a task. Its failure is logged and counted here; for Celery every run succeeds."""
         try:
             self._loop.run(self._run(name))
         except Exception as error:
@@ -118,74 +118,43 @@ class Process:
             self._outages.recovered(name)
 
     async def _run(self, name: str) -> None:
-        if not self._open:
-            from backend.db.migrate import migrate
+        if not self._is_open:
+            from backend.processes.shared import open_database_and_store
 
-            await migrate(self._base.database_url)
-            await self._base.store.open()
-            self._open = True
-        await self._runs.run(name)
+            await open_database_and_store(self._shared)
+            self._is_open = True
+        await self._executor.run(name)
 
     def close(self) -> None:
-        self._loop.run(self._close())
+        from backend.processes.shared import close_shared
+
+        self._loop.run(close_shared(self._shared))
         self._loop.close()
 
-    async def _close(self) -> None:
-        base = self._base
-        for close in (
-            base.store.close,
-            base.database.close,
-            base.counters.close,
-            base.board.close,
-            base.bus.close,
-        ):
-            try:
-                await close()
-            except SeduceError as error:
-                log.debug("a connection did not close well: %s", error)
+
+_process: WorkerProcess | None = None
 
 
-_process: Process | None = None
-
-
-def _here() -> Process:
+def worker_process() -> WorkerProcess:
+    """Return the services of this worker process, built at the first call."""
     global _process
     if _process is None:
-        _process = Process(_settings)
+        _process = WorkerProcess(_settings)
     return _process
 
 
-def _refuse() -> None:
-    """Ends the program where the settings name a store or a bus that only one process can have."""
-    from backend.processes.shared import refuse_one_process_parts
+def _refuse_unshared() -> None:
+    """End the program if the settings name a store or a bus that only one process can use."""
+    from backend.processes.stores import require_shared_services
 
     try:
-        refuse_one_process_parts(_settings, "A Celery worker")
+        require_shared_services(_settings, "A Celery worker")
     except SeduceError as error:
         sys.exit(f"seduce: {error}")
 
 
-class _WithoutTraces(logging.Filter):
-    """A broker out of reach is told in a line, not by how Celery came to know."""
-
-    def filter(self, record: logging.LogRecord) -> bool:
-        error = record.exc_info[1] if record.exc_info else None
-        if isinstance(error, OSError | SchedulingError) or type(error).__module__.startswith(
-            ("redis", "kombu")
-        ):
-            said = record.getMessage().partition("\n")[0]
-            record.msg, record.args = said if str(error) in said else f"{said} ({error})", ()
-            record.exc_info = record.exc_text = None
-        return True
-
-
-def _log(**_: object) -> None:
-    logging.basicConfig(level=_settings.log_level, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
-    for handler in logging.getLogger().handlers:
-        handler.addFilter(_WithoutTraces())
-    # It tells of every message that comes and every one that is done.
-    for name in ("celery.beat", "celery.worker.strategy", "celery.app.trace", "alembic"):
-        logging.getLogger(name).setLevel(logging.WARNING)
+def _configure_logging(**_: object) -> None:
+    configure_worker_logging(_settings.log_level, _settings.log_format)
 
 
 def _close(**_: object) -> None:
@@ -198,10 +167,10 @@ def _read_settings() -> Settings:
         return Settings()
     except ValidationError as error:
         names = ["SEDUCE_" + "_".join(map(str, fault["loc"])).upper() for fault in error.errors()]
-        sys.exit(f"seduce: these settings cannot be: {', '.join(names)}")
+        sys.exit(f"seduce: invalid settings: {', '.join(names)}; `seduce config` explains each")
 
 
 _settings = _read_settings()
 app = create(_settings)
-setup_logging.connect(_log)
+setup_logging.connect(_configure_logging)
 worker_process_shutdown.connect(_close)

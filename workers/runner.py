@@ -1,4 +1,4 @@
-"""Runs the periodic tasks inside the process, on asyncio timers."""
+"""Run the periodic tasks inside the process, on asyncio timers."""
 
 from __future__ import annotations
 
@@ -15,15 +15,15 @@ from workers.tasks import Task
 
 
 @dataclass(slots=True)
-class TaskRuns:
-    """Runs of one task since the start: how many failed, and how long each took."""
+class RunStats:
+    """Statistics of one task since the start: its failures, and the durations of its runs."""
 
     failures: int = 0
     timing: Timing = field(default_factory=Timing)
 
 
-class Asks:
-    """The port `TaskQueue` for tasks of a runner in this process."""
+class InProcessTaskQueue:
+    """Implements the port `TaskQueue` for the tasks of a runner in this process."""
 
     def __init__(self) -> None:
         self._events: dict[str, asyncio.Event] = {}
@@ -32,14 +32,15 @@ class Asks:
         self.event(name).set()
 
     def event(self, name: str) -> asyncio.Event:
+        """Return the event that is set when a run of the task is requested."""
         return self._events.setdefault(name, asyncio.Event())
 
 
 class InProcessRunner:
-    """One timer a task. A task never overlaps itself: a start that falls into a run is left out, not made up for.
+    """Starts each task on a timer of its own. Runs of one task never overlap: a start during a run is skipped.
 
-    A failing task is tried again at its next start; the first failure and the recovery are logged, what is between is counted.
-    Use as an async context, or `start` and `stop`; `stop` cancels what runs and returns when it has ended.
+    A failed task runs again at its next start. The first failure and the recovery are logged, failures in between counted.
+    Use the runner as an async context, or call `start` and `stop`. `stop` cancels running tasks and waits for their end.
     """
 
     def __init__(
@@ -47,22 +48,22 @@ class InProcessRunner:
         schedule: Mapping[str, float],
         tasks: Mapping[str, Task],
         sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
-        asks: Asks | None = None,
+        queue: InProcessTaskQueue | None = None,
     ) -> None:
-        """`schedule` gives seconds between starts; a task that is asked for starts at once.
+        """`schedule` gives the seconds between starts; a task that `queue` requests starts at once.
 
-        Raises ValueError where a task has no period or a period no task.
+        Raises ValueError if a task has no period or a period no task.
         """
-        odd = sorted(set(schedule) ^ set(tasks))
-        if odd:
-            raise ValueError(f"in only one of schedule and tasks: {', '.join(odd)}")
+        unmatched = sorted(set(schedule) ^ set(tasks))
+        if unmatched:
+            raise ValueError(f"in only one of schedule and tasks: {', '.join(unmatched)}")
         self._schedule = schedule
         self._tasks = tasks
         self._sleep = sleep
-        self._asks = asks or Asks()
+        self._queue = queue or InProcessTaskQueue()
         self._running: list[asyncio.Task[None]] = []
         self._outages = task_outages()
-        self.runs: Mapping[str, TaskRuns] = {name: TaskRuns() for name in tasks}
+        self.stats: Mapping[str, RunStats] = {name: RunStats() for name in tasks}
 
     def start(self) -> None:
         if not self._running:
@@ -90,27 +91,27 @@ class InProcessRunner:
         while True:
             await self._run(name)
             raise_if_cancelled()
-            late = loop.time() - due
-            due += period * (int(late // period) + 1)
-            await self._pause(name, max(0.0, due - loop.time()))
+            delay = loop.time() - due
+            due += period * (int(delay // period) + 1)
+            await self._wait(name, max(0.0, due - loop.time()))
 
-    async def _pause(self, name: str, seconds: float) -> None:
-        """Until it is time, or the task is asked for."""
-        asked = self._asks.event(name)
-        waiting = [asyncio.ensure_future(self._sleep(seconds)), asyncio.ensure_future(asked.wait())]
+    async def _wait(self, name: str, seconds: float) -> None:
+        """Wait for the next start, or for a request of the task."""
+        requested = self._queue.event(name)
+        waits = [asyncio.ensure_future(self._sleep(seconds)), asyncio.ensure_future(requested.wait())]
         try:
-            await asyncio.wait(waiting, return_when=asyncio.FIRST_COMPLETED)
+            await asyncio.wait(waits, return_when=asyncio.FIRST_COMPLETED)
         finally:
-            for one in waiting:
-                one.cancel()
-        asked.clear()
+            for wait in waits:
+                wait.cancel()
+        requested.clear()
 
     async def _run(self, name: str) -> None:
         try:
-            with self.runs[name].timing.measure():
+            with self.stats[name].timing.measure():
                 await self._tasks[name]()
         except Exception as error:
-            self.runs[name].failures += 1
+            self.stats[name].failures += 1
             self._outages.failed(name, error)
         else:
             self._outages.recovered(name)

@@ -1,4 +1,4 @@
-"""One run of a task, in whatever process: alone, limited in time, and written down."""
+"""Execute one run of a task in any process: exclusively, limited in time, and recorded in the task log."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from backend.core.clock import Clock
 from backend.core.errors import TransientError
 from backend.core.outage import Outages
 from backend.core.tasks import Leases, TaskLog, TaskQueue
-from workers.schedule import AFTER, limit_of
+from workers.schedule import FOLLOW_UPS, limit_of
 from workers.tasks import Task
 
 log = logging.getLogger(__name__)
@@ -23,10 +23,11 @@ def task_outages() -> Outages:
     return Outages(log, "task", "task")
 
 
-class TaskRuns:
-    """With `leases` at most one process runs a task at a time; another that is told to does nothing.
+class TaskExecutor:
+    """Executes runs of tasks.
 
-    With a `queue` a run that found something to do asks for what comes after it, once another may run it.
+    leases   at most one process runs a task at a time; without leases there is only one process
+    queue    a run that did something requests the follow-up tasks, once its lease is released
     """
 
     def __init__(
@@ -45,38 +46,43 @@ class TaskRuns:
         self._queue = queue
 
     async def run(self, name: str) -> bool:
-        """Whether it was run here. Raises what the task raises, `TransientError` where it took too long."""
-        attempt = nullcontext(True) if self._leases is None else self._leases.attempt(f"task {name}")
-        async with attempt as held:
+        """Run a task and return True, or return False if another process runs it.
+
+        Raises what the task raises, and `TransientError` if the task exceeded its time limit.
+        """
+        lease = nullcontext(True) if self._leases is None else self._leases.attempt(f"task {name}")
+        async with lease as held:
             if held is None:
                 return False
-            started, began = self._clock.now_ns(), time.perf_counter()
+            started_ns, start = self._clock.now_ns(), time.perf_counter()
             try:
-                found = await self._limited(name)
+                result = await self._run_limited(name)
             except Exception as failure:
-                await self._record(name, started, began, str(failure) or type(failure).__name__)
+                await self._record(name, started_ns, start, str(failure) or type(failure).__name__)
                 raise
-            await self._record(name, started, began, None)
-        if found:
-            await self._go_on(name)
+            await self._record(name, started_ns, start, None)
+        if result:
+            await self._request_follow_ups(name)
         return True
 
-    async def _go_on(self, name: str) -> None:
+    async def _request_follow_ups(self, name: str) -> None:
         if self._queue is not None:
-            with suppress(TransientError):  # then the schedule brings it on
-                for other in AFTER.get(name, ()):
-                    await self._queue.request_run(other)
+            with suppress(TransientError):  # the schedule runs them anyway
+                for follow_up in FOLLOW_UPS.get(name, ()):
+                    await self._queue.request_run(follow_up)
 
-    async def _limited(self, name: str) -> object:
-        limit = limit_of(name)
+    async def _run_limited(self, name: str) -> object:
+        limit_s = limit_of(name)
         try:
-            async with asyncio.timeout(limit) as scope:
+            async with asyncio.timeout(limit_s) as scope:
                 return await self._tasks[name]()
         except TimeoutError:
             if not scope.expired():
                 raise
-            raise TransientError(f"it was ended after {limit:g} s; what was done by then is kept") from None
+            raise TransientError(
+                f"stopped after its limit of {limit_s:g} s; finished work is kept, and the next run continues"
+            ) from None
 
-    async def _record(self, name: str, started_ns: int, began: float, error: str | None) -> None:
-        with suppress(TransientError):  # then this run is not counted
-            await self._log.record(name, started_ns, time.perf_counter() - began, error)
+    async def _record(self, name: str, started_ns: int, start: float, error: str | None) -> None:
+        with suppress(TransientError):  # the run is then missing from the log
+            await self._log.record(name, started_ns, time.perf_counter() - start, error)

@@ -1,4 +1,4 @@
-"""The only schedule: what runs how often, and for how long at most. Every runner reads this table."""
+"""The periods and time limits of all periodic tasks. Every runner uses these tables."""
 
 from __future__ import annotations
 
@@ -23,11 +23,11 @@ SCHEDULE: Final[Mapping[str, float]] = {
 }
 """Task name -> seconds from one start to the next."""
 
-AFTER: Final[Mapping[str, tuple[str, ...]]] = {
+FOLLOW_UPS: Final[Mapping[str, tuple[str, ...]]] = {
     "run_job": ("wait_job",),
     "wait_job": ("wait_job", "finish_job"),
 }
-"""Task name -> the tasks that are asked for when a run of it found something to do: work goes on without waiting for its time."""
+"""Task name -> the tasks to request at once after a run that did something."""
 
 LIMITS: Final[Mapping[str, float]] = {
     "roll_up": 900.0,
@@ -36,10 +36,11 @@ LIMITS: Final[Mapping[str, float]] = {
     "retain": 1_800.0,
     "maintain": 1_800.0,
 }
-"""Task name -> seconds after which a run is ended; `LIMIT_S` for the others. What it had done by then stays done."""
+"""Task name -> time limit of a run in seconds; `LIMIT_S` for the others. Work finished before the limit is kept."""
 
 LIMIT_S: Final = 120.0
 
 
 def limit_of(name: str) -> float:
+    """Return the time limit of a task in seconds."""
     return LIMITS.get(name, LIMIT_S)

@@ -1,4 +1,4 @@
-"""The periodic tasks: a name and a call each. What they do is the services' business."""
+"""The periodic tasks by name; each calls one method of a service."""
 
 from __future__ import annotations
 
@@ -21,12 +21,12 @@ from backend.watch.watcher import Watcher
 Task: TypeAlias = Callable[[], Awaitable[object]]
 
 HEAL_LIMIT = 10_000
-"""Dirty spans that one run of healing takes on, so that stepping gets its turn."""
+"""Most dirty spans that one run of `heal` recomputes, so that `roll_up` is not delayed."""
 
 
 @dataclass(frozen=True, slots=True)
 class History:
-    """What is kept of the past of jobs and events, and for how many days; 0 is for ever."""
+    """The retention of ended jobs and events in days; 0 keeps them for ever."""
 
     jobs: JobRepository
     events: EventLog
@@ -34,6 +34,7 @@ class History:
     events_days: int
 
     async def forget(self, now_ns: int) -> None:
+        """Delete what is older than its retention."""
         if self.jobs_days:
             await self.jobs.delete_ended_before(now_ns - self.jobs_days * Window.D1.ns)
         if self.events_days:
@@ -41,8 +42,8 @@ class History:
 
 
 @dataclass(frozen=True, slots=True)
-class Services:
-    """What the tasks call."""
+class TaskServices:
+    """The services that the tasks call."""
 
     rollups: RollupEngine
     store: TimeSeriesStore
@@ -56,12 +57,12 @@ class Services:
     outbox_sender: OutboxSender
 
 
-def bind(services: Services) -> Mapping[str, Task]:
-    """The tasks over these services, by the names of the schedule."""
+def bind_tasks(services: TaskServices) -> Mapping[str, Task]:
+    """Return the tasks over these services, by the names of the schedule."""
     rollups, clock = services.rollups, services.clock
 
     async def check_health() -> None:
-        """Fails where the store or the database cannot be reached, so that it shows how long they have been away."""
+        """Fail if the store or the database cannot be reached; the task log then shows for how long."""
         await services.state.watermark(Window.S30)
         await services.store.latest([""])
 

@@ -9,7 +9,6 @@ from typing import Final
 
 from pwdlib import PasswordHash
 from pwdlib.exceptions import PwdlibError
-from zxcvbn import zxcvbn
 
 from backend.accounts.errors import InvalidInput
 
@@ -61,6 +60,8 @@ def check_password(password: str, about: Sequence[str] = (), field: str = "passw
         raise InvalidInput(field, f"The password is too short: use at least {MIN_LENGTH} characters.")
     if len(password) > MAX_LENGTH:
         raise InvalidInput(field, f"The password is too long: use at most {MAX_LENGTH} characters.")
+    from zxcvbn import zxcvbn  # its dictionaries take time to load, and few processes set a password
+
     rating = zxcvbn(password[:_SCORED_LENGTH], user_inputs=[word for word in about if word])
     if rating["score"] < _MIN_SCORE:
         reason = rating["feedback"]["warning"] or "It is easy to guess."

@@ -1,4 +1,4 @@
-"""`seduce export`: readings of the store as a file, by the process that owns it for as long as it takes."""
+"""`seduce export`: write readings of the store to a file. The command opens the store exclusively."""
 
 from __future__ import annotations
 
@@ -13,20 +13,20 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO, cast
 
+from backend.cli.console import progress_bar, say
 from backend.core.errors import UserError
 from backend.formats import kinds
 from backend.formats.kinds import Format
 from backend.formats.write import writer
 from backend.inventory.loader import load
-from backend.processes.console import bar_of, say
-from backend.processes.stores import opened
+from backend.processes.stores import exclusive_store
 from backend.queries.export import ExportRequest, ExportService
 from backend.settings import Settings
 
 
 @dataclass(frozen=True, slots=True)
 class Export:
-    """What `seduce export` was asked for; `file` None is the standard output."""
+    """The options of `seduce export`; without a `file` the target is the standard output."""
 
     request: ExportRequest
     format: Format | None = None
@@ -34,51 +34,56 @@ class Export:
     quiet: bool = False
 
 
-def run_export(settings: Settings, wanted: Export) -> int:
-    """Returns the exit code. Raises `SeduceError` for what the user can mend."""
-    return asyncio.run(_export(settings, wanted))
+def run_export(settings: Settings, options: Export) -> int:
+    """Export and return the exit code 0. Raise `SeduceError` for what the user can fix."""
+    return asyncio.run(_export(settings, options))
 
 
-async def _export(settings: Settings, wanted: Export) -> int:
+async def _export(settings: Settings, options: Export) -> int:
     inventory = load(settings.description_dir)
-    async with opened(settings, _ask_the_server(settings, wanted)) as store:
+    async with exclusive_store(settings, _server_hint(settings, options)) as store:
         service = ExportService(inventory.sensors, store)
-        plan = await service.plan(wanted.request)
+        plan = await service.plan(options.request)
         kind = (
-            wanted.format or (kinds.format_from_name(wanted.file.name) if wanted.file else None) or Format.CSV
+            options.format
+            or (kinds.format_from_name(options.file.name) if options.file else None)
+            or Format.CSV
         )
-        made = writer(kind, plan.sensors, plan.tags)
+        encoder = writer(kind, plan.sensors, plan.tags, plan.labels)
         rows = 0
-        shown = wanted.quiet or wanted.file is None
-        with _target(wanted.file) as out, bar_of("Exporting", plan.end_ns - plan.start_ns, shown) as bar:
-            out.write(made.begin())
+        is_quiet = options.quiet or options.file is None
+        with (
+            _target(options.file) as out,
+            progress_bar("Exporting", plan.end_ns - plan.start_ns, is_quiet) as bar,
+        ):
+            out.write(encoder.begin())
             async for end, readings in service.windows(plan):
                 if len(readings):
-                    out.write(await asyncio.to_thread(made.write, readings))
+                    out.write(await asyncio.to_thread(encoder.write, readings))
                 rows += len(readings)
                 bar.update(end - plan.start_ns - bar.n)
-            out.write(await asyncio.to_thread(made.end))
-    if wanted.file is not None:
-        say(f"{wanted.file}: {rows:,} readings")
+            out.write(await asyncio.to_thread(encoder.end))
+    if options.file is not None:
+        say(f"{options.file}: {rows:,} readings")
     return 0
 
 
 @contextmanager
 def _target(file: Path | None) -> Iterator[BinaryIO]:
-    """Where the export goes; a file is there as a whole or not at all."""
+    """Yield the stream to write to. A file appears complete or not at all."""
     if file is None:
         try:
             yield sys.stdout.buffer
             sys.stdout.buffer.flush()
         except (
             BrokenPipeError
-        ):  # whoever read it has enough; nor must the interpreter's own flush fail at the end
+        ):  # the reader has closed the pipe; the interpreter's own flush at exit must not fail either
             os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return
     part = file.with_name(f"{file.name}.part")
     try:
-        packed = file.name.endswith(".gz")
-        opened = gzip.open(part, "wb", 6) if packed else part.open("wb")  # noqa: SIM115 (closed below)
+        is_compressed = file.name.endswith(".gz")
+        opened = gzip.open(part, "wb", 6) if is_compressed else part.open("wb")  # noqa: SIM115 (closed below)
     except OSError as error:
         raise UserError(f"{file} cannot be written: {error.strerror}") from error
     try:
@@ -91,10 +96,10 @@ def _target(file: Path | None) -> Iterator[BinaryIO]:
         part.unlink(missing_ok=True)
 
 
-def _ask_the_server(settings: Settings, wanted: Export) -> str:
-    """How to have the same from the dashboard that runs."""
-    said = {"sensors": ",".join(wanted.request.sensors), "types": ",".join(wanted.request.types)}
-    said["format"] = str(wanted.format or Format.CSV)
-    query = "&".join(f"{name}={value}" for name, value in said.items() if value)
+def _server_hint(settings: Settings, options: Export) -> str:
+    """Return a hint: the command that exports the same from a running dashboard."""
+    parameters = {"sensors": ",".join(options.request.sensors), "types": ",".join(options.request.types)}
+    parameters["format"] = str(options.format or Format.CSV)
+    query = "&".join(f"{name}={value}" for name, value in parameters.items() if value)
     url = shlex.quote(f"http://{settings.host}:{settings.port}/export?{query}")
-    return f"If that is the dashboard, ask it instead: curl -o {wanted.file or 'export'} {url}"
+    return f"If that is the dashboard, export through it instead: curl -o {options.file or 'export'} {url}"

@@ -1,8 +1,8 @@
-"""`seduce import`: files into the store, by the process that owns it for as long as it takes.
+"""`seduce import`: write readings from files into the store. The command opens the store exclusively.
 
-An import writes through ingest, as everything does that writes readings. What is older than the roll-ups marks its
-windows dirty, durably, so that the dashboard makes them anew once it runs. After each batch it is noted how far the file
-was read; a batch that was written and not yet noted is written again, which changes nothing.
+An import writes through ingest, like every writer of readings. Readings older than the roll-ups mark their windows dirty on
+disk, and the dashboard recomputes these once it runs. The position in the file is saved after each batch. A batch that was
+written but not recorded is written again, which changes nothing.
 """
 
 from __future__ import annotations
@@ -17,9 +17,10 @@ from typing import Final
 import numpy as np
 
 from backend.bus.memory import MemoryBus
+from backend.cli.console import progress_bar, say
 from backend.core.clock import Clock, SystemClock
 from backend.core.errors import UserError
-from backend.core.ports import SensorTags, TimeSeriesStore, WriteResult
+from backend.core.ports import TimeSeriesStore
 from backend.core.reading import Readings
 from backend.core.windows import Window
 from backend.db.engine import Database
@@ -34,195 +35,199 @@ from backend.ingest.service import Ingest
 from backend.ingest.spool import SqliteSpool
 from backend.inventory.loader import load
 from backend.inventory.model import Inventory
-from backend.processes.console import bar_of, say
-from backend.processes.stores import opened
-from backend.rollups.definitions import Definitions
+from backend.processes.receiver import tags_of
+from backend.processes.rollup_engine import definitions_of, late_marker
+from backend.processes.stores import database_url, exclusive_store
 from backend.rollups.engine import RollupEngine
 from backend.settings import Settings
 
-NOTES: Final = "imports.json"
-AHEAD_NS: Final = Window.H1.ns
-_NAMED: Final = 5
+PROGRESS_FILE: Final = "imports.json"
+MAX_AHEAD_NS: Final = Window.H1.ns
+_MAX_NAMED: Final = 5
 
 
 @dataclass(frozen=True, slots=True)
 class Import:
-    """What `seduce import` was asked for; `again` imports files anew that were imported before."""
+    """The options of `seduce import`; `reimport` does not skip files that were imported before."""
 
     files: Sequence[str]
     format: Format | None = None
     precision: Precision | None = None
-    again: bool = False
+    reimport: bool = False
     quiet: bool = False
 
 
-def run_import(settings: Settings, wanted: Import, clock: Clock | None = None) -> int:
-    """Returns the exit code: 1 where a file could not be read to its end or held no reading at all."""
-    return asyncio.run(_import(settings, wanted, clock or SystemClock()))
+def run_import(settings: Settings, options: Import, clock: Clock | None = None) -> int:
+    """Import and return the exit code: 1 if a file could not be read to its end, or contains no reading."""
+    return asyncio.run(_import(settings, options, clock or SystemClock()))
 
 
-async def _import(settings: Settings, wanted: Import, clock: Clock) -> int:
-    missing = [name for name in wanted.files if name != STDIN and not _exists(name)]
-    if missing:  # told before anything is written
-        raise UserError(f"there is no file {', '.join(missing)}")
-    if list(wanted.files).count(STDIN) > 1:
-        raise UserError("the standard input can be read once only")
+async def _import(settings: Settings, options: Import, clock: Clock) -> int:
+    missing = [name for name in options.files if name != STDIN and not _exists(name)]
+    if missing:  # reported before anything is written
+        raise UserError(f"no such file: {', '.join(missing)}")
+    if list(options.files).count(STDIN) > 1:
+        raise UserError("the standard input can be given only once")
     inventory = load(settings.description_dir)
     settings.data_dir.mkdir(parents=True, exist_ok=True)
-    async with opened(
-        settings, "Stop the dashboard for the time of the import, and start it again after it."
+    async with exclusive_store(
+        settings, "Stop the dashboard during the import, and start it again afterwards."
     ) as store:
-        importer = await _Importer.make(settings, inventory, store, clock, wanted)
+        importer = await _Importer.make(settings, inventory, store, clock, options)
         try:
-            failed = [name for name in wanted.files if not await importer.take(name)]
-            await importer.settle()
+            failed = [name for name in options.files if not await importer.take(name)]
+            await importer.maintain()
         finally:
             await importer.close()
-    importer.tell_strangers()
+    importer.print_summary()
     return 1 if failed else 0
 
 
 @dataclass(slots=True)
 class _Importer:
-    """Takes one file after the other."""
+    """Imports one file after the other."""
 
     store: TimeSeriesStore
     inventory: Inventory
     clock: Clock
-    wanted: Import
-    notes: ImportProgress
+    options: Import
+    progress: ImportProgress
     ingest: Ingest
     rollups: RollupEngine
     database: Database
-    strangers: Counter[str] = field(default_factory=Counter)
-    changed: bool = False
+    undescribed: Counter[str] = field(default_factory=Counter)
+    has_imported: bool = False
 
     @classmethod
     async def make(
-        cls, settings: Settings, inventory: Inventory, store: TimeSeriesStore, clock: Clock, wanted: Import
+        cls, settings: Settings, inventory: Inventory, store: TimeSeriesStore, clock: Clock, options: Import
     ) -> _Importer:
-        url = settings.database_url or f"sqlite:///{settings.data_dir.resolve() / 'seduce.sqlite'}"
+        url = database_url(settings)
         await migrate(url)
         database = Database(url)
-        definitions = Definitions.of(inventory.sensors, (inventory.consumption, inventory.production))
+        definitions = definitions_of(inventory)
         rollups = RollupEngine(store, SqlRollupState(database), definitions, clock, settings.rollup_delay_s)
-        tags = {n: SensorTags(s.location, s.sensor_type, s.unit) for n, s in inventory.sensors.items()}
-
-        async def mark_late(readings: Readings, _: WriteResult) -> None:
-            await rollups.on_late(readings)
-
-        spool = SqliteSpool(settings.data_dir / "spool.sqlite", 0)  # never opened: history goes past it
-        ingest = Ingest(spool, store, MemoryBus(), tags, clock=clock, on_written=[mark_late])
-        notes = ImportProgress(settings.data_dir / NOTES)
-        return cls(store, inventory, clock, wanted, notes, ingest, rollups, database)
+        spool = SqliteSpool(settings.data_dir / "spool.sqlite", 0)  # never opened: an import bypasses it
+        ingest = Ingest(
+            spool, store, MemoryBus(), tags_of(inventory), clock=clock, on_written=[late_marker(rollups)]
+        )
+        progress = ImportProgress(settings.data_dir / PROGRESS_FILE)
+        return cls(store, inventory, clock, options, progress, ingest, rollups, database)
 
     async def close(self) -> None:
         await self.database.close()
 
     async def take(self, name: str) -> bool:
-        """Import one file and say what became of it; False where it could not be read to its end, or held no reading."""
+        """Import one file and print the result. Return False if it could not be read to its end, or has no reading."""
         try:
-            told_by = await asyncio.to_thread(file_identity, name)
+            file_id = await asyncio.to_thread(file_identity, name)
         except UserError as error:
             say(str(error))
             return False
-        key = told_by and f"{told_by} {self.wanted.format} {self.wanted.precision}"
-        begin = await self._noted(key) if key else Progress()
+        key = file_id and f"{file_id} {self.options.format} {self.options.precision}"
+        begin = await self._saved_progress(key) if key else Progress()
         if begin.done:
-            say(f"{name}: imported before, {begin.readings:,} readings (--again imports it anew)")
+            say(f"{name}: already imported, {begin.readings:,} readings (--again imports it again)")
             return True
         if begin.position:
-            say(f"{name}: goes on after {begin.readings:,} readings")
+            say(f"{name}: continuing after {begin.readings:,} readings")
         file = _File(name, key, begin, Tally())
         try:
             await self._read(file)
         except UserError as error:
-            file.tell()
+            file.print_faults()
             say(f"{name}: {error}" if name not in str(error) else str(error))
             return False
         return file.end()
 
-    async def settle(self) -> None:
-        """House-keeping, so that the dashboard starts with everything in its place."""
-        if self.changed:
-            say("Putting the readings in order")
+    async def maintain(self) -> None:
+        """Sort the imported readings into the store, so that the dashboard starts fast."""
+        if self.has_imported:
+            say("Sorting the imported readings")
             await self.store.maintain(self.clock.now_ns())
 
-    def tell_strangers(self) -> None:
-        if self.strangers:
-            some = ", ".join(name for name, _ in self.strangers.most_common(_NAMED))
-            more = f" and {len(self.strangers) - _NAMED} more" if len(self.strangers) > _NAMED else ""
-            say(
-                f"{sum(self.strangers.values()):,} readings are of {len(self.strangers)} sensors that the description does not "
-                f"know; they are kept and not rolled up: {some}{more}"
+    def print_summary(self) -> None:
+        """Print the sensors that are not described, and what happens next."""
+        if self.undescribed:
+            some = ", ".join(name for name, _ in self.undescribed.most_common(_MAX_NAMED))
+            more = (
+                f" and {len(self.undescribed) - _MAX_NAMED} more"
+                if len(self.undescribed) > _MAX_NAMED
+                else ""
             )
-        if self.changed:
-            say("Roll-ups of what was imported are made by the dashboard while it runs")
+            say(
+                f"{sum(self.undescribed.values()):,} readings belong to {len(self.undescribed)} sensors that are not described; "
+                f"they are stored but not rolled up: {some}{more}"
+            )
+        if self.has_imported:
+            say("The dashboard computes the roll-ups of the imported readings once it runs")
 
-    async def _noted(self, key: str) -> Progress:
-        """What the notes say, if the store still is the one that they speak of."""
-        found = self.notes.get(key)
-        if self.wanted.again or not found.sensor:
+    async def _saved_progress(self, key: str) -> Progress:
+        """Return the saved progress if the store still has its last reading, else no progress."""
+        saved = self.progress.get(key)
+        if self.options.reimport or not saved.sensor:
             return Progress()
-        there = await self.store.count([found.sensor], found.time_ns, found.time_ns + 1)
-        return found if there else Progress()
+        count = await self.store.count([saved.sensor], saved.time_ns, saved.time_ns + 1)
+        return saved if count else Progress()
 
     async def _read(self, file: _File) -> None:
-        kind = ReadOptions(self.wanted.format, self.wanted.precision, self.clock.now_ns() + AHEAD_NS)
+        read_options = ReadOptions(
+            self.options.format, self.options.precision, self.clock.now_ns() + MAX_AHEAD_NS
+        )
         with (
             Source(file.name) as source,
-            bar_of(f"{Path(file.name).name:24.24}", source.size, self.wanted.quiet) as bar,
+            progress_bar(f"{Path(file.name).name:24.24}", source.size, self.options.quiet) as bar,
         ):
-            found = read(source, kind, file.tally, file.begin.mark)
+            batches = read(source, read_options, file.tally, file.begin.mark)
 
-            def following() -> tuple[Batch, Progress, int] | None:
-                batch = next(found, None)
+            def read_next() -> tuple[Batch, Progress, int] | None:
+                batch = next(batches, None)
                 return None if batch is None else (batch, file.reached(batch), source.read_bytes)
 
-            # One batch is read while the one before it is written.
-            ahead = asyncio.create_task(asyncio.to_thread(following))
+            # The next batch is read while the previous one is written.
+            ahead = asyncio.create_task(asyncio.to_thread(read_next))
             try:
-                while (got := await ahead) is not None:
-                    ahead = asyncio.create_task(asyncio.to_thread(following))
-                    batch, reached, read_bytes = got
-                    await self._keep(batch)
-                    file.note(self.notes, reached)
+                while (item := await ahead) is not None:
+                    ahead = asyncio.create_task(asyncio.to_thread(read_next))
+                    batch, reached, read_bytes = item
+                    await self._write(batch)
+                    file.save(self.progress, reached)
                     bar.update(max(0, read_bytes - bar.n))
                     bar.set_postfix_str(f"  {reached.readings:,} readings")
-                    file.tell()
+                    file.print_faults()
             finally:
                 await asyncio.gather(ahead, return_exceptions=True)
-        file.note(self.notes, file.last, done=True)
+        file.save(self.progress, file.last, done=True)
 
-    async def _keep(self, batch: Batch) -> None:
+    async def _write(self, batch: Batch) -> None:
         if not len(batch.readings):
             return
-        # Marked before as well: were this process killed in between, nobody would know that roll-ups lack these readings.
+        # Also marked before: if this process is killed in between, the roll-ups are still known to lack these readings.
         await self.rollups.on_late(batch.readings)
         await self.ingest.import_history(batch.readings, batch.tags)
-        self.changed = True
+        self.has_imported = True
         names = batch.readings.names
         for code, rows in enumerate(_counts(batch.readings)):
             if rows and names[code] not in self.inventory.sensors:
-                self.strangers[names[code]] += rows
+                self.undescribed[names[code]] += rows
 
 
 @dataclass(slots=True)
 class _File:
-    """One file on its way in."""
+    """The progress of one file."""
 
     name: str
     key: str | None
     begin: Progress
     tally: Tally
     last: Progress = field(init=False)
-    told: int = 0
+    printed: int = 0
 
     def __post_init__(self) -> None:
         self.last = self.begin
 
     def reached(self, batch: Batch) -> Progress:
-        """Where the file goes on after a batch; called where the batch was read."""
+        """Return the position after a batch. Called by the thread that reads."""
         tally, begin = self.tally, self.begin
         sensor, time_ns = self.last.sensor, self.last.time_ns
         if len(batch.readings):
@@ -240,28 +245,29 @@ class _File:
         )
         return self.last
 
-    def note(self, notes: ImportProgress, reached: Progress, done: bool = False) -> None:
+    def save(self, progress: ImportProgress, reached: Progress, done: bool = False) -> None:
         if self.key is not None and reached.sensor:
             values = {name: getattr(reached, name) for name in Progress.__slots__}
-            notes.save(self.key, Progress(**{**values, "done": done}))
+            progress.save(self.key, Progress(**{**values, "done": done}))
 
-    def tell(self) -> None:
-        """The faults that were not told yet."""
-        for wrong in self.tally.examples[self.told :]:
-            say(f"{self.name}: {wrong}")
-            self.told += 1
+    def print_faults(self) -> None:
+        """Print the faults that are not printed yet."""
+        for fault in self.tally.examples[self.printed :]:
+            say(f"{self.name}: {fault}")
+            self.printed += 1
 
     def end(self) -> bool:
-        self.tell()
+        """Print the result. Return False if the file has faults and no reading."""
+        self.print_faults()
         last = self.last
         text = f"{self.name}: {last.readings:,} readings"
         if last.wrong:
-            text += f"; {last.wrong:,} lines are wrong" + (
-                " (the first are told above)" if self.tally.wrong > self.told else ""
+            text += f"; {last.wrong:,} lines are invalid" + (
+                " (the first are listed above)" if self.tally.wrong > self.printed else ""
             )
         if last.skipped:
             some = ", ".join(name for name, _ in self.tally.skipped.most_common(3))
-            text += f"; {last.skipped:,} points of other measurements passed over ({some}…), roll-ups are made anew"
+            text += f"; {last.skipped:,} points of other measurements skipped ({some}…); the dashboard computes its own roll-ups"
         say(text)
         return bool(last.readings or not last.wrong)
 
@@ -271,5 +277,5 @@ def _exists(name: str) -> bool:
 
 
 def _counts(readings: Readings) -> list[int]:
-    found: list[int] = np.bincount(readings.codes, minlength=len(readings.names)).tolist()
-    return found
+    counts: list[int] = np.bincount(readings.codes, minlength=len(readings.names)).tolist()
+    return counts

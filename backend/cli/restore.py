@@ -1,4 +1,4 @@
-"""`seduce restore`: a backup into empty places, after every file of it was checked."""
+"""`seduce restore`: check every file of a backup, then restore it into an empty deployment."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
+from backend.cli.console import say
 from backend.cli.import_readings import Import, run_import
 from backend.core.errors import UserError
 from backend.db.copying import load
@@ -18,21 +19,18 @@ from backend.formats.kinds import Format, Precision
 from backend.formats.manifest import Manifest, find_faults
 from backend.processes import control
 from backend.processes.backup import DATABASE, DESCRIPTION, READINGS, SERIES, SPOOLS
-from backend.processes.console import say
-from backend.processes.stores import database_of, duckdb_path, opened
+from backend.processes.stores import database_url, duckdb_path, exclusive_store
 from backend.settings import Settings
 
 
 def run_restore(settings: Settings, source: Path, check_only: bool) -> int:
-    """Returns the exit code. Raises `SeduceError` for what the user can mend, before anything is written."""
+    """Restore and return the exit code. Raise `SeduceError` for what the user can fix, before anything is written."""
     with _unpacked(source, settings.data_dir) as folder:
         manifest = Manifest.read(folder)
-        wrong = list(find_faults(folder, manifest))
-        if wrong:
-            raise UserError("\n".join([f"{source} is damaged, and nothing was restored:", *wrong]))
-        say(
-            f"{source}: made {manifest.made} by version {manifest.program}; every file is as it was backed up"
-        )
+        damaged = list(find_faults(folder, manifest))
+        if damaged:
+            raise UserError("\n".join([f"{source} is damaged, and nothing was restored:", *damaged]))
+        say(f"{source}: made {manifest.made} by version {manifest.program}; all checksums match")
         if check_only:
             return 0
         _must_be_free(settings, manifest)
@@ -42,7 +40,7 @@ def run_restore(settings: Settings, source: Path, check_only: bool) -> int:
 def _restore(settings: Settings, manifest: Manifest, folder: Path) -> int:
     settings.data_dir.mkdir(parents=True, exist_ok=True)
     with gzip.open(folder / DATABASE, "rt") as lines:
-        say(f"database: {asyncio.run(load(database_of(settings), lines)):,} rows")
+        say(f"database: {asyncio.run(load(database_url(settings), lines)):,} rows")
     for name in SPOOLS:
         if name in manifest.files:
             shutil.copyfile(folder / name, settings.data_dir / name)
@@ -56,21 +54,20 @@ def _restore(settings: Settings, manifest: Manifest, folder: Path) -> int:
         say(f"{path}: restored")
         code = 0
     else:
-        # By way of the importer, which marks what has to be rolled up again.
+        # The import marks the windows to roll up again.
         readings = str(folder / READINGS)
-        code = run_import(settings, Import([readings], Format.LINE, Precision.NS, again=True))
-    say(f"The description of that time is in the backup, in {DESCRIPTION}; it is not put in place of yours")
+        code = run_import(settings, Import([readings], Format.LINE, Precision.NS, reimport=True))
+    say(f"The site description of the backup is in its folder {DESCRIPTION}; yours is not replaced")
     return code
 
 
 async def _open_once(settings: Settings) -> None:
-    async with opened(settings, ""):
-        """A file that does not open is told now, and not at the next start."""
+    async with exclusive_store(settings, ""):
+        """Report a file that does not open now, instead of at the next start."""
 
 
 def _must_be_free(settings: Settings, manifest: Manifest) -> None:
-    with contextlib.suppress(control.NobodyThere):
-        control.ask(settings.data_dir, {"command": "ping"}, say)
+    if control.is_running(settings.data_dir):
         raise UserError(
             f"a dashboard runs over {settings.data_dir}: stop it, or restore into another folder (--data)"
         )
@@ -78,30 +75,30 @@ def _must_be_free(settings: Settings, manifest: Manifest) -> None:
     kind = "influxdb" if path is None else "duckdb"
     if manifest.store != kind:
         raise UserError(
-            f"the backup is of a store in {manifest.store}, and SEDUCE_STORE_URL names one in {kind}: restore it where the "
-            "settings are as they were, then move the readings with `seduce export` and `seduce import`"
+            f"the backup holds a store in {manifest.store}, but SEDUCE_STORE_URL names one in {kind}: restore it with the "
+            "settings it was made with, then move the readings with `seduce export` and `seduce import`"
         )
-    taken = [p for p in (settings.data_dir / name for name in SPOOLS) if p.exists()]
-    taken += [path] if path is not None and path.exists() else []
-    if taken:
+    existing = [p for p in (settings.data_dir / name for name in SPOOLS) if p.exists()]
+    existing += [path] if path is not None and path.exists() else []
+    if existing:
         raise UserError(
-            f"{', '.join(map(str, taken))} is there already: move it away, or restore into another folder (--data)"
+            f"{', '.join(map(str, existing))} exists already: move it away, or restore into another folder (--data)"
         )
 
 
 @contextlib.contextmanager
 def _unpacked(source: Path, near: Path) -> Iterator[Path]:
-    """The backup as a folder. Raises `UserError` for what is none."""
+    """Yield the backup as a folder. Raise `UserError` if it is no backup."""
     if source.is_dir():
         yield source
         return
     if not source.is_file():
-        raise UserError(f"{source}: there is no such backup")
+        raise UserError(f"{source}: no such backup")
     near.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=near, prefix="restore-") as folder:
         try:
             with tarfile.open(source) as tar:
                 tar.extractall(folder, filter="data")
         except tarfile.TarError as error:
-            raise UserError(f"{source} is no backup: {error}") from error
+            raise UserError(f"{source} is not a backup: {error}") from error
         yield Path(folder)

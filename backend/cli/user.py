@@ -1,9 +1,7 @@
-"""`seduce user …`: the first administrator, and what a locked door needs. Works on the database, beside a running dashboard."""
+"""The actions of `seduce user` on the accounts in the database."""
 
 from __future__ import annotations
 
-import argparse
-import asyncio
 import getpass
 import secrets
 import sys
@@ -18,93 +16,95 @@ from backend.core.clock import SystemClock
 from backend.core.errors import UserError
 from backend.db.engine import Database
 from backend.db.migrate import migrate
-from backend.processes.shared import Parts, build_accounts, open_rates
-from backend.processes.stores import database_of
+from backend.processes.accounts import build_accounts
+from backend.processes.stores import create_rates, database_url
 from backend.settings import Settings
 
-
-def run(settings: Settings, args: argparse.Namespace) -> int:
-    """One verb. Raises `UserError` and `TransientError`, which tell what is wrong."""
-    return asyncio.run(_run(settings, args))
+_PAGE = 200
 
 
-async def _run(settings: Settings, args: argparse.Namespace) -> int:
-    url = database_of(settings)
+async def run_with_accounts(settings: Settings, act: Callable[[Accounts], Awaitable[None]]) -> None:
+    """Open the database, call `act`, and close it. Raises `UserError` and `TransientError` with the reason."""
+    url = database_url(settings)
     database, clock = Database(url), SystemClock()
-    rates = open_rates(settings, clock)
+    rates = create_rates(settings, clock)
     try:
         await migrate(url)
-        accounts = build_accounts(settings, database, clock, rates, Parts())
-        await _verb(accounts, args)
+        await act(build_accounts(settings, database, clock, rates))
     finally:
         await rates.close()
         await database.close()
-    return 0
 
 
-async def _verb(accounts: Accounts, args: argparse.Namespace) -> None:
-    users = accounts.users
-    if args.verb == "list":
-        return await _list(accounts, args.state)
-    if args.verb == "add":
-        password = _password(args)
-        _show(await users.add(args.email, password, admin=args.admin, actor=OPERATOR, name=args.name))
-        return None
-    user = await users.find_by_email(args.email)
-    if args.verb == "password":
-        await users.set_password(user.id, _password(args), OPERATOR)
-        print(f"{user.email}: the password is changed, and all sessions have ended")
-    elif args.verb == "delete":
-        await users.delete(user.id, OPERATOR)
-        print(f"{user.email}: deleted")
-    else:
-        change: dict[str, Callable[[], Awaitable[User]]] = {
-            "promote": lambda: users.set_admin(user.id, OPERATOR, admin=True),
-            "demote": lambda: users.set_admin(user.id, OPERATOR, admin=False),
-            "authorize": lambda: users.authorize(user.id, OPERATOR),
-            "deauthorize": lambda: users.deauthorize(user.id, OPERATOR),
-        }
-        _show(await change[args.verb]())
-    return None
-
-
-async def _list(accounts: Accounts, state: str | None) -> None:
-    which, seen = UserFilter(UserState(state) if state else None), 0
+async def list_users(accounts: Accounts, state: str | None) -> None:
+    """Print a line for each user, or for those in one state."""
+    user_filter, printed = UserFilter(UserState(state) if state else None), 0
     while True:
-        found, total = await accounts.users.page(which, 200, seen)
-        for user in found:
-            _show(user)
-        seen += len(found)
-        if not found or seen >= total:
+        users, total = await accounts.users.page(user_filter, _PAGE, printed)
+        for user in users:
+            _print_user(user)
+        printed += len(users)
+        if not users or printed >= total:
             return
 
 
-def _show(user: User) -> None:
-    role = " administrator" if user.is_admin else ""
-    print(f"{user.email}\t{user.state}{role}")
+async def add_user(accounts: Accounts, email: str, password: str, *, is_admin: bool, name: str) -> None:
+    """Add an authorized user and print it."""
+    _print_user(await accounts.users.add(email, password, admin=is_admin, actor=OPERATOR, name=name))
 
 
-def _password(args: argparse.Namespace) -> str:
-    if args.generate:
-        made = secrets.token_urlsafe(15)
-        print(f"Password of {args.email}, shown this once: {made}")
-        return made
-    if args.password_file:
-        return _read(args.password_file)
+async def set_password(accounts: Accounts, email: str, read: Callable[[], str]) -> None:
+    """Set the password that `read` returns. It is called only if the user exists."""
+    user = await accounts.users.find_by_email(email)
+    await accounts.users.set_password(user.id, read(), OPERATOR)
+    print(f"{user.email}: the password is changed, and all sessions have ended")
+
+
+async def set_admin(accounts: Accounts, email: str, *, is_admin: bool) -> None:
+    """Promote or demote a user and print it."""
+    user = await accounts.users.find_by_email(email)
+    _print_user(await accounts.users.set_admin(user.id, OPERATOR, admin=is_admin))
+
+
+async def set_authorized(accounts: Accounts, email: str, *, is_authorized: bool) -> None:
+    """Authorize or deauthorize a user and print it."""
+    user = await accounts.users.find_by_email(email)
+    change = accounts.users.authorize if is_authorized else accounts.users.deauthorize
+    _print_user(await change(user.id, OPERATOR))
+
+
+async def delete_user(accounts: Accounts, email: str) -> None:
+    """Delete a user."""
+    user = await accounts.users.find_by_email(email)
+    await accounts.users.delete(user.id, OPERATOR)
+    print(f"{user.email}: deleted")
+
+
+def read_password(email: str, file: str | None, is_generated: bool) -> str:
+    """Return a generated password, the first line of a file, or what is typed at a terminal. Raise `UserError`."""
+    if is_generated:
+        password = secrets.token_urlsafe(15)
+        print(f"Password of {email}, shown this once: {password}")
+        return password
+    if file:
+        return _read_file(file)
     if not sys.stdin.isatty():
-        raise UserError(
-            "give the password by --password-file FILE (- is the standard input), or --generate one"
-        )
-    first = getpass.getpass("Password: ")
-    if getpass.getpass("Once more: ") != first:
-        raise UserError("the two passwords differ")
-    return first
+        raise UserError("no password: give --password-file FILE (- is the standard input), or --generate one")
+    password = getpass.getpass("Password: ")
+    if getpass.getpass("Repeat it: ") != password:
+        raise UserError("the two passwords differ: run the command again")
+    return password
 
 
-def _read(file: str) -> str:
+def _read_file(file: str) -> str:
     if file == "-":
         return sys.stdin.readline().rstrip("\r\n")
     try:
         return Path(file).read_text().splitlines()[0]
     except (OSError, UnicodeDecodeError, IndexError) as cause:
         raise UserError(f"--password-file {file} cannot be read: {cause}") from cause
+
+
+def _print_user(user: User) -> None:
+    role = " administrator" if user.is_admin else ""
+    print(f"{user.email}\t{user.state}{role}")

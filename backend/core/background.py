@@ -9,6 +9,7 @@ from contextlib import asynccontextmanager
 from typing import Any
 
 from backend.core.cancelling import cancel_all
+from backend.core.outage import key_values
 
 log = logging.getLogger(__name__)
 
@@ -33,4 +34,4 @@ async def background_task(work: Coroutine[Any, Any, None], name: str) -> AsyncIt
 def _log_failure(task: asyncio.Task[None]) -> None:
     error = None if task.cancelled() else task.exception()
     if error is not None:
-        log.critical("background task ended name=%r", task.get_name(), exc_info=error)
+        log.critical("background task ended %s", key_values(name=task.get_name()), exc_info=error)

@@ -81,7 +81,7 @@ class Outage:
 
 
 class Outages:
-    """The outages of many things of one kind, such as tasks or sensors, told apart by the label `label`.
+    """The outages of many things of one kind, such as tasks or sensors. The label `label` identifies each one.
 
     At most `max_open` are logged and counted at a time, so that a flood of names cannot fill the memory.
     """

@@ -24,6 +24,9 @@ from backend.formats.report import Fault, Tally, quoted
 TAGS_KEY: Final = b"seduce.tags"
 """Metadata of the schema: a JSON object from sensor to [location, sensor_type, unit]."""
 
+LABELS_KEY: Final = b"seduce.labels"
+"""Metadata of the schema: a JSON object from the name of a sensor or node to its label."""
+
 NEEDED: Final = ("time", "sensor", "value")
 TAG_COLUMNS: Final = ("location", "sensor_type", "unit")
 _SLICE_ROWS: Final = 65_536

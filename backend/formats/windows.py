@@ -8,7 +8,7 @@ from __future__ import annotations
 import io
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Final
 
 import numpy as np
@@ -19,6 +19,7 @@ import pyarrow.csv as pacsv
 from backend.core.errors import UserError
 from backend.core.reading import Float64, Int64
 from backend.formats.kinds import Format
+from backend.formats.tables import LABELS_KEY
 from backend.formats.write import ArrowWriter, ParquetWriter, Writer, check_names, iso_texts
 
 UNITS_KEY: Final = b"seduce.units"
@@ -45,12 +46,13 @@ class WindowSeries:
 
 @dataclass(frozen=True, slots=True)
 class Layout:
-    """The content of a file: units by name of its sensors and of its nodes, the window, and the names of the statistics."""
+    """The content of a file: units by name of its sensors and of its nodes, the window, the statistics, and labels by name."""
 
     sensors: Mapping[str, str]
     nodes: Mapping[str, str]
     window: str
     statistics: Sequence[str]
+    labels: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def name_columns(self) -> Mapping[str, Sequence[str]]:
@@ -84,7 +86,11 @@ class _WindowColumns:
                 *((k, pa.dictionary(pa.int32(), pa.string())) for k in self._names),
                 *((name, pa.float64()) for name in self._statistics),
             ],
-            metadata={UNITS_KEY: json.dumps(units).encode(), WINDOW_KEY: layout.window.encode()},
+            metadata={
+                UNITS_KEY: json.dumps(units).encode(),
+                WINDOW_KEY: layout.window.encode(),
+                LABELS_KEY: json.dumps(dict(layout.labels)).encode(),
+            },
         )
 
     def batch(self, blocks: Sequence[WindowSeries], /) -> pa.RecordBatch:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
+from types import MappingProxyType
 from typing import Final, Generic, Protocol, TypeVar, cast
 
 import numpy as np
@@ -22,7 +23,7 @@ from backend.core.reading import Int64, Readings
 from backend.formats.batch import is_valid_name, tags_of
 from backend.formats.kinds import Format
 from backend.formats.report import quoted
-from backend.formats.tables import TAGS_KEY
+from backend.formats.tables import LABELS_KEY, TAGS_KEY
 
 GROUP_ROWS: Final = 250_000
 """Rows of a Parquet row group."""
@@ -54,14 +55,19 @@ class Columns(Protocol[T_contra]):
     def batch(self, rows: T_contra, /) -> pa.RecordBatch: ...
 
 
-def writer(kind: Format, sensors: Sequence[str], tags: Mapping[str, SensorTags]) -> Writer[Readings]:
+def writer(
+    kind: Format,
+    sensors: Sequence[str],
+    tags: Mapping[str, SensorTags],
+    labels: Mapping[str, str] = MappingProxyType({}),
+) -> Writer[Readings]:
     """Return a writer for readings of these sensors. Raise `UserError` for a name that no format can carry."""
     check_names(sensors)
     if kind is Format.LINE:
         return _LineWriter(sensors, tags)
     if kind is Format.CSV:
         return _CsvWriter(sensors)
-    table = _ReadingColumns(sensors, tags)
+    table = _ReadingColumns(sensors, tags, labels)
     return ArrowWriter(table) if kind is Format.ARROW else ParquetWriter(table)
 
 
@@ -119,7 +125,9 @@ class _CsvWriter(_Text):
 class _ReadingColumns:
     """Readings as Arrow columns whose dictionary of sensors stays the same throughout."""
 
-    def __init__(self, sensors: Sequence[str], tags: Mapping[str, SensorTags]) -> None:
+    def __init__(
+        self, sensors: Sequence[str], tags: Mapping[str, SensorTags], labels: Mapping[str, str]
+    ) -> None:
         tags_by_sensor = {
             n: [t.location, t.sensor_type, t.unit] for n in sensors if (t := tags.get(n)) is not None
         }
@@ -131,7 +139,10 @@ class _ReadingColumns:
                 ("sensor", pa.dictionary(pa.int32(), pa.string())),
                 ("value", pa.float64()),
             ],
-            metadata={TAGS_KEY: json.dumps(tags_by_sensor).encode()},
+            metadata={
+                TAGS_KEY: json.dumps(tags_by_sensor).encode(),
+                LABELS_KEY: json.dumps(dict(labels)).encode(),
+            },
         )
 
     def batch(self, readings: Readings, /) -> pa.RecordBatch:

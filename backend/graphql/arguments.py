@@ -1,4 +1,4 @@
-"""Arguments that several queries share."""
+"""Arguments that several fields share."""
 
 from __future__ import annotations
 
@@ -10,39 +10,48 @@ from backend.core.errors import UserError
 from backend.graphql.enums import Statistic, Tree, Window
 from backend.graphql.scalars import TimeNs
 
-TreeArgument: TypeAlias = Annotated[Tree, strawberry.argument(description="Which tree.")]
+TreeArgument: TypeAlias = Annotated[Tree, strawberry.argument(description="The energy tree.")]
 RootArgument: TypeAlias = Annotated[
     strawberry.ID | None,
     strawberry.argument(
-        name="root", description="Only this node and what is below it; null is the whole tree."
+        name="root", description="Answer only this node and the nodes below it. Null: the whole tree."
     ),
 ]
-From: TypeAlias = Annotated[TimeNs, strawberry.argument(name="from", description="Start, included.")]
-To: TypeAlias = Annotated[TimeNs | None, strawberry.argument(description="End, not included; null is now.")]
-WindowArgument: TypeAlias = Annotated[Window | None, strawberry.argument(description="How finely to read.")]
+From: TypeAlias = Annotated[
+    TimeNs, strawberry.argument(name="from", description="Start of the range, included.")
+]
+To: TypeAlias = Annotated[
+    TimeNs | None, strawberry.argument(description="End of the range, not included. Null: now.")
+]
+WindowArgument: TypeAlias = Annotated[Window | None, strawberry.argument(description="The time resolution.")]
 MaxPoints: TypeAlias = Annotated[
     int | None,
     strawberry.argument(
-        description="Most points a series may have. Raw readings are thinned by MinMaxLTTB, windows are merged exactly."
+        description="Maximum number of points per series. Raw readings are downsampled by MinMaxLTTB; windows are merged exactly."
     ),
 ]
 Statistics: TypeAlias = Annotated[
-    list[Statistic] | None, strawberry.argument(description="Which statistics to answer.")
+    list[Statistic] | None, strawberry.argument(description="The statistics to answer besides the values.")
+]
+After: TypeAlias = Annotated[
+    str | None,
+    strawberry.argument(description="Cursor of an entry. The page starts with the entry after it."),
 ]
 
-_MOST_DIGITS = 18
-"""A database keeps no longer ids."""
+_MAX_DIGITS = 18
+"""Ids in the database have no more digits."""
 
 
-def number_of(name: str, cursor: str | None) -> int | None:
-    """The number that a cursor stands for. Raises `UserError` for what is no cursor of ours."""
+def parse_cursor(field: str, cursor: str | None) -> int | None:
+    """Return the number in a cursor; None without a cursor. Raises `UserError` if it is not a cursor of this API."""
     if not cursor:
         return None
     if not is_id(cursor):
-        text = f"{name}(after: {cursor[:60]!r}): not a cursor: take it from `pageInfo.endCursor`."
-        raise UserError(text, path=("after",))
+        message = f"{field}(after: {cursor[:60]!r}) is not a cursor: use `pageInfo.endCursor` of a page."
+        raise UserError(message, path=("after",))
     return int(cursor)
 
 
 def is_id(text: str) -> bool:
-    return text.isascii() and text.isdecimal() and len(text) <= _MOST_DIGITS
+    """Return whether a text is a decimal id of the database."""
+    return text.isascii() and text.isdecimal() and len(text) <= _MAX_DIGITS

@@ -1,4 +1,4 @@
-"""What every resolver can reach."""
+"""The context of a request or connection: services, the caller and the loaders, for all resolvers."""
 
 from __future__ import annotations
 
@@ -20,19 +20,26 @@ from backend.queries.services import Queries
 
 @dataclass(slots=True)
 class Context:
-    """One a request, or one a WebSocket connection. `answer` takes headers and cookies; a WebSocket has none."""
+    """One object per HTTP request, or per WebSocket connection.
+
+    connection_params     payload of `connection_init` on a WebSocket
+    public_read           reads need no log-in
+    cookie                secret of the session that the request carries; may be empty
+    response              takes headers and cookies; None on a WebSocket
+    optional_accounts     None in a process without accounts
+    optional_equipment    None in a process without commands
+    """
 
     queries: Queries
     connection_params: dict[str, Any] = field(default_factory=dict)
-    who: Principal = ANONYMOUS
+    principal: Principal = ANONYMOUS
     caller: Caller = ANONYMOUS_CALLER
     public_read: bool = False
     cookie: str = ""
-    """The session's secret that came along."""
-    answer: Response | None = None
+    response: Response | None = None
     socket: Any = None
-    known_accounts: Accounts | None = None
-    known_equipment: Equipment | None = None
+    optional_accounts: Accounts | None = None
+    optional_equipment: Equipment | None = None
 
     loaders: Loaders = field(init=False)
 
@@ -41,34 +48,36 @@ class Context:
 
     @property
     def accounts(self) -> Accounts:
-        """Raises `Conflict` in a process that knows no accounts."""
-        if self.known_accounts is None:
-            raise Conflict("There are no accounts here.")
-        return self.known_accounts
+        """The accounts. Raises `Conflict` in a process without them."""
+        if self.optional_accounts is None:
+            raise Conflict("This server has no accounts.")
+        return self.optional_accounts
 
     @property
     def equipment(self) -> Equipment:
-        if self.known_equipment is None:
-            raise Conflict("There is no equipment here that takes commands.")
-        return self.known_equipment
+        """The equipment that takes commands. Raises `Conflict` in a process without it."""
+        if self.optional_equipment is None:
+            raise Conflict("This server has no equipment that takes commands.")
+        return self.optional_equipment
 
     @property
     def actor(self) -> Actor:
-        """For the audit log."""
-        return Actor(self.who.user_id, self.caller.address)
+        """The caller, for the audit log."""
+        return Actor(self.principal.user_id, self.caller.address)
 
-    async def correcting(self, what: str, of: str = "") -> None:
-        """To be called before a correction is made, so that none is that is not in the audit log. Raises `TransientError`.
+    async def audit_correction(self, operation: str, subject: str = "") -> None:
+        """Write a correction of data to the audit log. Call it first, so that no correction goes unrecorded.
 
-        A process that knows no accounts has no such log.
+        A process without accounts has no audit log. Raises `TransientError` if the log cannot be written.
         """
-        if self.known_accounts is not None:
-            await self.known_accounts.audit.write(
-                AuditKind.CORRECTION, self.actor, {"what": what, "of": of[:300]}
+        if self.optional_accounts is not None:
+            await self.optional_accounts.audit.write(
+                AuditKind.CORRECTION, self.actor, {"what": operation, "of": subject[:300]}
             )
 
     def may(self, right: Right) -> bool:
-        return self.who.has(right, public_read=self.public_read)
+        """Return whether the caller has a right."""
+        return self.principal.has(right, public_read=self.public_read)
 
 
 Info: TypeAlias = strawberry.Info[Context, None]

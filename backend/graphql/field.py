@@ -26,8 +26,8 @@ NOT_GIVEN: Any = strawberry.UNSET
 """Default of an optional argument: the schema shows no default, and null means the same."""
 
 
-def given(value: T | None) -> T | None:
-    """Return the argument; None if the client left it out."""
+def value_or_none(value: T | None) -> T | None:
+    """Return the value of an optional argument; None if the client left it out."""
     return None if value is strawberry.UNSET else value
 
 

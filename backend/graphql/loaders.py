@@ -1,4 +1,4 @@
-"""What members of a list ask the store for, gathered into one read each."""
+"""Data loaders that combine what the members of a list read into one read of the store."""
 
 from __future__ import annotations
 
@@ -17,8 +17,8 @@ T = TypeVar("T")
 
 
 @dataclass(frozen=True, slots=True)
-class One:
-    """A sensor or a node."""
+class SeriesRef:
+    """The name of a sensor, or the id of a node of an energy tree."""
 
     name: str
     is_node: bool = False
@@ -26,9 +26,9 @@ class One:
 
 @dataclass(frozen=True, slots=True)
 class SeriesKey:
-    """The past of one; the fields are those of `SeriesRequest`."""
+    """A read of one series over a range. The fields are those of `SeriesRequest`."""
 
-    one: One
+    ref: SeriesRef
     start_ns: int
     end_ns: int | None
     window: WindowChoice
@@ -38,9 +38,9 @@ class SeriesKey:
 
 @dataclass(frozen=True, slots=True)
 class EnergyKey:
-    """The energy of one over a range; `missing` asks for a node's silent sensors too."""
+    """A read of the energy of one series over a range. `missing`: also list silent sensors of a node."""
 
-    one: One
+    ref: SeriesRef
     start_ns: int
     end_ns: int | None
     missing: bool = False
@@ -48,15 +48,15 @@ class EnergyKey:
 
 @dataclass(frozen=True, slots=True)
 class BalanceKey:
-    """The balance of a node; `at_ns` None is now."""
+    """A read of the balance of one node. `at_ns` None is now."""
 
-    one: One
+    ref: SeriesRef
     at_ns: int | None
 
 
 @dataclass(slots=True)
 class Loaders:
-    """Of one request or connection. Nothing is remembered: the same may be asked again and have another answer."""
+    """The loaders of one request or connection. They cache nothing: a later read may have another answer."""
 
     queries: Queries
     series: DataLoader[SeriesKey, SeriesColumns] = field(init=False)
@@ -64,11 +64,11 @@ class Loaders:
     balance: DataLoader[BalanceKey, Balance] = field(init=False)
 
     def __post_init__(self) -> None:
-        self.series = DataLoader(self._series, cache=False)
-        self.energy = DataLoader(self._energy, cache=False)
-        self.balance = DataLoader(self._balance, cache=False)
+        self.series = DataLoader(self._load_series, cache=False)
+        self.energy = DataLoader(self._load_energy, cache=False)
+        self.balance = DataLoader(self._load_balances, cache=False)
 
-    async def _series(self, keys: list[SeriesKey]) -> Sequence[SeriesColumns | BaseException]:
+    async def _load_series(self, keys: list[SeriesKey]) -> Sequence[SeriesColumns | BaseException]:
         async def read(key: SeriesKey, sensors: list[str], nodes: list[str]) -> list[SeriesColumns]:
             return await self.queries.series.read(
                 SeriesRequest(
@@ -76,46 +76,49 @@ class Loaders:
                 )
             )
 
-        return await _grouped(
+        return await _read_groups(
             keys, lambda k: (k.start_ns, k.end_ns, k.window, k.max_points, k.statistics), read
         )
 
-    async def _energy(self, keys: list[EnergyKey]) -> Sequence[Energy | BaseException]:
+    async def _load_energy(self, keys: list[EnergyKey]) -> Sequence[Energy | BaseException]:
         async def read(key: EnergyKey, sensors: list[str], nodes: list[str]) -> list[Energy]:
             return await self.queries.usage.read(
                 EnergyRequest(sensors, nodes, key.start_ns, key.end_ns, missing=key.missing)
             )
 
-        return await _grouped(keys, lambda k: (k.start_ns, k.end_ns, k.missing), read)
+        return await _read_groups(keys, lambda k: (k.start_ns, k.end_ns, k.missing), read)
 
-    async def _balance(self, keys: list[BalanceKey]) -> Sequence[Balance | BaseException]:
+    async def _load_balances(self, keys: list[BalanceKey]) -> Sequence[Balance | BaseException]:
         async def read(key: BalanceKey, sensors: list[str], nodes: list[str]) -> list[Balance]:
             return list(await self.queries.balance.read(nodes, key.at_ns, None, None))
 
-        return await _grouped(keys, lambda k: k.at_ns, read)
+        return await _read_groups(keys, lambda k: k.at_ns, read)
 
 
-async def _grouped(
+async def _read_groups(
     keys: Sequence[Any],
     group_of: Callable[[Any], Hashable],
     read: Callable[[Any, list[str], list[str]], Awaitable[Sequence[T]]],
 ) -> list[T | BaseException]:
-    """One `read` for all keys that differ in nothing but the name; it answers sensors, then nodes.
+    """Call `read` once per group of keys, and return the answers in the order of `keys`.
 
-    One that fails does so for its own keys alone.
+    Keys of one group differ only in `ref`. `read` takes one of them, sensor names and node ids; it answers sensors first, then
+    nodes. A failure is the answer for the keys of its group only.
     """
-    groups: dict[Hashable, dict[One, None]] = {}
+    groups: dict[Hashable, dict[SeriesRef, None]] = {}
+    examples: dict[Hashable, Any] = {}
     for key in keys:
-        groups.setdefault(group_of(key), {})[key.one] = None
-    found: dict[tuple[Hashable, One], T | BaseException] = {}
-    first = {group_of(key): key for key in keys}
-    for group, ones in groups.items():
-        order = sorted(ones, key=lambda one: one.is_node)
-        sensors = [one.name for one in order if not one.is_node]
-        nodes = [one.name for one in order if one.is_node]
+        group = group_of(key)
+        groups.setdefault(group, {})[key.ref] = None
+        examples[group] = key
+    answers: dict[tuple[Hashable, SeriesRef], T | BaseException] = {}
+    for group, refs in groups.items():
+        ordered = sorted(refs, key=lambda ref: ref.is_node)
+        sensors = [ref.name for ref in ordered if not ref.is_node]
+        nodes = [ref.name for ref in ordered if ref.is_node]
         try:
-            answers: Sequence[T | BaseException] = await read(first[group], sensors, nodes)
+            results: Sequence[T | BaseException] = await read(examples[group], sensors, nodes)
         except Exception as error:
-            answers = [error] * len(order)
-        found |= {(group, one): answer for one, answer in zip(order, answers, strict=True)}
-    return [found[group_of(key), key.one] for key in keys]
+            results = [error] * len(ordered)
+        answers |= {(group, ref): result for ref, result in zip(ordered, results, strict=True)}
+    return [answers[group_of(key), key.ref] for key in keys]

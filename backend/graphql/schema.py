@@ -1,4 +1,4 @@
-"""The schema: puts the domains together, and nothing else."""
+"""The schema, composed of the fields of all domains."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from backend.graphql.execution.permissions import RightsExtension
 from backend.graphql.execution.schema_class import Operations, Schema
 from backend.graphql.fields.administration import AdministrationMutation, AdministrationQuery
 from backend.graphql.fields.audit import AuditQuery
-from backend.graphql.fields.auth import EntryMutation, EntryQuery
+from backend.graphql.fields.auth import AuthMutation, AuthQuery
 from backend.graphql.fields.balance import BalanceQuery
 from backend.graphql.fields.commands import CommandMutation, CommandQuery
 from backend.graphql.fields.continuous_queries import ContinuousQueryMutation, ContinuousQueryQuery
@@ -37,7 +37,7 @@ from backend.graphql.fields.usage import UsageQuery
 from backend.graphql.scalars import SCALARS
 
 
-@strawberry.type(description="What can be asked.")
+@strawberry.type(description="Reads.")
 class Query(
     SensorQuery,
     SeriesQuery,
@@ -50,7 +50,7 @@ class Query(
     OverviewQuery,
     DeviceQuery,
     PeopleQuery,
-    EntryQuery,
+    AuthQuery,
     CredentialQuery,
     AdministrationQuery,
     AuditQuery,
@@ -62,9 +62,9 @@ class Query(
     pass
 
 
-@strawberry.type(description="What can be changed. Failures that are to be expected are part of each answer.")
+@strawberry.type(description="Changes. Expected failures are part of each result type.")
 class Mutation(
-    EntryMutation,
+    AuthMutation,
     PeopleMutation,
     CredentialMutation,
     AdministrationMutation,
@@ -76,7 +76,7 @@ class Mutation(
     pass
 
 
-@strawberry.type(description="What can be watched, over graphql-transport-ws.")
+@strawberry.type(description="Live data, over graphql-transport-ws.")
 class Subscription(
     ReadingSubscription, EnergySubscription, DeviceSubscription, EventSubscription, JobSubscription
 ):
@@ -91,10 +91,13 @@ def build_schema(
     max_cost: int = MAX_COST,
     time_limit_s: float | None = None,
 ) -> Schema:
-    """The schema with its limits; `introspection` False hides it from `__schema` and `__type`.
+    """Return the schema with its limits. Raises `MissingRightError` if a root field declares no right.
 
-    persisted        documents by their SHA-256; None takes the page's own
-    time_limit_s     seconds after which a query or mutation is stopped; None never
+    introspection    False refuses `__schema` and `__type`
+    persisted        documents by their SHA-256; None: those of the web page
+    only_persisted   refuse all other documents
+    max_cost         values that one operation may read or answer
+    time_limit_s     seconds after which a query or mutation is stopped; None: never
     """
     operations = Operations()
     return Schema(

@@ -1,4 +1,4 @@
-"""What `seduce check` says of a description: every fault, or a summary of what is in it."""
+"""The output of `seduce check`: all faults of a description, or a summary of its content."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from backend.inventory.model import Inventory, PushSource, Source
 
 
 def check(folder: Path) -> tuple[int, str]:
-    """Exit code and text: 1 and all faults, one a line; or 0 and a summary."""
+    """Return exit code and text: 1 and all faults, one per line, or 0 and a summary."""
     try:
         inventory = load(folder)
     except DescriptionError as error:
@@ -24,7 +24,7 @@ def check(folder: Path) -> tuple[int, str]:
 
 
 def summary(folder: Path, inventory: Inventory) -> Iterator[str]:
-    """Lines on what the description holds, and on what is allowed but looks like an oversight."""
+    """Yield lines on the content of the description, and a note for each likely oversight."""
     sensors = inventory.sensors.values()
     yield f"{folder}: no fault, {len(sensors)} sensors"
     yield f"  by method    {_counts(s.method for s in sensors)}"
@@ -34,9 +34,9 @@ def summary(folder: Path, inventory: Inventory) -> Iterator[str]:
     racks = ", ".join(f"{rack.id} {len(rack.equipment)}" for rack in inventory.site.racks)
     yield f"  racks        {racks or 'none'} (servers and switches, {inventory.site.units} U)"
     yield f"  probes       {_counts(probe.rack for probe in inventory.probes) or 'none'}"
-    shown = sum(len(array.sensors) for array in inventory.room)
-    drawn = ", on a picture" if inventory.plan else ""
-    yield f"  room         {len(inventory.room)} arrays with {shown} sensors{drawn}"
+    sensor_count = sum(len(array.sensors) for array in inventory.room)
+    picture = ", on a picture" if inventory.plan else ""
+    yield f"  room         {len(inventory.room)} arrays with {sensor_count} sensors{picture}"
     actions = sum(len(target.actions) for target in inventory.commands)
     properties = sum(len(target.properties) for target in inventory.commands)
     yield f"  commands     {len(inventory.commands)} equipment, {actions} actions, {properties} properties"
@@ -45,53 +45,53 @@ def summary(folder: Path, inventory: Inventory) -> Iterator[str]:
 
 
 def notes(inventory: Inventory) -> Iterator[str]:
-    """What loads, but is likely not what was meant."""
+    """Yield a note for each part that is allowed but likely an oversight."""
     sensors = inventory.sensors.values()
     for tree in (inventory.consumption, inventory.production):
         nodes = tree.by_id.values()
-        meant = {child for node in nodes for child in node.simplified_children}
-        lost = [n.id for n in tree.detached if n.parent is None and n.id not in meant]
-        if lost:
-            yield f"{tree.name}: no node has these as a child, so they count in no sum: {_some(lost)}"
-        bare = [n.id for n in nodes if n.target is None and not n.children and n.id != tree.root]
-        if bare:
-            yield f"{tree.name}: neither a target nor children: {_some(bare)}"
+        meters = {child for node in nodes for child in node.simplified_children}
+        orphans = [n.id for n in tree.detached if n.parent is None and n.id not in meters]
+        if orphans:
+            yield f"{tree.name}: no node has these as a child, so they count in no sum: {_list(orphans)}"
+        empty = [n.id for n in nodes if n.target is None and not n.children and n.id != tree.root]
+        if empty:
+            yield f"{tree.name}: neither a target nor children: {_list(empty)}"
         units = {s: inventory.sensors[s].unit for s in tree.leaves[tree.root]}
         scales = {s: watts_per(unit) for s, unit in units.items()}
-        scaled = [
+        converted = [
             f"{s} ({units[s]}, as {scale:g} W)" for s, scale in scales.items() if scale not in (None, 1.0)
         ]
-        if scaled:
-            yield f"{tree.name}: counted in watts, though in another unit of power: {_some(scaled)}"
-        odd = [f"{s} ({units[s]})" for s, scale in scales.items() if scale is None]
-        if odd:
-            yield f"{tree.name}: summed as if in watts, though in no unit of power: {_some(odd)}"
-    places: Counter[Source] = Counter(s.source for s in sensors if not isinstance(s.source, PushSource))
-    twice = [s.name for s in sensors if places[s.source] > 1]
-    if twice:
-        yield f"sensors that read the same place as another: {_some(twice)}"
-    trees = {
+        if converted:
+            yield f"{tree.name}: counted in watts, though in another unit of power: {_list(converted)}"
+        unit_faults = [f"{s} ({units[s]})" for s, scale in scales.items() if scale is None]
+        if unit_faults:
+            yield f"{tree.name}: summed as if in watts, though in no unit of power: {_list(unit_faults)}"
+    readers: Counter[Source] = Counter(s.source for s in sensors if not isinstance(s.source, PushSource))
+    duplicates = [s.name for s in sensors if readers[s.source] > 1]
+    if duplicates:
+        yield f"sensors that read the same place as another: {_list(duplicates)}"
+    in_trees = {
         s for t in (inventory.consumption, inventory.production) for below in t.leaves.values() for s in below
     }
-    free = [
+    unused = [
         s.name
         for s in sensors
-        if s.sensor_type == "wattmeter" and not s.exclude_from_aggregation and s.name not in trees
+        if s.sensor_type == "wattmeter" and not s.exclude_from_aggregation and s.name not in in_trees
     ]
-    if free:
-        yield f"wattmeters in no tree: {_some(free)}"
+    if unused:
+        yield f"wattmeters in no tree: {_list(unused)}"
 
 
 def _counts(values: Iterable[str]) -> str:
     return ", ".join(f"{value} {count}" for value, count in Counter(values).most_common())
 
 
-def _some(names: list[str], most: int = 8) -> str:
-    rest = len(names) - most
-    return ", ".join(names[:most]) + (f" and {rest} more" if rest > 0 else "")
+def _list(names: list[str], limit: int = 8) -> str:
+    rest = len(names) - limit
+    return ", ".join(names[:limit]) + (f" and {rest} more" if rest > 0 else "")
 
 
 def _tree(tree: Tree) -> str:
-    aside = f", {len(tree.detached)} aside" if tree.detached else ""
+    detached = f", {len(tree.detached)} detached" if tree.detached else ""
     leaves = sum(node.target is not None for node in tree.nodes)
-    return f"{tree.root}: {len(tree.nodes)} nodes, {leaves} leaves{aside}"
+    return f"{tree.root}: {len(tree.nodes)} nodes, {leaves} leaves{detached}"

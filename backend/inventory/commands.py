@@ -1,4 +1,4 @@
-"""commands.yaml: the registers that commands write, and those that show the state of equipment."""
+"""commands.yaml: the registers that commands write, and those that show the state of devices."""
 
 from __future__ import annotations
 
@@ -74,43 +74,43 @@ class ReadHow(_How):
 
 
 class ActionEntry(Entry):
-    """A command of an equipment."""
+    """A command of a device."""
 
     expected_map: ClassVar[str] = "a map with the key how"
 
-    title: Text = Field("", description="What people call it.")
+    title: Text = Field("", description="Name for people.")
     how: WriteHow
 
 
 class PropertyEntry(Entry):
-    """A state that an equipment shows."""
+    """A state of a device, read from a register."""
 
     expected_map: ClassVar[str] = "a map with the key how"
 
-    title: Text = Field("", description="What people call it.")
+    title: Text = Field("", description="Name for people.")
     how: ReadHow
 
 
 class TargetEntry(Entry):
-    """An equipment that takes commands."""
+    """A device that takes commands."""
 
     expected_map: ClassVar[str] = "a map with actions and properties"
 
-    name: Text | None = Field(None, description="What people call it.")
+    name: Text | None = Field(None, description="Name for people.")
     actions: Annotated[dict[str, ActionEntry], map_of("a map from actions to how they are done")] = Field(
-        {}, description="What it can do."
+        {}, description="Its commands."
     )
     properties: Annotated[dict[str, PropertyEntry], map_of("a map from properties to how they are read")] = (
-        Field({}, description="What it shows.")
+        Field({}, description="Its states.")
     )
 
 
-class CommandsFile(RootModel[Annotated[dict[str, TargetEntry], map_of("a map of equipment", IGNORED)]]):
-    """commands.yaml: equipment by id. The key `classes` holds anchors and is ignored."""
+class CommandsFile(RootModel[Annotated[dict[str, TargetEntry], map_of("a map of devices", IGNORED)]]):
+    """commands.yaml: devices by id. The key `classes` holds anchors and is ignored."""
 
 
 def commands(file: SourceFile) -> tuple[CommandTarget, ...]:
-    """Return the equipment that takes commands, in the order of the file."""
+    """Return the devices that take commands, in the order of the file."""
     targets = []
     for key, entry in file.validate(CommandsFile).root.items():
         ip, port, unit_id = _device(file, key, entry)
@@ -122,14 +122,14 @@ def commands(file: SourceFile) -> tuple[CommandTarget, ...]:
                 port=port,
                 unit_id=unit_id,
                 actions=tuple(_action(name, action) for name, action in entry.actions.items()),
-                properties=tuple(_property(name, shown) for name, shown in entry.properties.items()),
+                properties=tuple(_property(name, state) for name, state in entry.properties.items()),
             )
         )
     return tuple(targets)
 
 
 def _device(file: SourceFile, key: str, entry: TargetEntry) -> tuple[str, int, int]:
-    """Return address, port and unit id of the one device that an equipment's commands go to."""
+    """Return the one address, port and unit id of all commands of a device."""
     hows: dict[tuple[str, ...], _How] = {("actions", name): a.how for name, a in entry.actions.items()}
     hows |= {("properties", name): p.how for name, p in entry.properties.items()}
     device: tuple[str, int, int] | None = None
@@ -137,7 +137,7 @@ def _device(file: SourceFile, key: str, entry: TargetEntry) -> tuple[str, int, i
         if device is None:
             device = how.device
         elif how.device != device and how.ip:
-            expected = f"the device of the equipment's other commands, {device[0]}:{device[1]}"
+            expected = f"the address of the device's other commands, {device[0]}:{device[1]}"
             file.fault((key, *place, "how"), expected, f"{how.ip}:{how.port}, unit {how.unit_id}")
     return device or ("", 502, 1)
 

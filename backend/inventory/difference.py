@@ -1,4 +1,4 @@
-"""What one description has that another has not, for whoever is about to put the one in place of the other. Pure."""
+"""The difference between two descriptions, shown before one replaces the other. Pure."""
 
 from __future__ import annotations
 
@@ -8,12 +8,12 @@ from typing import Any
 
 from backend.inventory.model import Inventory, Sensor
 
-_SHOWN = 20
+_MAX_LISTED = 20
 
 
 @dataclass(frozen=True, slots=True)
 class Difference:
-    """Names of sensors and of tree nodes; `changed` says what changed of each. `others` are the other parts that differ."""
+    """Names of sensors and of tree nodes. `changed` maps a sensor to its changes. `others` are the other parts that differ."""
 
     added: tuple[str, ...]
     removed: tuple[str, ...]
@@ -27,13 +27,15 @@ class Difference:
         return any(getattr(self, f.name) for f in fields(self))
 
     def lines(self) -> Iterable[str]:
-        """To be read by a person; long lists are cut short."""
-        yield from _named("sensors added", self.added)
-        yield from _named("sensors removed", self.removed)
-        yield from _named("sensors changed", [f"{name}: {what}" for name, what in self.changed.items()])
-        yield from _named("nodes added", self.nodes_added)
-        yield from _named("nodes removed", self.nodes_removed)
-        yield from _named("nodes changed", self.nodes_changed)
+        """Yield the difference as text. Long lists are cut short."""
+        yield from _count_and_list("sensors added", self.added)
+        yield from _count_and_list("sensors removed", self.removed)
+        yield from _count_and_list(
+            "sensors changed", [f"{name}: {text}" for name, text in self.changed.items()]
+        )
+        yield from _count_and_list("nodes added", self.nodes_added)
+        yield from _count_and_list("nodes removed", self.nodes_removed)
+        yield from _count_and_list("nodes changed", self.nodes_changed)
         if self.others:
             yield f"also changed: {', '.join(self.others)}"
         if not self:
@@ -41,9 +43,9 @@ class Difference:
 
 
 def difference(old: Inventory, new: Inventory) -> Difference:
-    """From the old description to the new one."""
+    """Return the changes from the old description to the new one."""
     before, after = _nodes(old), _nodes(new)
-    both = [name for name in new.sensors if name in old.sensors]
+    common = [name for name in new.sensors if name in old.sensors]
     parts = {
         "racks": "site",
         "temperature probes": "probes",
@@ -54,11 +56,13 @@ def difference(old: Inventory, new: Inventory) -> Difference:
     return Difference(
         added=tuple(name for name in new.sensors if name not in old.sensors),
         removed=tuple(name for name in old.sensors if name not in new.sensors),
-        changed={n: _what(old.sensors[n], new.sensors[n]) for n in both if old.sensors[n] != new.sensors[n]},
+        changed={
+            n: _describe(old.sensors[n], new.sensors[n]) for n in common if old.sensors[n] != new.sensors[n]
+        },
         nodes_added=tuple(name for name in after if name not in before),
         nodes_removed=tuple(name for name in before if name not in after),
         nodes_changed=tuple(name for name in after if name in before and before[name] != after[name]),
-        others=tuple(said for said, name in parts.items() if getattr(old, name) != getattr(new, name)),
+        others=tuple(text for text, name in parts.items() if getattr(old, name) != getattr(new, name)),
     )
 
 
@@ -66,12 +70,12 @@ def _nodes(inventory: Inventory) -> dict[str, object]:
     return {**inventory.consumption.by_id, **inventory.production.by_id}
 
 
-def _what(old: Sensor, new: Sensor) -> str:
+def _describe(old: Sensor, new: Sensor) -> str:
     return "; ".join(_fields("", old, new))
 
 
 def _fields(prefix: str, old: Any, new: Any) -> Iterable[str]:
-    """Fields that differ. What is kept out of a record's text, as keys are, is not shown."""
+    """Yield the fields that differ. Values that are left out of a record's `repr`, such as keys, are not shown."""
     for f in fields(new):
         a, b = getattr(old, f.name), getattr(new, f.name)
         if a == b:
@@ -85,10 +89,10 @@ def _fields(prefix: str, old: Any, new: Any) -> Iterable[str]:
             yield f"{name} {a!r} -> {b!r}"
 
 
-def _named(what: str, names: Iterable[str]) -> Iterable[str]:
+def _count_and_list(title: str, names: Iterable[str]) -> Iterable[str]:
     listed = list(names)
     if listed:
-        yield f"{what}: {len(listed)}"
-        yield from (f"  {name}" for name in listed[:_SHOWN])
-        if len(listed) > _SHOWN:
-            yield f"  and {len(listed) - _SHOWN} more"
+        yield f"{title}: {len(listed)}"
+        yield from (f"  {name}" for name in listed[:_MAX_LISTED])
+        if len(listed) > _MAX_LISTED:
+            yield f"  and {len(listed) - _MAX_LISTED} more"

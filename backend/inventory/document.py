@@ -1,7 +1,7 @@
-"""A YAML file as plain values that remember their line: texts stay as written, merges are done, repeats are found.
+"""Reads a YAML file into plain values that keep their line. Texts stay as written and merge keys are resolved.
 
-The file is read as YAML 1.1 by libyaml where it is there. Only its node graph is used: a 1-wire address of digits alone
-stays a text, a key given twice is a fault, and no tag can build an object.
+libyaml reads the file as YAML 1.1 where it is installed. Only its node graph is used: a 1-wire address of digits stays a
+text, a repeated key is a fault, and no tag can build an object.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ _MERGE: Final = _TAG + "merge"
 
 @dataclass(frozen=True, slots=True)
 class Leaf:
-    """A scalar: `text` as written, `tag` what YAML 1.1 takes it for (`str`, `int`, `float`, `bool`, `null`, ...)."""
+    """A scalar: `text` as written, and `tag`, its type in YAML 1.1 (`str`, `int`, `float`, `bool`, `null`, ...)."""
 
     text: str
     tag: str
@@ -33,13 +33,15 @@ class Leaf:
 
 @dataclass(frozen=True, slots=True)
 class Seq:
+    """A list."""
+
     items: tuple[Value, ...]
     line: int
 
 
 @dataclass(frozen=True, slots=True)
 class Map:
-    """Entries in the order of the file, merged ones after the map's own."""
+    """A map: its own entries in the order of the file, then the merged ones."""
 
     entries: Mapping[str, Value]
     line: int
@@ -49,7 +51,7 @@ Value: TypeAlias = Leaf | Seq | Map
 
 
 def describe(value: Value | None) -> str:
-    """What was found, in a few words."""
+    """Return a few words on a value, for a fault."""
     if value is None or (isinstance(value, Leaf) and value.tag == "null"):
         return "nothing"
     if isinstance(value, Leaf):
@@ -59,7 +61,7 @@ def describe(value: Value | None) -> str:
 
 
 def read(folder: Path, name: str, required: bool, faults: list[Fault]) -> Map:
-    """The top map of a file. Whatever is wrong is added to `faults`, and an empty map comes back."""
+    """Return the top map of a file. A file that cannot be read adds to `faults` and gives an empty map."""
     empty = Map({}, 1)
     try:
         text = _decode((folder / name).read_bytes())
@@ -76,10 +78,10 @@ def read(folder: Path, name: str, required: bool, faults: list[Fault]) -> Map:
         faults.append(_syntax(name, error))
         return empty
     except UnicodeError as error:
-        faults.append(Fault(name, "", f"bytes that are no text ({error})", "a text in UTF-8"))
+        faults.append(Fault(name, "", f"bytes that are not text ({error})", "a text in UTF-8"))
         return empty
     except ValueError as error:
-        faults.append(Fault(name, "", f"something unreadable ({error})", "YAML"))
+        faults.append(Fault(name, "", f"unreadable content ({error})", "YAML"))
         return empty
     if node is None or node.tag == _TAG + "null":
         if required:
@@ -109,7 +111,7 @@ def _decode(data: bytes) -> str:
 
 
 def _refuse_depth(text: str) -> None:
-    """Raises ValueError for maps and lists nested deeper than any description: libyaml would overrun the stack."""
+    """Raise ValueError for maps and lists nested deeper than any description. libyaml would overrun the stack."""
     depth = 0
     for event in yaml.parse(text, Loader=_Loader):
         if isinstance(event, yaml.CollectionStartEvent):
@@ -135,22 +137,24 @@ def join(path: str, key: str) -> str:
 
 @dataclass(slots=True)
 class _Builder:
-    """Turns nodes into values; each node once, however often an alias names it."""
+    """Turns nodes into values, each node once, however many aliases lead to it."""
 
     file: str
     faults: list[Fault]
-    done: dict[int, Value] = field(default_factory=dict)
+    built: dict[int, Value] = field(default_factory=dict)
     open: set[int] = field(default_factory=set)
 
     def build(self, node: yaml.Node, path: str) -> Value:
-        known = self.done.get(id(node))
-        if known is not None:
-            return known
+        built = self.built.get(id(node))
+        if built is not None:
+            return built
         line = node.start_mark.line + 1 if node.start_mark else 1
         if isinstance(node, yaml.ScalarNode):
             value: Value = Leaf(node.value, node.tag.removeprefix(_TAG), line)
         elif id(node) in self.open:
-            self._fault(path, "an alias of what it stands in", "a value that does not hold itself", line)
+            self._fault(
+                path, "an alias of a value that contains it", "a value that does not contain itself", line
+            )
             return Leaf("", "null", line)
         else:
             self.open.add(id(node))
@@ -160,7 +164,7 @@ class _Builder:
             else:
                 value = Map(self._entries(node, path), line)
             self.open.discard(id(node))
-        self.done[id(node)] = value
+        self.built[id(node)] = value
         return value
 
     def _entries(self, node: yaml.Node, path: str) -> dict[str, Value]:
@@ -172,11 +176,11 @@ class _Builder:
                 # Of two merge keys the later wins, of a list of maps the earlier, as YAML readers do.
                 merged = {**merged, **self._merged(value_node, path, line)}
             elif not isinstance(key_node, yaml.ScalarNode):
-                found = "a list" if isinstance(key_node, yaml.SequenceNode) else "a map"
-                self._fault(path, f"{found} as a key", "a text as a key", line)
+                kind = "a list" if isinstance(key_node, yaml.SequenceNode) else "a map"
+                self._fault(path, f"{kind} as a key", "a text as a key", line)
             elif key_node.value in own:
-                where = f"again, after line {own[key_node.value].line}"
-                self._fault(join(path, key_node.value), where, "each key once", line)
+                repeat = f"again, after line {own[key_node.value].line}"
+                self._fault(join(path, key_node.value), repeat, "each key once", line)
             else:
                 own[key_node.value] = self.build(value_node, join(path, key_node.value))
         return own | {k: v for k, v in merged.items() if k not in own}
@@ -191,5 +195,5 @@ class _Builder:
                 self._fault(join(path, "<<"), describe(part), "a map, or a list of maps, to merge", line)
         return entries
 
-    def _fault(self, path: str, found: str, expected: str, line: int) -> None:
-        self.faults.append(Fault(self.file, path, found, expected, line))
+    def _fault(self, path: str, actual: str, expected: str, line: int) -> None:
+        self.faults.append(Fault(self.file, path, actual, expected, line))

@@ -1,6 +1,6 @@
 """Human-readable labels for sensors.
 
-A sensor's id may be a 1-wire address or a register's name. The label says in a few words what the sensor measures. The first of
+A sensor's id may be a 1-wire address or a register's name. The label is a name for people, in a few words. The first of
 these rules that fits gives it:
 
 1. `label` in sensors.yaml.
@@ -55,11 +55,6 @@ def derive_labels(
         if sensor.name not in explicit
     }
     return _make_unique(sensors, explicit, derived)
-
-
-def with_id(label: str, name: str) -> str:
-    """Return the label with the sensor's id behind it, for messages: `Roof fan 1 [flukso_roof_fan_1]`."""
-    return label if label == name else f"{label} [{name}]"
 
 
 class _ProbePlaces:
@@ -140,9 +135,11 @@ def _make_unique(
         if not shared:
             return labels
         for label, members in shared.items():
-            given = [s for s in members if explicit.get(s.name) == label]
+            explicit_members = [s for s in members if explicit.get(s.name) == label]
             # An explicit label that only one sensor has stays as it is.
-            ambiguous = [s for s in members if s not in given] if len(given) == 1 else members
+            ambiguous = (
+                [s for s in members if s not in explicit_members] if len(explicit_members) == 1 else members
+            )
             qualifier = choose(ambiguous)
             labels |= {s.name: f"{label}, {qualifier(s)}" for s in ambiguous}
         # A qualified label may equal another one. Ids end that.

@@ -1,6 +1,6 @@
 """The description of a data centre as one immutable, validated model.
 
-Field names follow the description's own keys; what is optional there is filled here, so that nobody downstream asks twice.
+Field names follow the keys of the description. Optional keys have their defaults here.
 """
 
 from __future__ import annotations
@@ -20,9 +20,9 @@ PrivProtocol: TypeAlias = Literal["des", "3des", "aes", "aes192", "aes256"]
 
 @dataclass(frozen=True, slots=True)
 class SnmpUser:
-    """A user of SNMP version 3; a key that is None means: not authenticated, or not encrypted.
+    """A user of SNMP version 3. A key that is None means no authentication, or no encryption.
 
-    `context` names the view of an agent that has several; most have one, without a name.
+    `context` names the view of an agent that has several. Most agents have one, without a name.
     """
 
     name: str
@@ -35,9 +35,9 @@ class SnmpUser:
 
 @dataclass(frozen=True, slots=True)
 class SnmpSource:
-    """Reads `<oid>.<index>` (`oid` alone where `index` is None). `user` is there where `version` is 3, and only there.
+    """Reads `<oid>.<index>`, or `oid` where `index` is None. `user` is set if and only if `version` is 3.
 
-    `rate`: the value is by how much a second the number grew since the poll before.
+    `rate`: the value is the growth of a counter per second since the previous poll.
     """
 
     ip: str
@@ -56,7 +56,7 @@ class SnmpSource:
 
 @dataclass(frozen=True, slots=True)
 class ModbusSource:
-    """Reads holding registers. `byteorder` is within a register, `wordorder` among registers."""
+    """Reads holding registers. `byteorder` is the order within a register, `wordorder` the order of registers."""
 
     ip: str
     register: int
@@ -72,7 +72,7 @@ class ModbusSource:
 
 @dataclass(frozen=True, slots=True)
 class SocomecSource:
-    """Two holding registers, big-endian unsigned 32 bits."""
+    """Reads two holding registers as a big-endian unsigned 32-bit number."""
 
     ip: str
     address: int
@@ -82,7 +82,7 @@ class SocomecSource:
 
 @dataclass(frozen=True, slots=True)
 class FluksoSource:
-    """One sensor of a Flukso meter's HTTP interface."""
+    """Reads one sensor of a Flukso meter over HTTP."""
 
     ip: str
     sensor_id: str
@@ -91,7 +91,7 @@ class FluksoSource:
 
 @dataclass(frozen=True, slots=True)
 class PushSource:
-    """A probe that an Arduino card pushes; its place in a rack if it has one."""
+    """A probe that an Arduino card pushes, with its place in a rack if it has one."""
 
     rack: str | None = None
     side: Side | None = None
@@ -104,10 +104,10 @@ Source: TypeAlias = SnmpSource | ModbusSource | SocomecSource | FluksoSource | P
 
 @dataclass(frozen=True, slots=True)
 class Sensor:
-    """One sensor. `group` is the map of sensors.yaml it stands in. `label` is its name for people, the id where there is none.
+    """One sensor. `group` is its map in sensors.yaml. `label` is its name for people, and the id where there is none.
 
-    `period_s` is how often a reading is expected, in seconds; None where the description does not say. A `steady` one may say the
-    same for as long as it likes: a state, a counter of energy, a setpoint.
+    `period_s` is the time between two expected readings in seconds, None where the description has none. A `steady` sensor may
+    keep one value for any time: a state, a counter of energy, a setpoint.
     """
 
     name: str
@@ -130,14 +130,19 @@ class Sensor:
             object.__setattr__(self, "label", self.name)
 
     @property
+    def title(self) -> str:
+        """The label with the id behind it, for messages: `Roof fan 1 [flukso_roof_fan_1]`."""
+        return self.name if self.label == self.name else f"{self.label} [{self.name}]"
+
+    @property
     def poll_s(self) -> float:
-        """Seconds between two readings as long as nobody knows better: every second unless the description says else."""
+        """Seconds between two polls: the period of the description, else 1."""
         return 1.0 if self.period_s is None else self.period_s
 
 
 @dataclass(frozen=True, slots=True)
 class Equipment:
-    """A server or a switch in a rack; `position` is its U, 1 at the bottom."""
+    """A server or a switch in a rack. `position` is its height in U, 1 at the bottom."""
 
     name: str
     position: int
@@ -146,13 +151,15 @@ class Equipment:
 
 @dataclass(frozen=True, slots=True)
 class Rack:
+    """A rack with its equipment."""
+
     id: str
     equipment: tuple[Equipment, ...]
 
 
 @dataclass(frozen=True, slots=True)
 class Site:
-    """racks.yaml. `units` is the height of its racks in U."""
+    """The content of racks.yaml. `units` is the height of the racks in U."""
 
     name: str
     site: str
@@ -162,7 +169,7 @@ class Site:
 
 @dataclass(frozen=True, slots=True)
 class Probe:
-    """A temperature probe of temperature.yaml; `servers` are those it stands at."""
+    """A temperature probe of temperature.yaml. `servers` are the servers beside it."""
 
     rack: str
     side: Side
@@ -173,7 +180,7 @@ class Probe:
 
 @dataclass(frozen=True, slots=True)
 class RoomArray:
-    """A row of equipment on the floor plan; `x` and `y` are CSS lengths such as `82.5%`."""
+    """A group of equipment on the floor plan. `x` and `y` are CSS lengths such as `82.5%`."""
 
     id: str
     name: str
@@ -197,7 +204,7 @@ class CommandAction:
 
 @dataclass(frozen=True, slots=True)
 class CommandProperty:
-    """A Modbus read; `values` maps a state's name to the value that shows it."""
+    """A Modbus read. `values` maps the name of a state to its value in the register."""
 
     name: str
     register: int
@@ -210,7 +217,7 @@ class CommandProperty:
 
 @dataclass(frozen=True, slots=True)
 class CommandTarget:
-    """An equipment of commands.yaml."""
+    """A device of commands.yaml."""
 
     id: str
     name: str

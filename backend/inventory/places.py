@@ -116,20 +116,20 @@ class Coordinates(Entry):
 
 
 class ArrayEntry(Entry):
-    """A row of equipment on the floor plan."""
+    """A group of equipment on the floor plan."""
 
     expected_map: ClassVar[str] = "a map that describes an array"
 
     name: Text | None = Field(None, description="Its name.")
     info: Text = Field("", description="A note.")
-    location: Text = Field("", description="Where it stands, in words.")
+    location: Text = Field("", description="Its location, in words.")
     color: _Color = Field("blue", description="Its colour on the plan.")
     coordinates: Coordinates = Field(description="Its place on the plan.")
     sensors: Names = Field((), description="Names of its sensors.")
 
 
 class RoomFile(RootModel[Annotated[dict[str, ArrayEntry], map_of("a map of arrays")]]):
-    """room_map.yaml: rows of equipment by id."""
+    """room_map.yaml: groups of equipment by id."""
 
 
 def rack_units(file: SourceFile) -> int:
@@ -182,7 +182,7 @@ def _check_sensor(
 
 
 def room(file: SourceFile, sensors: Collection[str] | None) -> tuple[RoomArray, ...]:
-    """Return the rows of the floor plan. `sensors` are the known names; None where they are not known."""
+    """Return the groups of the floor plan. `sensors` are the known names; None where they are not known."""
     arrays = []
     for key, entry in file.validate(RoomFile).root.items():
         for i, name in enumerate(entry.sensors):

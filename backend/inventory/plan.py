@@ -1,4 +1,4 @@
-"""room_plan.svg or room_plan.png: a picture of the room from above, to lie below what room_map.yaml places on it."""
+"""room_plan.svg or room_plan.png: a picture of the room from above, the background of the floor plan."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from backend.inventory.model import RoomPlan
 SVG: Final = "room_plan.svg"
 PNG: Final = "room_plan.png"
 PICTURES: Final = (SVG, PNG)
-MOST_BYTES: Final = 4 * 1024 * 1024
+MAX_BYTES: Final = 4 * 1024 * 1024
 
 _NAMESPACE: Final = "http://www.w3.org/2000/svg"
 _NUMBER: Final = r"\d+(?:\.\d+)?"
@@ -25,21 +25,21 @@ _PNG_HEAD: Final = struct.Struct(">8s4x4sII")
 
 
 def picture(folder: Path, faults: list[Fault]) -> RoomPlan | None:
-    """The picture in `folder`, None where there is none. What is wrong with it goes to `faults`."""
-    found = [name for name in PICTURES if (folder / name).is_file()]
-    if len(found) > 1:
-        faults.append(Fault(found[0], "", f"{' and '.join(found)}", "one picture of the room"))
-    if len(found) != 1:
+    """Return the picture in `folder`, or None where there is none or it has faults, which are added to `faults`."""
+    names = [name for name in PICTURES if (folder / name).is_file()]
+    if len(names) > 1:
+        faults.append(Fault(names[0], "", " and ".join(names), "one picture of the room"))
+    if len(names) != 1:
         return None
-    name = found[0]
+    name = names[0]
     try:
         size = (folder / name).stat().st_size
-        content = (folder / name).read_bytes() if size <= MOST_BYTES else b""
+        content = (folder / name).read_bytes() if size <= MAX_BYTES else b""
     except OSError as cause:
         faults.append(Fault(name, "", cause.strerror or "unreadable", "a file that can be read"))
         return None
     if not content:
-        faults.append(Fault(name, "", f"{size} bytes", f"a picture of 1 to {MOST_BYTES} bytes"))
+        faults.append(Fault(name, "", f"{size} bytes", f"a picture of 1 to {MAX_BYTES} bytes"))
         return None
     sides, expected = (
         (_svg(content), "an SVG drawing without a DOCTYPE, with a viewBox or a width and a height")
@@ -47,14 +47,14 @@ def picture(folder: Path, faults: list[Fault]) -> RoomPlan | None:
         else (_png(content), "a PNG picture")
     )
     if sides is None:
-        faults.append(Fault(name, "", "something else", expected))
+        faults.append(Fault(name, "", "another format", expected))
         return None
     kind = "image/svg+xml" if name == SVG else "image/png"
     return RoomPlan(kind, sides[0] / sides[1], content, hashlib.sha256(content).hexdigest()[:16])
 
 
 def _png(content: bytes) -> tuple[float, float] | None:
-    """Width and height in pixels."""
+    """Return width and height in pixels, or None where it is no PNG picture."""
     if len(content) < _PNG_HEAD.size:
         return None
     magic, chunk, width, height = _PNG_HEAD.unpack_from(content)
@@ -64,7 +64,10 @@ def _png(content: bytes) -> tuple[float, float] | None:
 
 
 def _svg(content: bytes) -> tuple[float, float] | None:
-    """Width and height in its own units. A DOCTYPE could define entities that grow without bounds, so none may be there."""
+    """Return width and height in units of the drawing, or None where it is no such drawing.
+
+    A DOCTYPE is refused, because it can define entities that grow without bounds.
+    """
     roots: list[tuple[str, Mapping[str, str]]] = []
     parser = expat.ParserCreate(namespace_separator=" ")
 
@@ -88,7 +91,7 @@ def _svg(content: bytes) -> tuple[float, float] | None:
 def _sides(attributes: Mapping[str, str]) -> tuple[float, float] | None:
     box = re.findall(_NUMBER, attributes.get("viewBox", ""))
     lengths = [_LENGTH.fullmatch(attributes.get(side, "")) for side in ("width", "height")]
-    sides = box[2:] if len(box) == 4 else [found[1] for found in lengths if found]
+    sides = box[2:] if len(box) == 4 else [length[1] for length in lengths if length]
     if len(sides) != 2 or not all(float(side) > 0 for side in sides):
         return None
     return float(sides[0]), float(sides[1])

@@ -90,12 +90,14 @@ class SensorEntry(Entry):
 
     expected_map: ClassVar[str] = "a map that describes a sensor"
 
-    method: Annotated[str, one_of({name: name for name in METHODS})] = Field(description="How it is read.")
-    sensor_type: Name | None = Field(None, description="What it measures, such as wattmeter or temperature.")
+    method: Annotated[str, one_of({name: name for name in METHODS})] = Field(
+        description="The way it is read."
+    )
+    sensor_type: Name | None = Field(None, description="Quantity, such as wattmeter or temperature.")
     unit: Name | None = Field(None, description="Unit of its values, such as W or celsius.")
     name: Name | None = Field(None, description="The sensor's key again, and nothing else.")
-    label: Name | None = Field(None, description="What people call the sensor. It is derived if left out.")
-    location: Name | None = Field(None, description="What it stands at: a server, a room, a device.")
+    label: Name | None = Field(None, description="Name for people. It is derived if left out.")
+    location: Name | None = Field(None, description="A server, a room or a device.")
     parent: Name | None = Field(None, description="The device that it belongs to.")
     info: Text = Field("", description="A note.")
     tags: Names = Field(
@@ -116,14 +118,14 @@ class SensorEntry(Entry):
 class _Typed(SensorEntry):
     """A sensor of a method that fixes neither type nor unit."""
 
-    sensor_type: Name = Field(description="What it measures, such as wattmeter or temperature.")
+    sensor_type: Name = Field(description="Quantity, such as wattmeter or temperature.")
     unit: Name = Field(description="Unit of its values, such as W or celsius.")
 
 
 class _Wattmeter(SensorEntry):
     """A sensor of a method that reads wattmeters."""
 
-    sensor_type: Name = Field("wattmeter", description="What it measures.")
+    sensor_type: Name = Field("wattmeter", description="Quantity.")
     unit: Name = Field("W", description="Unit of its values.")
 
 
@@ -244,7 +246,7 @@ class PushEntry(SensorEntry):
     """A temperature probe that an Arduino card pushes."""
 
     method: Annotated[str, one_of({"temperature_push": "temperature_push"})]
-    sensor_type: Name = Field("temperature", description="What it measures.")
+    sensor_type: Name = Field("temperature", description="Quantity.")
     unit: Name = Field("celsius", description="Unit of its values. `T` means celsius.")
     rack: Name | None = Field(None, description="Rack that it is in.")
     side: Annotated[Side, SIDE] | None = Field(None, description="Side of the rack.")

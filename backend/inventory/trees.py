@@ -23,7 +23,7 @@ class NodeEntry(Entry):
     expected_map: ClassVar[str] = "a map that describes a node"
 
     id: Name | None = Field(None, description="The node's key again; `-` and `_` mean the same.")
-    name: Text | None = Field(None, description="What people call the node.")
+    name: Text | None = Field(None, description="Name for people.")
     root: Flag = Field(False, description="True for the one root of the file.")
     target: Name | None = Field(None, description="Sensor of a leaf.")
     children: Names = Field((), description="Ids of the nodes below; `-` and `_` mean the same.")
@@ -45,8 +45,8 @@ class _Draft:
     keys: dict[str, str] = field(default_factory=dict)
     roots: list[str] = field(default_factory=list)
 
-    def fault(self, node_id: str, expected: str, found: str | None = None, at: Location = ()) -> None:
-        self.file.fault((self.keys[node_id], *at), expected, found)
+    def fault(self, node_id: str, expected: str, actual: str | None = None, at: Location = ()) -> None:
+        self.file.fault((self.keys[node_id], *at), expected, actual)
 
 
 def empty(name: str, root: str) -> Tree:
@@ -124,8 +124,8 @@ def _link(draft: _Draft) -> None:
         for child in node.children:
             parent = draft.nodes[child].parent
             if parent is not None:
-                found = f"{child}, which is a child of {parent} already"
-                draft.fault(node_id, "each node once, below one node", found, ("children",))
+                repeat = f"{child}, which is a child of {parent} already"
+                draft.fault(node_id, "each node once, below one node", repeat, ("children",))
             else:
                 draft.nodes[child] = replace(draft.nodes[child], parent=node_id)
 
@@ -182,5 +182,5 @@ def shared_id_faults(consumption: Tree, production: Tree) -> Iterator[Fault]:
     """Yield a fault for each id that both trees have with other sensors: a node's id names one series, `cq_<id>_30s`."""
     for key in consumption.leaves.keys() & production.leaves.keys():
         if set(consumption.leaves[key]) != set(production.leaves[key]):
-            found = f"{key}, which {CONSUMPTION} has with other sensors below it"
-            yield Fault(PRODUCTION, key, found, "an id of its own, or the same sensors")
+            clash = f"{key}, which {CONSUMPTION} has with other sensors below it"
+            yield Fault(PRODUCTION, key, clash, "an id of its own, or the same sensors")

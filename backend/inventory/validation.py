@@ -96,10 +96,10 @@ class SourceFile:
                     _repair(data, location)
         return model.model_validate({}, context=context)
 
-    def fault(self, location: Location, expected: str, found: str | None = None) -> None:
-        """Add a fault at a location, such as `("pdu", "server-1", "ip")`. `found` is what stands there."""
+    def fault(self, location: Location, expected: str, actual: str | None = None) -> None:
+        """Add a fault at a location, such as `("pdu", "server-1", "ip")`. `actual` is what stands there."""
         path, value, line = self._locate(location)
-        self.faults.append(Fault(self.name, path, found or describe(value), expected, line))
+        self.faults.append(Fault(self.name, path, actual or describe(value), expected, line))
 
     def path(self, location: Location) -> str:
         return self._locate(location)[0]
@@ -113,19 +113,19 @@ class SourceFile:
 
     def _locate(self, location: Location) -> tuple[str, Value | None, int | None]:
         """Return path, value and line. Of a missing value, the line is that of the map that lacks it."""
-        path, value, line = "", self.top, None
-        found: Value | None = value
+        path, line = "", None
+        value: Value | None = self.top
         for part in location:
             if isinstance(part, int):
-                if not isinstance(found, Seq):
+                if not isinstance(value, Seq):
                     break  # a single scalar in place of a list
-                path, found = f"{path}[{part}]", found.items[part]
-            elif isinstance(found, Map) or found is None:
-                path, found = join(path, part), None if found is None else found.entries.get(part)
+                path, value = f"{path}[{part}]", value.items[part]
+            elif isinstance(value, Map) or value is None:
+                path, value = join(path, part), None if value is None else value.entries.get(part)
             else:
                 break  # a scalar in place of a map
-            line = found.line if found is not None else line
-        return path, found, line
+            line = value.line if value is not None else line
+        return path, value, line
 
 
 def _plain(value: Value, done: dict[int, Any]) -> Any:

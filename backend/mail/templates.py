@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from functools import cached_property
 from pathlib import Path
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
-from jinja2 import Environment, FileSystemLoader, StrictUndefined, select_autoescape
+if TYPE_CHECKING:
+    from jinja2 import Environment
 
 FOLDER: Final = Path(__file__).parent / "messages"
 
@@ -14,8 +16,14 @@ class MailTemplates:
     """Implements `Templates`. Values are escaped in HTML. A missing value is an error, not an empty text."""
 
     def __init__(self, folder: Path = FOLDER) -> None:
-        self._environment = Environment(
-            loader=FileSystemLoader(folder),
+        self._folder = folder
+
+    @cached_property
+    def _environment(self) -> Environment:
+        from jinja2 import Environment, FileSystemLoader, StrictUndefined, select_autoescape
+
+        return Environment(
+            loader=FileSystemLoader(self._folder),
             undefined=StrictUndefined,
             autoescape=select_autoescape(["html"]),
             trim_blocks=True,

@@ -1,1 +1,1 @@
-"""The process in numbers, for Prometheus."""
+"""Metrics of a process, for Prometheus."""

@@ -1,4 +1,4 @@
-"""What a process does in numbers: devices read, questions answered, tasks run, processor and memory used."""
+"""Metrics of operations: devices, GraphQL, periodic tasks, and the process itself."""
 
 from __future__ import annotations
 
@@ -16,92 +16,89 @@ from backend.core.jobs import ACTIVE, JobState
 from backend.core.measure import Timing
 from backend.core.tasks import TaskRecord
 from backend.core.windows import NS_PER_SECOND
-from backend.metrics.text import Collector, Family, Sample
+from backend.metrics.exposition import Collector, Family, Sample
 
 _DEVICE = ("device", "method")
-UP = Family("seduce_device_up", "gauge", "1 where a device answered its last poll, else 0.", _DEVICE)
-LATENCY = Family(
-    "seduce_device_latency_seconds", "gauge", "How long the last poll that was answered took.", _DEVICE
-)
-POLLS = Family("seduce_device_polls_total", "counter", "Polls since the device's crawler began.", _DEVICE)
+UP = Family("seduce_device_up", "gauge", "1 if the device answered its last poll, else 0.", _DEVICE)
+LATENCY = Family("seduce_device_latency_seconds", "gauge", "Duration of the last answered poll.", _DEVICE)
+POLLS = Family("seduce_device_polls_total", "counter", "Polls since the start of the crawler.", _DEVICE)
 FAILURES = Family(
-    "seduce_device_failures_total", "counter", "Polls that failed since the device's crawler began.", _DEVICE
+    "seduce_device_failures_total", "counter", "Failed polls since the start of the crawler.", _DEVICE
 )
 SUCCESS = Family(
     "seduce_device_last_success_timestamp_seconds",
     "gauge",
-    "When a device answered last, in seconds since the epoch.",
+    "Time of the last answer, in seconds since the epoch.",
     _DEVICE,
 )
 MISSING = Family(
     "seduce_device_missing_sensors",
     "gauge",
-    "Sensors that gave no value in the last poll that was answered.",
+    "Sensors without a value in the last answered poll.",
     _DEVICE,
 )
 WAITING = Family(
-    "seduce_crawler_waiting_readings", "gauge", "Readings of a crawler not yet acknowledged.", ("crawler",)
+    "seduce_crawler_waiting_readings",
+    "gauge",
+    "Readings of the crawler that are not yet acknowledged.",
+    ("crawler",),
 )
 DROPPED = Family(
     "seduce_crawler_dropped_readings_total",
     "counter",
-    "Readings a crawler gave up for want of room.",
+    "Readings that the crawler dropped because its memory limit was reached.",
     ("crawler",),
 )
 ERRORS = Family(
     "seduce_sensor_errors_total",
     "counter",
-    "Looks, one every 20 s, that found a temperature sensor silent over 40 s.",
+    "Checks, one every 20 s, that found the temperature sensor silent for more than 40 s.",
     ("sensor",),
 )
 OPERATIONS = Family("seduce_graphql_operations_total", "counter", "GraphQL operations started.", ("type",))
-GRAPHQL_ERRORS = Family("seduce_graphql_errors_total", "counter", "Errors answered, by code.", ("code",))
+GRAPHQL_ERRORS = Family("seduce_graphql_errors_total", "counter", "GraphQL errors, by code.", ("code",))
 GRAPHQL_SECONDS = Family(
-    "seduce_graphql_seconds", "histogram", "How long queries and mutations over HTTP take.", ("type",)
+    "seduce_graphql_seconds", "histogram", "Duration of queries and mutations over HTTP.", ("type",)
 )
 OPERATION_SECONDS = Family(
     "seduce_graphql_operation_seconds",
     "histogram",
-    "How long they take by the name that the document gives the operation; names beyond the first 100 share one.",
+    "Duration by operation name; names beyond the first 100 share one label.",
     ("operation",),
 )
-WATCHERS = Family("seduce_graphql_subscriptions", "gauge", "Subscriptions that clients hold open.")
+WATCHERS = Family("seduce_graphql_subscriptions", "gauge", "Open subscriptions of clients.")
 SHARED = Family(
-    "seduce_graphql_shared_subscriptions", "gauge", "Different subscriptions that run; equal ones run once."
+    "seduce_graphql_shared_subscriptions", "gauge", "Distinct running subscriptions; equal ones run once."
 )
 RUNS = Family(
     "seduce_task_runs_total",
     "counter",
-    "Runs of a periodic task that have ended; the web process tells those of all processes.",
+    "Finished runs of a periodic task in all processes.",
     ("task",),
 )
-TASK_FAILURES = Family(
-    "seduce_task_failures_total", "counter", "Runs of a periodic task that failed.", ("task",)
-)
-TASK_SECONDS = Family(
-    "seduce_task_seconds", "histogram", "How long a run of a periodic task takes.", ("task",)
-)
+TASK_FAILURES = Family("seduce_task_failures_total", "counter", "Failed runs of a periodic task.", ("task",))
+TASK_SECONDS = Family("seduce_task_seconds", "histogram", "Duration of a run of a periodic task.", ("task",))
 TASK_SUCCESS = Family(
     "seduce_task_last_success_timestamp_seconds",
     "gauge",
-    "When a run of a periodic task began that succeeded, in seconds since the epoch.",
+    "Start of the last successful run, in seconds since the epoch.",
     ("task",),
 )
-JOBS = Family("seduce_jobs", "gauge", "Recomputation jobs that have not ended, by state.", ("state",))
-CPU = Family("process_cpu_seconds_total", "counter", "Processor time this process has used, in seconds.")
-MEMORY = Family("process_resident_memory_bytes", "gauge", "Memory this process holds.")
+JOBS = Family("seduce_jobs", "gauge", "Unfinished recomputation jobs, by state.", ("state",))
+CPU = Family("process_cpu_seconds_total", "counter", "CPU time of this process in seconds.")
+MEMORY = Family("process_resident_memory_bytes", "gauge", "Resident memory of this process.")
 DOCUMENTS = Family(
     "seduce_graphql_documents_total",
     "counter",
-    "Documents that were parsed and validated before (hit), or had to be (miss).",
+    "Lookups in the cache of parsed documents: hit or miss.",
     ("found",),
 )
-FREE = Family("seduce_data_free_bytes", "gauge", "Room on the disk that holds the data folder.")
-START = Family("process_start_time_seconds", "gauge", "When this process began, in seconds since the epoch.")
+FREE = Family("seduce_data_free_bytes", "gauge", "Free space on the disk of the data folder.")
+START = Family("process_start_time_seconds", "gauge", "Start of this process, in seconds since the epoch.")
 
 
 class Operations(Protocol):
-    """What the GraphQL schema counts: operations and durations by type, errors by code."""
+    """The counters of the GraphQL schema: operations and durations by type, errors by code."""
 
     started: Counter[str]
     errors: Counter[str]
@@ -115,17 +112,17 @@ def devices(
     all_devices: Callable[[], Awaitable[Sequence[DeviceHealth]]],
     sensor_errors: Callable[[], Awaitable[Sequence[SensorErrors]]],
 ) -> Collector:
-    """Devices as their crawlers report them."""
+    """Return the collector of devices, as their crawlers report them."""
 
     async def read() -> Iterable[Sample]:
-        found: list[Sample] = []
+        samples: list[Sample] = []
         crawlers: dict[str, DeviceHealth] = {}
         for device in await all_devices():
-            found += _device(device)
+            samples += _device(device)
             crawlers[device.crawler] = device
         for crawler, device in sorted(crawlers.items()):
-            found += [(WAITING, (crawler,), device.waiting), (DROPPED, (crawler,), device.dropped)]
-        return found + [(ERRORS, (e.sensor,), e.count) for e in await sensor_errors()]
+            samples += [(WAITING, (crawler,), device.waiting), (DROPPED, (crawler,), device.dropped)]
+        return samples + [(ERRORS, (e.sensor,), e.count) for e in await sensor_errors()]
 
     families = (UP, LATENCY, POLLS, FAILURES, SUCCESS, MISSING, WAITING, DROPPED, ERRORS)
     return Collector("devices", families, read)
@@ -149,7 +146,7 @@ def graphql(
     watchers: Callable[[], int],
     documents: Mapping[str, int] | None = None,
 ) -> Collector:
-    """Questions answered."""
+    """Return the collector of GraphQL operations."""
 
     async def read() -> Iterable[Sample]:
         return [
@@ -159,7 +156,7 @@ def graphql(
             *((OPERATION_SECONDS, (name,), timing) for name, timing in sorted(operations.named.items())),
             (WATCHERS, (), watchers()),
             (SHARED, (), shared()),
-            *((DOCUMENTS, (found,), count) for found, count in sorted((documents or {}).items())),
+            *((DOCUMENTS, (result,), count) for result, count in sorted((documents or {}).items())),
         ]
 
     families = (OPERATIONS, GRAPHQL_ERRORS, GRAPHQL_SECONDS, OPERATION_SECONDS, WATCHERS, SHARED, DOCUMENTS)
@@ -170,21 +167,21 @@ def tasks(
     records: Callable[[], Awaitable[Mapping[str, TaskRecord]]],
     jobs: Callable[[JobState], Awaitable[int]],
 ) -> Collector:
-    """Periodic tasks as the processes that run them write them down, and the jobs they carry forward."""
+    """Return the collector of periodic tasks, from the task log of all processes, and of recomputation jobs."""
 
     async def read() -> Iterable[Sample]:
-        found: list[Sample] = []
+        samples: list[Sample] = []
         for task, record in sorted((await records()).items()):
-            found += [
+            samples += [
                 (RUNS, (task,), record.timing.count),
                 (TASK_FAILURES, (task,), record.failures),
                 (TASK_SECONDS, (task,), record.timing),
             ]
             if record.succeeded_ns is not None:
-                found.append((TASK_SUCCESS, (task,), record.succeeded_ns / NS_PER_SECOND))
+                samples.append((TASK_SUCCESS, (task,), record.succeeded_ns / NS_PER_SECOND))
         for state in (*ACTIVE, JobState.PAUSED):
-            found.append((JOBS, (state.value,), await jobs(state)))
-        return found
+            samples.append((JOBS, (state.value,), await jobs(state)))
+        return samples
 
     return Collector("tasks", (RUNS, TASK_FAILURES, TASK_SECONDS, TASK_SUCCESS, JOBS), read)
 
@@ -193,7 +190,7 @@ _STARTED: Final = time.time()
 
 
 def process(data: Path) -> Collector:
-    """This process, under the names that all Prometheus clients use, and the disk below its data."""
+    """Return the collector of this process, with the standard names of Prometheus clients, and of the data disk."""
 
     async def read() -> Iterable[Sample]:
         return [

@@ -1,4 +1,4 @@
-"""Readings in numbers: through the door, the spool and the store, and up the roll-ups."""
+"""Metrics of readings: ingest, spool, store, roll-ups and live values."""
 
 from __future__ import annotations
 
@@ -12,13 +12,13 @@ from backend.core.clock import Clock
 from backend.core.measure import Timing
 from backend.core.ports import LastValuesView, RollupState
 from backend.core.windows import NS_PER_SECOND, Window
-from backend.metrics.text import Collector, Family, Sample
+from backend.metrics.exposition import Collector, Family, Sample
 
-DIRTY_COUNTED: Final = 100_000
+MAX_DIRTY_COUNTED: Final = 100_000
 
 
-class Tally(Protocol):
-    """What ingest counts."""
+class IngestCounters(Protocol):
+    """The counters of ingest since the start."""
 
     accepted: int
     drained: int
@@ -29,68 +29,74 @@ class Tally(Protocol):
 
 
 ACCEPTED = Family(
-    "seduce_ingest_readings_accepted_total", "counter", "Readings taken: they are on disk, and acknowledged."
+    "seduce_ingest_readings_accepted_total",
+    "counter",
+    "Readings accepted: they are on disk and acknowledged.",
 )
 REJECTED = Family(
     "seduce_ingest_readings_rejected_total",
     "counter",
-    "Readings that will never be taken, by reason.",
+    "Readings rejected permanently, by reason.",
     ("reason",),
 )
-LATE = Family("seduce_ingest_readings_late_total", "counter", "Readings not newer than all their sensor had.")
+LATE = Family(
+    "seduce_ingest_readings_late_total", "counter", "Readings not newer than the newest of their sensor."
+)
 SET_ASIDE = Family(
-    "seduce_ingest_readings_set_aside_total", "counter", "Readings that no store takes, kept beside."
+    "seduce_ingest_readings_set_aside_total",
+    "counter",
+    "Readings that the store refuses, kept in a separate file.",
 )
-SPOOL = Family("seduce_spool_readings", "gauge", "Readings acknowledged and not yet in the store.")
+SPOOL = Family("seduce_spool_readings", "gauge", "Readings acknowledged but not yet in the store.")
 WRITTEN = Family(
-    "seduce_store_readings_written_total", "counter", "Readings carried from the spool to the store."
+    "seduce_store_readings_written_total", "counter", "Readings written from the spool to the store."
 )
-WRITES = Family("seduce_store_write_seconds", "histogram", "How long a write to the store takes.")
+WRITES = Family("seduce_store_write_seconds", "histogram", "Duration of a write to the store.")
 LAG = Family(
     "seduce_rollup_lag_seconds",
     "gauge",
-    "Seconds from the end of the newest window that is rolled up to now, by window.",
+    "Seconds since the end of the newest rolled-up window, by window.",
     ("window",),
 )
 DIRTY = Family(
     "seduce_rollup_dirty_spans",
     "gauge",
-    f"Spans that wait to be recomputed after late readings; at most {DIRTY_COUNTED} are counted.",
+    f"Dirty spans: waiting for recomputation after late readings; at most {MAX_DIRTY_COUNTED} are counted.",
 )
-SENSORS = Family("seduce_sensors", "gauge", "Sensors of the description.")
-REPORTING = Family("seduce_sensors_reporting", "gauge", "Sensors with a reading of the last minute.")
-SUBSCRIBERS = Family("seduce_bus_subscribers", "gauge", "Who listens to the live bus in this process.")
+SENSORS = Family("seduce_sensors", "gauge", "Sensors of the site description.")
+REPORTING = Family("seduce_sensors_reporting", "gauge", "Sensors with a reading in the last minute.")
+SUBSCRIBERS = Family("seduce_bus_subscribers", "gauge", "Subscribers of the live bus in this process.")
 
 
-def ingest(tally: Tally, depth: Callable[[], int]) -> Collector:
-    """The door, the spool and the drain; `depth` is that of the spool."""
+def ingest(counters: IngestCounters, depth: Callable[[], int]) -> Collector:
+    """Return the collector of ingest endpoint, spool and drain; `depth` returns the depth of the spool."""
 
     async def read() -> Iterable[Sample]:
         return [
-            (ACCEPTED, (), tally.accepted),
-            *((REJECTED, (reason,), count) for reason, count in sorted(tally.rejected.items())),
-            (LATE, (), tally.late),
-            (SET_ASIDE, (), tally.set_aside),
+            (ACCEPTED, (), counters.accepted),
+            *((REJECTED, (reason,), count) for reason, count in sorted(counters.rejected.items())),
+            (LATE, (), counters.late),
+            (SET_ASIDE, (), counters.set_aside),
             (SPOOL, (), depth()),
-            (WRITTEN, (), tally.drained),
-            (WRITES, (), tally.store_writes),
+            (WRITTEN, (), counters.drained),
+            (WRITES, (), counters.store_writes),
         ]
 
     return Collector("ingest", (ACCEPTED, REJECTED, LATE, SET_ASIDE, SPOOL, WRITTEN, WRITES), read)
 
 
 def rollups(state: RollupState, clock: Clock) -> Collector:
-    """How far the roll-ups are; a window that never was rolled up has no lag."""
+    """Return the collector of the roll-ups' progress. A window without any roll-up has no lag."""
 
     async def read() -> Iterable[Sample]:
-        marks: Mapping[Window, int | None] = {window: await state.watermark(window) for window in Window}
-        now = clock.now_ns()
-        dirty = len(await state.dirty(DIRTY_COUNTED))
+        watermarks: Mapping[Window, int | None] = {window: await state.watermark(window) for window in Window}
+        now_ns = clock.now_ns()
+        dirty = len(await state.dirty(MAX_DIRTY_COUNTED))
         return [
             *(
-                (LAG, (window.value,), (now - mark) / NS_PER_SECOND)
-                for window, mark in marks.items()
-                if mark is not None
+                (LAG, (window.value,), (now_ns - watermark) / NS_PER_SECOND)
+                for window, watermark in watermarks.items()
+                if watermark is not None
             ),
             (DIRTY, (), dirty),
         ]
@@ -98,11 +104,11 @@ def rollups(state: RollupState, clock: Clock) -> Collector:
     return Collector("rollups", (LAG, DIRTY), read)
 
 
-def live(now: Callable[[], LastValuesView], subscribers: Callable[[], int], clock: Clock) -> Collector:
-    """What is heard now; `now` gives the last values of the sensors that are described."""
+def live(read_view: Callable[[], LastValuesView], subscribers: Callable[[], int], clock: Clock) -> Collector:
+    """Return the collector of live values; `read_view` returns the last values of the described sensors."""
 
     async def read() -> Iterable[Sample]:
-        view = now()
+        view = read_view()
         values = view.values(clock.now_ns(), 60 * NS_PER_SECOND)
         return [
             (SENSORS, (), len(view.names)),

@@ -1,10 +1,9 @@
-"""The temperature cards' receiver: a process that needs neither store nor bus nor database."""
+"""The receiver of temperature cards: a process that needs neither store nor bus nor database."""
 
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
-from functools import partial
 
 from starlette.applications import Starlette
 
@@ -14,57 +13,44 @@ from backend.core.reading import Readings
 from backend.ingest.endpoints.cards import PATH as CARDS_PATH
 from backend.ingest.endpoints.cards import cards_endpoint
 from backend.ingest.keys import ConfiguredKeys, DeviceAuth, Networks
-from backend.ingest.service import Ingest
-from backend.inventory.active import ActiveDescription
-from backend.inventory.loader import load
 from backend.inventory.model import Inventory
-from backend.processes.control import hanging_up
-from backend.processes.receiver import RELAY_PATH, Door, application, draining, open_spool, tags_of
+from backend.processes.application import Application
+from backend.processes.control import reload_on_sighup
+from backend.processes.receiver import (
+    RELAY_PATH,
+    build_ingest_pipeline,
+    build_receiver_app,
+    drain_spool,
+    load_description,
+)
 from backend.settings import Settings
 from crawlers.sink import HttpSink
 
 
-def create_registerer(settings: Settings, inventory: Inventory | None = None) -> Starlette:
-    """Receives the temperature cards' pushes, keeps them in a spool of its own, and hands them to the ingest door.
+def create_registerer(settings: Settings, inventory: Inventory | None = None) -> Application:
+    """Return the application that accepts pushes of temperature cards and forwards them to the ingest endpoint.
 
-    The cards never try again: this process has nothing to wait for, so that it answers whatever becomes of the rest.
+    The cards never retry. Therefore this process spools their readings itself and depends on nothing else.
     """
     sink = HttpSink(settings.ingest_url, settings.key_for_ingest(), path=RELAY_PATH)
-    spool = open_spool(settings, "cards.sqlite")
-    description = (
-        ActiveDescription(inventory)
-        if inventory
-        else ActiveDescription(load(settings.description_dir), partial(load, settings.description_dir))
-    )
-    ingest = Ingest(
-        spool,
-        _Relay(sink),
-        MemoryBus(),
-        tags_of(description.inventory),
-        set_aside=spool.set_aside,
-    )
-    door = Door(ingest, spool)
-
-    async def update_description(_: Inventory, new: Inventory) -> None:
-        ingest.update_description(tags_of(new))
-
-    description.on_update(update_description)
+    description = load_description(settings, inventory)
+    pipeline = build_ingest_pipeline(settings, description, _Relay(sink), MemoryBus(), "cards.sqlite")
 
     @asynccontextmanager
-    async def lifespan(app: Starlette) -> AsyncIterator[None]:
+    async def lifespan(_: Starlette) -> AsyncIterator[None]:
         async with AsyncExitStack() as stack:
             stack.push_async_callback(sink.close)
-            stack.enter_context(hanging_up(description.reload))
-            await stack.enter_async_context(draining(door))
+            stack.enter_context(reload_on_sighup(description.reload))
+            await stack.enter_async_context(drain_spool(pipeline))
             yield
 
     keys = ConfiguredKeys.load(settings.device_keys, settings.device_keys_file)
-    cards = DeviceAuth(cards_endpoint(ingest), keys, Networks.parse(settings.card_networks))
-    return application({CARDS_PATH: cards}, ingest, lifespan, settings.data_dir)
+    endpoint = DeviceAuth(cards_endpoint(pipeline.ingest), keys, Networks.parse(settings.card_networks))
+    return build_receiver_app({CARDS_PATH: endpoint}, pipeline.ingest, lifespan, settings.data_dir)
 
 
 class _Relay:
-    """The ingest door, in the place that the store has in the process that owns one."""
+    """The destination of the spool in this process: it writes to the ingest endpoint instead of a store."""
 
     def __init__(self, sink: Sink) -> None:
         self._sink = sink

@@ -1,8 +1,8 @@
-"""The control socket of a running process: commands of the same account on the same machine, to the process that owns the data.
+"""The control socket of a running process: commands from the same account on the same machine.
 
-`control.sock` in the data folder, for its owner only (mode 0600): whoever may open it may as well stop the process. One JSON
-object a line: the request `{"command": name, ...}`, then any number of `{"say": text}`, and at last `{"done": answer}` or
-`{"error": text}`.
+The socket is `control.sock` in the data folder, readable by its owner only (mode 0600): who can open it could as well stop
+the process. Messages are JSON objects, one per line: a request `{"command": name, ...}`, then any number of
+`{"say": text}` with progress, and finally `{"done": answer}` or `{"error": text}`.
 """
 
 from __future__ import annotations
@@ -24,27 +24,27 @@ from backend.core.errors import PermanentError, SeduceError
 log = logging.getLogger("seduce.control")
 
 NAME: Final = "control.sock"
-MAX_LINE: Final = 1 << 20
+MAX_LINE_BYTES: Final = 1 << 20
 
-Say: TypeAlias = Callable[[str], None]
-"""Tells the person at the other end how far it is."""
+Progress: TypeAlias = Callable[[str], None]
+"""Shows a line of progress to the user of a command."""
 
-Command: TypeAlias = Callable[[Mapping[str, Any], Say], Awaitable[object]]
-"""Takes the request and answers something that JSON can say; raises `SeduceError` for what the person can mend."""
+Command: TypeAlias = Callable[[Mapping[str, Any], Progress], Awaitable[object]]
+"""Takes a request and returns an answer that JSON can represent. Raises `SeduceError` for an error the user can fix."""
 
 
 @asynccontextmanager
-async def listening(folder: Path, commands: Mapping[str, Command]) -> AsyncIterator[None]:
-    """Answers commands while the block runs. Where the socket cannot be had the process does without, and says so."""
-    talk = _Talk(commands)
+async def listen(folder: Path, commands: Mapping[str, Command]) -> AsyncIterator[None]:
+    """Serve commands while the block runs. If the socket cannot be created, log it and run the block without."""
+    connection = _Connection(commands)
     try:
-        with _reachable(folder) as path:
+        with _short_path(folder) as path:
             listener = _bind(path)
     except OSError as error:
-        log.warning("no commands are taken at %s: %s", folder / NAME, error)
+        log.warning("control socket unavailable path=%s error=%s", folder / NAME, error)
         yield
         return
-    server = await asyncio.start_unix_server(talk, sock=listener, limit=MAX_LINE)
+    server = await asyncio.start_unix_server(connection, sock=listener, limit=MAX_LINE_BYTES)
     try:
         yield
     finally:
@@ -53,27 +53,27 @@ async def listening(folder: Path, commands: Mapping[str, Command]) -> AsyncItera
 
 
 @contextlib.contextmanager
-def hanging_up(reload: Callable[[], Awaitable[object]]) -> Iterator[None]:
-    """SIGHUP loads the description anew while the block runs; a faulty one is logged, and the old one stays."""
+def reload_on_sighup(reload: Callable[[], Awaitable[object]]) -> Iterator[None]:
+    """Reload the site description on SIGHUP while the block runs. If it is faulty, log that and keep the old one."""
     loop = asyncio.get_running_loop()
-    under_way: set[asyncio.Task[None]] = set()
+    reloads: set[asyncio.Task[None]] = set()
 
-    async def act() -> None:
+    async def run() -> None:
         try:
             await reload()
         except SeduceError as error:
-            log.error("the description was not loaded, the old one stays:\n%s", error)
+            log.error("reload failed, the old description stays in force:\n%s", error)
         except Exception:
-            log.exception("the description was not loaded, the old one stays")
+            log.exception("reload failed, the old description stays in force")
 
-    def begin() -> None:
-        task = loop.create_task(act(), name="reload")
-        under_way.add(task)
-        task.add_done_callback(under_way.discard)
+    def start() -> None:
+        task = loop.create_task(run(), name="reload")
+        reloads.add(task)
+        task.add_done_callback(reloads.discard)
 
     try:
-        loop.add_signal_handler(signal.SIGHUP, begin)
-    except (ValueError, RuntimeError):  # not in the main thread: whoever runs us there has the signals
+        loop.add_signal_handler(signal.SIGHUP, start)
+    except (ValueError, RuntimeError):  # not in the main thread, which alone can handle signals
         yield
         return
     try:
@@ -83,60 +83,72 @@ def hanging_up(reload: Callable[[], Awaitable[object]]) -> Iterator[None]:
 
 
 def reload_command(reload: Callable[[bool], Awaitable[list[str]]]) -> Command:
-    """`{"command": "reload", "dry_run": bool}`: answers what changes, or would, a line each."""
+    """Return the command `{"command": "reload", "dry_run": bool}`. It answers the changes, one line each."""
 
-    async def command(request: Mapping[str, Any], _: Say) -> object:
+    async def command(request: Mapping[str, Any], _: Progress) -> object:
         return await reload(bool(request.get("dry_run")))
 
     return command
 
 
-def ask(folder: Path, request: Mapping[str, Any], say: Say) -> Any:
-    """The answer of the process that runs over the folder. Raises `NobodyThere`, and `PermanentError` with what it answered."""
-    with _connected(folder) as connection, connection.makefile("rwb") as stream:
+def send_command(folder: Path, request: Mapping[str, Any], progress: Progress) -> Any:
+    """Send a command to the process that uses the data folder, and return its answer.
+
+    Raises `NotRunning` if there is no such process, and `PermanentError` with the error it answers.
+    """
+    with _connect(folder) as connection, connection.makefile("rwb") as stream:
         stream.write(json.dumps(request).encode() + b"\n")
         stream.flush()
         for line in stream:
             answer = json.loads(line)
             if "say" in answer:
-                say(answer["say"])
+                progress(answer["say"])
             elif "error" in answer:
                 raise PermanentError(answer["error"])
             else:
                 return answer["done"]
-    raise PermanentError(f"the process over {folder} ended before it had answered")
+    raise PermanentError(f"the process over {folder} ended before it answered; see its log")
 
 
-class NobodyThere(PermanentError):
-    """No process runs over the folder."""
+def is_running(folder: Path) -> bool:
+    """Return whether a process that uses the data folder answers on its control socket."""
+    try:
+        send_command(folder, {"command": "ping"}, lambda _: None)
+    except NotRunning:
+        return False
+    return True
+
+
+class NotRunning(PermanentError):
+    """No process uses the data folder."""
 
     def __init__(self, folder: Path) -> None:
         super().__init__(f"no running dashboard listens at {folder / NAME}")
 
 
-class _Talk:
-    """One connection: one command and its answer."""
+class _Connection:
+    """Handles one connection: one command and its answer."""
 
     def __init__(self, commands: Mapping[str, Command]) -> None:
         self._commands = commands
 
     async def __call__(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        def tell(**message: object) -> None:
+        def send(**message: object) -> None:
             writer.write(json.dumps(message).encode() + b"\n")
 
         try:
-            tell(done=await self._answer(await reader.readline(), lambda text: tell(say=text)))
+            send(done=await self._run(await reader.readline(), lambda text: send(say=text)))
         except SeduceError as error:
-            tell(error=str(error))
+            send(error=str(error))
         except Exception as error:
-            log.exception("a command failed")
-            tell(error=f"{type(error).__name__}: {error}; the log says more")
+            log.exception("control command failed")
+            send(error=f"{type(error).__name__}: {error}; see the log of the process")
         finally:
             with contextlib.suppress(ConnectionError):
                 await writer.drain()
             writer.close()
 
-    async def _answer(self, line: bytes, say: Say) -> object:
+    async def _run(self, line: bytes, progress: Progress) -> object:
         try:
             request = json.loads(line)
             name = request["command"]
@@ -146,23 +158,26 @@ class _Talk:
             return "here"
         command = self._commands.get(name)
         if command is None:
-            known = ", ".join(sorted(self._commands))
-            raise PermanentError(f"this process takes no command {name!r}; it takes {known or 'none'}")
-        return await command(request, say)
+            names = ", ".join(sorted(self._commands)) or "none"
+            raise PermanentError(f"unknown command {name!r}; this process has: {names}")
+        return await command(request, progress)
 
 
 @contextlib.contextmanager
-def _reachable(folder: Path) -> Iterator[str]:
-    """A short path to the socket: the system takes 107 bytes, and folders of data lie deep."""
-    opened = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+def _short_path(folder: Path) -> Iterator[str]:
+    """Yield a short path of the socket: a socket address holds 107 bytes, and data folders can be nested deeply."""
+    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
     try:
-        yield f"/proc/self/fd/{opened}/{NAME}"
+        yield f"/proc/self/fd/{descriptor}/{NAME}"
     finally:
-        os.close(opened)
+        os.close(descriptor)
 
 
 def _bind(path: str) -> socket.socket:
-    """Raises OSError where another process listens there. What a killed process left is replaced."""
+    """Return the bound socket, in place of one that a killed process left.
+
+    Raises OSError if another process listens there.
+    """
     with (
         socket.socket(socket.AF_UNIX) as probe,
         contextlib.suppress(FileNotFoundError, ConnectionRefusedError),
@@ -171,25 +186,25 @@ def _bind(path: str) -> socket.socket:
         raise OSError("another process listens there")
     Path(path).unlink(missing_ok=True)
     listener = socket.socket(socket.AF_UNIX)
-    before = os.umask(0o177)
+    previous_mask = os.umask(0o177)
     try:
         listener.bind(path)
     except OSError:
         listener.close()
         raise
     finally:
-        os.umask(before)
+        os.umask(previous_mask)
     return listener
 
 
 @contextlib.contextmanager
-def _connected(folder: Path) -> Iterator[socket.socket]:
+def _connect(folder: Path) -> Iterator[socket.socket]:
     with socket.socket(socket.AF_UNIX) as connection:
         try:
-            with _reachable(folder) as path:
+            with _short_path(folder) as path:
                 connection.connect(path)
         except (FileNotFoundError, ConnectionRefusedError, NotADirectoryError):
-            raise NobodyThere(folder) from None
+            raise NotRunning(folder) from None
         except PermissionError as error:
             raise PermanentError(
                 f"{folder / NAME}: {error.strerror}: use the account that the dashboard runs as"

@@ -1,70 +1,61 @@
-"""The processes beside the web process, each made from the settings alone: the ingest door and the roll-ups."""
+"""The ingest process: accepts pushes, spools them, writes them to the store and publishes them on the bus."""
 
 from __future__ import annotations
 
-import asyncio
-import logging
-import signal
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from functools import partial
+from typing import Final
 
 from starlette.applications import Starlette
 
-from backend.processes.receiver import application, draining
+from backend.processes.application import Application
+from backend.processes.backup import backup_command
+from backend.processes.endpoints import build_push_endpoints
+from backend.processes.receiver import IngestPipeline, build_ingest_pipeline, build_receiver_app, drain_spool
+from backend.processes.rollup_engine import build_rollup_engine, late_marker
 from backend.processes.shared import (
-    Parts,
-    backup_command,
-    build_base,
-    build_door,
-    build_rollups,
-    commanded,
-    open_doors,
-    opened,
-    refuse_one_process_parts,
+    Overrides,
+    SharedServices,
+    build_shared_services,
+    control_socket,
+    open_shared,
 )
-from backend.processes.tasks import build_tasks
+from backend.processes.stores import require_shared_services
+from backend.rollups.engine import RollupEngine
 from backend.settings import Settings
-from workers.runner import Asks, InProcessRunner
-from workers.schedule import SCHEDULE
 
-log = logging.getLogger("seduce.app")
+SPOOL: Final = "spool.sqlite"
+"""File name of the spool in the data folder."""
 
 
-def create_ingest(settings: Settings, parts: Parts | None = None) -> Starlette:
-    """The doors, the spool, and what carries it to the store; announces on the bus. No page, no crawlers, no roll-ups.
+def create_ingest(settings: Settings, overrides: Overrides | None = None) -> Application:
+    """Return the application of the ingest process. It has no page, no crawlers and no roll-ups.
 
-    Raises `PermanentError` for a store or a bus that other processes could not share.
+    Raises `PermanentError` for a store or a bus that other processes cannot share.
     """
-    if parts is None:
-        refuse_one_process_parts(settings, "seduce ingest")
-    base = build_base(settings, parts or Parts())
-    door = build_door(base, build_rollups(base))
+    if overrides is None:
+        require_shared_services(settings, "seduce ingest")
+    shared = build_shared_services(settings, overrides)
+    pipeline = build_store_pipeline(shared, build_rollup_engine(shared))
 
     @asynccontextmanager
-    async def lifespan(app: Starlette) -> AsyncIterator[None]:
-        async with opened(base), draining(door), commanded(base, {"backup": backup_command(base, door)}):
+    async def lifespan(_: Starlette) -> AsyncIterator[None]:
+        commands = {"backup": backup_command(settings, shared.store, {SPOOL: pipeline.spool})}
+        async with open_shared(shared), drain_spool(pipeline), control_socket(shared, commands):
             yield
 
-    return application(open_doors(base, door.ingest), door.ingest, lifespan, settings.data_dir)
+    endpoints = build_push_endpoints(shared, pipeline.ingest)
+    return build_receiver_app(endpoints, pipeline.ingest, lifespan, settings.data_dir)
 
 
-def run_rollups(settings: Settings) -> int:
-    """The periodic tasks, until SIGINT or SIGTERM."""
-    refuse_one_process_parts(settings, "seduce rollups")
-    base = build_base(settings, Parts())
-    rollups = build_rollups(base)
-    asks = Asks()
-    tasks = build_tasks(base, rollups, asks)
-    runner = InProcessRunner(SCHEDULE, {name: partial(tasks.run, name) for name in tasks.names}, asks=asks)
-
-    async def work() -> None:
-        told = asyncio.Event()
-        for number in (signal.SIGINT, signal.SIGTERM):
-            asyncio.get_running_loop().add_signal_handler(number, told.set)
-        async with opened(base), runner, commanded(base, {}):
-            log.info("rolling up")
-            await told.wait()
-
-    asyncio.run(work())
-    return 0
+def build_store_pipeline(shared: SharedServices, engine: RollupEngine) -> IngestPipeline:
+    """Return the pipeline into the store. `engine` marks windows dirty for late readings."""
+    return build_ingest_pipeline(
+        shared.settings,
+        shared.description,
+        shared.store,
+        shared.bus,
+        SPOOL,
+        clock=shared.clock,
+        on_written=[late_marker(engine)],
+    )

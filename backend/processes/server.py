@@ -1,4 +1,4 @@
-"""Listens, serves until it is told to stop, and says where. Shared by all that `seduce` serves."""
+"""The HTTP server of every process that serves: it binds the socket, serves until a signal, and prints its address."""
 
 from __future__ import annotations
 
@@ -10,12 +10,10 @@ from collections.abc import Callable, Coroutine
 from typing import Any, Final, TypeVar
 
 import uvicorn
-from starlette.applications import Starlette
 from uvicorn.loops.auto import auto_loop_factory
 
-from backend.core.asgi import App
 from backend.core.errors import PermanentError
-from backend.ingest.endpoints.dispatch import PathDispatcher
+from backend.processes.application import Application
 from backend.processes.tracing import traced
 from backend.rest.connection import LimitedHttpProtocol
 from backend.rest.requests import RequestLog
@@ -24,34 +22,34 @@ from backend.settings import Settings
 T = TypeVar("T")
 
 SOCKETS: Final[dict[str, Any]] = {
-    # Fanned-out messages are encoded once; compressing every copy would cost more than all the rest.
+    # A fanned-out message is encoded once. Compressing each copy would cost more than everything else.
     "ws_per_message_deflate": False,
-    # What a client sends are documents and variables.
+    # Clients send only documents and variables.
     "ws_max_size": 256 * 1024,
-    # Proxies cut what is idle, and a client that is gone without a word must not be written to for ever.
+    # Proxies close idle connections, and the server must notice a client that vanished.
     "ws_ping_interval": 20.0,
     "ws_ping_timeout": 20.0,
 }
-"""How WebSockets are served, as uvicorn calls it."""
+"""Options of WebSockets, in uvicorn's names."""
 
-COLLECT_AFTER: Final = (10_000, 10, 25)
-"""New containers before the young ones are looked through, and how many times that before older ones are; as `gc` counts."""
+GC_THRESHOLDS: Final = (10_000, 10, 25)
+"""New containers before a collection of the youngest generation, and the ratios of the older ones, as `gc` defines them."""
 
-KEPT_FREE: Final = 16 << 20
-"""Bytes of freed memory that are kept for what comes next, rather than given back to the system at once."""
+RETAINED_BYTES: Final = 16 << 20
+"""Freed memory that the C library keeps for the next allocations instead of returning it to the system."""
 
 _M_TRIM_THRESHOLD, _M_MMAP_THRESHOLD = -1, -3
-"""As malloc.h of the GNU C library has them."""
+"""From malloc.h of the GNU C library."""
 
 
 def listen(settings: Settings, process: str = "") -> socket.socket:
-    """The bound socket, taken before anything else: a port in use is told at once. Raises `PermanentError`.
+    """Return the bound socket. Raise `PermanentError` if the port is in use; callers bind first, to fail early.
 
-    `process`: `ingest` or `cards` for the address that the settings give to those; else the page's.
+    `process` is `ingest` or `cards` for the addresses of these processes in the settings; empty for the page.
     """
     prefix = f"{process}_" if process else ""
     host, port = getattr(settings, f"{prefix}host"), getattr(settings, f"{prefix}port")
-    # asyncio turns Nagle's algorithm off only where the protocol is named; with it small answers wait for 40 ms.
+    # asyncio disables Nagle's algorithm only if the protocol is named; otherwise small answers wait 40 ms.
     listener = socket.socket(socket.AF_INET, socket.SOCK_STREAM, socket.IPPROTO_TCP)
     listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     try:
@@ -59,27 +57,26 @@ def listen(settings: Settings, process: str = "") -> socket.socket:
     except OSError as cause:
         listener.close()
         raise PermanentError(
-            f"port {port} of {host} cannot be had ({cause.strerror}); choose another with SEDUCE_{prefix.upper()}PORT"
+            f"cannot listen on port {port} of {host} ({cause.strerror}): choose another with SEDUCE_{prefix.upper()}PORT"
         ) from cause
     return listener
 
 
 def serve(
-    app: Starlette, listener: socket.socket, greeting: str | Callable[[], str], settings: Settings
+    app: Application, listener: socket.socket, greeting: str | Callable[[], str], settings: Settings
 ) -> int:
-    """Until SIGINT or SIGTERM. Returns 0, or 1 where the start failed (the log says why).
+    """Serve until SIGINT or SIGTERM. Return 0, or 1 if the start failed; the log gives the reason.
 
-    A greeting that is a function is asked for when all is up.
+    The greeting is printed when the application is up; a function is called then.
     """
-    with traced(app, settings) as spanned:
-        # Pushes skip routing and middleware: a thousand a second come in, and none of it is for them.
-        front = PathDispatcher(app.state.doors, RequestLog(spanned, settings.access_log))
-        return _serve(front, listener, greeting)
+    with traced(app.handle, settings) as handle:
+        app.front = RequestLog(handle, settings.access_log)
+        return _serve(app, listener, greeting)
 
 
-def _serve(front: App, listener: socket.socket, greeting: str | Callable[[], str]) -> int:
+def _serve(app: Application, listener: socket.socket, greeting: str | Callable[[], str]) -> int:
     config = uvicorn.Config(
-        front,
+        app,
         http=LimitedHttpProtocol,
         log_level="warning",
         access_log=False,
@@ -100,42 +97,43 @@ def _serve(front: App, listener: socket.socket, greeting: str | Callable[[], str
 
 
 def run(main: Coroutine[Any, Any, T]) -> T:
-    """As `asyncio.run`, in the loop that suits a server: uvloop's where there is one. It writes to sockets in C; with a thousand
-    subscribers that is a fifth of all the work.
+    """Run a coroutine like `asyncio.run`, on uvloop's event loop if it is installed.
+
+    uvloop writes to sockets in C; with a thousand subscribers that saves a fifth of all CPU time.
     """
     try:
         with asyncio.Runner(loop_factory=auto_loop_factory()) as runner:
             return runner.run(main)
     finally:
-        gc.unfreeze()  # at its end the interpreter lets go of all: what stays is reported as leaked
+        gc.unfreeze()  # otherwise the interpreter reports frozen objects as leaked at its end
 
 
-def settle() -> None:
-    """What is there at the start stays: the collector need not look through all of it each time, for tens of milliseconds.
+def tune_gc() -> None:
+    """Exclude the objects of the start-up from garbage collection, and collect older generations less often.
 
-    Nor need it look through what lives long as often as it does by itself: with a thousand subscribers that stopped every one of
-    them for 50 ms, every other second. Little of what is made here is a cycle, and all else goes without the collector.
+    Without this a collection scans everything, for tens of milliseconds. With a thousand subscribers, collections of
+    long-lived objects stopped all of them for 50 ms every other second. Few objects here form cycles.
     """
     gc.collect()
     gc.freeze()
-    gc.set_threshold(*COLLECT_AFTER)
-    _keep_freed_memory()
+    gc.set_threshold(*GC_THRESHOLDS)
+    _retain_freed_memory()
 
 
-def _keep_freed_memory() -> None:
-    """A large answer is made of a dozen columns and copies of megabytes each. By itself the C library takes each from the system
-    and gives it back, and the system clears every page of it anew: a third of the time of an export.
+def _retain_freed_memory() -> None:
+    """Let the GNU C library keep freed memory; with another C library this does nothing.
 
-    Where there is another C library, nothing changes.
+    A large answer consists of a dozen columns and copies of megabytes each. By default each is mapped and unmapped, and the
+    system clears every page of it again: a third of the time of an export.
     """
     mallopt = getattr(ctypes.CDLL(None), "mallopt", None)
     if mallopt is not None:
-        mallopt(_M_MMAP_THRESHOLD, KEPT_FREE // 2)
-        mallopt(_M_TRIM_THRESHOLD, KEPT_FREE)
+        mallopt(_M_MMAP_THRESHOLD, RETAINED_BYTES // 2)
+        mallopt(_M_TRIM_THRESHOLD, RETAINED_BYTES)
 
 
 class _Server(uvicorn.Server):
-    """Says where it serves once it does."""
+    """Prints the greeting once it serves."""
 
     def __init__(self, config: uvicorn.Config, greeting: str | Callable[[], str]) -> None:
         super().__init__(config)
@@ -144,5 +142,5 @@ class _Server(uvicorn.Server):
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         await super().startup(sockets)
         if self.started:
-            settle()
+            tune_gc()
             print(self._greeting if isinstance(self._greeting, str) else self._greeting(), flush=True)

@@ -1,4 +1,4 @@
-"""Spans of requests for OpenTelemetry, where SEDUCE_OTEL_ENDPOINT names a collector; nothing of it is loaded otherwise."""
+"""OpenTelemetry spans of requests. The libraries are loaded only if SEDUCE_OTEL_ENDPOINT names a collector."""
 
 from __future__ import annotations
 
@@ -13,14 +13,14 @@ from backend.core.logs import request_id
 from backend.settings import Settings
 
 EXCLUDED: Final = "healthz,readyz,metrics"
-"""What supervisors ask every few seconds is no news."""
+"""Paths without spans: supervisors request them every few seconds."""
 
 
 @contextmanager
 def traced(app: App, settings: Settings, service: str = "seduce") -> Iterator[App]:
-    """The application, with a span a request sent over OTLP/HTTP; what still waits is sent when the block ends.
+    """Yield the application with one span per request, sent over OTLP/HTTP; the end of the block sends queued spans.
 
-    A push does not come by here: a thousand a second come in. Raises `UserError` where the extra is not installed.
+    Pushes bypass it: a thousand a second arrive. Raises `UserError` if the extra `otel` is not installed.
     """
     if not settings.otel_endpoint:
         yield app
@@ -33,7 +33,7 @@ def traced(app: App, settings: Settings, service: str = "seduce") -> Iterator[Ap
         from opentelemetry.sdk.trace.export import BatchSpanProcessor
     except ImportError as error:
         raise UserError(
-            f"SEDUCE_OTEL_ENDPOINT is set, and {error.name} is not installed: pip install 'seduce-dashboard[otel]'"
+            f"SEDUCE_OTEL_ENDPOINT is set, but {error.name} is not installed: pip install 'seduce-dashboard[otel]'"
         ) from error
     resource = Resource.create({"service.name": service, "service.version": version("seduce-dashboard")})
     provider = TracerProvider(resource=resource)
@@ -41,7 +41,7 @@ def traced(app: App, settings: Settings, service: str = "seduce") -> Iterator[Ap
     provider.add_span_processor(BatchSpanProcessor(exporter))
     try:
         yield OpenTelemetryMiddleware(
-            _Named(app),
+            _RequestIdSpans(app),
             excluded_urls=EXCLUDED,
             tracer_provider=provider,
             exclude_spans=["receive", "send"],
@@ -50,8 +50,8 @@ def traced(app: App, settings: Settings, service: str = "seduce") -> Iterator[Ap
         provider.shutdown()
 
 
-class _Named:
-    """Notes the request's id in its span, so that a log line leads to the trace."""
+class _RequestIdSpans:
+    """Adds the request id to each span, so that a log line leads to its trace."""
 
     def __init__(self, app: App) -> None:
         self._app = app

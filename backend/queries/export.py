@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import AsyncGenerator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Final
 
@@ -47,13 +47,14 @@ class ExportRequest:
 
 @dataclass(frozen=True, slots=True)
 class ExportPlan:
-    """A valid request, with the tags of its sensors. `named` are the sensors selected by name or type."""
+    """A valid request, with the tags and labels of its sensors. `named` are the sensors selected by name or type."""
 
     sensors: Sequence[str]
     tags: Mapping[str, SensorTags]
     start_ns: int
     end_ns: int
     named: Sequence[str] = ()
+    labels: Mapping[str, str] = field(default_factory=dict)
 
 
 class ExportService:
@@ -97,7 +98,9 @@ class ExportService:
         start = start if first is None else max(start, first)
         end = start if newest is None else min(end, newest + 1)
         named = sensors if request.sensors or request.types else ()
-        return ExportPlan(sensors, {n: tags[n] for n in sensors if n in tags}, start, max(start, end), named)
+        sensor_tags = {name: tags[name] for name in sensors if name in tags}
+        labels = {name: self._described[name].label for name in sensors if name in self._described}
+        return ExportPlan(sensors, sensor_tags, start, max(start, end), named, labels)
 
     async def windows(self, plan: ExportPlan) -> AsyncGenerator[tuple[int, Readings], None]:
         """Yield the end of each interval (ns) and its readings, sorted by sensor and time."""

@@ -115,6 +115,7 @@ class OverviewService:
         return [
             SensorState(
                 name=sensor.name,
+                title=sensor.title,
                 source=sensor.parent or sensor.group,
                 unit=unit_symbol(sensor.unit),
                 value=None if np.isnan(value) else value,
@@ -133,6 +134,7 @@ class OverviewService:
                 sensors_expected=root.sensors_expected,
                 sensors_reporting=root.sensors_reporting,
                 missing=root.missing,
+                missing_titles=tuple(s.title for s in self._sensors.require(root.missing)),
                 since_ns=int(times.max()) if len(times) and np.all(times > 0) else None,
             )
 

@@ -10,6 +10,7 @@ from backend.core.clock import Clock
 from backend.core.windows import Window
 from backend.inventory.model import Inventory, Sensor
 from backend.queries.export import MAX_ROWS, ExportRefused, iso
+from backend.queries.labels import Labels
 from backend.queries.ranges import MAX_POINTS
 from backend.queries.sensors import SensorService
 from backend.queries.series import SeriesColumns, SeriesRequest, SeriesService, WindowChoice
@@ -37,7 +38,10 @@ class RollupExportRequest:
 
 @dataclass(frozen=True, slots=True)
 class RollupExportPlan:
-    """A valid request. `sensors` and `nodes` map to their units; `start_ns` and `end_ns` are window edges."""
+    """A valid request. `sensors` and `nodes` map to their units; `start_ns` and `end_ns` are window edges.
+
+    `labels` maps the names of both to their labels.
+    """
 
     sensors: Mapping[str, str]
     nodes: Mapping[str, str]
@@ -45,6 +49,7 @@ class RollupExportPlan:
     statistics: Sequence[str]
     start_ns: int
     end_ns: int
+    labels: Mapping[str, str]
 
 
 class RollupExportService:
@@ -54,6 +59,7 @@ class RollupExportService:
         self, inventory: Inventory, sensors: SensorService, series: SeriesService, clock: Clock
     ) -> None:
         self._nodes = {**inventory.production.leaves, **inventory.consumption.leaves}
+        self._labels = Labels(inventory)
         self._sensors = sensors
         self._series = series
         self._clock = clock
@@ -83,7 +89,8 @@ class RollupExportService:
                 "give a later `from`, name fewer series, or use a longer `window`",
             )
         units = {s.name: s.unit for s in sensors}
-        return RollupExportPlan(units, nodes, window, request.statistics, start, end)
+        labels = {s.name: s.label for s in sensors} | {node: self._labels.node(node) for node in nodes}
+        return RollupExportPlan(units, nodes, window, request.statistics, start, end, labels)
 
     async def pieces(self, plan: RollupExportPlan) -> AsyncGenerator[Sequence[SeriesColumns], None]:
         """Yield all series over one piece of the range after the other. A piece fits in memory."""

@@ -10,7 +10,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from contextlib import aclosing
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 import orjson
 
@@ -20,7 +20,9 @@ from backend.formats.kinds import FORMAT_INFO, Format
 from backend.queries.export import ExportRefused, ExportRequest, ExportService
 from backend.queries.rollup_export import RollupExportService
 from backend.rest.export_address import ParsedExport, parse_export
-from backend.rest.export_files import File, ReadingsFile, WindowsFile
+
+if TYPE_CHECKING:
+    from backend.rest.export_files import File
 
 log = logging.getLogger(__name__)
 
@@ -69,6 +71,8 @@ class ExportEndpoint:
             await self._answer(scope, receive, send, parsed.kind, file)
 
     async def _file(self, parsed: ParsedExport) -> File:
+        from backend.rest.export_files import ReadingsFile, WindowsFile  # loads pyarrow
+
         if isinstance(parsed.request, ExportRequest):
             return ReadingsFile(self._readings, await self._readings.plan(parsed.request), parsed.kind)
         return WindowsFile(self._rolled, self._rolled.plan(parsed.request), parsed.kind)

@@ -36,7 +36,7 @@ class ReadingsFile:
 
     def __init__(self, service: ExportService, plan: ExportPlan, kind: Format) -> None:
         self._service, self._plan = service, plan
-        self._writer = writer(kind, plan.sensors, plan.tags)
+        self._writer = writer(kind, plan.sensors, plan.tags, plan.labels)
         self.name = file_name(plan.named, "", plan.start_ns, plan.end_ns, kind)
 
     async def pieces(self) -> AsyncGenerator[bytes, None]:
@@ -56,7 +56,7 @@ class WindowsFile:
 
     def __init__(self, service: RollupExportService, plan: RollupExportPlan, kind: Format) -> None:
         self._service, self._plan = service, plan
-        layout = Layout(plan.sensors, plan.nodes, plan.window.value, plan.statistics)
+        layout = Layout(plan.sensors, plan.nodes, plan.window.value, plan.statistics, plan.labels)
         self._writer = windows_writer(kind, layout)
         names = [*plan.sensors, *plan.nodes]
         self.name = file_name(names, plan.window.value, plan.start_ns, plan.end_ns, kind)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from http.cookies import CookieError, SimpleCookie
 from typing import Final
 from urllib.parse import parse_qsl, urlsplit
@@ -29,6 +29,7 @@ TokenAuthenticator = Callable[[str, str], Awaitable[Principal]]
 
 _BEARER: Final = "bearer "
 _SAFE: Final = ("GET", "HEAD", "OPTIONS")
+_BROWSER_HEADERS: Final = (b"origin", b"sec-fetch-site")
 _PORTS: Final = {"http": 80, "https": 443}
 
 
@@ -57,7 +58,7 @@ class Authenticate:
             return
         headers = {name: value.decode("latin-1") for name, value in scope["headers"]}
         has_side_effects = scope["type"] == "websocket" or scope["method"] not in _SAFE
-        if has_side_effects and self._is_cross_origin(headers):
+        if has_side_effects and is_cross_origin(headers, self._origin):
             await _refuse_cross_origin(scope, send)
             return
         scope[SCOPE_KEY] = self._caller(scope, headers)
@@ -96,12 +97,36 @@ class Authenticate:
         secret = _cookie(headers.get(b"cookie", ""), SESSION_COOKIES[is_secure])
         return await self._authenticate_cookie(secret) if secret else ANONYMOUS
 
-    def _is_cross_origin(self, headers: dict[bytes, str]) -> bool:
-        origin = headers.get(b"origin")
-        if origin is None:
-            # Every recent browser sends one of the two headers. A client that sends neither is no browser: CSRF cannot occur.
-            return headers.get(b"sec-fetch-site", "none") not in ("same-origin", "none")
-        return not (_is_same_host(origin, headers.get(b"host", "")) or _origin(origin) == self._origin != "")
+
+class SameOrigin:
+    """ASGI application: refuses a request that a browser sends for a page of another origin.
+
+    The push endpoints use it: a page of another origin must not push readings through a browser on a trusted machine.
+    Devices send none of the headers it checks.
+    """
+
+    def __init__(self, app: App, public_url: str = "") -> None:
+        self._app = app
+        self._origin = _origin(public_url)
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        for name, _ in scope["headers"]:
+            if name in _BROWSER_HEADERS:
+                headers = {name: value.decode("latin-1") for name, value in scope["headers"]}
+                if is_cross_origin(headers, self._origin):
+                    await _refuse_cross_origin(scope, send)
+                    return
+                break
+        await self._app(scope, receive, send)
+
+
+def is_cross_origin(headers: Mapping[bytes, str], own_origin: str) -> bool:
+    """Return whether a browser sends the request for a page of another origin than its host and `own_origin`."""
+    origin = headers.get(b"origin")
+    if origin is None:
+        # Every recent browser sends one of the two headers. A client that sends neither is no browser: CSRF cannot occur.
+        return headers.get(b"sec-fetch-site", "none") not in ("same-origin", "none")
+    return not (_is_same_host(origin, headers.get(b"host", "")) or _origin(origin) == own_origin != "")
 
 
 class Gate:

@@ -17,6 +17,7 @@ from backend.watch.silence import is_silent, is_site_silent
 class WatchedSensor:
     """The parts of a sensor's description that decide about its events.
 
+    title            name of the sensor in messages; the name itself if empty
     silent_after_ns  age of the newest reading from which the sensor counts as silent
     unit             symbol of the unit
     range            plausible values; None if any value is
@@ -28,6 +29,7 @@ class WatchedSensor:
     unit: str = ""
     range: Range | None = None
     steady: bool = False
+    title: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,7 +116,7 @@ def _judge_value(
 
 
 def _event(kind: EventKind, at_ns: int, sensor: WatchedSensor, value: float, text: str) -> SensorEvent:
-    return SensorEvent(0, sensor.name, kind, at_ns, f"{sensor.name} {text}.", value)
+    return SensorEvent(0, sensor.name, kind, at_ns, f"{sensor.title or sensor.name} {text}.", value)
 
 
 def _resumption(silence: SensorEvent, sensor: WatchedSensor, reading: Reading) -> SensorEvent:

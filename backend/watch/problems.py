@@ -36,6 +36,7 @@ class Problem:
 class SensorState:
     """The last value of a sensor.
 
+    title    name of the sensor in messages
     source   the device of the sensor, or its group
     unit     symbol of the unit
     value    None if the sensor is silent
@@ -43,6 +44,7 @@ class SensorState:
     """
 
     name: str
+    title: str
     source: str
     unit: str
     value: float | None
@@ -51,13 +53,17 @@ class SensorState:
 
 @dataclass(frozen=True, slots=True)
 class TreeCoverage:
-    """The coverage of an energy tree. `since_ns` is the start of the newest silence; None if it is unknown."""
+    """The coverage of an energy tree. `since_ns` is the start of the newest silence; None if it is unknown.
+
+    `missing_titles` are the names of the missing sensors in messages, in the same order.
+    """
 
     tree: str
     root_name: str
     sensors_expected: int
     sensors_reporting: int
     missing: tuple[str, ...]
+    missing_titles: tuple[str, ...]
     since_ns: int | None
 
 
@@ -77,7 +83,8 @@ def _silent(sensors: Sequence[SensorState], now_ns: int) -> Iterator[Problem]:
     for (source, has_reported), group in sorted(groups.items()):
         names = tuple(sensor.name for sensor in group)
         verb = "has" if len(names) == 1 else "have"
-        subject, since_ns = f"{_list_names(names)} ({source}) {verb}", None
+        titles = [sensor.title for sensor in group]
+        subject, since_ns = f"{_list_names(titles)} ({source}) {verb}", None
         message = f"{subject} never reported."
         if has_reported:
             since_ns = min(sensor.time_ns for sensor in group)
@@ -90,7 +97,7 @@ def _out_of_range(sensors: Sequence[SensorState]) -> Iterator[Problem]:
     for sensor in sensors:
         plausible = PLAUSIBLE.get(sensor.unit)
         if plausible is not None and sensor.value is not None and sensor.value not in plausible:
-            message = f"{sensor.name} {describe_out_of_range(sensor.value, sensor.unit, plausible)}."
+            message = f"{sensor.title} {describe_out_of_range(sensor.value, sensor.unit, plausible)}."
             yield Problem(ProblemKind.OUT_OF_RANGE, message, (sensor.name,), None)
 
 
@@ -99,12 +106,13 @@ def _partial(trees: Iterable[TreeCoverage]) -> Iterator[Problem]:
         if tree.missing:
             message = (
                 f"{tree.root_name}: {tree.sensors_reporting} of {tree.sensors_expected} sensors are reporting. "
-                f"The {tree.tree} shown does not include {_list_names(tree.missing)}."
+                f"The {tree.tree} shown does not include {_list_names(tree.missing_titles)}."
             )
             yield Problem(ProblemKind.PARTIAL, message, tree.missing, tree.since_ns)
 
 
 def _list_names(names: Sequence[str]) -> str:
-    if len(names) <= _MAX_NAMES:
-        return ", ".join(names)
-    return f"{', '.join(names[:_MAX_NAMES])} and {len(names) - _MAX_NAMES} others"
+    # A label may have a comma of its own.
+    separator = "; " if any("," in name for name in names[:_MAX_NAMES]) else ", "
+    listed = separator.join(names[:_MAX_NAMES])
+    return listed if len(names) <= _MAX_NAMES else f"{listed} and {len(names) - _MAX_NAMES} others"

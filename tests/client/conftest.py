@@ -14,7 +14,8 @@ from starlette.applications import Starlette
 from backend.core.clock import SystemClock
 from backend.core.reading import Readings
 from backend.core.windows import NS_PER_SECOND
-from backend.processes.one_process import Parts, create_app
+from backend.processes.one_process import create_app
+from backend.processes.shared import Overrides
 from backend.settings import Settings
 from tests.support.serve import serving
 from tests.support.small_site import WATTMETERS, small_inventory
@@ -50,7 +51,7 @@ class Served:
 
 @asynccontextmanager
 async def served(folder: Path, port: int = 0, **parts: Any) -> AsyncIterator[Served]:
-    app = create_app(Settings(data_dir=folder), Parts(inventory=small_inventory(), **parts))
+    app = create_app(Settings(data_dir=folder), Overrides(inventory=small_inventory(), **parts))
     async with serving(app, port) as address:
         services = app.state.services
         await services.runner.stop()

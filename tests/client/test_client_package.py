@@ -17,22 +17,40 @@ import pytest
 from graphql import build_schema, parse, validate
 from nbclient import NotebookClient
 
-from seduce_client import documents
-from seduce_client.protocol import STATISTICS
+from scripts.client_sync import TARGET, generate
+from seduce_client import BadRequest, Unavailable, connect, documents, protocol
 from tests.client.conftest import Served
 
 ROOT = Path(__file__).resolve().parents[2]
 CLIENT = ROOT / "client"
-SOURCES = sorted((CLIENT / "src" / "seduce_client").glob("*.py"))
+SOURCES = sorted((CLIENT / "src" / "seduce_client").rglob("*.py"))
 NOTEBOOK = ROOT / "examples" / "notebook" / "first-look.ipynb"
 NEEDED = {"httpx", "websockets", "seduce_client", "pandas", "polars", "pyarrow"}
 
 
 def test_its_documents_fit_the_schema() -> None:
     schema = build_schema((ROOT / "schema.graphql").read_text())
-    series = [documents.series(()), documents.series(STATISTICS)]
+    series = [documents.series(()), documents.series(protocol.STATISTICS)]
     for text in (documents.SENSORS, documents.TREE, documents.READINGS, *series):
         assert not validate(schema, parse(text)), text
+
+
+def test_the_blocking_client_is_generated_from_the_asynchronous_one() -> None:
+    assert TARGET.read_text() == generate(), "run `make client`"
+
+
+@pytest.mark.parametrize(
+    "url", ["localhost:8081", "ftp://a", "http://", "http://a:port", "http://a:99999", "http://[::1"]
+)
+def test_an_invalid_address_is_a_bad_request(url: str) -> None:
+    with pytest.raises(BadRequest, match="not an address"):
+        connect(url)
+
+
+@pytest.mark.parametrize("body", [b"<html>", b"[]", b"null", b"{}"])
+def test_a_response_of_another_server_is_unavailable(body: bytes) -> None:
+    with pytest.raises(Unavailable, match="is this the address"):
+        protocol.graphql(200, body)
 
 
 @pytest.mark.parametrize("path", SOURCES, ids=lambda p: p.stem)
@@ -98,7 +116,7 @@ async def test_its_wheel_installs_and_runs_without_the_server(site: Served, tmp_
     assert said.splitlines() == [
         "8 datacenter",
         "W True",
-        "frame: pyarrow is not installed: pip install 'seduce-client[pandas]', or take another `frame`",
+        "frame: pyarrow is not installed: pip install 'seduce-client[pandas]', or use another `frame`",
         "True",
     ]
 

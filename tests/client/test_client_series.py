@@ -17,7 +17,7 @@ from starlette.responses import PlainTextResponse
 from starlette.routing import Route
 
 from backend.core.errors import TransientError
-from seduce_client import BadRequest, NotAllowed, Unavailable, connect, connect_async, talk
+from seduce_client import BadRequest, NotAllowed, Unavailable, connect, connect_async, exchanges
 from tests.client.conftest import Served
 from tests.support.serve import serving
 
@@ -115,7 +115,7 @@ async def test_a_long_range_comes_in_pieces_and_tells_how_far_it_is(
     whole = await waiting(
         site, lambda c: c.series(types="wattmeter", window="raw", frame=library, **range_of(site))
     )
-    monkeypatch.setattr(talk, "PIECE_ROWS", 1)
+    monkeypatch.setattr(exchanges, "PIECE_ROWS", 1)
     told: list[tuple[int, int]] = []
     cut = await waiting(
         site,
@@ -146,7 +146,7 @@ async def test_a_bar_is_shown_for_several_pieces(
 ) -> None:
     await waiting(site, lambda c: c.series("sun", window="raw", **range_of(site)))
     assert capsys.readouterr().err == ""
-    monkeypatch.setattr(talk, "PIECE_ROWS", 1)
+    monkeypatch.setattr(exchanges, "PIECE_ROWS", 1)
     await waiting(site, lambda c: c.series("sun", window="raw", **range_of(site)))
     assert "Reading: 100%" in capsys.readouterr().err
 
@@ -162,7 +162,7 @@ async def test_a_bar_is_shown_for_several_pieces(
         ({"types": "wattmeter"}, "window", "auto"),
         ({"sensors": "sun", "statistics": "mode"}, "statistics", "mode"),
         ({"sensors": "sun", "start": datetime(2026, 1, 1)}, "start", "no time zone"),
-        ({"sensors": "sun", "start": "yesterday"}, "start", "no time"),
+        ({"sensors": "sun", "start": "yesterday"}, "start", "not a time"),
         ({"sensors": "sun", "start": timedelta(days=-1)}, "start", "not before"),
         ({"sensors": "sun", "frame": "excel"}, "frame", "excel"),
     ],
@@ -221,12 +221,12 @@ async def test_a_server_that_is_not_there() -> None:
     with pytest.raises(Unavailable, match="is the server up"):
         async with connect_async("http://127.0.0.1:1", retries=0) as seduce:
             await seduce.sensors()
-    with pytest.raises(BadRequest, match="no address"):
+    with pytest.raises(BadRequest, match="not an address"):
         connect("127.0.0.1:8081")
 
 
 async def test_a_store_that_is_away_is_waited_for(site: Served, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(talk, "_LONGEST_PAUSE_S", 0.01)
+    monkeypatch.setattr(exchanges, "_MAX_PAUSE_S", 0.01)
     store, tries = site.app.state.services.store, []
     whole = store.latest
 

@@ -1,8 +1,9 @@
-"""Small descriptions, a sink that remembers, and an HTTP door with a script."""
+"""Small descriptions, a sink that keeps its pushes, and a scripted HTTP endpoint."""
 
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import AsyncIterator, Iterable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
@@ -10,14 +11,18 @@ from pathlib import Path
 
 import orjson
 
+from backend.core.errors import TransientError
 from backend.core.reading import Readings
 from backend.core.tree import Tree, TreeNode
 from backend.inventory.loader import load
 from backend.inventory.model import Inventory, Rack, Sensor, Site, SnmpSource, Source
+from crawlers.device import Sample
+from crawlers.snmp import SnmpDevice
 
 EXAMPLE = Path(__file__).resolve().parents[2] / "examples" / "datacenter"
 OUTLETS = "1.3.6.1.4.1.318.1.1.26.9.4.3.1.7"
 NOW_NS = 1_790_000_000 * 10**9
+START_TIMEOUT_S = 60.0
 
 
 def example() -> Inventory:
@@ -32,8 +37,8 @@ def sensor(name: str, source: Source, unit: str = "W", **more: object) -> Sensor
         "FluksoSource": "flukso",
         "PushSource": "temperature_push",
     }[type(source).__name__]
-    given = {"sensor_type": "wattmeter", "group": "test", "location": "here"} | more
-    return Sensor(name=name, unit=unit, method=method, source=source, **given)  # type: ignore[arg-type]
+    fields = {"sensor_type": "wattmeter", "group": "test", "location": "here"} | more
+    return Sensor(name=name, unit=unit, method=method, source=source, **fields)  # type: ignore[arg-type]
 
 
 def outlets(port: int, indices: Iterable[int], ip: str = "127.0.0.1", **source: object) -> list[Sensor]:
@@ -52,8 +57,23 @@ def inventory(sensors: Sequence[Sensor], racks: tuple[Rack, ...] = ()) -> Invent
     return Inventory(named, tree("consumption"), tree("production"), site, (), (), ())
 
 
+async def read_when_started(sensors: Sequence[Sensor], tick_ns: int) -> Sample:
+    """Read the sensors of one SNMP agent, with retries while the agent is starting."""
+    deadline_s = time.monotonic() + START_TIMEOUT_S
+    while True:
+        device = SnmpDevice(sensors)
+        try:
+            return await device.read(tick_ns)
+        except TransientError:
+            if time.monotonic() >= deadline_s:
+                raise
+        finally:
+            await device.close()
+        await asyncio.sleep(0.05)
+
+
 class MemorySink:
-    """Acknowledges everything and can be waited for."""
+    """Acknowledges every push. Tests can wait until it has a number of readings."""
 
     def __init__(self) -> None:
         self.pushes: list[Readings] = []
@@ -75,12 +95,12 @@ class MemorySink:
 
 
 @dataclass
-class Door:
-    """An HTTP server that answers POSTs with scripted statuses (then 200) and keeps what it said 200 to."""
+class ScriptedEndpoint:
+    """An HTTP server that answers POSTs with scripted statuses, then with 200. It keeps the bodies that it answered with 200."""
 
     statuses: list[int] = field(default_factory=list)
     max_rows: int = 10**9
-    taken: list[dict[str, list[object]]] = field(default_factory=list)
+    accepted: list[dict[str, list[object]]] = field(default_factory=list)
     bodies: list[bytes] = field(default_factory=list)
     requests: int = 0
     port: int = 0
@@ -110,7 +130,7 @@ class Door:
             if len(columns["times"]) > self.max_rows:
                 status = 413
             else:
-                self.taken.append(columns)
+                self.accepted.append(columns)
         async with self._more:
             self.bodies.append(body)
             self._more.notify_all()
@@ -121,19 +141,19 @@ class Door:
 
 
 @asynccontextmanager
-async def open_door(door: Door) -> AsyncIterator[Door]:
+async def serve_endpoint(endpoint: ScriptedEndpoint) -> AsyncIterator[ScriptedEndpoint]:
     serving: set[asyncio.Task[None] | None] = set()
 
     async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         serving.add(asyncio.current_task())
         writers.append(writer)
-        await door.serve(reader, writer)
+        await endpoint.serve(reader, writer)
 
     writers: list[asyncio.StreamWriter] = []
-    server = await asyncio.start_server(serve, "127.0.0.1", door.port)
-    door.port = server.sockets[0].getsockname()[1]
+    server = await asyncio.start_server(serve, "127.0.0.1", endpoint.port)
+    endpoint.port = server.sockets[0].getsockname()[1]
     try:
-        yield door
+        yield endpoint
     finally:
         server.close()
         for writer in writers:

@@ -78,7 +78,7 @@ async def test_an_action_that_no_property_shows_is_neither_confirmed_nor_denied(
         )
 
 
-async def test_a_device_that_acknowledges_and_does_nothing_is_found_out() -> None:
+async def test_an_acknowledged_command_without_effect_is_not_confirmed() -> None:
     async def stubborn(
         fc: int, start: int, at: int, count: int, regs: list[int], written: list[int] | None
     ) -> None:
@@ -93,7 +93,7 @@ async def test_a_device_that_acknowledges_and_does_nothing_is_found_out() -> Non
     assert acted.read_back == (PropertyValue("status", 0.0, "inactive"),)
 
 
-async def test_what_takes_a_moment_is_waited_for() -> None:
+async def test_a_delayed_effect_of_a_command_is_confirmed() -> None:
     looks = 0
 
     async def slow(
@@ -112,7 +112,7 @@ async def test_what_takes_a_moment_is_waited_for() -> None:
     assert (acted.confirmed, looks) == (True, 3)
 
 
-async def test_refusals_are_told_in_words() -> None:
+async def test_refused_commands_explain_the_reason() -> None:
     async with server(holding(3, REGISTERS)) as port:
         commands = Commands([cooler(port)])
         with pytest.raises(
@@ -127,7 +127,7 @@ async def test_refusals_are_told_in_words() -> None:
             await commands.read_properties("reactor")
 
 
-async def test_a_busy_device_may_be_asked_again() -> None:
+async def test_a_busy_device_is_a_transient_error() -> None:
     async def busy(fc: int, start: int, at: int, count: int, regs: list[int], written: object) -> ExcCodes:
         return ExcCodes.DEVICE_BUSY
 
@@ -138,7 +138,7 @@ async def test_a_busy_device_may_be_asked_again() -> None:
             await Commands([cooler(port)]).run_action("inrow", "start")
 
 
-async def test_a_device_that_is_away_or_silent_does_not_hold_anybody() -> None:
+async def test_commands_to_an_unreachable_or_silent_device_time_out() -> None:
     with pytest.raises(TransientError, match="no connection"):
         await Commands([cooler(free_port())]).read_properties("inrow")
     over = asyncio.Event()

@@ -8,7 +8,7 @@ from crawlers.selection import select
 from tests.devices.support import EXAMPLE, example
 
 
-def test_a_device_type_is_a_module_named_as_its_method() -> None:
+def test_a_driver_is_a_module_named_like_its_method() -> None:
     assert all(load_driver(method) for method in ("snmp", "modbus", "socomec", "flukso"))
     assert not any(load_driver(method) for method in ("loop", "simulators", "bacnet", "snmp.x", "..", ""))
 
@@ -26,17 +26,17 @@ def test_selection_by_pdu_and_by_bus() -> None:
     assert select(sensors, pdu="Z1.10", methods=["modbus"]) == []
 
 
-def test_what_cannot_be_polled_is_left_out_and_said(caplog: pytest.LogCaptureFixture) -> None:
+def test_sensors_without_a_driver_are_left_out_and_logged(caplog: pytest.LogCaptureFixture) -> None:
     from dataclasses import replace
 
     sensors = list(example().sensors.values())
     odd = replace(sensors[0], name="odd", method="telepathy")
     devices = build_devices([odd, *select(sensors, pdu="pdu-Z1.10")])
     assert len(devices) == 1
-    assert "no driver method='telepathy' sensors_not_read=1" in caplog.text
+    assert "driver not found method=telepathy sensors_not_read=1" in caplog.text
 
 
-def test_list_prints_what_can_be_read(capsys: pytest.CaptureFixture[str]) -> None:
+def test_list_prints_the_sensors_that_can_be_polled(capsys: pytest.CaptureFixture[str]) -> None:
     at = ["--description", str(EXAMPLE), "--list"]
     assert main(["snmp"], ["--pdu", "pdu-Z1.51", *at]) == 0
     lines = capsys.readouterr().out.splitlines()
@@ -46,7 +46,7 @@ def test_list_prints_what_can_be_read(capsys: pytest.CaptureFixture[str]) -> Non
     assert len(capsys.readouterr().out.splitlines()) == 217
 
 
-def test_a_wrong_choice_is_said_and_not_run(capsys: pytest.CaptureFixture[str]) -> None:
+def test_invalid_options_end_with_a_message(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["snmp"], ["--pdu", "nowhere", "--description", str(EXAMPLE)]) == 2
     assert "no sensor matches" in capsys.readouterr().err
     assert main([], ["--description", "/nowhere/at/all"]) == 2

@@ -1,4 +1,4 @@
-"""From a crawler's devices to the board, within the process and through the door."""
+"""Health reports from a crawler's devices to the board, within the process and through the endpoint."""
 
 from __future__ import annotations
 
@@ -48,20 +48,20 @@ class Switched:
     async def close(self) -> None: ...
 
 
-def crawler(*devices: Switched) -> Crawler:
+def make_crawler(*devices: Switched) -> Crawler:
     backoff = Backoff(first_s=0.01, limit_s=0.01)
     return Crawler(devices, BatchingSink(MemorySink(), 0.001), SystemClock(), backoff, random.Random(1))
 
 
-class Behind:
-    """A spool behind the crawler."""
+class SpoolStub:
+    """The counters of a spool behind the crawler."""
 
     depth = 5
     dropped = 2
 
 
-class Watched(MemoryHealthBoard):
-    """A board on which one can wait for a report."""
+class NotifyingBoard(MemoryHealthBoard):
+    """A board that lets tests wait for a report."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -81,12 +81,12 @@ class Watched(MemoryHealthBoard):
                 await self.reported.wait()
 
 
-async def test_a_device_that_is_lost_and_found_shows_on_the_board() -> None:
-    board, well, dead = Watched(), Switched("well"), Switched("dead", on=False)
-    made = crawler(well, dead)
+async def test_an_outage_and_recovery_of_a_device_are_reported() -> None:
+    board, well, dead = NotifyingBoard(), Switched("well"), Switched("dead", on=False)
+    crawler = make_crawler(well, dead)
     async with asyncio.TaskGroup() as tasks:
-        running = tasks.create_task(made.run())
-        telling = tasks.create_task(report_loop(made, "test", board, SystemClock(), interval_s=0.005))
+        running = tasks.create_task(crawler.run())
+        reporting = tasks.create_task(report_loop(crawler, "test", board, SystemClock(), interval_s=0.005))
         lost = await board.until("dead", DeviceState.LOST)
         assert lost.failures_in_a_row > 0
         assert lost.error_rate == 1.0
@@ -104,16 +104,16 @@ async def test_a_device_that_is_lost_and_found_shows_on_the_board() -> None:
         assert back.failures_in_a_row == 0
         assert 0 < back.error_rate < 1
         running.cancel()
-        telling.cancel()
+        reporting.cancel()
 
 
-async def test_a_crawler_reports_through_the_door_and_the_door_stamps() -> None:
+async def test_the_endpoint_stamps_the_reports_of_a_crawler() -> None:
     clock = ManualClock(NOW)
     board = MemoryHealthBoard(clock)
-    made = crawler(Switched("pdu"))
+    crawler = make_crawler(Switched("pdu"))
     async with serving(health_endpoint(board, clock)) as port:
         remote = HttpBoard(f"http://127.0.0.1:{port}/ingest")
-        await remote.report(device_health(made, "far away", 7, Behind()))
+        await remote.report(device_health(crawler, "far away", 7, SpoolStub()))
         [device] = await board.devices()
         assert (device.name, device.crawler, device.reported_ns) == ("pdu", "far away", NOW)
         assert (device.state, device.waiting, device.dropped) == (DeviceState.STARTING, 5, 2)
@@ -122,10 +122,10 @@ async def test_a_crawler_reports_through_the_door_and_the_door_stamps() -> None:
             assert (answer.status, answer.json["status"]) == (400, "failure"), body[:40]
         assert (await exchange(port, b"GET %b HTTP/1.1\r\nhost: x\r\n\r\n" % PATH.encode())).status == 405
         await remote.close()
-    gone = HttpBoard(f"http://127.0.0.1:{port}")
+    unreachable = HttpBoard(f"http://127.0.0.1:{port}")
     with pytest.raises(TransientError):
-        await gone.report([])
-    await gone.close()
+        await unreachable.report([])
+    await unreachable.close()
 
 
 JSON = st.recursive(
@@ -137,8 +137,8 @@ JSON = st.recursive(
 
 @settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(st.dictionaries(st.sampled_from([*DeviceHealth.__slots__, "other"]), JSON))
-def test_a_report_with_anything_in_it_is_read_or_refused(changes: dict[str, object]) -> None:
-    good = device_health(crawler(Switched("pdu")), "c", NOW)
+def test_any_report_is_decoded_or_refused(changes: dict[str, object]) -> None:
+    good = device_health(make_crawler(Switched("pdu")), "c", NOW)
     assert decode(encode(good)) == good
     entry = orjson.loads(encode(good))["devices"][0] | changes
     try:

@@ -8,7 +8,7 @@ import pytest
 from backend.core.errors import PermanentError, SpoolFull, TransientError
 from backend.core.reading import Reading, Readings
 from crawlers.sink import BatchingSink, FullSpoolPolicy, HttpSink, SpooledSink
-from tests.devices.support import Door, MemorySink, open_door
+from tests.devices.support import MemorySink, ScriptedEndpoint, serve_endpoint
 
 
 def readings(*times: int, sensor: str = "a") -> Readings:
@@ -16,7 +16,7 @@ def readings(*times: int, sensor: str = "a") -> Readings:
 
 
 class Refusing(MemorySink):
-    """Says what its script says, then takes everything."""
+    """Raises the scripted errors, then accepts everything."""
 
     def __init__(self, *script: Exception) -> None:
         super().__init__()
@@ -38,7 +38,7 @@ async def deliver(sink: BatchingSink, until: asyncio.Future[object]) -> None:
         await running
 
 
-async def test_what_all_devices_read_in_a_moment_is_one_push() -> None:
+async def test_readings_of_all_devices_within_the_window_are_one_push() -> None:
     inner = MemorySink()
     sink = BatchingSink(inner, window_s=0.01)
     sink.put(readings(1, 2))
@@ -49,7 +49,7 @@ async def test_what_all_devices_read_in_a_moment_is_one_push() -> None:
     assert (sink.pushed, sink.waiting) == (3, 0)
 
 
-async def test_what_is_not_acknowledged_is_pushed_again_in_order(caplog: pytest.LogCaptureFixture) -> None:
+async def test_unacknowledged_readings_are_pushed_again_in_order(caplog: pytest.LogCaptureFixture) -> None:
     caplog.set_level(logging.INFO, "crawlers.sink")
     inner = Refusing(*[TransientError("away")] * 4)
     sink = BatchingSink(inner, window_s=0.0, retry_s=0.001, push_rows=2)
@@ -63,7 +63,7 @@ async def test_what_is_not_acknowledged_is_pushed_again_in_order(caplog: pytest.
     assert recovered.startswith("recovered pushes after_s=") and recovered.endswith(" failures=4")
 
 
-async def test_over_the_bound_the_oldest_go_and_are_counted() -> None:
+async def test_the_oldest_readings_above_the_bound_are_dropped_and_counted() -> None:
     sink = BatchingSink(Refusing(*[TransientError("away")] * 2), max_rows=5)
     for t in range(1, 5):
         sink.put(readings(t))
@@ -76,7 +76,7 @@ async def test_over_the_bound_the_oldest_go_and_are_counted() -> None:
     assert (sink.waiting, sink.pushed) == (0, 5)
 
 
-async def test_what_was_dropped_during_a_push_is_not_forgotten_twice() -> None:
+async def test_readings_dropped_during_a_push_are_not_removed_twice() -> None:
     class Slow(MemorySink):
         async def push(self, readings: Readings) -> None:
             for t in range(10, 14):
@@ -95,7 +95,7 @@ async def test_what_was_dropped_during_a_push_is_not_forgotten_twice() -> None:
     assert [r.time_ns for r in Readings.concat(list(sink._batches))] == [11, 12, 13]
 
 
-async def test_a_batch_that_the_door_calls_wrong_does_not_stop_the_rest() -> None:
+async def test_a_rejected_batch_does_not_stop_the_rest() -> None:
     inner = Refusing(PermanentError("no such columns"))
     sink = BatchingSink(inner, window_s=0.0, push_rows=1)
     sink.put(readings(1))
@@ -105,7 +105,7 @@ async def test_a_batch_that_the_door_calls_wrong_does_not_stop_the_rest() -> Non
     assert sink.dropped == 1
 
 
-async def test_on_cancellation_what_was_read_is_offered_a_last_time() -> None:
+async def test_pending_readings_are_delivered_on_cancellation() -> None:
     inner = MemorySink()
     sink = BatchingSink(inner, window_s=3600)
     running = asyncio.create_task(sink.run())
@@ -118,27 +118,27 @@ async def test_on_cancellation_what_was_read_is_offered_a_last_time() -> None:
 
 
 async def test_the_http_sink_pushes_columns() -> None:
-    async with open_door(Door()) as door:
-        sink = HttpSink(f"http://127.0.0.1:{door.port}/")
+    async with serve_endpoint(ScriptedEndpoint()) as endpoint:
+        sink = HttpSink(f"http://127.0.0.1:{endpoint.port}/")
         await sink.push(Readings.concat([readings(1, 2), readings(3, sensor="b")]))
         await sink.close()
-    assert door.taken == [{"sensors": ["a", "a", "b"], "times": [1, 2, 3], "values": [1.0, 2.0, 3.0]}]
+    assert endpoint.accepted == [{"sensors": ["a", "a", "b"], "times": [1, 2, 3], "values": [1.0, 2.0, 3.0]}]
 
 
 @pytest.mark.parametrize("status", [503, 500, 429, 401, 408])
-async def test_the_http_sink_takes_refusals_that_may_end_for_transient(status: int) -> None:
-    async with open_door(Door([status])) as door:
-        sink = HttpSink(f"http://127.0.0.1:{door.port}")
+async def test_the_http_sink_raises_transient_errors_for_temporary_statuses(status: int) -> None:
+    async with serve_endpoint(ScriptedEndpoint([status])) as endpoint:
+        sink = HttpSink(f"http://127.0.0.1:{endpoint.port}")
         with pytest.raises(TransientError, match=str(status)):
             await sink.push(readings(1))
         await sink.push(readings(1))
         await sink.close()
-    assert len(door.taken) == 1
+    assert len(endpoint.accepted) == 1
 
 
-async def test_the_http_sink_tells_a_wrong_batch_from_a_lost_door() -> None:
-    async with open_door(Door([400])) as door:
-        sink = HttpSink(f"http://127.0.0.1:{door.port}")
+async def test_the_http_sink_distinguishes_a_rejected_push_from_an_outage() -> None:
+    async with serve_endpoint(ScriptedEndpoint([400])) as endpoint:
+        sink = HttpSink(f"http://127.0.0.1:{endpoint.port}")
         with pytest.raises(PermanentError, match="400"):
             await sink.push(readings(1))
     with pytest.raises(TransientError):
@@ -146,52 +146,52 @@ async def test_the_http_sink_tells_a_wrong_batch_from_a_lost_door() -> None:
     await sink.close()
 
 
-async def test_what_the_door_finds_too_large_goes_in_halves_and_in_order() -> None:
-    async with open_door(Door(max_rows=3)) as door:
-        sink = HttpSink(f"http://127.0.0.1:{door.port}")
+async def test_a_push_that_is_too_large_is_sent_in_halves_and_in_order() -> None:
+    async with serve_endpoint(ScriptedEndpoint(max_rows=3)) as endpoint:
+        sink = HttpSink(f"http://127.0.0.1:{endpoint.port}")
         await sink.push(readings(*range(1, 11)))
         await sink.close()
-    assert [t for taken in door.taken for t in taken["times"]] == list(range(1, 11))
+    assert [t for push in endpoint.accepted for t in push["times"]] == list(range(1, 11))
 
 
 async def test_rejected_readings_are_named_once(caplog: pytest.LogCaptureFixture) -> None:
     reply = b'{"status":"success","rejected":[{"index":0,"sensor":"a","reason":"unknown sensor"}]}'
-    async with open_door(Door(reply=reply)) as door:
-        sink = HttpSink(f"http://127.0.0.1:{door.port}")
+    async with serve_endpoint(ScriptedEndpoint(reply=reply)) as endpoint:
+        sink = HttpSink(f"http://127.0.0.1:{endpoint.port}")
         await sink.push(readings(1))
         await sink.push(readings(2))
         await sink.close()
-    said = [r.getMessage() for r in caplog.records]
-    assert said == ["readings rejected sensor=a: unknown sensor"]
+    messages = [r.getMessage() for r in caplog.records]
+    assert messages == ["readings rejected sensor=a: unknown sensor"]
 
 
 class ListSpool:
-    """A spool in memory: what matters here is what is forgotten, and when."""
+    """A spool in memory that shows which batches are deleted."""
 
     def __init__(self) -> None:
-        self.kept: list[Readings] = []
+        self.batches: list[Readings] = []
         self.forgotten = 0
         self._arrived = asyncio.Event()
 
     async def append(self, readings: Readings) -> None:
-        self.kept.append(readings)
+        self.batches.append(readings)
         self._arrived.set()
 
     async def peek(self, max_rows: int) -> tuple[int, Readings]:
-        while self.forgotten == len(self.kept):
+        while self.forgotten == len(self.batches):
             self._arrived.clear()
             await self._arrived.wait()
-        return self.forgotten + 1, self.kept[self.forgotten]
+        return self.forgotten + 1, self.batches[self.forgotten]
 
     async def forget(self, mark: int) -> None:
         self.forgotten = mark
 
     @property
     def depth(self) -> int:
-        return sum(map(len, self.kept[self.forgotten :]))
+        return sum(map(len, self.batches[self.forgotten :]))
 
 
-async def test_a_spooled_sink_forgets_only_what_the_door_acknowledged() -> None:
+async def test_a_spooled_sink_deletes_only_acknowledged_readings() -> None:
     spool, inner = ListSpool(), Refusing(TransientError("away"), TransientError("away"))
     sink = SpooledSink(inner, spool, retry_s=0.001)
     await sink.push(readings(1))
@@ -219,7 +219,7 @@ class SmallSpool(ListSpool):
         await super().append(readings)
 
 
-async def test_a_full_spool_refuses_and_nothing_it_holds_is_lost() -> None:
+async def test_a_full_spool_refuses_new_readings_and_keeps_the_others() -> None:
     spool, inner = SmallSpool(2), MemorySink()
     sink = SpooledSink(inner, spool)
     await sink.push(readings(1, 2))
@@ -227,14 +227,14 @@ async def test_a_full_spool_refuses_and_nothing_it_holds_is_lost() -> None:
         await sink.push(readings(3))
     assert (sink.depth, sink.dropped) == (2, 0)
     running = asyncio.create_task(sink.run())
-    await asyncio.wait_for(sink.wait_until_empty(), 5)
+    await asyncio.wait_for(sink.wait_until_empty(), 60)
     await sink.push(readings(3))
     await inner.filled(3)
     running.cancel()
     assert [r.time_ns for r in inner.rows] == [1, 2, 3]
 
 
-async def test_a_full_spool_drops_the_oldest_where_it_is_told_to_and_counts_them() -> None:
+async def test_a_full_spool_drops_and_counts_the_oldest_by_policy() -> None:
     spool, inner = SmallSpool(3), MemorySink()
     sink = SpooledSink(inner, spool, FullSpoolPolicy.DROP_OLDEST)
     for t in range(1, 8):
@@ -244,13 +244,13 @@ async def test_a_full_spool_drops_the_oldest_where_it_is_told_to_and_counts_them
         await sink.push(readings(*range(10, 20)))
     running = asyncio.create_task(sink.run())
     await sink.push(readings(20))
-    await asyncio.wait_for(sink.wait_until_empty(), 5)
+    await asyncio.wait_for(sink.wait_until_empty(), 60)
     running.cancel()
     assert [r.time_ns for r in inner.rows] == [20]
     assert sink.dropped == 7
 
 
-async def test_what_waited_is_forwarded_at_a_bounded_rate(monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_a_backlog_is_forwarded_at_a_bounded_rate(monkeypatch: pytest.MonkeyPatch) -> None:
     pauses: list[float] = []
     real = asyncio.sleep
 
@@ -264,12 +264,12 @@ async def test_what_waited_is_forwarded_at_a_bounded_rate(monkeypatch: pytest.Mo
     for t in range(5):
         await sink.push(readings(*range(100 * t, 100 * t + 50)))
     running = asyncio.create_task(sink.run())
-    await asyncio.wait_for(sink.wait_until_empty(), 5)
+    await asyncio.wait_for(sink.wait_until_empty(), 60)
     running.cancel()
     assert pauses == [0.05] * 4  # none once nothing waits: what is new goes at once
 
 
-async def test_what_piled_up_before_a_small_spool_goes_in_by_parts() -> None:
+async def test_a_backlog_larger_than_the_spool_goes_in_by_parts() -> None:
     spool, inner = SmallSpool(4), MemorySink()
     spooled = SpooledSink(inner, spool)
     sink = BatchingSink(spooled, window_s=0.0, retry_s=0.001)

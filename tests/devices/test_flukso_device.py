@@ -37,27 +37,27 @@ def test_only_points_newer_than_the_last_are_new_and_nan_is_skipped() -> None:
 
 
 @pytest.mark.parametrize("answer", [{"error": 1}, "nan", [[1, 2, 3]], [1], [[1, "watts"]], [["x", 1]]])
-def test_what_is_no_list_of_points_is_refused(answer: object) -> None:
+def test_an_invalid_list_of_points_is_refused(answer: object) -> None:
     with pytest.raises(ValueError):
         flukso.decode(answer, 0)
 
 
 async def test_a_minute_is_read_once() -> None:
-    kept: dict[str, Sequence[tuple[int, float | str]]] = {"a": [(100, 5.0), (101, "nan")], "b": []}
-    async with meter(kept) as port:
+    points: dict[str, Sequence[tuple[int, float | str]]] = {"a": [(100, 5.0), (101, "nan")], "b": []}
+    async with meter(points) as port:
         [device] = flukso.devices(clamps(port, "a", "b"))
         first = await device.read(0)
-        again = await device.read(0)
-        kept["a"] = [(101, 6.0), (102, 7.0)]
+        second = await device.read(0)
+        points["a"] = [(101, 6.0), (102, 7.0)]
         later = await device.read(0)
         await device.close()
     assert [(r.sensor, r.time_ns, r.value) for r in first.readings] == [("a", 100 * S, 5.0)]
-    assert (len(again.readings), dict(again.missing)) == (0, {})
+    assert (len(second.readings), dict(second.missing)) == (0, {})
     assert [(r.time_ns, r.value) for r in later.readings] == [(101 * S, 6.0), (102 * S, 7.0)]
 
 
-async def test_what_was_missed_is_caught_up_from_the_meters_minute_each_point_once() -> None:
-    """The meter is out of reach for 40 s, and then for longer than it remembers."""
+async def test_missed_points_are_read_once_from_the_minute_of_the_meter() -> None:
+    """The meter is unreachable for 40 s, and then for longer than its memory."""
     now = 1_000
 
     def minute(_: str) -> Sequence[tuple[int, float | str]]:
@@ -66,37 +66,37 @@ async def test_what_was_missed_is_caught_up_from_the_meters_minute_each_point_on
     server = FluksoServer({"id-a": "a"}, minute)
     port = await server.start("127.0.0.1", 0)
     [device] = flukso.devices(clamps(port, "a"))
-    seen: list[int] = []
+    times: list[int] = []
     for wait in (0, 1, 0):
         now += wait
-        seen += (await device.read(now * S)).readings.times.tolist()
+        times += (await device.read(now * S)).readings.times.tolist()
     await server.stop()
     now += 40
     with pytest.raises(TransientError):
         await device.read(now * S)
     assert await server.start("127.0.0.1", port) == port
-    seen += (await device.read(now * S)).readings.times.tolist()
-    assert seen == [t * S for t in range(941, now + 1)]
+    times += (await device.read(now * S)).readings.times.tolist()
+    assert times == [t * S for t in range(941, now + 1)]
     now += 100
-    seen += (await device.read(now * S)).readings.times.tolist()
-    assert seen[-60:] == [t * S for t in range(now - 59, now + 1)]
-    assert len(seen) == len(set(seen)), "a point came twice"
+    times += (await device.read(now * S)).readings.times.tolist()
+    assert times[-60:] == [t * S for t in range(now - 59, now + 1)]
+    assert len(times) == len(set(times)), "a point came twice"
     await device.close()
     await server.stop()
 
 
-@pytest.mark.parametrize(("skew_s", "taken"), [(-1800, 60), (1800, 60), (7200, 0)])
-async def test_a_meters_clock_may_be_wrong_by_up_to_an_hour_ahead(skew_s: int, taken: int) -> None:
+@pytest.mark.parametrize(("skew_s", "accepted"), [(-1800, 60), (1800, 60), (7200, 0)])
+async def test_a_meters_clock_may_be_wrong_by_up_to_an_hour_ahead(skew_s: int, accepted: int) -> None:
     now = 1_790_000_000
     points = [(t + skew_s, 5.0) for t in range(now - 60, now)]
     async with meter({"a": points}) as port:
         [device] = flukso.devices(clamps(port, "a"))
         got = await device.read(now * S)
         await device.close()
-    assert got.readings.times.tolist() == [t * S for t, _ in points[:taken]], "the meter's own stamps"
+    assert got.readings.times.tolist() == [t * S for t, _ in points[:accepted]], "the meter's own stamps"
 
 
-async def test_an_unknown_sensor_costs_the_others_nothing() -> None:
+async def test_an_unknown_sensor_does_not_affect_the_others() -> None:
     async with meter({"a": [(100, 5.0)]}) as port:
         [device] = flukso.devices(clamps(port, "a", "ghost"))
         got = await device.read(0)
@@ -105,7 +105,7 @@ async def test_an_unknown_sensor_costs_the_others_nothing() -> None:
     assert got.missing == {"ghost": "answered 404"}
 
 
-async def test_a_meter_that_is_gone_is_lost() -> None:
+async def test_an_unreachable_meter_is_a_transient_error() -> None:
     async with meter({"a": []}) as port:
         pass
     [device] = flukso.devices(clamps(port, "a"))

@@ -31,13 +31,13 @@ SAMPLES: dict[RegisterType, tuple[str, float]] = {
     "float32": (">f", 21.4375),
     "bool": (">H", 1),
 }
-# How the bytes of a number, A the highest, travel: the table of existing deployments' decoder.
+# The order in which the bytes of a number are sent, A the highest, from the decoder of existing deployments.
 LAYOUT = {(">", ">"): "ABCD", (">", "<"): "CDAB", ("<", ">"): "BADC", ("<", "<"): "DCBA"}
 LAYOUT_16 = {">": "AB", "<": "BA"}
 
 
-def travelling(kind: RegisterType, value: float, byteorder: Order, wordorder: Order) -> list[int]:
-    """Registers by the table alone."""
+def encode_by_table(kind: RegisterType, value: float, byteorder: Order, wordorder: Order) -> list[int]:
+    """Return the registers of a number, by the table above."""
     code, _ = SAMPLES[kind]
     raw = struct.pack(code, value if kind == "float32" else int(value))
     layout = LAYOUT_16[byteorder] if len(raw) == 2 else LAYOUT[byteorder, wordorder]
@@ -47,14 +47,14 @@ def travelling(kind: RegisterType, value: float, byteorder: Order, wordorder: Or
 
 @asynccontextmanager
 async def server(*devices: SimDevice, port: int = 0) -> AsyncIterator[int]:
-    """pymodbus' own simulator."""
+    """Run the simulator of pymodbus."""
     port = port or free_port()
-    made = ModbusTcpServer(list(devices), address=("127.0.0.1", port), ignore_missing_devices=True)
-    await made.serve_forever(background=True)
+    simulator = ModbusTcpServer(list(devices), address=("127.0.0.1", port), ignore_missing_devices=True)
+    await simulator.serve_forever(background=True)
     try:
         yield port
     finally:
-        await made.shutdown()
+        await simulator.shutdown()
 
 
 def holding(unit: int, content: dict[int, list[int]]) -> SimDevice:
@@ -82,7 +82,7 @@ def values(sample: Sample) -> dict[str, float]:
 async def test_all_orders_and_types_against_pymodbus_simulator() -> None:
     cases = list(product(SAMPLES, ORDERS, ORDERS))
     content = {
-        100 + 10 * i: travelling(kind, SAMPLES[kind][1], byteorder, wordorder)
+        100 + 10 * i: encode_by_table(kind, SAMPLES[kind][1], byteorder, wordorder)
         for i, (kind, byteorder, wordorder) in enumerate(cases)
     }
     async with server(holding(1, content)) as port:
@@ -101,7 +101,7 @@ async def test_all_orders_and_types_against_pymodbus_simulator() -> None:
 def test_encoding_is_the_inverse_of_decoding(kind: RegisterType, byteorder: Order, wordorder: Order) -> None:
     _, value = SAMPLES[kind]
     words = registers.encode(value, kind, byteorder, wordorder)
-    assert words == travelling(kind, value, byteorder, wordorder)
+    assert words == encode_by_table(kind, value, byteorder, wordorder)
     assert registers.decode(words, kind, byteorder, wordorder) == value
     assert len(words) == registers.width(kind)
 
@@ -128,9 +128,9 @@ def test_neighbours_are_read_together() -> None:
 def test_a_plan_reads_every_field_within_the_protocols_limit(
     drawn: list[tuple[int, RegisterType, int]],
 ) -> None:
-    wanted = [Field(str(i), unit, at, kind, ">", ">") for i, (at, kind, unit) in enumerate(drawn)]
-    blocks = plan(wanted)
-    assert sorted(f.sensor for b in blocks for f in b.fields) == sorted(f.sensor for f in wanted)
+    expected_fields = [Field(str(i), unit, at, kind, ">", ">") for i, (at, kind, unit) in enumerate(drawn)]
+    blocks = plan(expected_fields)
+    assert sorted(f.sensor for b in blocks for f in b.fields) == sorted(f.sensor for f in expected_fields)
     for block in blocks:
         assert block.count <= 125
         for field in block.fields:
@@ -139,14 +139,14 @@ def test_a_plan_reads_every_field_within_the_protocols_limit(
         assert all(len(part.fields) < len(block.fields) for part in split(block)) or len(block.fields) == 1
 
 
-async def test_registers_that_are_not_there_split_the_read_and_cost_only_themselves() -> None:
+async def test_missing_registers_split_the_block_and_affect_only_themselves() -> None:
     """The device has 10-11 and 20, not what lies between, and not 22."""
-    asked: list[tuple[int, int]] = []
+    requests: list[tuple[int, int]] = []
 
     async def note(
         fc: int, start: int, at: int, count: int, regs: list[int], written: object
     ) -> ExcCodes | None:
-        asked.append((at, count))
+        requests.append((at, count))
         return None
 
     device_side = holding(1, {10: [1, 2], 20: [3]})
@@ -154,15 +154,15 @@ async def test_registers_that_are_not_there_split_the_read_and_cost_only_themsel
     async with server(device_side) as port:
         [device] = modbus.devices([reads(port, r) for r in (10, 11, 20, 22)])
         first = await device.read(TICK)
-        asked.clear()
+        requests.clear()
         second = await device.read(TICK)
         await device.close()
     assert values(first) == values(second) == {"r10": 1.0, "r11": 2.0, "r20": 3.0}
     assert first.missing == {"r22": "exception 2: illegal data address"}
-    assert asked == [(10, 2), (20, 1)]  # the way to ask was remembered
+    assert requests == [(10, 2), (20, 1)]  # the split blocks are kept
 
 
-async def test_an_exception_of_the_device_is_told(caplog: pytest.LogCaptureFixture) -> None:
+async def test_an_exception_response_is_named_in_the_error(caplog: pytest.LogCaptureFixture) -> None:
     async def busy(
         fc: int, start: int, at: int, count: int, regs: list[int], written: object
     ) -> ExcCodes | None:
@@ -176,7 +176,7 @@ async def test_an_exception_of_the_device_is_told(caplog: pytest.LogCaptureFixtu
             await read(device)
 
 
-async def test_a_silent_unit_behind_a_gateway_costs_the_others_nothing() -> None:
+async def test_a_silent_unit_behind_a_gateway_does_not_affect_the_others() -> None:
     async with server(holding(3, {5: [7]}), holding(5, {5: [9]})) as port:
         sensors = [reads(port, 5, unit_id=unit) for unit in (3, 4, 5)]
         [device] = modbus.devices(sensors)
@@ -185,7 +185,7 @@ async def test_a_silent_unit_behind_a_gateway_costs_the_others_nothing() -> None
     assert set(got.missing) == {"r5u4"}
 
 
-async def test_a_device_that_went_away_is_found_again() -> None:
+async def test_a_device_is_reconnected_after_an_outage() -> None:
     port = free_port()
     [device] = modbus.devices([reads(port, 10)])
     with pytest.raises(TransientError, match="no connection"):
@@ -199,7 +199,7 @@ async def test_a_device_that_went_away_is_found_again() -> None:
     await device.close()
 
 
-async def test_an_answer_that_comes_after_its_poll_is_not_taken_for_the_next() -> None:
+async def test_a_late_answer_is_not_used_for_the_next_poll() -> None:
     slow = asyncio.Event()
 
     async def first_slow(fc: int, start: int, at: int, count: int, regs: list[int], written: object) -> None:

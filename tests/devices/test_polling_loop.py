@@ -19,7 +19,7 @@ S = 10**9
 
 
 class Scripted:
-    """A device whose polls do what a script says; one sensor, named like the device."""
+    """A device with one sensor of the same name, whose polls have scripted outcomes."""
 
     method = "scripted"
 
@@ -48,13 +48,13 @@ class Scripted:
         self.closed += 1
 
 
-def crawler(devices: Sequence[Scripted], sink: MemorySink) -> Crawler:
+def make_crawler(devices: Sequence[Scripted], sink: MemorySink) -> Crawler:
     backoff = Backoff(first_s=0.01, limit_s=0.03)
     return Crawler(devices, BatchingSink(sink, window_s=0.005), SystemClock(), backoff, random.Random(1))
 
 
-async def run_until(made: Crawler, done: asyncio.Future[object] | asyncio.Task[object]) -> None:
-    running = asyncio.create_task(made.run())
+async def run_until(crawler: Crawler, done: asyncio.Future[object] | asyncio.Task[object]) -> None:
+    running = asyncio.create_task(crawler.run())
     await asyncio.wait([running, done], return_when=asyncio.FIRST_COMPLETED)
     assert done.done(), running.exception()
     running.cancel()
@@ -74,18 +74,18 @@ def test_a_clock_set_back_starts_again_from_now() -> None:
     assert next_tick(1_000 * S, 10 * S + 1, S).at_ns == 11 * S
 
 
-async def test_a_device_that_hangs_or_fails_delays_nobody() -> None:
+async def test_a_hanging_or_failing_device_does_not_delay_the_others() -> None:
     sink = MemorySink()
     hanging = Scripted("hanging", [lambda: asyncio.sleep(3600)] * 1000)
     failing = Scripted("failing", [lambda: TransientError("no")] * 1000)
-    made = crawler([hanging, failing, Scripted("well")], sink)
-    await run_until(made, asyncio.ensure_future(sink.filled(10)))
+    crawler = make_crawler([hanging, failing, Scripted("well")], sink)
+    await run_until(crawler, asyncio.ensure_future(sink.filled(10)))
     got = sink.rows.by_sensor()
     assert set(got) == {"well"}
     times = got["well"].times
     assert len(set(times.tolist())) == len(times) >= 10
     assert (times % 20_000_000 == 0).all()
-    health = made.health
+    health = crawler.health
     assert health["well"].state is State.OK
     assert health["hanging"].state is State.LOST
     assert "no answer within" in health["hanging"].last_error
@@ -96,50 +96,50 @@ async def test_a_device_that_hangs_or_fails_delays_nobody() -> None:
 async def test_loss_is_logged_once_and_recovery_once(caplog: pytest.LogCaptureFixture) -> None:
     caplog.set_level(logging.INFO, "crawlers.loop")
     sink = MemorySink()
-    made = crawler([Scripted("pdu", [lambda: TransientError("silent")] * 3)], sink)
-    await run_until(made, asyncio.ensure_future(sink.filled(2)))
-    said = [r.getMessage() for r in caplog.records]
-    failed, recovered = said
+    crawler = make_crawler([Scripted("pdu", [lambda: TransientError("silent")] * 3)], sink)
+    await run_until(crawler, asyncio.ensure_future(sink.filled(2)))
+    messages = [r.getMessage() for r in caplog.records]
+    failed, recovered = messages
     assert failed == "failed device device=pdu error=silent sensors=1"
     assert recovered.startswith("recovered device device=pdu after_s=") and recovered.endswith(" failures=3")
-    assert made.health["pdu"].failures == 3
-    assert made.health["pdu"].failures_in_a_row == 0
+    assert crawler.health["pdu"].failures == 3
+    assert crawler.health["pdu"].failures_in_a_row == 0
 
 
-async def test_what_cannot_work_is_given_up_and_the_others_go_on(caplog: pytest.LogCaptureFixture) -> None:
+async def test_a_permanent_error_ends_the_polling_of_one_device(caplog: pytest.LogCaptureFixture) -> None:
     sink = MemorySink()
-    made = crawler([Scripted("wrong", [lambda: PermanentError("no such type")]), Scripted("well")], sink)
-    await run_until(made, asyncio.ensure_future(sink.filled(5)))
-    assert made.health["wrong"].state is State.REFUSED
-    assert made.health["wrong"].polls == 1
-    assert [r.getMessage() for r in caplog.records] == [
-        "device not polled any more device='wrong': no such type"
-    ]
+    crawler = make_crawler(
+        [Scripted("wrong", [lambda: PermanentError("no such type")]), Scripted("well")], sink
+    )
+    await run_until(crawler, asyncio.ensure_future(sink.filled(5)))
+    assert crawler.health["wrong"].state is State.REFUSED
+    assert crawler.health["wrong"].polls == 1
+    assert [r.getMessage() for r in caplog.records] == ['polling stopped device=wrong error="no such type"']
 
 
-async def test_a_fault_of_a_driver_does_not_end_its_polling() -> None:
+async def test_a_defect_in_a_driver_does_not_end_the_polling() -> None:
     sink = MemorySink()
-    made = crawler([Scripted("odd", [lambda: ZeroDivisionError("oops")])], sink)
-    await run_until(made, asyncio.ensure_future(sink.filled(1)))
-    assert made.health["odd"].failures == 1
-    assert made.health["odd"].state is State.OK
+    crawler = make_crawler([Scripted("odd", [lambda: ZeroDivisionError("oops")])], sink)
+    await run_until(crawler, asyncio.ensure_future(sink.filled(1)))
+    assert crawler.health["odd"].failures == 1
+    assert crawler.health["odd"].state is State.OK
 
 
 async def test_sensors_without_a_value_are_reported_once(caplog: pytest.LogCaptureFixture) -> None:
     caplog.set_level(logging.INFO, "crawlers.loop")
     sink = MemorySink()
-    made = crawler([Scripted("pdu", [lambda: {"pdu": "no such instance"}] * 3)], sink)
-    await run_until(made, asyncio.ensure_future(sink.filled(1)))
-    said = [r.getMessage() for r in caplog.records]
-    assert said == [
-        "sensors missing device='pdu' count=1: pdu: no such instance",
-        "no sensor missing any more device='pdu'",
+    crawler = make_crawler([Scripted("pdu", [lambda: {"pdu": "no such instance"}] * 3)], sink)
+    await run_until(crawler, asyncio.ensure_future(sink.filled(1)))
+    messages = [r.getMessage() for r in caplog.records]
+    assert messages == [
+        'failed sensors device=pdu count=1 errors="pdu: no such instance"',
+        "recovered sensors device=pdu",
     ]
 
 
-async def test_two_devices_of_one_name_have_a_health_each() -> None:
-    made = crawler([Scripted("a"), Scripted("a")], MemorySink())
-    assert set(made.health) == {"a", "a #2"}
+async def test_two_devices_with_one_name_have_separate_health() -> None:
+    crawler = make_crawler([Scripted("a"), Scripted("a")], MemorySink())
+    assert set(crawler.health) == {"a", "a #2"}
 
 
 async def test_a_cancellation_that_a_driver_swallows_still_ends_the_loop() -> None:
@@ -153,6 +153,6 @@ async def test_a_cancellation_that_a_driver_swallows_still_ends_the_loop() -> No
 
     device = Scripted("deaf", [lambda: None, swallow])
     device.timeout_s = 3600.0
-    made = crawler([device], sink)
-    await run_until(made, asyncio.ensure_future(sink.filled(1)))
+    crawler = make_crawler([device], sink)
+    await run_until(crawler, asyncio.ensure_future(sink.filled(1)))
     assert device.closed == 1

@@ -1,4 +1,4 @@
-"""What a device was seen to refuse once is not held against it for ever."""
+"""Limits that a driver learned from refusals of a device are tried again later."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from tests.devices.test_modbus_device import holding, reads, server
 TICK = 1_790_000_000 * 10**9
 
 
-async def test_an_agent_that_said_too_big_is_asked_for_more_again(monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_the_limit_of_variables_is_raised_again(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(snmp, "RELEARN_POLLS", 1)
     table = {(*parse_oid(OUTLETS), i): i for i in range(1, 25)}
     agent = snmp_agent.SnmpAgent(lambda: table, max_variables=3, refuses_large_bulk=True)
@@ -36,13 +36,13 @@ async def test_registers_that_were_refused_together_are_tried_together_again(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr(modbus, "RELEARN_POLLS", 3)
-    asked: list[tuple[int, int]] = []
+    requests: list[tuple[int, int]] = []
 
     async def refuse_once(
         fc: int, start: int, at: int, count: int, regs: list[int], written: object
     ) -> ExcCodes | None:
-        asked.append((at, count))
-        return ExcCodes.ILLEGAL_ADDRESS if len(asked) == 1 else None
+        requests.append((at, count))
+        return ExcCodes.ILLEGAL_ADDRESS if len(requests) == 1 else None
 
     side = holding(1, {10: [1, 2, 3, 4, 5]})
     side.action = refuse_once
@@ -51,4 +51,4 @@ async def test_registers_that_were_refused_together_are_tried_together_again(
         for _ in range(3):
             assert len((await device.read(TICK)).readings) == 2
         await device.close()
-    assert asked == [(10, 5), (10, 1), (14, 1), (10, 1), (14, 1), (10, 5)]
+    assert requests == [(10, 5), (10, 1), (14, 1), (10, 1), (14, 1), (10, 5)]

@@ -19,7 +19,7 @@ from crawlers.simulators.faults import Faults, probes_by_card, typical_faults
 from crawlers.simulators.fleet import SimulatedFleet
 from crawlers.simulators.model import DataCentreModel
 from crawlers.simulators.relocate import relocate
-from tests.devices.support import NOW_NS, Door, MemorySink, example, open_door, outlets
+from tests.devices.support import NOW_NS, MemorySink, ScriptedEndpoint, example, outlets, serve_endpoint
 from tests.support.manual_clock import ManualClock
 
 S = 10**9
@@ -74,7 +74,7 @@ async def test_the_crawler_reads_the_fleet_from_its_own_thread() -> None:
         assert (points.values == model.value([name], points.times)[0]).all(), name
 
 
-async def test_a_thread_that_cannot_listen_says_why() -> None:
+async def test_a_failed_start_in_a_thread_raises_its_error() -> None:
     described = moved()
     model = DataCentreModel(described, SEED)
     async with SimulatedFleet(described, model):
@@ -145,22 +145,24 @@ def test_a_silent_probe_is_left_out_and_a_broken_one_breaks_the_json() -> None:
     body = card(described, parents[silent], faults).body(TICK)
     assert address(silent).encode() not in body
     assert len(orjson.loads(body)) == len(probes_by_card(described)[parents[silent]]) - 1
-    shouting = card(described, parents[broken], faults)
-    bodies = [shouting.body(TICK + i * 10 * S) for i in range(40)]
-    said = [b for b in bodies if f'"{address(broken)}", "t": "T", "v": nan'.encode() in b]
-    assert 3 < len(said) < 20
+    broken_card = card(described, parents[broken], faults)
+    bodies = [broken_card.body(TICK + i * 10 * S) for i in range(40)]
+    broken_bodies = [b for b in bodies if f'"{address(broken)}", "t": "T", "v": nan'.encode() in b]
+    assert 3 < len(broken_bodies) < 20
 
 
-async def test_cards_push_to_the_address_they_are_given() -> None:
+async def test_cards_push_to_the_configured_url() -> None:
     described = moved()
     pushed = {
         n: replace(s, period_s=0.2) for n, s in described.sensors.items() if isinstance(s.source, PushSource)
     }
     described = replace(described, sensors=pushed, commands=())
-    async with open_door(Door()) as door:
-        url = f"http://127.0.0.1:{door.port}/temperature/list"
+    async with serve_endpoint(ScriptedEndpoint()) as endpoint:
+        url = f"http://127.0.0.1:{endpoint.port}/temperature/list"
         async with SimulatedFleet(described, DataCentreModel(described, SEED), url) as fleet:
-            await door.until(2 * len(fleet.cards))
+            await endpoint.until(2 * len(fleet.cards))
         assert all(c.pushes and not c.failures for c in fleet.cards[:3])
-    seen = {row["sensor"].replace(":", "") for body in door.bodies for row in orjson.loads(body)}
-    assert seen == set(pushed)
+    pushed_sensors = {
+        row["sensor"].replace(":", "") for body in endpoint.bodies for row in orjson.loads(body)
+    }
+    assert pushed_sensors == set(pushed)

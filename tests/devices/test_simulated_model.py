@@ -21,7 +21,7 @@ def day(step_s: int = 300, days: int = 1) -> Int64:
     return np.arange(MIDNIGHT, MIDNIGHT + days * DAY, step_s * S)
 
 
-def named(*names: str, times: Int64 | None = None) -> Float64:
+def values_of(*names: str, times: Int64 | None = None) -> Float64:
     return MODEL.value(names, day() if times is None else times)
 
 
@@ -47,10 +47,10 @@ def test_all_values_are_finite() -> None:
     assert np.isfinite(MODEL.value(MODEL.names, day(900, days=2))).all()
 
 
-def test_servers_draw_what_servers_draw_over_two_plugs() -> None:
+def test_the_power_of_a_server_is_plausible_over_two_plugs() -> None:
     plugs = [n for n in MODEL.names if n.startswith("ecotype-1_pdu-")]
     assert len(plugs) == 2
-    watts = named(*plugs, times=day(30))
+    watts = values_of(*plugs, times=day(30))
     both = watts.sum(axis=0)
     assert (watts == np.rint(watts)).all()
     assert 70 < both.min() < 110 < 150 < both.max() < 260
@@ -61,18 +61,18 @@ def test_servers_draw_what_servers_draw_over_two_plugs() -> None:
 
 def test_load_follows_the_day_and_the_feed_is_the_sum_of_the_plugs() -> None:
     plugs = [n for n in MODEL.names if "_pdu-" in n]
-    load = named(*plugs, times=day(600, days=5)).sum(axis=0)
+    load = values_of(*plugs, times=day(600, days=5)).sum(axis=0)
     hours = (day(600, days=5) // (3_600 * S)) % 24
     assert load[(hours >= 11) & (hours <= 15)].mean() > 1.1 * load[(hours >= 1) & (hours <= 4)].mean()
-    feed = named("socomec_servers", times=day(600, days=5))[0]
+    feed = values_of("socomec_servers", times=day(600, days=5))[0]
     assert np.corrcoef(load, feed)[0, 1] > 0.98
     assert abs(feed.mean() / load.mean() - 1.012) < 0.02
 
 
 def test_the_data_centre_has_a_believable_pue() -> None:
     tree = EXAMPLE.consumption
-    total = named(*tree.leaves["datacenter"]).sum(axis=0)
-    computing = named(*tree.leaves["hardware_cluster"]).sum(axis=0)
+    total = values_of(*tree.leaves["datacenter"]).sum(axis=0)
+    computing = values_of(*tree.leaves["hardware_cluster"]).sum(axis=0)
     pue = total / computing
     assert 1.2 < pue.min() <= pue.max() < 1.8
 
@@ -84,7 +84,7 @@ def test_the_air_is_warmer_behind_the_racks_and_warmer_with_load() -> None:
             for s in EXAMPLE.sensors.values()
             if isinstance(s.source, PushSource) and s.source.side == of and s.source.rack == "Z1.2"
         ]
-        return named(*probes)
+        return values_of(*probes)
 
     front, back = side("front"), side("back")
     assert 18 < front.min() < front.max() < 28
@@ -93,19 +93,19 @@ def test_the_air_is_warmer_behind_the_racks_and_warmer_with_load() -> None:
     near = next(p for p in EXAMPLE.probes if p.side == "back" and len(p.servers) == 1)
     plugs = [n for n in MODEL.names if n.startswith(f"{near.servers[0]}_pdu-")]
     times = day(60)
-    load = named(*plugs, times=times).sum(axis=0)
+    load = values_of(*plugs, times=times).sum(axis=0)
     smooth = np.convolve(load, np.ones(20) / 20, "valid")
-    warmth = named(near.sensor, times=times)[0][19:]
+    warmth = values_of(near.sensor, times=times)[0][19:]
     assert np.corrcoef(smooth, warmth)[0, 1] > 0.7
     assert (np.abs(np.diff(warmth)) < 3).all()
 
 
 def test_cooling_follows_heat_and_weather() -> None:
     times = day(900, days=6)
-    heat, chiller, fan = named("inrow_cool_output", "socomec_condenser", "inrow_fan_speed", times=times)
+    heat, chiller, fan = values_of("inrow_cool_output", "socomec_condenser", "inrow_fan_speed", times=times)
     assert np.corrcoef(heat, chiller)[0, 1] > 0.6
     assert np.corrcoef(heat, fan)[0, 1] > 0.95
-    supply, back, inlet = named(
+    supply, back, inlet = values_of(
         "inrow_air_supply_temperature",
         "inrow_air_return_temperature",
         "inrow_rack_inlet_temperature",
@@ -113,12 +113,12 @@ def test_cooling_follows_heat_and_weather() -> None:
     )
     assert (supply < inlet).all()
     assert (inlet < back).all()
-    states = np.unique(named("inrow_running", times=times))
+    states = np.unique(values_of("inrow_running", times=times))
     assert states.tolist() == [1.0]
 
 
 def test_the_sun_makes_power_by_day_alone() -> None:
-    sun, power, volts, amps = named(
+    sun, power, volts, amps = values_of(
         "weather_irradiance", "network1_power", "network1_string_a_voltage", "network1_string_a_current"
     )
     dark = sun == 0
@@ -127,15 +127,15 @@ def test_the_sun_makes_power_by_day_alone() -> None:
     assert (power >= 0).all()
     assert power.max() > 200
     assert np.allclose(2 * volts * amps, power, rtol=0.1, atol=30)
-    energy = named("network1_energy", times=day(600, days=2))[0]
+    energy = values_of("network1_energy", times=day(600, days=2))[0]
     assert (np.diff(energy) >= 0).all()
-    made = np.trapezoid(named("network1_power", times=day(60))[0], dx=60) / 3.6e6
-    assert energy[144] - energy[0] == pytest.approx(made, rel=0.03)
+    energy_kwh = np.trapezoid(values_of("network1_power", times=day(60))[0], dx=60) / 3.6e6
+    assert energy[144] - energy[0] == pytest.approx(energy_kwh, rel=0.03)
 
 
 def test_the_battery_charges_by_day_and_empties_at_night_without_a_jump() -> None:
     times = day(60, days=4)
-    charge, power, sun = named("battery1_charge", "battery1_power", "weather_irradiance", times=times)
+    charge, power, sun = values_of("battery1_charge", "battery1_power", "weather_irradiance", times=times)
     assert 5 < charge.min() < charge.max() < 97
     assert (np.abs(np.diff(charge)) < 0.25).all()
     assert power[sun > 150].max() < 0
@@ -151,7 +151,7 @@ def test_values_join_at_midnight() -> None:
     assert steps.max() < 1.3
 
 
-def test_history_is_what_the_devices_would_have_said() -> None:
+def test_history_equals_the_readings_of_the_devices() -> None:
     start, stop = MIDNIGHT + 5 * 3_600 * S - 7 * S, MIDNIGHT + 5 * 3_600 * S + 95 * S
     chunks = list(history(EXAMPLE, MODEL, start, stop, chunk_ns=60 * S))
     assert len(chunks) == 3
@@ -187,7 +187,7 @@ def test_faults_are_one_silent_one_nan_and_one_late_probe() -> None:
     assert typical_faults(inventory(outlets(1, [1])), 7, NOW_NS) == Faults()
 
 
-def test_a_description_it_knows_nothing_of_is_simulated_all_the_same() -> None:
+def test_a_sensor_without_a_rule_is_simulated() -> None:
     odd = [
         sensor("zork", ModbusSource("127.0.0.1", 1, "int16", divide_by=10), "furlong"),
         sensor("mains", ModbusSource("127.0.0.1", 2, "uint16"), "V"),

@@ -18,7 +18,7 @@ from crawlers.simulators import snmp_agent
 from crawlers.simulators.relocate import free_port
 from crawlers.snmp import SnmpDevice
 from crawlers.snmp_plan import parse_oid
-from tests.devices.support import OUTLETS, outlets
+from tests.devices.support import OUTLETS, outlets, read_when_started
 
 BASE = parse_oid(OUTLETS)
 TICK = 1_790_000_000 * 10**9
@@ -57,17 +57,17 @@ async def test_twenty_four_outlets_come_with_one_request() -> None:
 
 @pytest.mark.parametrize("version", ["1", "2c"])
 @pytest.mark.parametrize("indices", [[1, 2], [1, 5, 3, 4], [1, 40, 80]])
-async def test_what_an_agent_prints_becomes_a_number(version: str, indices: list[int]) -> None:
-    said: dict[int, int | str] = {1: 0, 2: 2**32 - 1, 3: -7, 4: "21.4", 5: ' "112" ', 40: 128, 80: "-1e2"}
-    meant = {1: 0.0, 2: 2.0**32 - 1, 3: -7.0, 4: 21.4, 5: 112.0, 40: 128.0, 80: -100.0}
-    async with agent(said) as (_, port):
+async def test_printed_values_of_an_agent_become_numbers(version: str, indices: list[int]) -> None:
+    printed: dict[int, int | str] = {1: 0, 2: 2**32 - 1, 3: -7, 4: "21.4", 5: ' "112" ', 40: 128, 80: "-1e2"}
+    expected = {1: 0.0, 2: 2.0**32 - 1, 3: -7.0, 4: 21.4, 5: 112.0, 40: 128.0, 80: -100.0}
+    async with agent(printed) as (_, port):
         got = await read(outlets(port, indices, version=version))
-    assert values(got) == {f"ecotype-{i}_pdu-A": meant[i] for i in indices}
+    assert values(got) == {f"ecotype-{i}_pdu-A": expected[i] for i in indices}
 
 
 @pytest.mark.parametrize("version", ["1", "2c"])
 @pytest.mark.parametrize("bulk", [True, False])
-async def test_a_missing_instance_costs_its_sensor_alone(version: str, bulk: bool) -> None:
+async def test_a_missing_instance_affects_only_its_sensor(version: str, bulk: bool) -> None:
     async with agent({1: 10, 2: 20, 4: 40, 5: "n/a"}) as (_, port):
         got = await read(outlets(port, [1, 2, 3, 4, 5], version=version), bulk=bulk)
     assert values(got) == {"ecotype-1_pdu-A": 10.0, "ecotype-2_pdu-A": 20.0, "ecotype-4_pdu-A": 40.0}
@@ -78,16 +78,16 @@ async def test_a_missing_instance_costs_its_sensor_alone(version: str, bulk: boo
 @pytest.mark.parametrize("how", [{"max_variables": 5}, {"max_variables": 5, "refuses_large_bulk": True}])
 @pytest.mark.parametrize("bulk", [True, False])
 @pytest.mark.parametrize("version", ["1", "2c"])
-async def test_an_agent_that_bears_few_variables_is_read_whole(
+async def test_an_agent_with_few_variables_per_answer_is_read_completely(
     how: dict[str, object], bulk: bool, version: str
 ) -> None:
     async with agent({i: i for i in range(1, 25)}, **how) as (served, port):
         device = SnmpDevice(outlets(port, range(1, 25), version=version), bulk=bulk)
         first = await device.read(TICK)
         learning, served.requests = served.requests, 0
-        again = await device.read(TICK)
+        second = await device.read(TICK)
         await device.close()
-    assert values(first) == values(again) == {f"ecotype-{i}_pdu-A": float(i) for i in range(1, 25)}
+    assert values(first) == values(second) == {f"ecotype-{i}_pdu-A": float(i) for i in range(1, 25)}
     assert served.requests <= min(learning, 8)
 
 
@@ -101,7 +101,7 @@ async def test_the_wrong_community_is_not_answered() -> None:
         assert values(await read(right)) == {"ecotype-1_pdu-A": 1.0}
 
 
-async def test_an_agent_without_any_of_the_sensors_is_lost() -> None:
+async def test_an_agent_without_any_of_the_sensors_is_a_transient_error() -> None:
     async with agent({90: 1}) as (_, port):
         with pytest.raises(TransientError, match="no such instance"):
             await read(outlets(port, [1, 2, 3]))
@@ -145,33 +145,23 @@ def snmpsim(folder: Path) -> Iterator[int]:
         process.wait(10)
 
 
-async def patiently(sensors: list[Sensor]) -> Sample:
-    """Ask until an agent that is still starting answers."""
-    for _ in range(15):
-        try:
-            return await read(sensors)
-        except TransientError as error:
-            last = error
-    raise last
-
-
 async def test_another_agent_is_read_by_versions_2_and_3(tmp_path: Path) -> None:
     kinds = {1: "2|112", 2: "66|4294967295", 3: "65|77", 4: "4|21.4", 5: "70|1234567890123", 7: "2|-5"}
     rows = "".join(f"{OUTLETS}.{index}|{value}\n" for index, value in kinds.items())
     (tmp_path / "public.snmprec").write_text(rows + "1.3.6.1.4.1.99999.1.0|2|1\n")
-    meant = {1: 112.0, 2: 2.0**32 - 1, 3: 77.0, 4: 21.4, 5: 1234567890123.0, 7: -5.0}
+    expected = {1: 112.0, 2: 2.0**32 - 1, 3: 77.0, 4: 21.4, 5: 1234567890123.0, 7: -5.0}
     user = SnmpUser("watcher", "authkey-of-watcher", "sha256", "privkey-of-watcher", "aes", "public")
     with snmpsim(tmp_path) as port:
-        v2c = await patiently(outlets(port, range(1, 8)))
+        v2c = await read_when_started(outlets(port, range(1, 8)), TICK)
         source = SnmpSource("127.0.0.1", OUTLETS, 0, port, "3", user=user)
         secure = [
             replace(s, source=replace(source, index=i)) for i, s in enumerate(outlets(port, range(1, 8)), 1)
         ]
-        v3 = await patiently(secure)
+        v3 = await read_when_started(secure, TICK)
         wrong = replace(user, auth_key="not-the-key-of-watcher")
         intruder = [replace(s, source=replace(s.source, user=wrong)) for s in secure]  # type: ignore[arg-type, type-var]
         with pytest.raises(TransientError):
             await read(intruder)
     for got in (v2c, v3):
-        assert values(got) == {f"ecotype-{i}_pdu-A": value for i, value in meant.items()}
+        assert values(got) == {f"ecotype-{i}_pdu-A": value for i, value in expected.items()}
         assert got.missing == {"ecotype-6_pdu-A": "no such instance"}

@@ -13,26 +13,26 @@ def at(*indices: int, base: Oid = BASE) -> list[Oid]:
     return [(*base, i) for i in indices]
 
 
-def answer(request: Request, table: dict[Oid, float], most: int, refuse: bool) -> Answer:
-    """What an agent says that bears `most` variables in one answer."""
+def answer(request: Request, table: dict[Oid, float], limit: int, refuse: bool) -> Answer:
+    """Return the answer of an agent that accepts `limit` variables per answer."""
     if isinstance(request, Get):
-        if len(request.oids) > most:
+        if len(request.oids) > limit:
             return Answer(1, 0, ())
         return Answer(0, 0, [(oid, table.get(oid, "no such instance")) for oid in request.oids])
-    if refuse and request.count > most:
+    if refuse and request.count > limit:
         return Answer(1, 0, ())
-    after = [oid for oid in sorted(table) if oid > request.after][: min(request.count, most)]
+    after = [oid for oid in sorted(table) if oid > request.after][: min(request.count, limit)]
     return Answer(
-        0, 0, [(oid, table[oid]) for oid in after], end_of_view=len(after) < min(request.count, most)
+        0, 0, [(oid, table[oid]) for oid in after], end_of_view=len(after) < min(request.count, limit)
     )
 
 
-def run(exchange: Exchange, table: dict[Oid, float], most: int = 1_000, refuse: bool = False) -> int:
+def run(exchange: Exchange, table: dict[Oid, float], limit: int = 1_000, refuse: bool = False) -> int:
     requests = 0
     while request := exchange.next_request():
         requests += 1
         assert requests < 500
-        exchange.handle_answer(answer(request, table, most, refuse))
+        exchange.handle_answer(answer(request, table, limit, refuse))
     return requests
 
 
@@ -57,31 +57,31 @@ def test_an_instance_zero_is_found_from_its_base() -> None:
     assert plan(at(0, 1, 2)) == (Bulk(BASE, 3, tuple(at(0, 1, 2))),)
 
 
-def test_an_agent_that_answers_less_is_asked_on() -> None:
-    wanted = at(*range(1, 25))
-    exchange = Exchange(list(plan(wanted)))
-    assert run(exchange, dict.fromkeys(wanted, 1.0), most=10) == 3
-    assert set(exchange.values) == set(wanted)
+def test_a_truncated_answer_is_continued() -> None:
+    targets = at(*range(1, 25))
+    exchange = Exchange(list(plan(targets)))
+    assert run(exchange, dict.fromkeys(targets, 1.0), limit=10) == 3
+    assert set(exchange.values) == set(targets)
 
 
-def test_too_big_halves_what_is_asked_and_that_is_remembered() -> None:
-    wanted = at(*range(1, 25))
-    exchange = Exchange(list(plan(wanted)))
-    run(exchange, dict.fromkeys(wanted, 1.0), most=7, refuse=True)
-    assert set(exchange.values) == set(wanted)
-    again = Exchange(list(plan(wanted)), max_variables=exchange.max_variables)
-    assert run(again, dict.fromkeys(wanted, 1.0), most=7, refuse=True) == 4
+def test_too_big_halves_the_request_for_later_polls_too() -> None:
+    targets = at(*range(1, 25))
+    exchange = Exchange(list(plan(targets)))
+    run(exchange, dict.fromkeys(targets, 1.0), limit=7, refuse=True)
+    assert set(exchange.values) == set(targets)
+    second = Exchange(list(plan(targets)), max_variables=exchange.max_variables)
+    assert run(second, dict.fromkeys(targets, 1.0), limit=7, refuse=True) == 4
 
 
-def test_a_missing_instance_costs_its_sensor_alone() -> None:
-    wanted = at(*range(1, 10))
-    exchange = Exchange(list(plan(wanted)))
-    run(exchange, {oid: 1.0 for oid in wanted if oid[-1] not in (4, 9)})
+def test_a_missing_instance_affects_only_its_sensor() -> None:
+    targets = at(*range(1, 10))
+    exchange = Exchange(list(plan(targets)))
+    run(exchange, {oid: 1.0 for oid in targets if oid[-1] not in (4, 9)})
     assert exchange.missing == dict.fromkeys(at(4, 9), "no such instance")
-    assert set(exchange.values) == set(wanted) - set(at(4, 9))
+    assert set(exchange.values) == set(targets) - set(at(4, 9))
 
 
-def test_version_1_names_a_culprit_and_is_asked_without_it() -> None:
+def test_a_request_is_repeated_without_the_oid_that_version_1_refuses() -> None:
     exchange = Exchange([Get(tuple(at(1, 2, 3)))])
     exchange.handle_answer(Answer(2, 2, ()))
     assert exchange.next_request() == Get(tuple(at(1, 3)))
@@ -90,7 +90,7 @@ def test_version_1_names_a_culprit_and_is_asked_without_it() -> None:
     assert set(exchange.missing) == set(at(2))
 
 
-def test_an_agent_without_getbulk_is_asked_by_get() -> None:
+def test_an_agent_without_getbulk_is_read_by_get() -> None:
     exchange = Exchange(list(plan(at(1, 2, 3))))
     exchange.handle_answer(Answer(5, 0, ()))
     assert exchange.next_request() == Get(tuple(at(1, 2, 3)))
@@ -98,16 +98,16 @@ def test_an_agent_without_getbulk_is_asked_by_get() -> None:
 
 @given(
     present=st.sets(st.integers(0, 60)),
-    wanted=st.sets(st.integers(0, 60), min_size=1),
-    most=st.integers(1, 70),
+    targets=st.sets(st.integers(0, 60), min_size=1),
+    limit=st.integers(1, 70),
     refuse=st.booleans(),
     bulk=st.booleans(),
 )
-def test_whatever_the_agent_bears_all_that_exists_is_read(
-    present: set[int], wanted: set[int], most: int, refuse: bool, bulk: bool
+def test_all_existing_instances_are_read_with_any_limit(
+    present: set[int], targets: set[int], limit: int, refuse: bool, bulk: bool
 ) -> None:
     table = dict.fromkeys([*at(*present), *at(1, 2, base=OTHER)], 1.0)
-    exchange = Exchange(list(plan(at(*wanted), bulk=bulk)))
-    run(exchange, table, most, refuse)
-    assert set(exchange.values) == set(at(*(wanted & present)))
-    assert set(exchange.missing) == set(at(*(wanted - present)))
+    exchange = Exchange(list(plan(at(*targets), bulk=bulk)))
+    run(exchange, table, limit, refuse)
+    assert set(exchange.values) == set(at(*(targets & present)))
+    assert set(exchange.missing) == set(at(*(targets - present)))

@@ -25,20 +25,20 @@ def rates(
     polls: Mapping[float, Number | None], uptimes: Mapping[float, float] | None = None
 ) -> list[float | None]:
     """Rates of one value polled at these seconds, at a period of 1 s."""
-    made, found = Rates(1.0), []
+    calculator, rates_found = Rates(1.0), []
     for second, value in polls.items():
         values: dict[tuple[int, ...], Number] = {} if value is None else {OID: value}
         if uptimes:
             values[UPTIME] = uptimes[second]
-        found.append(made.update(values, {OID}, round(second * S)).get(OID))
-    return found
+        rates_found.append(calculator.update(values, {OID}, round(second * S)).get(OID))
+    return rates_found
 
 
 def c32(number: int) -> CounterValue:
     return CounterValue(number, 32)
 
 
-def test_growth_a_second() -> None:
+def test_rates_are_increases_per_second() -> None:
     assert rates({0: c32(100), 1: c32(150), 3: c32(160), 4: c32(160)}) == [None, 50.0, 5.0, 0.0]
     assert rates({0: 10.5, 1: 11.0, 2: 9.0}) == [None, 0.5, -2.0]
 
@@ -52,27 +52,27 @@ def test_counters_wrap() -> None:
 
 def test_a_restart_is_not_a_wrap() -> None:
     assert rates({0: c32(1000), 1: c32(3), 2: c32(5)}) == [None, None, 2.0]
-    # Near its end a counter that began anew looks like one that wrapped; the up time tells.
+    # Near its maximum a reset counter looks like an overflow; the uptime distinguishes them.
     polls = {0: c32(2**32 - 10), 1: c32(5), 2: c32(9)}
     assert rates(polls, {0: 5000.0, 1: 40.0, 2: 140.0}) == [None, None, 4.0]
 
 
-def test_after_a_long_gap_counting_begins_anew() -> None:
+def test_a_long_gap_gives_no_rate() -> None:
     assert rates({0: c32(0), 3: c32(30), 7: c32(70), 8: c32(75)}) == [None, 10.0, None, 5.0]
     assert rates({0: c32(0), 1: None, 2: c32(30)}) == [None, None, 15.0]
 
 
 @given(st.lists(st.integers(0, 2**31 - 1), min_size=1, max_size=20), st.integers(0, 2**32 - 1))
-def test_what_was_counted_is_told_whatever_the_start(steps: list[int], start: int) -> None:
-    total, told = start, 0.0
+def test_the_total_increase_is_exact_for_any_start(steps: list[int], start: int) -> None:
+    total, total_increase = start, 0.0
     for step in steps:
         grown = increase(c32(total % 2**32), c32((total + step) % 2**32))
         assert grown is not None
-        told, total = told + grown, total + step
-    assert told == sum(steps)
+        total_increase, total = total_increase + grown, total + step
+    assert total_increase == sum(steps)
 
 
-async def test_a_rate_and_the_same_number_as_it_stands() -> None:
+async def test_one_oid_can_be_a_rate_and_a_plain_number() -> None:
     oid = "1.3.6.1.4.1.318.1.1"
     table: dict[tuple[int, ...], int | str] = {(*parse_oid(oid), 1): 1000, UPTIME: 7}
     agent = snmp_agent.SnmpAgent(lambda: table)
@@ -123,7 +123,7 @@ extra:
     monkeypatch.setenv("WATCHER_AUTH", "short")
     with pytest.raises(DescriptionError) as caught:
         load(folder)
-    told = {fault.path.rpartition(".")[2]: str(fault) for fault in caught.value.faults}
-    assert set(told) == {"community", "auth_key"}
-    assert "environment variable" in told["community"]
-    assert "short" not in told["auth_key"]
+    faults = {fault.path.rpartition(".")[2]: str(fault) for fault in caught.value.faults}
+    assert set(faults) == {"community", "auth_key"}
+    assert "environment variable" in faults["community"]
+    assert "short" not in faults["auth_key"]

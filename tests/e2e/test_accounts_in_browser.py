@@ -17,7 +17,8 @@ from playwright.sync_api import Browser, Page, Route, expect
 
 from backend.accounts.log import OPERATOR
 from backend.core.reading import Readings
-from backend.processes.one_process import Parts, create_app
+from backend.processes.one_process import create_app
+from backend.processes.shared import Overrides
 from backend.settings import Settings
 from tests.e2e.conftest import DIST
 from tests.support.processes import free_port
@@ -60,7 +61,7 @@ def town(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Town]:
 @contextmanager
 def _running(settings: Settings) -> Iterator[str]:
     """In a thread of its own, since the browser is driven synchronously."""
-    app = create_app(settings, Parts(inventory=small_inventory()))
+    app = create_app(settings, Overrides(inventory=small_inventory()))
     up, down = threading.Event(), asyncio.Event()
     loops: list[asyncio.AbstractEventLoop] = []
     failed: list[BaseException] = []
@@ -151,7 +152,7 @@ def test_from_sign_up_to_a_first_chart(stranger: Browser, town: Town) -> None:
         expect(anna.get_by_label("Password", exact=True)).to_have_attribute("aria-invalid", "true")
         anna.get_by_label("Password", exact=True).fill(PASSWORD)
         anna.get_by_role("button", name="Sign up").click()
-        expect(anna.locator("h1")).to_have_text("Look into your mail")
+        expect(anna.locator("h1")).to_have_text("Check your inbox")
 
         # The link asks before it acts: looking at it, as a mail scanner does, uses nothing up.
         confirm = link_in_mail(town, ANNA, "confirm")
@@ -161,7 +162,7 @@ def test_from_sign_up_to_a_first_chart(stranger: Browser, town: Town) -> None:
             expect(anna.get_by_text(ANNA)).to_be_visible()
         anna.get_by_label("Password", exact=True).fill(PASSWORD)
         anna.get_by_role("button", name="Confirm").click()
-        expect(anna.locator("h1")).to_have_text("Address confirmed")
+        expect(anna.locator("h1")).to_have_text("E-mail address confirmed")
 
         # Not yet.
         anna.goto(f"{town.url}/log-in")
@@ -229,15 +230,15 @@ def test_a_forgotten_password(stranger: Browser, town: Town) -> None:
         page.goto(f"{town.url}/log-in")
         log_in(page, ADMIN, NEW_PASSWORD)
         expect(page.get_by_role("alert")).to_contain_text("wrong")
-        page.get_by_role("link", name="Forgot the password?").click()
-        expect(page.locator("h1")).to_have_text("A new password")
+        page.get_by_role("link", name="Forgot your password?").click()
+        expect(page.locator("h1")).to_have_text("Reset your password")
         # The address goes along: it was typed on the card before.
         expect(page.get_by_label("E-mail address")).to_have_value(ADMIN)
-        page.get_by_role("button", name="Send the mail").click()
+        page.get_by_role("button", name="Send link").click()
         expect(page.get_by_role("status")).to_contain_text("If there is an account")
         page.goto(link_in_mail(town, ADMIN, "reset"))
         page.get_by_label("New password", exact=True).fill(NEW_PASSWORD)
-        page.get_by_role("button", name="Change the password").click()
+        page.get_by_role("button", name="Change password").click()
         expect(page.locator("h1")).to_have_text("Password changed")
         page.get_by_role("link", name="Log in").first.click()
         log_in(page, ADMIN, NEW_PASSWORD)
@@ -250,12 +251,12 @@ def test_an_address_typed_while_the_next_card_loads_is_not_lost(stranger: Browse
         page.route("**/assets/Forgotten-*.js", lambda route: held.append(route))
         page.goto(f"{town.url}/log-in")
         with page.expect_request("**/assets/Forgotten-*.js"):
-            page.get_by_role("link", name="Forgot the password?").click()
+            page.get_by_role("link", name="Forgot your password?").click()
         page.get_by_label("E-mail address").fill(ANNA)
         expect(page.locator("h1")).to_have_text("Log in")
         for route in held:
             route.continue_()
-        expect(page.locator("h1")).to_have_text("A new password")
+        expect(page.locator("h1")).to_have_text("Reset your password")
         expect(page.get_by_label("E-mail address")).to_have_value(ANNA)
 
 
@@ -266,7 +267,7 @@ def test_a_password_can_be_shown(stranger: Browser, town: Town) -> None:
         field.fill(PASSWORD)
         expect(field).to_have_attribute("type", "password")
         expect(field).to_have_attribute("autocomplete", "current-password")
-        page.get_by_role("button", name="Show the password").click()
+        page.get_by_role("button", name="Show password").click()
         expect(field).to_have_attribute("type", "text")
         expect(field).to_have_value(PASSWORD)
 
@@ -288,7 +289,7 @@ def test_the_cards_are_accessible_and_fit(stranger: Browser, town: Town, theme: 
         page.goto("about:blank")
         page.goto(town.url + path)
         page.wait_for_selector("main h1")
-        expect(page.get_by_text("One moment")).to_have_count(0)
+        expect(page.get_by_text("Loading")).to_have_count(0)
         is_accessible(page)
         assert page.evaluate("document.documentElement.scrollWidth <= innerWidth"), path
         assert page.evaluate("document.querySelectorAll('main').length") == 1

@@ -14,6 +14,7 @@ import numpy as np
 import pytest
 from sqlalchemy import text
 
+from backend.cli.backup import run_backup
 from backend.cli.restore import run_restore
 from backend.cli.upgrade import run_upgrade
 from backend.core.bucket import SeriesKind
@@ -23,9 +24,9 @@ from backend.core.windows import Window
 from backend.db.engine import Database
 from backend.db.migrate import migrate, revisions
 from backend.ingest.spoolfile import SpoolFile
-from backend.processes.backup import run_backup
-from backend.processes.one_process import Parts, Services, create_app
-from backend.processes.stores import open_store
+from backend.processes.one_process import Services, create_app
+from backend.processes.shared import Overrides
+from backend.processes.stores import create_store
 from backend.settings import Settings, shown
 from backend.store.influxdb.store import InfluxDBStore
 from tests.support import postgres
@@ -43,7 +44,7 @@ def settings(folder: Path, **more: object) -> Settings:
 @asynccontextmanager
 async def running(chosen: Settings) -> AsyncIterator[tuple[Services, str]]:
     """A dashboard with a past that is rolled up."""
-    app = create_app(chosen, Parts())
+    app = create_app(chosen, Overrides())
     async with serving(app) as address:
         services: Services = app.state.services
         yield services, address
@@ -79,7 +80,7 @@ async def restore(chosen: Settings, source: Path, check_only: bool = False) -> i
 
 @asynccontextmanager
 async def opened(chosen: Settings) -> AsyncIterator[TimeSeriesStore]:
-    store = open_store(chosen)
+    store = create_store(chosen)
     await store.open()
     yield store
     await store.close()
@@ -155,7 +156,7 @@ async def test_a_damaged_backup_is_refused_and_nothing_written(tmp_path: Path) -
         await with_a_past(services)
     backup = tmp_path / "backup"
     await asyncio.to_thread(run_backup, here, backup)
-    with pytest.raises(UserError, match="is there already"):
+    with pytest.raises(UserError, match="exists already"):
         await asyncio.to_thread(run_backup, here, backup)
     whole = (backup / "series.duckdb").read_bytes()
     (backup / "series.duckdb").write_bytes(whole[:5000] + bytes([whole[5000] ^ 1]) + whole[5001:])
@@ -182,7 +183,7 @@ async def test_restore_replaces_nothing(tmp_path: Path) -> None:
         await asyncio.to_thread(run_backup, here, tmp_path / "backup")
         with pytest.raises(UserError, match="a dashboard runs"):
             await restore(here, tmp_path / "backup")
-    with pytest.raises(UserError, match="is there already"):
+    with pytest.raises(UserError, match="exists already"):
         await restore(here, tmp_path / "backup")
     (here.data_dir / "series.duckdb").unlink()
     (here.data_dir / "spool.sqlite").unlink()
@@ -262,7 +263,7 @@ async def test_upgrade_says_what_it_does_and_refuses_a_later_versions_tables(
     url = f"sqlite:///{tmp_path / 'seduce.sqlite'}"
     await migrate(url, "r0001")
     assert await asyncio.to_thread(run_upgrade, here, True) == 1
-    assert "of revision r0001" in capsys.readouterr().err
+    assert "database: revision r0001; this version needs revision" in capsys.readouterr().err
     assert (await revisions(url))[0] == "r0001"
     assert await asyncio.to_thread(run_upgrade, here, False) == 0
     there, wanted = await revisions(url)

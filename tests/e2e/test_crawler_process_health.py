@@ -10,7 +10,8 @@ from pathlib import Path
 
 from backend.core.health import DeviceHealth
 from backend.inventory.loader import load
-from backend.processes.one_process import Parts, create_app
+from backend.processes.one_process import create_app
+from backend.processes.shared import Overrides
 from backend.queries.devices import CRAWLER_LIMIT_NS
 from backend.settings import Settings
 from tests.devices.support import EXAMPLE
@@ -31,7 +32,7 @@ async def reported(board: object) -> list[DeviceHealth]:
 
 
 async def test_devices_of_a_crawler_process_are_seen_until_it_ends(tmp_path: Path) -> None:
-    app = create_app(Settings(data_dir=tmp_path / "var"), Parts(inventory=load(EXAMPLE), page=tmp_path))
+    app = create_app(Settings(data_dir=tmp_path / "var"), Overrides(inventory=load(EXAMPLE), page=tmp_path))
     async with serving(app) as address:
         services = app.state.services
         command = ["-m", "crawlers.snmp", "--pdu", "pdu-Z1.1", "--description", str(EXAMPLE)]

@@ -50,7 +50,7 @@ def test_it_starts_with_a_past_stops_cleanly_and_goes_on_where_it_stopped(tmp_pa
         assert httpx.post(f"{second.url}/graphql", json={"query": "{ sensors { totalCount } }"}).json()[
             "errors"
         ]
-        assert not any("Making history" in line for line in second.log)
+        assert not any("Generating history" in line for line in second.log)
         again = ask(second, 2.4)["series"][0]
         now = dict(zip(again["timestamps"], again["values"], strict=True))
         was = dict(zip(past["timestamps"], past["values"], strict=True))

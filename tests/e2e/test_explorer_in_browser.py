@@ -8,7 +8,8 @@ from pathlib import Path
 import pytest
 from playwright.async_api import Page, async_playwright, expect
 
-from backend.processes.one_process import Parts, create_app
+from backend.processes.one_process import create_app
+from backend.processes.shared import Overrides
 from backend.settings import Settings
 from tests.support.serve import serving
 from tests.support.small_site import small_inventory
@@ -26,7 +27,7 @@ async def answered(page: Page, word: str) -> None:
 
 @pytest.mark.browser
 async def test_a_query_and_a_subscription_run_without_a_complaint(tmp_path: Path, chromium: str) -> None:
-    app = create_app(Settings(data_dir=tmp_path), Parts(inventory=small_inventory()))
+    app = create_app(Settings(data_dir=tmp_path), Overrides(inventory=small_inventory()))
     complaints: list[str] = []
     elsewhere: list[str] = []
     async with serving(app) as address, async_playwright() as playwright:

@@ -20,7 +20,7 @@ from backend.core.ports import Sink
 from backend.core.reading import Readings
 from backend.ingest.spool import SqliteSpool
 from backend.processes.ingest import create_ingest
-from backend.processes.shared import Parts
+from backend.processes.shared import Overrides
 from backend.settings import Settings
 from crawlers.loop import Crawler
 from crawlers.registry import build_crawler
@@ -99,7 +99,7 @@ async def running(door_disk: Path, crawler_disk: Path) -> AsyncIterator[Site]:
         port = transport.get_extra_info("sockname")[1]
         sensors = [replace(s, period_s=0.1) for s in outlets(port, range(1, 25))]
         store = ReferenceStore()
-        parts = Parts(inventory=inventory([*sensors, *outlets(port, [99])]), store=store, bus=MemoryBus())
+        parts = Overrides(inventory=inventory([*sensors, *outlets(port, [99])]), store=store, bus=MemoryBus())
         app = create_ingest(Settings(data_dir=door_disk / "door"), parts)
         url = "http://" + await stack.enter_async_context(serving(app))
 

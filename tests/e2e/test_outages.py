@@ -11,7 +11,8 @@ import httpx2
 import pytest
 
 from backend.core.windows import NS_PER_SECOND
-from backend.processes.one_process import Parts, Services, create_app
+from backend.processes.one_process import Services, create_app
+from backend.processes.shared import Overrides
 from backend.settings import Settings
 from tests.support import postgres
 from tests.support.serve import serving
@@ -31,7 +32,7 @@ async def test_readings_are_taken_while_postgresql_is_away(tmp_path: Path) -> No
         pytest.skip(reason)
     with postgres.stoppable() as server:
         settings = Settings(data_dir=tmp_path, database_url=server.url, public_read=True)
-        app = create_app(settings, Parts(inventory=small_inventory()))
+        app = create_app(settings, Overrides(inventory=small_inventory()))
         async with (
             serving(app) as address,
             httpx2.AsyncClient(base_url=f"http://{address}", timeout=30) as client,

@@ -25,15 +25,15 @@ def test_a_job_says_what_it_takes_then_runs_to_its_end(browser: Browser, base_ur
         page.get_by_role("button", name="1 h", exact=True).click()
         start = datetime.now(UTC) - timedelta(hours=4)
         page.get_by_label("From").fill(start.strftime("%Y-%m-%dT%H:%M"))
-        page.get_by_role("button", name="See what it takes").click()
+        page.get_by_role("button", name="Estimate").click()
         plan = page.get_by_role("status").filter(has_text="job")
         expect(plan).to_contain_text(re.compile(r"\d+ jobs? over \d+ windows?"))
         assert ask(page, "{ jobs { totalCount } }") == before, "looking makes nothing"
         page.get_by_role("group", name="Windows").get_by_role("button", name="1 min").click()
         expect(plan).to_have_count(0)
-        page.get_by_role("group", name="What").get_by_role("button", name="All sensor types").click()
-        page.get_by_role("button", name="See what it takes").click()
-        page.get_by_role("button", name="Begin").click()
+        page.get_by_role("group", name="Queries").get_by_role("button", name="All sensor types").click()
+        page.get_by_role("button", name="Estimate").click()
+        page.get_by_role("button", name="Recompute").click()
         expect(page.locator("h1")).to_have_text("Jobs")
         assert violations(page) == []
         made = [
@@ -63,7 +63,7 @@ def test_a_command_asks_first_and_reads_the_state_back(browser: Browser, base_ur
         asked.get_by_role("button", name="Deactivate").click()
         expect(page.get_by_role("status").filter(has_text="confirmed by the device")).to_be_visible()
         expect(network).to_contain_text("inactive")
-        expect(page.get_by_role("region", name="Who did what").locator("tbody tr").first).to_contain_text(
+        expect(page.get_by_role("region", name="Audit log").locator("tbody tr").first).to_contain_text(
             "admin@"
         )
         network.get_by_role("button", name="Activate", exact=False).first.click()
@@ -74,7 +74,7 @@ def test_a_command_asks_first_and_reads_the_state_back(browser: Browser, base_ur
 def test_a_key_is_shown_once_and_goes_by_its_name(browser: Browser, base_url: str) -> None:
     with opened(browser, f"{base_url}/admin/keys") as page:
         page.get_by_label("Name").fill("crawler-of-a-test")
-        page.get_by_role("button", name="Make the key").click()
+        page.get_by_role("button", name="Create key").click()
         secret = page.locator(".secret code")
         expect(secret).to_have_text(re.compile(r"\S{20,}"))
         text = secret.inner_text()
@@ -84,7 +84,7 @@ def test_a_key_is_shown_once_and_goes_by_its_name(browser: Browser, base_url: st
         assert text not in page.content()
         page.get_by_role("button", name="Delete: crawler-of-a-test").click()
         asked = page.get_by_role("dialog")
-        gone = asked.get_by_role("button", name="Delete for good")
+        gone = asked.get_by_role("button", name="Delete key")
         expect(gone).to_be_disabled()
         asked.get_by_label("Type crawler-of-a-test").fill("crawler-of-a-test")
         gone.click()
@@ -93,8 +93,8 @@ def test_a_key_is_shown_once_and_goes_by_its_name(browser: Browser, base_url: st
 
 def test_a_token_works_until_it_is_deleted(browser: Browser, stranger: Browser, base_url: str) -> None:
     with opened(browser, f"{base_url}/account") as page:
-        page.get_by_label("Name of a new token").fill("notebook of a test")
-        page.get_by_role("button", name="Make the token").click()
+        page.get_by_label("Token name").fill("notebook of a test")
+        page.get_by_role("button", name="Create token").click()
         secret = page.locator(".secret code").inner_text()
         asks = {
             "data": {"query": "{ sensorTypes { name } }"},
@@ -105,7 +105,7 @@ def test_a_token_works_until_it_is_deleted(browser: Browser, stranger: Browser, 
         fresh = outside.new_context(storage_state={"cookies": [], "origins": []})
         assert "data" in fresh.request.post(f"{base_url}/graphql", **asks).json()
         page.get_by_role("button", name="Delete: notebook of a test").click()
-        page.get_by_role("dialog").get_by_role("button", name="Delete for good").click()
+        page.get_by_role("dialog").get_by_role("button", name="Delete token").click()
         expect(page.get_by_role("rowheader", name="notebook of a test")).to_have_count(0)
         assert fresh.request.post(f"{base_url}/graphql", **asks).json().get("data") is None
         fresh.close()
@@ -118,9 +118,9 @@ def test_somebody_is_let_in_and_deleted_by_name(browser: Browser, base_url: str)
         row.get_by_role("button", name="Delete").click()
         asked = page.get_by_role("dialog")
         asked.get_by_label("Type admin@example.org").fill("admin@example.com")
-        expect(asked.get_by_role("button", name="Delete for good")).to_be_disabled()
+        expect(asked.get_by_role("button", name="Delete user")).to_be_disabled()
         asked.get_by_label("Type admin@example.org").fill("admin@example.org")
-        asked.get_by_role("button", name="Delete for good").click()
+        asked.get_by_role("button", name="Delete user").click()
         # The last administrator cannot go; the server says so, and the page says it on.
         expect(page.get_by_role("alert")).to_contain_text("administrator")
         expect(row).to_contain_text("Authorized")

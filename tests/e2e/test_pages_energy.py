@@ -19,7 +19,7 @@ def test_choosing_nodes_charts_them_and_a_link_keeps_the_choice(browser: Browser
         faces = page.locator(".flow button.face[aria-pressed]")
         faces.nth(0).click()
         faces.nth(1).click()
-        chips = page.get_by_role("complementary", name="Chosen nodes").get_by_role("listitem")
+        chips = page.get_by_role("complementary", name="Selected nodes").get_by_role("listitem")
         expect(chips).to_have_count(2)
         assert drawn(page.locator("aside canvas"))
         chosen = query(page)["select"][0].split(",")
@@ -31,7 +31,7 @@ def test_choosing_nodes_charts_them_and_a_link_keeps_the_choice(browser: Browser
         expect(chips).to_have_count(1)
         assert query(page)["select"] == chosen[1:]
         page.get_by_role("button", name="Tree", exact=True).click()
-        expect(page.locator("tr.chosen")).to_have_count(1)
+        expect(page.locator("tr.selected")).to_have_count(1)
 
 
 def test_a_node_opens_and_closes(browser: Browser, base_url: str) -> None:
@@ -49,17 +49,17 @@ def test_a_treemap_keeps_what_is_chosen_and_opens_tiles(browser: Browser, base_u
     with opened(browser, f"{base_url}/energy?select=servers") as page:
         page.get_by_role("button", name="Treemap").click()
         tiles = page.locator(".map .tile")
-        expect(page.locator(".map .tile.chosen")).to_have_count(1)
-        box = page.locator(".map .tile.chosen").bounding_box()
+        expect(page.locator(".map .tile.selected")).to_have_count(1)
+        box = page.locator(".map .tile.selected").bounding_box()
         whole = page.locator(".map").bounding_box()
         assert box
         assert whole
         assert 0.2 < box["width"] * box["height"] / (whole["width"] * whole["height"]) < 0.95
         before = tiles.count()
-        page.get_by_role("button", name="Close Servers", exact=True).click()
+        page.get_by_role("button", name="Collapse Servers", exact=True).click()
         expect(tiles).not_to_have_count(before)
         page.get_by_role("button", name="Flow", exact=True).click()
-        expect(page.locator(".flow li.chosen")).to_have_count(1)
+        expect(page.locator(".flow li.selected")).to_have_count(1)
 
 
 def test_a_moment_of_the_past_stands_still_and_a_link_keeps_it(browser: Browser, base_url: str) -> None:
@@ -79,7 +79,7 @@ def test_a_moment_of_the_past_stands_still_and_a_link_keeps_it(browser: Browser,
         answer = page.request.post(f"{base_url}/graphql", data={"query": asked, "variables": {"at": at[0]}})
         known = answer.json()["data"]["energyTree"]["nodes"][0]["watts"]
         assert abs(float(first.removesuffix(" W").replace(",", "")) - known) < 0.01
-        page.get_by_role("button", name="An hour earlier").click()
+        page.get_by_role("button", name="1 hour earlier").click()
         page.wait_for_url(lambda url: parse_qs(urlsplit(url).query)["at"] != at)
 
 

@@ -63,7 +63,7 @@ def test_a_failure_says_what_and_offers_to_try_again(browser: Browser, base_url:
     alert = page.get_by_role("alert")
     expect(alert).to_contain_text("The store does not answer.")
     page.unroute("**/graphql")
-    alert.get_by_role("button", name="Try again").click()
+    alert.get_by_role("button", name="Retry").click()
     settle(page)
     expect(alert).to_have_count(0)
     context.close()

@@ -46,9 +46,9 @@ def test_a_rack_is_charted_by_keyboard_and_a_link_keeps_it(browser: Browser, bas
 
 def test_sensors_are_found_by_the_server_and_unknown_ones_are_said(browser: Browser, base_url: str) -> None:
     with opened(browser, f"{base_url}/measurements?sensors=nothing-like-it") as page:
-        expect(page.get_by_text("Not in the description: nothing-like-it.")).to_be_visible()
-        page.get_by_role("button", name="Take them away").click()
-        expect(page.get_by_text("Nothing is charted yet")).to_be_visible()
+        expect(page.get_by_text("Unknown series: nothing-like-it.")).to_be_visible()
+        page.get_by_role("button", name="Remove", exact=True).click()
+        expect(page.get_by_text("No series selected")).to_be_visible()
         page.get_by_role("combobox").fill("wattmeter ecotype-37")
         found = page.get_by_role("option").filter(has_text="ecotype-37_pdu")
         expect(found).to_have_count(2)
@@ -93,7 +93,7 @@ def test_charts_of_one_view_share_their_cursor_but_not_their_drags(browser: Brow
 
 def test_the_navigator_moves_the_span_and_comes_back_to_now(browser: Browser, base_url: str) -> None:
     with opened(browser, f"{base_url}/measurements?nodes=datacenter&range=1h") as page:
-        window = page.get_by_role("slider", name="The span that is shown")
+        window = page.get_by_role("slider", name="Visible range")
         window.focus()
         page.keyboard.press("ArrowLeft")
         page.wait_for_url(re.compile(r"from=.*to="))
@@ -112,7 +112,7 @@ def test_the_request_of_a_chart_runs_as_it_stands(
     browser: Browser, base_url: str, login: LogIn, tmp_path: Path
 ) -> None:
     with opened(browser, f"{base_url}/measurements?nodes=datacenter&range=1h") as page:
-        page.get_by_text("As query, Python, curl").click()
+        page.get_by_text("Query this data (GraphQL, Python, curl)").click()
         text = page.get_by_role("tabpanel")
         ask = {"query": text.inner_text()}
         series = page.request.post(f"{base_url}/graphql", data=ask).json()["data"]["series"]
@@ -142,7 +142,7 @@ def test_the_request_of_a_chart_runs_as_it_stands(
             )
             assert json.loads(ran.stdout)["data"]["series"][0]["unit"] == "W"
         with page.expect_download() as saved:
-            page.get_by_role("button", name="Save what is drawn").click()
+            page.get_by_role("button", name="Download chart data").click()
         assert Path(saved.value.path()).read_text().startswith("time,series,unit,value,min,max,coverage\n")
 
 

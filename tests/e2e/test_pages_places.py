@@ -35,8 +35,8 @@ def test_a_row_of_a_rack_tells_its_pair_and_opens_it(browser: Browser, base_url:
     with opened(browser, f"{base_url}/racks") as page:
         row = page.locator("a[data-row='Z1.1 30']")
         row.hover()
-        expect(page.locator(".told")).to_contain_text("Z1.1, U30")
-        expect(page.locator(".told")).to_contain_text(re.compile(r"Difference\s*\+\d+\.\d K"))
+        expect(page.locator(".selected-row")).to_contain_text("Z1.1, U30")
+        expect(page.locator(".selected-row")).to_contain_text(re.compile(r"Difference\s*\+\d+\.\d K"))
         cell = row.locator(".back")
         assert (cell.evaluate("e => getComputedStyle(e).backgroundColor")).startswith("rgb(")
         row.focus()
@@ -53,18 +53,18 @@ def test_a_row_of_a_rack_tells_its_pair_and_opens_it(browser: Browser, base_url:
 def test_on_a_phone_a_touch_tells_before_it_goes(browser: Browser, base_url: str) -> None:
     with opened(browser, f"{base_url}/racks", "phone") as page:
         page.locator("a[data-row='Z1.1 30']").click()
-        expect(page.locator(".told")).to_contain_text("Z1.1, U30")
+        expect(page.locator(".selected-row")).to_contain_text("Z1.1, U30")
         page.get_by_role("link", name="Chart both").click()
         expect(page.locator("h1")).to_have_text("Measurements")
 
 
 def test_plan_and_list_are_in_step(browser: Browser, base_url: str) -> None:
     with opened(browser, f"{base_url}/room") as page:
-        rows = page.get_by_role("list", name="Rows of equipment").get_by_role("listitem")
+        rows = page.get_by_role("list", name="Equipment groups").get_by_role("listitem")
         rows.nth(1).get_by_role("link").first.focus()
         name = rows.nth(1).locator(".name").inner_text()
-        expect(page.locator(".plan .pointed .name")).to_have_text(name)
-        marks = page.locator(".plan .place.told")
+        expect(page.locator(".plan .highlighted .name")).to_have_text(name)
+        marks = page.locator(".plan .place.has-sensors")
         marks.first.hover()
         expect(page.locator("li.pointed")).to_have_count(1)
         page.get_by_role("button", name="Temperature").click()

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from typing import Any
+from urllib.parse import unquote, urlsplit
 
 import pytest
 from playwright.sync_api import Browser, Page, expect
@@ -38,9 +39,9 @@ def ask(page: Page, base_url: str, query: str, **variables: Any) -> Any:
 @pytest.mark.parametrize("width", ["desktop", "phone"])
 def test_which_server_drew_the_most_energy_last_week(browser: Browser, base_url: str, width: str) -> None:
     with opened(browser, base_url, width) as page, counting(page):
-        page.get_by_role("link", name="Who used most, 7 days").click()
+        page.get_by_role("link", name="Top consumers, 7 days").click()
         settle(page)
-        page.get_by_role("group", name="Ranked").get_by_role("button", name="Servers", exact=True).click()
+        page.get_by_role("group", name="Group").get_by_role("button", name="Servers", exact=True).click()
         first = page.get_by_role("region", name="Ranking").locator("tbody tr").first
         expect(first).to_contain_text("ecotype-")
         shown = first.locator("th button").inner_text()
@@ -57,15 +58,16 @@ def test_which_server_drew_the_most_energy_last_week(browser: Browser, base_url:
 def test_which_probe_is_silent(browser: Browser, base_url: str, width: str) -> None:
     with opened(browser, base_url, width) as page, counting(page):
         problem = page.get_by_role("link", name="has not reported").first
-        told = problem.inner_text()
+        message = problem.inner_text()
         problem.click()
         page.wait_for_url("**/sensor/*")
         expect(page.locator("h1")).not_to_have_text("Overview")
         settle(page)
-        probe = page.locator("h1").inner_text()
-        assert told.startswith(probe)
+        label = page.locator("h1").inner_text()
+        assert message.startswith(label)
+        probe = unquote(urlsplit(page.url).path.rpartition("/")[2])
         expect(page.locator(".latest")).to_contain_text("silent", ignore_case=True)
-        latest = "query($name: ID!) { sensor(name: $name) { type latest { stale } } }"
+        latest = "query($name: ID!) { sensor(name: $name) { type label latest { stale } } }"
         found = ask(page, base_url, latest, name=probe)["sensor"]
-        assert found["type"] == "temperature"
+        assert (found["type"], found["label"]) == ("temperature", label)
         assert found["latest"] is None or found["latest"]["stale"]

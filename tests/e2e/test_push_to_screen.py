@@ -8,7 +8,8 @@ import httpx2
 
 from backend.core.windows import NS_PER_SECOND
 from backend.graphql.scalars import format_time
-from backend.processes.one_process import Parts, Services, create_app
+from backend.processes.one_process import Services, create_app
+from backend.processes.shared import Overrides
 from backend.settings import Settings
 from tests.support.graphql_client import connected
 from tests.support.serve import serving
@@ -16,7 +17,7 @@ from tests.support.small_site import small_inventory
 
 
 async def test_a_pushed_reading_is_live_at_once_and_then_in_the_series(tmp_path: Path) -> None:
-    app = create_app(Settings(data_dir=tmp_path), Parts(inventory=small_inventory()))
+    app = create_app(Settings(data_dir=tmp_path), Overrides(inventory=small_inventory()))
     async with (
         serving(app) as address,
         httpx2.AsyncClient(base_url=f"http://{address}") as client,

@@ -16,7 +16,7 @@ from backend.core.errors import PermanentError
 from backend.core.reading import Readings
 from backend.core.windows import NS_PER_SECOND
 from backend.processes import control
-from backend.processes.one_process import Services, crawling, create_app
+from backend.processes.one_process import Services, create_app, run_crawlers
 from backend.settings import Settings
 from tests.support.graphql_client import connected
 from tests.support.graphql_client import data as ask
@@ -29,7 +29,7 @@ TREE = "{ energyTree { nodes { id watts } } }"
 @asynccontextmanager
 async def dashboard(folder: Path, pdus: TwoPdus) -> AsyncIterator[tuple[Any, str]]:
     settings = Settings(description_dir=pdus.folder, data_dir=folder / "var", public_read=True)
-    app = create_app(settings, alongside=crawling)
+    app = create_app(settings, extension=run_crawlers)
     async with serving(app) as address:
         yield app, address
 
@@ -43,7 +43,7 @@ async def until(found: Callable[[], Awaitable[Any]]) -> Any:
 
 async def reload(folder: Path, dry_run: bool = False) -> list[str]:
     request = {"command": "reload", "dry_run": dry_run}
-    lines: list[str] = await asyncio.to_thread(control.ask, folder / "var", request, print)
+    lines: list[str] = await asyncio.to_thread(control.send_command, folder / "var", request, print)
     return lines
 
 
@@ -133,7 +133,7 @@ async def test_a_hangup_reloads_and_a_change_of_history_is_foretold(tmp_path: Pa
             await services.rollups.step()
             pdus.describe(("A", 1))
             said = await reload(tmp_path, dry_run=True)
-            assert any(x.startswith("history computed again") and "node" in x for x in said), said
+            assert any(x.startswith("history to recompute") and "node" in x for x in said), said
             os.kill(os.getpid(), signal.SIGHUP)
 
             async def gone() -> bool:
@@ -143,5 +143,5 @@ async def test_a_hangup_reloads_and_a_change_of_history_is_foretold(tmp_path: Pa
 
 
 async def test_nobody_there_is_said(tmp_path: Path) -> None:
-    with pytest.raises(control.NobodyThere, match="no running dashboard"):
-        control.ask(tmp_path, {"command": "reload"}, print)
+    with pytest.raises(control.NotRunning, match="no running dashboard"):
+        control.send_command(tmp_path, {"command": "reload"}, print)

@@ -28,8 +28,8 @@ from crawlers.simulators.model import DataCentreModel
 from tests.conftest import need
 from tests.support.influx import InfluxServer
 from tests.support.processes import Service, free_port, moved_description
+from tests.support.recording_proxy import Ledger, RecordingProxy
 from tests.support.redis import RedisServer
-from tests.support.toll import Ledger, Toll
 
 LONG = bool(os.environ.get("SEDUCE_TEST_LONG"))
 TINY = ["--spool-max-mb", "0.05"]
@@ -81,7 +81,7 @@ class Site:
     influx: InfluxServer
     redis: RedisServer
     ledger: Ledger
-    toll: Toll
+    proxy: RecordingProxy
     ports: dict[str, int]
     services: dict[str, Service] = field(default_factory=dict)
     # value of a probe -> how often a card was told that it is kept; values are unlike each other
@@ -98,7 +98,7 @@ class Site:
             "port": str(self.ports["web"]),
             "ingest_port": str(self.ports["ingest"]),
             "cards_port": str(self.ports["cards"]),
-            "ingest_url": f"http://127.0.0.1:{self.toll.port}",
+            "ingest_url": f"http://127.0.0.1:{self.proxy.port}",
             **more,
         }
         environment = {f"SEDUCE_{k.upper()}": v for k, v in settings.items()}
@@ -128,8 +128,8 @@ async def running_site(folder: Path) -> AsyncIterator[Site]:
         for server in (influx, redis):
             stack.callback(server.stop)
             await asyncio.to_thread(server.start)
-        toll = await stack.enter_async_context(Toll(ports["ingest"], ledger))
-        site = Site(folder, description, key, influx, redis, ledger, toll, ports)
+        proxy = await stack.enter_async_context(RecordingProxy(ports["ingest"], ledger))
+        site = Site(folder, description, key, influx, redis, ledger, proxy, ports)
         inventory = load(description)
         cards = f"http://127.0.0.1:{ports['cards']}/temperature/list"
         fleet = SimulatedFleet(inventory, DataCentreModel(inventory, 3), cards, schedule=TROUBLES)
@@ -170,7 +170,7 @@ async def push_columns(site: Site, stop: asyncio.Event) -> None:
                 "values": [20 + (i % 4000) / 1000 for i in numbers],
             }
             body = httpx2.Request("POST", url, json=columns).read()
-            rows = site.ledger.send(body)
+            rows = site.ledger.record_sent(body)
             while True:
                 try:
                     answer = await client.post(url, content=body)
@@ -178,7 +178,7 @@ async def push_columns(site: Site, stop: asyncio.Event) -> None:
                     await asyncio.sleep(0.05)
                     continue
                 assert answer.status_code == 200, answer.text
-                await site.ledger.answer(rows, answer.content)
+                await site.ledger.record_answer(rows, answer.content)
                 break
             await asyncio.sleep(0.05)
 
@@ -222,7 +222,7 @@ async def faults(site: Site) -> None:
     await asyncio.to_thread(site.redis.start)
     await asyncio.sleep(CALM_S)
 
-    await site.toll.cut()
+    await site.proxy.cut()
     cut = asyncio.get_running_loop().time()
     full = site.services[FULL]
     await full.says(SPOOL_FULL, full.said(SPOOL_ROOM) + 1)
@@ -232,7 +232,7 @@ async def faults(site: Site) -> None:
     site_keeps(site, KILLED)
     await doomed.start()
     await asyncio.sleep(max(0.0, cut + CUT_S - asyncio.get_running_loop().time()))
-    await site.toll.mend()
+    await site.proxy.restore()
     await ledger.grown_by(100)
     await ingest.kill()  # in the middle of what is being made up for
     await ingest.start()
@@ -250,8 +250,8 @@ def site_keeps(site: Site, crawler: str) -> None:
     _, readings = file.read(10**9)
     file.close()
     rows = {(r.sensor, r.time_ns): r.value for r in readings}
-    site.ledger.kept.update(rows)
-    site.ledger.asked.update(rows)
+    site.ledger.acknowledged.update(rows)
+    site.ledger.sent.update(rows)
 
 
 async def settled(site: Site) -> None:
@@ -291,7 +291,7 @@ async def compare(site: Site) -> int:
     store = InfluxDBStore(site.influx.url("seduce"))
     await store.open()
     try:
-        sensors = sorted({s for s, _ in site.ledger.asked} | {s for s, _ in site.cards})
+        sensors = sorted({s for s, _ in site.ledger.sent} | {s for s, _ in site.cards})
         raw = await store.raw(sensors, 0, 2**62)
         counted = await store.count(sensors, 0, 2**62)
     finally:
@@ -302,11 +302,11 @@ async def compare(site: Site) -> int:
         for t, v in zip(points.times.tolist(), points.values.tolist(), strict=True)
     }
     assert {s: len(points) for s, points in raw.items()} == counted, "stored twice"
-    lost = [i for i in site.ledger.kept if i not in stored]
-    assert not lost, f"{len(lost)} of {len(site.ledger.kept)} promised readings are lost: {lost[:5]}"
-    wrong = [i for i, v in site.ledger.kept.items() if stored[i] != v]
+    lost = [i for i in site.ledger.acknowledged if i not in stored]
+    assert not lost, f"{len(lost)} of {len(site.ledger.acknowledged)} promised readings are lost: {lost[:5]}"
+    wrong = [i for i, v in site.ledger.acknowledged.items() if stored[i] != v]
     assert not wrong, f"{len(wrong)} readings changed: {wrong[:5]}"
-    assert not [i for i in stored if i not in site.ledger.asked], "nobody ever said these"
+    assert not [i for i in stored if i not in site.ledger.sent], "nobody ever said these"
     probes = Counter((s, v) for (s, _), v in stored.items() if s.startswith("ca4d"))
     assert set(site.cards.values()) == {1}
     assert {p: probes[p] for p in site.cards} == dict(site.cards), "a card's reading is lost or there twice"
@@ -336,6 +336,6 @@ async def test_what_was_promised_is_stored_once_whatever_breaks(tmp_path: Path) 
         tracebacks = [s.name for s in site.services.values() if s.said("Traceback")]
     assert not tracebacks
     print(
-        f"{stored} readings stored, {len(site.ledger.kept)} of them promised in {site.ledger.answers} answers, "
+        f"{stored} readings stored, {len(site.ledger.acknowledged)} of them promised in {site.ledger.answers} answers, "
         f"{len(site.cards)} of them to a card"
     )

@@ -23,7 +23,8 @@ from backend.core.jobs import Job, JobState
 from backend.core.reading import Points, Readings
 from backend.core.windows import WINDOWS, Window
 from backend.jobs.selection import JobRequest
-from backend.processes.shared import Base, Parts, build_base, definitions_of, opened
+from backend.processes.rollup_engine import definitions_of
+from backend.processes.shared import Overrides, SharedServices, build_shared_services, open_shared
 from backend.processes.tasks import build_work
 from backend.settings import Settings
 from tests.conftest import need
@@ -60,7 +61,7 @@ class Site:
     settings: Settings
     influx: InfluxServer
     redis: RedisServer
-    base: Base
+    base: SharedServices
     services: dict[str, Service]
 
 
@@ -98,8 +99,8 @@ async def running_site(folder: Path, database: str) -> AsyncIterator[Site]:
         }
         for service in services.values():
             stack.callback(service.abandon)
-        base = build_base(settings, Parts())
-        await stack.enter_async_context(opened(base))
+        base = build_shared_services(settings, Overrides())
+        await stack.enter_async_context(open_shared(base))
         yield Site(folder, settings, influx, redis, base, services)
 
 
@@ -110,7 +111,7 @@ async def until(what: str, found: object, within_s: float = 200.0) -> None:
             await asyncio.sleep(0.2)
 
 
-async def falsify(base: Base, points: dict[str, Points], start: int, end: int) -> dict[str, Points]:
+async def falsify(base: SharedServices, points: dict[str, Points], start: int, end: int) -> dict[str, Points]:
     """Readings that change unnoticed: every roll-up over them is wrong until it is computed again."""
     changed = {}
     for name, p in points.items():

@@ -1,4 +1,4 @@
-"""Whatever a device says, its decoder gives a number or a reason, and its crawler goes on."""
+"""Decoders return a number or a reason for any input, and the crawler continues."""
 
 from __future__ import annotations
 
@@ -55,22 +55,22 @@ def snmp_value(chance: random.Random) -> Any:
 
 def test_snmp_values() -> None:
     for chance in inputs("snmp value"):
-        said = snmp_value(chance)
-        got = decode(said)
-        assert isinstance(got, CounterValue | float | str), repr(said)
-        assert not isinstance(got, float) or math.isfinite(got), repr(said)
+        raw = snmp_value(chance)
+        got = decode(raw)
+        assert isinstance(got, CounterValue | float | str), repr(raw)
+        assert not isinstance(got, float) or math.isfinite(got), repr(raw)
 
 
-def answer(chance: random.Random, wanted: tuple[Oid, ...]) -> Answer:
-    """Variables asked for and others, in any order, doubled, with numbers, counts and reasons."""
-    table = [*wanted, (1, 3), (1, 3, 9), *[(1, 3, 1, chance.randrange(90)) for _ in range(4)]]
+def answer(chance: random.Random, targets: tuple[Oid, ...]) -> Answer:
+    """Return requested and other variables, in any order, repeated, with numbers, counters and reasons."""
+    table = [*targets, (1, 3), (1, 3, 9), *[(1, 3, 1, chance.randrange(90)) for _ in range(4)]]
     values: tuple[Value, ...] = (1.5, CounterValue(chance.randrange(2**32), 32), "no such instance")
     rows = [(chance.choice(table), chance.choice(values)) for _ in range(chance.randrange(9))]
     status = chance.choice((0, 0, 0, 0, 1, 2, 5, 99, -1))
     return Answer(status, chance.choice((0, 1, 2, 40, -3)), rows, chance.random() < 0.1)
 
 
-def test_every_exchange_with_an_agent_ends_with_a_word_on_every_variable() -> None:
+def test_every_exchange_ends_with_a_value_or_reason_per_variable() -> None:
     for chance in inputs("snmp exchange"):
         oids = {(1, 3, 1, chance.randrange(80)) for _ in range(chance.randrange(1, 20))}
         exchange = Exchange(
@@ -81,8 +81,8 @@ def test_every_exchange_with_an_agent_ends_with_a_word_on_every_variable() -> No
             request = exchange.next_request()
             if request is None:
                 break
-            wanted = request.targets if isinstance(request, Bulk) else request.oids
-            exchange.handle_answer(answer(chance, wanted))
+            targets = request.targets if isinstance(request, Bulk) else request.oids
+            exchange.handle_answer(answer(chance, targets))
         else:
             pytest.fail(f"no end of asking for {sorted(oids)}")
         assert oids <= exchange.values.keys() | exchange.missing.keys()
@@ -120,11 +120,11 @@ def test_modbus_and_socomec_registers() -> None:
 def test_flukso_answers() -> None:
     good = [[1_789_999_940 + i, 100.0 + i] for i in range(60)]
     for chance in inputs("flukso"):
-        said = [*good, *[anything(chance) for _ in range(3)], [anything(chance), anything(chance)]]
-        chance.shuffle(said)
-        points = flukso.decode(said, 0, TICK + flukso.MAX_AHEAD_NS)
+        raw = [*good, *[anything(chance) for _ in range(3)], [anything(chance), anything(chance)]]
+        chance.shuffle(raw)
+        points = flukso.decode(raw, 0, TICK + flukso.MAX_AHEAD_NS)
         assert set(points.times.tolist()) >= {time * 10**9 for time, _ in good}, (
-            said
+            raw
         )  # none of them costs the others
         assert all(0 < t <= TICK + flukso.MAX_AHEAD_NS for t in points.times.tolist())
         assert all(map(math.isfinite, points.values.tolist()))
@@ -133,7 +133,7 @@ def test_flukso_answers() -> None:
             flukso.decode(json.loads(body), 0, TICK)
 
 
-def test_a_clock_that_was_set_back_hides_nothing() -> None:
+def test_a_clock_set_back_hides_no_points() -> None:
     now = 1_790_000_000
     ahead = flukso.decode([[now + 3000, 1.0], [now + 4000, 2.0]], 0, now * 10**9 + flukso.MAX_AHEAD_NS)
     assert ahead.times.tolist() == [(now + 3000) * 10**9]
@@ -145,7 +145,7 @@ def test_a_clock_that_was_set_back_hides_nothing() -> None:
 
 
 class Quarrelsome(snmp_agent.SnmpAgent):
-    """Sends garbage made of the right answer, and then the right answer."""
+    """Sends a damaged copy of the answer, and then the answer."""
 
     chance: random.Random
 
@@ -159,13 +159,13 @@ class Quarrelsome(snmp_agent.SnmpAgent):
 
 @pytest.fixture
 async def troubles() -> list[object]:
-    """What the event loop would have printed as a traceback."""
-    found: list[object] = []
-    asyncio.get_running_loop().set_exception_handler(lambda _, context: found.append(context))
-    return found
+    """Collect the errors that the event loop would print as tracebacks."""
+    contexts: list[object] = []
+    asyncio.get_running_loop().set_exception_handler(lambda _, context: contexts.append(context))
+    return contexts
 
 
-async def test_garbage_on_the_wire_costs_at_most_a_poll(troubles: list[object]) -> None:
+async def test_garbage_from_an_snmp_agent_fails_at_most_one_poll(troubles: list[object]) -> None:
     table = {(*parse_oid(OUTLETS), i): i for i in range(1, 25)}
     agent = Quarrelsome(lambda: table)
     whole = lost = 0
@@ -187,7 +187,7 @@ async def test_garbage_on_the_wire_costs_at_most_a_poll(troubles: list[object]) 
     assert whole > 5 * lost
 
 
-async def test_garbage_from_a_modbus_server_costs_at_most_a_poll(troubles: list[object]) -> None:
+async def test_garbage_from_a_modbus_server_fails_at_most_one_poll(troubles: list[object]) -> None:
     rounds = inputs("modbus packet", share=10)
 
     async def answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
@@ -216,7 +216,7 @@ async def test_garbage_from_a_modbus_server_costs_at_most_a_poll(troubles: list[
     assert not troubles
 
 
-async def test_garbage_from_a_meters_web_server_costs_at_most_a_poll() -> None:
+async def test_garbage_from_a_meter_fails_at_most_one_poll() -> None:
     good = json.dumps([[1_789_999_940 + i, 100.0 + i] for i in range(60)]).encode()
     rounds = inputs("flukso answer", share=10)
 

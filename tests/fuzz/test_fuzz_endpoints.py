@@ -1,4 +1,4 @@
-"""Whatever is posted gets an answer, and what the answer says is kept is in the spool, once each."""
+"""Every body gets an answer, and the readings that it acknowledges are in the spool exactly once."""
 
 from __future__ import annotations
 
@@ -41,14 +41,14 @@ class Bench:
     ingest: Ingest
     spool: SqliteSpool
 
-    async def kept(self) -> Counter[str]:
-        """Readings in the spool, by sensor; empties it."""
-        found: Counter[str] = Counter()
+    async def drain_counts(self) -> Counter[str]:
+        """Return the number of readings in the spool by sensor, and empty it."""
+        counts: Counter[str] = Counter()
         while self.spool.depth:
             mark, readings = await self.spool.peek(100_000)
-            found.update(r.sensor for r in readings)
+            counts.update(r.sensor for r in readings)
             await self.spool.forget(mark)
-        return found
+        return counts
 
 
 @asynccontextmanager
@@ -119,40 +119,40 @@ def _jsonable(value: Any) -> Any:
     return value.encode("utf-8", "replace").decode() if isinstance(value, str) else value
 
 
-async def test_cards_with_anything_among_their_elements_lose_no_good_one(tmp_path: Path) -> None:
+async def test_arbitrary_elements_lose_no_valid_card_reading(tmp_path: Path) -> None:
     async with bench(tmp_path) as its:
-        door, expected = cards_endpoint(its.ingest), Counter[str]()
+        endpoint, expected = cards_endpoint(its.ingest), Counter[str]()
 
         async def one(chance: random.Random) -> None:
             body, good = card(chance)
-            status, said = await ask(door, body, chance.randrange(1, 4))
-            assert (status, said["status"], said["update_count"]) == (200, "success", good.total()), body
+            status, answer = await ask(endpoint, body, chance.randrange(1, 4))
+            assert (status, answer["status"], answer["update_count"]) == (200, "success", good.total()), body
             expected.update(good)
 
         await many(one, inputs("cards", share=2))
-        assert await its.kept() == expected
+        assert await its.drain_counts() == expected
 
 
-async def test_cards_torn_and_mixed_up_are_answered_and_what_is_said_is_kept(tmp_path: Path) -> None:
+async def test_acknowledged_readings_of_damaged_card_pushes_are_kept(tmp_path: Path) -> None:
     async with bench(tmp_path) as its:
-        door, said_kept = cards_endpoint(its.ingest), 0
+        endpoint, acknowledged = cards_endpoint(its.ingest), 0
 
         async def one(chance: random.Random) -> None:
-            nonlocal said_kept
-            status, said = await ask(door, mutated(chance, card(chance)[0]))
-            assert (status, said["status"]) in ((200, "success"), (400, "failure"))
-            said_kept += said.get("update_count", 0)
+            nonlocal acknowledged
+            status, answer = await ask(endpoint, mutated(chance, card(chance)[0]))
+            assert (status, answer["status"]) in ((200, "success"), (400, "failure"))
+            acknowledged += answer.get("update_count", 0)
 
         await many(one, inputs("torn cards", share=2))
-        assert (await its.kept()).total() == said_kept > 0
+        assert (await its.drain_counts()).total() == acknowledged > 0
 
 
-async def test_pushes_of_crawlers_torn_and_mixed_up(tmp_path: Path) -> None:
+async def test_acknowledged_readings_of_damaged_crawler_pushes_are_kept(tmp_path: Path) -> None:
     async with bench(tmp_path) as its:
-        door, said_kept = readings_endpoint(its.ingest.accept_columns), 0
+        endpoint, acknowledged = readings_endpoint(its.ingest.accept_columns), 0
 
         async def one(chance: random.Random) -> None:
-            nonlocal said_kept
+            nonlocal acknowledged
             rows = chance.randrange(1, 8)
             columns = {
                 "sensors": [chance.choice((chance.choice(NAMES), anything(chance, 1))) for _ in range(rows)],
@@ -160,14 +160,14 @@ async def test_pushes_of_crawlers_torn_and_mixed_up(tmp_path: Path) -> None:
                 "times": [chance.choice((NOW, None, anything(chance, 1))) for _ in range(rows)],
             }
             body = json.dumps(columns).encode()  # writes NaN and numbers of any size, as some libraries do
-            status, said = await ask(door, body if chance.random() < 0.5 else mutated(chance, body))
-            assert (status, said["status"]) in ((200, "success"), (400, "failure")), body
+            status, answer = await ask(endpoint, body if chance.random() < 0.5 else mutated(chance, body))
+            assert (status, answer["status"]) in ((200, "success"), (400, "failure")), body
             if status == 200:
-                said_kept += said["update_count"]
-                assert all(r["reason"] for r in said["rejected"])
+                acknowledged += answer["update_count"]
+                assert all(r["reason"] for r in answer["rejected"])
 
         await many(one, inputs("columns"))
-        assert (await its.kept()).total() == said_kept > 0
+        assert (await its.drain_counts()).total() == acknowledged > 0
 
 
 async def many(one: Callable[[random.Random], Awaitable[None]], chances: Iterator[random.Random]) -> None:
@@ -183,16 +183,16 @@ async def test_ten_thousand_elements_with_bad_ones_among_them(tmp_path: Path) ->
     async with bench(tmp_path) as its, serving(cards_endpoint(its.ingest)) as port:
         answer = await exchange(port, post(PATH, body))
         assert (answer.status, answer.json) == (200, {"status": "success", "update_count": 9_900})
-        assert (await its.kept()).total() == 9_900
+        assert (await its.drain_counts()).total() == 9_900
 
 
 @pytest.mark.parametrize(
     "encoding", ["utf-8", "utf-8-sig", "utf-16", "utf-16-le", "utf-16-be", "latin-1", "cp1252"]
 )
-async def test_encodings_that_are_not_what_json_asks_for(tmp_path: Path, encoding: str) -> None:
+async def test_card_pushes_in_other_encodings_are_read(tmp_path: Path, encoding: str) -> None:
     text = element(NAMES[0], "21.44").replace('"T"', '"°C"')
     for whole in (f"[{text}, {text}]", f"[{text}, {text.replace('21.44', 'nan')}, {text}", text):
         async with bench(tmp_path) as its:
-            status, said = await ask(cards_endpoint(its.ingest), whole.encode(encoding))
+            status, answer = await ask(cards_endpoint(its.ingest), whole.encode(encoding))
             assert status == 200
-            assert said["update_count"] == whole.count("21.44") == (await its.kept()).total()
+            assert answer["update_count"] == whole.count("21.44") == (await its.drain_counts()).total()

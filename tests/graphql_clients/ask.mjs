@@ -1,4 +1,4 @@
-// Runs documents of the README with npm's clients against a server and prints each answer as a line of JSON.
+// Runs documents with npm clients against a server, and prints each answer as a line of JSON.
 // node ask.mjs URL '{"name": {"query": "…", "variables": {}, "client": "urql" | "graphql-ws"}}'
 import { createRequire } from 'node:module';
 
@@ -8,7 +8,7 @@ const { persistedExchange } = require('@urql/exchange-persisted');
 const { createClient } = require('graphql-ws');
 const { WebSocket } = require('ws');
 
-const [url, asked] = process.argv.slice(2);
+const [url, requestsJson] = process.argv.slice(2);
 const socket = createClient({ url: url.replace('http', 'ws'), webSocketImpl: WebSocket, lazy: true });
 const urql = new Client({
   url,
@@ -42,8 +42,8 @@ async function overSocket(request) {
   return value;
 }
 
-// Twice: urql sends a text with its hash first, and then the hash alone.
-const requests = Object.entries(JSON.parse(asked));
+// Twice: urql first sends the text with its hash, then the hash only.
+const requests = Object.entries(JSON.parse(requestsJson));
 for (const [name, request] of [...requests, ...requests]) {
   const result = await (request.client === 'urql' ? overUrql(request) : overSocket(request));
   const errors = result.error ? [String(result.error)] : result.errors;

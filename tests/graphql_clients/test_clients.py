@@ -1,4 +1,4 @@
-"""What the README and the API's page show runs unchanged in the clients that people use."""
+"""The documents in README.md and docs/graphql.md run unchanged in common GraphQL clients."""
 
 from __future__ import annotations
 
@@ -27,6 +27,7 @@ from graphql import (
     validate,
 )
 
+from backend.graphql.execution.strawberry_internals import core_schema
 from backend.graphql.schema import build_schema
 from tests.support.graphql_client import site_app
 from tests.support.serve import serving
@@ -40,7 +41,7 @@ DOCUMENTS = {
     for page in PAGES
     for number, text in enumerate(BLOCK.findall(page.read_text(encoding="utf-8")), 1)
 }
-# Mutations ask for a log-in: tests of accounts run those.
+# Mutations need a log-in; the tests of accounts run them.
 DOCUMENTS = {name: text for name, text in DOCUMENTS.items() if not re.match(r"\s*mutation\b", text)}
 VARIABLES = {"from": datetime.fromtimestamp(NOON - 3600, UTC).isoformat()}
 
@@ -63,7 +64,7 @@ async def url() -> AsyncIterator[str]:
 
 
 def check(name: str, data: Any) -> None:
-    """Something was answered; where series were asked for, they have values."""
+    """Check that an answer has data, and that its series have values."""
     assert data, name
     for series in data.get("series", ()):
         assert series["timestamps"], name
@@ -72,33 +73,33 @@ def check(name: str, data: Any) -> None:
         assert data["readings"]["values"] == [100.0]
 
 
-def test_there_is_something_to_run() -> None:
+def test_the_pages_have_documents() -> None:
     assert len(DOCUMENTS) >= 4
     assert {is_subscription(text) for text in DOCUMENTS.values()} == {True, False}
 
 
-async def test_graphql_core_knows_the_schema_from_its_introspection(url: str) -> None:
+async def test_graphql_core_reads_the_schema_by_introspection(url: str) -> None:
     async with httpx2.AsyncClient() as client:
         answer = (await client.post(url, json={"query": get_introspection_query()})).json()
         schema = build_client_schema(answer["data"])
-        assert print_schema(schema) == print_schema(build_schema()._schema)
+        assert print_schema(schema) == print_schema(core_schema(build_schema()))
         for name, text in DOCUMENTS.items():
             assert validate(schema, parse(text)) == [], name
             if not is_subscription(text):
-                found = (await client.post(url, json={"query": text, "variables": VARIABLES})).json()
-                assert "errors" not in found, found
-                check(name, found["data"])
+                answer = (await client.post(url, json={"query": text, "variables": VARIABLES})).json()
+                assert "errors" not in answer, answer
+                check(name, answer["data"])
 
 
 @pytest.mark.parametrize("name", DOCUMENTS)
-async def test_pythons_gql(url: str, name: str) -> None:
+async def test_gql_for_python(url: str, name: str) -> None:
     document = gql(DOCUMENTS[name])
     document.variable_values = VARIABLES if "$from" in DOCUMENTS[name] else {}
     if is_subscription(DOCUMENTS[name]):
         socket = WebsocketsTransport(url=url.replace("http", "ws"))
         async with Client(transport=socket, fetch_schema_from_transport=True) as session:
-            async for found in session.subscribe(document):
-                check(name, found)
+            async for data in session.subscribe(document):
+                check(name, data)
                 break
         return
     async with Client(transport=HTTPXAsyncTransport(url=url), fetch_schema_from_transport=True) as session:
@@ -107,8 +108,8 @@ async def test_pythons_gql(url: str, name: str) -> None:
 
 async def node_answers(url: str, client: str) -> list[dict[str, Any]]:
     node = shutil.which("node", path=f"{os.environ['PATH']}:{ROOT / '.venv' / 'node-bin'}")
-    assert node, "Node is needed: scripts/npm.sh brings it"
-    asked = {
+    assert node, "Node is missing: run scripts/npm.sh"
+    requests = {
         name: {"query": text, "variables": VARIABLES if "$from" in text else {}, "client": client}
         for name, text in DOCUMENTS.items()
     }
@@ -116,7 +117,7 @@ async def node_answers(url: str, client: str) -> list[dict[str, Any]]:
         node,
         str(Path(__file__).parent / "ask.mjs"),
         url,
-        json.dumps(asked),
+        json.dumps(requests),
         stdout=asyncio.subprocess.PIPE,
         stderr=asyncio.subprocess.PIPE,
     )
@@ -126,10 +127,10 @@ async def node_answers(url: str, client: str) -> list[dict[str, Any]]:
 
 
 @pytest.mark.parametrize("client", ["urql", "graphql-ws"])
-async def test_npms_clients(url: str, client: str) -> None:
-    """urql sends hashes, as it does with its exchange for persisted queries; graphql-ws sends all over its socket."""
+async def test_npm_clients(url: str, client: str) -> None:
+    """urql sends documents by hash; graphql-ws sends all operations over its socket."""
     answers = await node_answers(url, client)
     assert len(answers) == 2 * len(DOCUMENTS)
-    for found in answers:
-        assert not found.get("errors"), found
-        check(found["name"], found["data"])
+    for answer in answers:
+        assert not answer.get("errors"), answer
+        check(answer["name"], answer["data"])

@@ -17,7 +17,8 @@ from backend.accounts.log import OPERATOR, Actor
 from backend.accounts.services import Accounts
 from backend.core.rights import Scope
 from backend.inventory.model import Inventory
-from backend.processes.one_process import Parts, create_app
+from backend.processes.one_process import create_app
+from backend.processes.shared import Overrides
 from backend.settings import Settings
 from tests.support.accounts import HERE, NOW, PASSWORD, MailBox, quick_passwords
 from tests.support.manual_clock import ManualClock
@@ -86,7 +87,7 @@ async def running_site(
     monkeypatch.setattr("backend.accounts.tokens.MAX_TOKENS", 1000)
     chosen = Settings(**{"data_dir": folder, "public_read": False, **settings})
     clock, mailbox = ManualClock(NOW), MailBox()
-    parts = Parts(
+    parts = Overrides(
         clock=clock,
         inventory=inventory or small_inventory(),
         store=ReferenceStore(),

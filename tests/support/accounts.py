@@ -22,9 +22,10 @@ from backend.accounts.sign_up import SignUpRequest
 from backend.bus.rates import MemoryRateLimits
 from backend.core.mail import Mail
 from backend.db.engine import Database
-from backend.db.migrate import downgrade, migrate
+from backend.db.migrate import migrate
 from backend.mail.templates import MailTemplates
 from tests.support.manual_clock import ManualClock
+from tests.support.postgres import drop_everything
 
 NOW = 1_790_000_000 * 10**9
 HERE = "192.0.2.7"
@@ -109,9 +110,9 @@ class AccountBench:
 
 @asynccontextmanager
 async def account_bench(url: str, rules: Rules | None = None) -> AsyncIterator[AccountBench]:
-    """Over an emptied database."""
-    await migrate(url)
-    await downgrade(url, "base")
+    """Open the accounts over an empty database. The file of an SQLite database must be new."""
+    if url.startswith("postgresql"):
+        await drop_everything(url)
     await migrate(url)
     database = Database(url)
     try:

@@ -19,8 +19,9 @@ from graphql import (
     get_named_type,
     is_leaf_type,
 )
-from starlette.applications import Starlette
 from starlette.routing import Mount, Route, WebSocketRoute
+
+from backend.processes.application import Application
 
 FILE = Path(__file__).resolve().parents[2] / "schema.graphql"
 LEAVES = {"Int": "1", "Float": "1", "Boolean": "true", "DateTime": '"2026-11-23T10:00:00Z"'}
@@ -75,8 +76,9 @@ def _value(kind: Any) -> str:
     return LEAVES.get(kind.name, '"x"')
 
 
-def routes(app: Starlette) -> Iterator[str]:
-    """Paths of all routes, as they are declared."""
+def routes(app: Application) -> Iterator[str]:
+    """Yield the paths of all push endpoints and routes, as they are declared."""
+    yield from app.push_endpoints
     for route in app.routes:
         assert isinstance(route, (Route, WebSocketRoute, Mount)), f"what is {route!r}?"
         yield route.path

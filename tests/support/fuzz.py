@@ -1,4 +1,4 @@
-"""Inputs that nobody would send on purpose: seeded, so that a failure can be had again."""
+"""Random invalid inputs. They are seeded, so that a failure can be reproduced."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from collections.abc import Iterator, Sequence
 from typing import Any
 
 COUNT = int(os.environ.get("SEDUCE_FUZZ", "3000"))
-"""How many inputs each fuzzer gives; the full run is 100,000."""
+"""The number of inputs of each fuzzer. The full run has 100,000."""
 SEED = int(os.environ.get("SEDUCE_FUZZ_SEED", "1"))
 
 _TOKENS: Sequence[bytes] = (
@@ -23,7 +23,7 @@ def dice(salt: str) -> random.Random:
 
 
 def mutated(chance: random.Random, body: bytes) -> bytes:
-    """The body with some bytes changed, cut out, doubled, or with something odd put in."""
+    """Return the body with some bytes changed, removed or repeated, or with an invalid token inserted."""
     for _ in range(chance.choice((0, 1, 1, 2, 5, 20))):
         at, to = sorted((chance.randrange(len(body) + 1), chance.randrange(len(body) + 1)))
         how = chance.randrange(6)

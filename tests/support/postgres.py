@@ -13,6 +13,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from sqlalchemy import text
+
+from backend.db.engine import create_engine
+
 
 def _program(name: str) -> Path | None:
     installed = sorted(Path("/usr/lib/postgresql").glob(f"*/bin/{name}"))
@@ -21,7 +25,9 @@ def _program(name: str) -> Path | None:
 
 
 def why_not() -> str | None:
-    """Why no server can be had; None where one can."""
+    """Return the reason why no server can be started, or None."""
+    if os.environ.get("SEDUCE_TEST_FAST"):
+        return "PostgreSQL is not started in the fast run (make test-fast)"
     if os.environ.get("SEDUCE_TEST_POSTGRES_URL") or (_program("initdb") and _program("postgres")):
         return None
     return (
@@ -38,6 +44,15 @@ def server() -> Iterator[str]:
         return
     with stoppable() as own:
         yield own.url
+
+
+async def drop_everything(url: str) -> None:
+    """Delete all tables, functions and triggers of the database."""
+    engine = create_engine(url)
+    async with engine.begin() as connection:
+        await connection.execute(text("DROP SCHEMA public CASCADE"))
+        await connection.execute(text("CREATE SCHEMA public"))
+    await engine.dispose()
 
 
 @dataclass(frozen=True, slots=True)

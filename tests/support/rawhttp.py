@@ -1,4 +1,4 @@
-"""HTTP by hand over a socket, for requests no client library would send."""
+"""HTTP over a plain socket, for requests that client libraries cannot send."""
 
 from __future__ import annotations
 

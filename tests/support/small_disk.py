@@ -1,4 +1,4 @@
-"""A disk that is really full: a small file system of the test's own."""
+"""A small file system for tests of full disks."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ import pytest
 
 @contextmanager
 def small_disk(at: Path, megabytes: int = 16) -> Iterator[Path]:
-    """Mounted at `at`. Where mounting is not allowed the test is skipped with the reason; in CI that is a failure."""
+    """Mount a small file system at `at`. If that is not allowed, the test is skipped with the reason; in CI it fails."""
     at.mkdir(parents=True, exist_ok=True)
     mount = ["mount", "-t", "tmpfs", "-o", f"size={megabytes}m", "tmpfs", str(at)]
     try:
@@ -26,14 +26,14 @@ def small_disk(at: Path, megabytes: int = 16) -> Iterator[Path]:
     try:
         yield at
     finally:
-        # Lazily: a thread that is just ending may still have a file of it open.
+        # Lazily, because a thread that is ending may still have a file open.
         subprocess.run(["umount", "--lazy", str(at)], check=True)
 
 
 def fill(disk: Path, name: str = "of-another") -> Path:
-    """Take all the room there is, as somebody else's log does. Delete the file to give it back."""
-    taken = disk / name
-    with taken.open("wb", buffering=0) as file:
+    """Fill the disk with one file and return its path. Delete the file to free the space."""
+    filler = disk / name
+    with filler.open("wb", buffering=0) as file:
         size = 1 << 20
         while size:
             try:
@@ -41,4 +41,4 @@ def fill(disk: Path, name: str = "of-another") -> Path:
             except OSError:
                 size //= 2
     assert os.statvfs(disk).f_bavail == 0
-    return taken
+    return filler

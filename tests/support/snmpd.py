@@ -1,4 +1,4 @@
-"""net-snmp's agent of the test run's own, on a free port of loopback."""
+"""The agent of net-snmp, started on a free port of loopback."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ AUTH_KEY, PRIV_KEY = "authkey-of-watcher", "privkey-of-watcher"
 
 @contextmanager
 def snmpd(program: str, folder: Path, *lines: str) -> Iterator[int]:
-    """The port. Answers v1 and v2c to the community `hidden`, v3 to `watcher` (SHA and AES, with the keys above)."""
+    """Start an agent and yield its port. It answers v1 and v2c for the community `hidden`, and v3 for `watcher` (SHA and AES)."""
     port = free_port(socket.SOCK_DGRAM)
     config = folder / "snmpd.conf"
     config.write_text(

@@ -1,4 +1,4 @@
-"""A store in memory that can be told to fail, for what happens between the spool and a store."""
+"""A store in memory with configurable errors, for tests of the drain."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from backend.core.reading import Reading, Readings
 
 
 class FailingStore:
-    """Keeps what `write` is given; raises `error` while it is set, and `PermanentError`-like `poison` errors by sensor."""
+    """Keeps the written readings. Raises `error` while it is set, and the errors in `poison` for their sensors."""
 
     def __init__(self) -> None:
         self.kept: dict[tuple[str, int], float] = {}

@@ -23,7 +23,7 @@ Start: TypeAlias = Callable[[], Awaitable[Results]]
 """Starts an execution of the subscription. Its first result is a snapshot."""
 
 replaces_missed: ContextVar[bool] = ContextVar("replaces_missed", default=False)
-"""Whether an execution starts for a subscriber that fell behind, so that its snapshot replaces missed results."""
+"""True if an execution starts for a subscriber that fell behind, so that its snapshot replaces missed results."""
 
 MAX_QUEUED: Final = 16
 """Results that a subscriber may leave in its queue. One more, and a new snapshot replaces the queue."""

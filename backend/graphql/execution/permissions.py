@@ -59,7 +59,7 @@ def _check(context: Context, rights: Mapping[str, Right]) -> None:
     """Raise `GraphQLError` for the first field whose right the caller lacks."""
     for name, right in rights.items():
         if not context.may(right):
-            code = FORBIDDEN if context.who.is_authenticated else UNAUTHENTICATED
+            code = FORBIDDEN if context.principal.is_authenticated else UNAUTHENTICATED
             raise GraphQLError(
                 f"{name} needs {_DESCRIPTIONS[right]}.", extensions={"code": code, "field": name}
             )

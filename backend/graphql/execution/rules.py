@@ -55,7 +55,7 @@ class Cost:
     reads: Amount = 0
     """Values that the field reads from the store by itself."""
     members: Amount | None = None
-    """How often the selection below is answered. None: `LIST_MEMBERS` for a list, else 1."""
+    """Number of times that the selection below is answered. None: `LIST_MEMBERS` for a list, else 1."""
 
 
 LIST_MEMBERS: Final = 10

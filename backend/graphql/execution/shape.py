@@ -108,9 +108,9 @@ def shape_fault(document: DocumentNode) -> GraphQLError | None:
         ("repeated fields", shape.repeats, MAX_REPEATS),
     ):
         if count > limit:
-            shown = f"{count:,}" if count < 10**9 else "more than 1,000,000,000"
+            amount = f"{count:,}" if count < 10**9 else "more than 1,000,000,000"
             return GraphQLError(
-                f"The document has {shown} {noun}, with fragments expanded; the limit is {limit:,}."
+                f"The document has {amount} {noun}, with fragments expanded; the limit is {limit:,}."
             )
     return None
 

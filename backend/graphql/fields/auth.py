@@ -1,4 +1,4 @@
-"""How people come in: sign-up, mailed links, log-in, and out again."""
+"""Sign-up, mailed links, log-in and log-out."""
 
 from __future__ import annotations
 
@@ -13,68 +13,70 @@ from backend.graphql.context import Info
 from backend.graphql.execution.failures import Conflict, InvalidInput, NotAllowed, NotFound, TooManyAttempts
 from backend.graphql.field import member, mutation, query
 from backend.graphql.fields.people import Done, User, to_user
-from backend.graphql.transport.cookies import forget_session, keep_session, refuse_sockets
+from backend.graphql.transport.cookies import delete_session_cookie, refuse_websocket, set_session_cookie
 
 _MAILED = "A mail is on its way. Follow the link in it."
 
 Email = Annotated[str, strawberry.argument(description="E-mail address.")]
-Password = Annotated[
-    str, strawberry.argument(description="12 to 128 characters that are not easily guessed.")
-]
-LinkToken = Annotated[str, strawberry.argument(description="What follows # in the mailed link.")]
+Password = Annotated[str, strawberry.argument(description="12 to 128 characters that are hard to guess.")]
+LinkToken = Annotated[str, strawberry.argument(description="The part after # in the mailed link.")]
 
 
-@strawberry.enum(description="What a mailed link is for.")
+@strawberry.enum(description="The purpose of a mailed link.")
 class LinkPurpose(Enum):
-    CONFIRM = member("confirm", "To confirm an address.")
-    RESET = member("reset", "To choose a new password.")
-    DECIDE = member("decide", "For an administrator, to approve or disapprove a user.")
+    CONFIRM = member("confirm", "Confirm an address.")
+    RESET = member("reset", "Set a new password.")
+    DECIDE = member("decide", "Let an administrator approve or reject a user.")
 
 
-@strawberry.type(description="A mailed link that is still good.")
+@strawberry.type(description="A mailed link that is still valid.")
 class MailedLink:
-    purpose: LinkPurpose = strawberry.field(description="What it is for.")
-    email: str = strawberry.field(description="Address of the user that it is about.")
-    name: str = strawberry.field(description="Name of the user that it is about.")
+    purpose: LinkPurpose = strawberry.field(description="Purpose of the link.")
+    email: str = strawberry.field(description="Address of the user that the link concerns.")
+    name: str = strawberry.field(description="Name of the user that the link concerns.")
 
 
-@strawberry.type(description="A session has begun; its cookie came along.")
+@strawberry.type(description="A new session. Its cookie comes with the answer.")
 class LoggedIn:
-    user: User = strawberry.field(description="Who has logged in.")
+    user: User = strawberry.field(description="The user who logged in.")
 
 
 LogInResult = Annotated[
     LoggedIn | NotAllowed | Conflict | TooManyAttempts,
-    strawberry.union("LogInResult", description="A session, or why there is none."),
+    strawberry.union("LogInResult", description="The session, or the reason for the failure."),
 ]
 MailResult = Annotated[
     Done | InvalidInput | TooManyAttempts,
     strawberry.union(
-        "MailResult", description="A mail is sent, or why not. Never tells whether an address is known."
+        "MailResult",
+        description="Success, or the reason for the failure. The result does not reveal whether an address has an "
+        "account.",
     ),
 ]
 ConfirmEmailResult = Annotated[
     Done | NotFound | InvalidInput | Conflict | TooManyAttempts,
-    strawberry.union("ConfirmEmailResult", description="Done, or why not."),
+    strawberry.union("ConfirmEmailResult", description="Success, or the reason for the failure."),
 ]
 ResetPasswordResult = Annotated[
     Done | NotFound | InvalidInput | TooManyAttempts,
-    strawberry.union("ResetPasswordResult", description="Done, or why not."),
+    strawberry.union("ResetPasswordResult", description="Success, or the reason for the failure."),
 ]
 DecideResult = Annotated[
     User | NotFound | Conflict | TooManyAttempts,
-    strawberry.union("DecideResult", description="The user as decided on, or why not."),
+    strawberry.union(
+        "DecideResult", description="The approved or rejected user, or the reason for the failure."
+    ),
 ]
 LinkResult = Annotated[
     MailedLink | NotFound | TooManyAttempts,
-    strawberry.union("LinkResult", description="What the link is for, or that it is spent."),
+    strawberry.union("LinkResult", description="The purpose of the link, or the reason why it is not valid."),
 ]
 
 
 @strawberry.type
-class EntryQuery:
+class AuthQuery:
     @query(
-        "What a mailed link would do, for the page that asks before it acts. Uses nothing up.",
+        "The purpose of a mailed link, so that a page can ask for confirmation first. Does not use the link.",
         right=Right.ANYONE,
     )
     async def mailed_link(self, info: Info, token: LinkToken) -> LinkResult:
@@ -85,9 +87,10 @@ class EntryQuery:
 
 
 @strawberry.type
-class EntryMutation:
+class AuthMutation:
     @mutation(
-        "Asks for an account. The answer is the same whether the address is known or not; a mail tells what comes next.",
+        "Request an account. The answer does not reveal whether the address has an account. An e-mail "
+        "describes the next step.",
         right=Right.ANYONE,
     )
     async def sign_up(
@@ -99,37 +102,38 @@ class EntryMutation:
         last_name: Annotated[str, strawberry.argument(description="Last name.")] = "",
     ) -> MailResult:
         context = info.context
-        wish = SignUpRequest(email, password, first_name, last_name)
-        await context.accounts.sign_ups.sign_up(wish, context.caller.address)
+        request = SignUpRequest(email, password, first_name, last_name)
+        await context.accounts.sign_ups.sign_up(request, context.caller.address)
         return Done(message=_MAILED)
 
     @mutation(
-        "Confirms an address: with the mailed link, and the password that was chosen at the sign-up.",
+        "Confirm an address with the mailed link and the password of the sign-up.",
         right=Right.ANYONE,
     )
     async def confirm_email(
         self,
         info: Info,
         token: LinkToken,
-        password: Annotated[str, strawberry.argument(description="The password of the sign-up.")],
+        password: Annotated[str, strawberry.argument(description="The password that was set at sign-up.")],
     ) -> ConfirmEmailResult:
         context = info.context
         await context.accounts.sign_ups.confirm(token, password, context.caller.address)
         return Done(message="The address is confirmed. You get a mail once an administrator has decided.")
 
-    @mutation("An administrator's word on a user who waits, by mailed link.", right=Right.ANYONE)
+    @mutation("Approve or reject a user by the link in an administrator's e-mail.", right=Right.ANYONE)
     async def decide_request(
         self,
         info: Info,
         token: LinkToken,
-        approve: Annotated[bool, strawberry.argument(description="True approves, false disapproves.")],
+        approve: Annotated[bool, strawberry.argument(description="True approves, false rejects.")],
     ) -> DecideResult:
         context = info.context
         user = await context.accounts.sign_ups.decide(token, approve=approve, address=context.caller.address)
         return to_user(user)
 
     @mutation(
-        "Asks for a mail with a link to a new password. The answer is the same whether the address is known or not.",
+        "Request an e-mail with a link to set a new password. The answer does not reveal whether the address "
+        "has an account.",
         right=Right.ANYONE,
     )
     async def request_password_reset(self, info: Info, email: Email) -> MailResult:
@@ -137,13 +141,13 @@ class EntryMutation:
         await context.accounts.sign_ups.request_password_reset(email, context.caller.address)
         return Done(message="If there is an account with this address, a mail is on its way.")
 
-    @mutation("Sets a new password by mailed link, and ends all sessions of the user.", right=Right.ANYONE)
+    @mutation("Set a new password by mailed link, and end all sessions of the user.", right=Right.ANYONE)
     async def reset_password(self, info: Info, token: LinkToken, password: Password) -> ResetPasswordResult:
         context = info.context
         await context.accounts.sign_ups.reset_password(token, password, context.caller.address)
         return Done(message="The password is changed. Log in with the new one.")
 
-    @mutation("Begins a session, whose cookie comes with the answer.", right=Right.ANYONE)
+    @mutation("Start a session. Its cookie comes with the answer.", right=Right.ANYONE)
     async def log_in(
         self,
         info: Info,
@@ -151,17 +155,17 @@ class EntryMutation:
         password: Annotated[str, strawberry.argument(description="The password.")],
     ) -> LogInResult:
         context = info.context
-        refuse_sockets(context)
-        entered = await context.accounts.sign_ins.log_in(
+        refuse_websocket(context)
+        log_in = await context.accounts.sign_ins.log_in(
             email, password, context.caller.address, context.caller.agent, context.cookie
         )
-        keep_session(context, entered.secret)
-        return LoggedIn(user=to_user(entered.user))
+        set_session_cookie(context, log_in.secret)
+        return LoggedIn(user=to_user(log_in.user))
 
-    @mutation("Ends the session. True also where there was none.", right=Right.ANYONE)
+    @mutation("End the session. True also without a session.", right=Right.ANYONE)
     async def log_out(self, info: Info) -> bool:
         context = info.context
-        refuse_sockets(context)
-        await context.accounts.sign_ins.log_out(context.who, context.caller.address)
-        forget_session(context)
+        refuse_websocket(context)
+        await context.accounts.sign_ins.log_out(context.principal, context.caller.address)
+        delete_session_cookie(context)
         return True

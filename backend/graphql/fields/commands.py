@@ -1,4 +1,4 @@
-"""Commands to equipment: what there is, what it shows, and giving one."""
+"""Commands to equipment: the targets, their properties and the execution of a command."""
 
 from __future__ import annotations
 
@@ -17,64 +17,75 @@ from backend.graphql.execution.failures import Failure, InvalidInput
 from backend.graphql.field import mutation, query
 
 
-@strawberry.type(description="What can be told an equipment.")
+@strawberry.type(description="An action that the equipment can execute.")
 class CommandAction:
     name: str = strawberry.field(description="Unique name within the equipment.")
-    title: str = strawberry.field(description="What the description calls it, else its name in words.")
+    title: str = strawberry.field(
+        description="Display name: from the site description, else derived from the name."
+    )
 
 
-@strawberry.type(description="What an equipment shows of itself, read just now.")
+@strawberry.type(description="A property of the equipment, read at the time of the request.")
 class CommandProperty:
     name: str = strawberry.field(description="Unique name within the equipment.")
-    title: str = strawberry.field(description="What the description calls it, else its name in words.")
+    title: str = strawberry.field(
+        description="Display name: from the site description, else derived from the name."
+    )
     value: float | None = strawberry.field(
-        description="The number that was read, without a unit; null where none could be."
+        description="The number that the device returned, without a unit; null if it could not be read."
     )
     state: str | None = strawberry.field(
-        description="The state that the number stands for; null if for none."
+        description="Name of the state that the number means; null if it means no state."
     )
-    error: str = strawberry.field(description="Why there is no number; empty where there is one.")
+    error: str = strawberry.field(description="The reason for a missing value; empty if there is a value.")
 
 
-@strawberry.type(description="An equipment that takes commands.")
+@strawberry.type(description="Equipment that accepts commands.")
 class CommandTarget:
     id: strawberry.ID = strawberry.field(description="Unique id.")
-    name: str = strawberry.field(description="What the description calls it.")
-    actions: list[CommandAction] = strawberry.field(description="What it can be told.")
-    properties: list[CommandProperty] = strawberry.field(description="What it shows.")
-    error: str = strawberry.field(description="Why it cannot be read now; empty where it can.")
+    name: str = strawberry.field(description="Name in the site description.")
+    actions: list[CommandAction] = strawberry.field(description="Actions that it can execute.")
+    properties: list[CommandProperty] = strawberry.field(description="Its properties.")
+    error: str = strawberry.field(description="The reason why it cannot be read now; empty if it can.")
 
 
-@strawberry.type(description="The device has acknowledged the command.")
+@strawberry.type(description="A command that the device has acknowledged.")
 class CommandRun:
     target: strawberry.ID = strawberry.field(description="The equipment.")
-    action: str = strawberry.field(description="What it was told.")
+    action: str = strawberry.field(description="The action.")
     confirmed: bool | None = strawberry.field(
-        description="Whether the equipment shows it; null where nothing would show it."
+        description="True if the properties confirm the command; null if no property would show its effect."
     )
-    shown: list[CommandProperty] = strawberry.field(description="What was read back.")
+    shown: list[CommandProperty] = strawberry.field(
+        description="Properties that were read after the command."
+    )
 
 
-@strawberry.type(description="The device did not do it, or nobody knows whether it did: its properties tell.")
+@strawberry.type(
+    description="A command that failed, or whose outcome is unknown. Read the properties to find out."
+)
 class CommandFailed(Failure):
     certain: bool = strawberry.field(
-        description="True where the device refused; false where it did not answer, and may have done it."
+        description="True: the device refused the command. False: the device did not answer, and may have executed it."
     )
 
 
 RunCommandResult = Annotated[
     CommandRun | CommandFailed | InvalidInput,
-    strawberry.union("RunCommandResult", description="What came of the command."),
+    strawberry.union(
+        "RunCommandResult", description="The outcome of the command, or the reason for the failure."
+    ),
 ]
 
 
-def _title(described: Any) -> str:
-    title: str = described.title or described.name.replace("_", " ").capitalize()
+def _title(entry: Any) -> str:
+    """Return the title of the site description, else the name in words."""
+    title: str = entry.title or entry.name.replace("_", " ").capitalize()
     return title
 
 
-def _titles(described: Sequence[Any]) -> dict[str, str]:
-    return {one.name: _title(one) for one in described}
+def _titles(entries: Sequence[Any]) -> dict[str, str]:
+    return {entry.name: _title(entry) for entry in entries}
 
 
 def _properties(values: Sequence[commands.PropertyValue], titles: dict[str, str]) -> list[CommandProperty]:
@@ -86,50 +97,57 @@ def _properties(values: Sequence[commands.PropertyValue], titles: dict[str, str]
     ]
 
 
-async def _target(equipment: commands.Equipment, described: Any) -> CommandTarget:
+async def _target(equipment: commands.Equipment, description: Any) -> CommandTarget:
+    """Return the equipment with its properties, or with the error of reading them."""
     values: Sequence[commands.PropertyValue] = ()
     error = ""
     try:
-        values = await equipment.read_properties(described.id)
+        values = await equipment.read_properties(description.id)
     except (TransientError, PermanentError) as cause:
         error = str(cause)
     return CommandTarget(
-        id=strawberry.ID(described.id),
-        name=described.name,
-        actions=[CommandAction(name=a.name, title=_title(a)) for a in described.actions],
-        properties=_properties(values, _titles(described.properties)),
+        id=strawberry.ID(description.id),
+        name=description.name,
+        actions=[CommandAction(name=a.name, title=_title(a)) for a in description.actions],
+        properties=_properties(values, _titles(description.properties)),
         error=error,
     )
 
 
-async def _act(context: Context, target: str, action: str) -> CommandRun | CommandFailed:
-    """Logged before, so that nothing is done that is not, and after."""
-    told = {"target": target[:100], "action": action[:100]}
+async def _run(context: Context, target: str, action: str) -> CommandRun | CommandFailed:
+    """Execute a command. The audit log gets an entry before and after it, so that no command goes unrecorded."""
+    detail = {"target": target[:100], "action": action[:100]}
     audit, actor = context.accounts.audit, context.actor
-    described = context.equipment.targets.get(target)
-    if described is None or action not in {a.name for a in described.actions}:
-        raise UserError(f"There is no command {target[:100]}.{action[:100]}.", path=("target",))
-    await audit.write(AuditKind.COMMAND, actor, {**told, "outcome": "begun"})
+    description = context.equipment.targets.get(target)
+    if description is None or action not in {a.name for a in description.actions}:
+        raise UserError(
+            f"{target[:100]}.{action[:100]} is not a command; the query `commands` lists them.",
+            path=("target",),
+        )
+    await audit.write(AuditKind.COMMAND, actor, {**detail, "outcome": "begun"})
     try:
-        acted = await context.equipment.run_action(target, action)
+        result = await context.equipment.run_action(target, action)
     except (TransientError, PermanentError) as error:
         certain = isinstance(error, PermanentError)
         outcome = "refused" if certain else "unknown"
-        await audit.write(AuditKind.COMMAND, actor, {**told, "outcome": outcome, "why": str(error)[:300]})
+        await audit.write(AuditKind.COMMAND, actor, {**detail, "outcome": outcome, "why": str(error)[:300]})
         return CommandFailed(message=str(error), path=[], certain=certain)
-    shown = {True: "confirmed", False: "not shown", None: "acknowledged"}[acted.confirmed]
-    await audit.write(AuditKind.COMMAND, actor, {**told, "outcome": shown})
+    effect = {True: "confirmed", False: "not shown", None: "acknowledged"}[result.confirmed]
+    await audit.write(AuditKind.COMMAND, actor, {**detail, "outcome": effect})
     return CommandRun(
         target=strawberry.ID(target),
         action=action,
-        confirmed=acted.confirmed,
-        shown=_properties(acted.read_back, _titles(described.properties)),
+        confirmed=result.confirmed,
+        shown=_properties(result.read_back, _titles(description.properties)),
     )
 
 
 @strawberry.type
 class CommandQuery:
-    @query("Equipment that takes commands, with what it shows now: each device is asked.", right=Right.ADMIN)
+    @query(
+        "Equipment that accepts commands, with its present properties. The server reads every device.",
+        right=Right.ADMIN,
+    )
     async def commands(self, info: Info) -> list[CommandTarget]:
         equipment = info.context.equipment
         return list(await asyncio.gather(*(_target(equipment, t) for t in equipment.targets.values())))
@@ -138,7 +156,7 @@ class CommandQuery:
 @strawberry.type
 class CommandMutation:
     @mutation(
-        "Gives an equipment a command, and reads back what came of it. It is written to the audit log.",
+        "Send a command to equipment and read its effect. The audit log records it.",
         right=Right.ADMIN,
     )
     async def run_command(
@@ -147,4 +165,4 @@ class CommandMutation:
         target: Annotated[strawberry.ID, strawberry.argument(description="The equipment's id.")],
         action: Annotated[str, strawberry.argument(description="Name of the action.")],
     ) -> RunCommandResult:
-        return await _act(info.context, target, action)
+        return await _run(info.context, target, action)

@@ -1,4 +1,4 @@
-"""How the continuous queries and the periodic tasks fare, and what mends them."""
+"""The health of continuous queries and periodic tasks, and their repair."""
 
 from __future__ import annotations
 
@@ -14,23 +14,21 @@ from backend.graphql.context import Info
 from backend.graphql.enums import Window
 from backend.graphql.execution.failures import InvalidInput, NotAllowed, NotFound
 from backend.graphql.execution.rules import READS_RANGE
-from backend.graphql.field import NOT_GIVEN, given, member, mutation, query, resolver
-from backend.graphql.fields.jobs import Job, SeriesKind, to_job
-from backend.graphql.scalars import TimeNs
+from backend.graphql.field import NOT_GIVEN, member, mutation, query, resolver, value_or_none
+from backend.graphql.fields.job_types import Job, SeriesKind, to_job
+from backend.graphql.scalars import MAX_INT, TimeNs
 from backend.jobs import diagnostic
 from backend.jobs.repair import RepairResult
 from backend.jobs.work import TaskHealth
 
-_MOST = 2**31 - 1
 
-
-@strawberry.enum(description="What may be wrong with a continuous query.")
+@strawberry.enum(description="A fault of a continuous query.")
 class QueryFault(Enum):
-    LATE = member("late", "Windows are over for more than a minute and are not rolled up.")
-    MISSING = member("missing", "Series that are described and have readings have no roll-up at all.")
-    UNKNOWN = member("unknown", "Roll-ups are kept of series that are not described (any more).")
-    WRONG = member("wrong", "Kept roll-ups are of another definition than the one described.")
-    DIRTY = member("dirty", "Readings came late, and their windows are not computed again yet.")
+    LATE = member("late", "Windows that ended more than a minute ago are not rolled up.")
+    MISSING = member("missing", "Series of the site description have readings but no roll-ups.")
+    UNKNOWN = member("unknown", "There are roll-ups of series that are not in the site description.")
+    WRONG = member("wrong", "There are roll-ups of a definition other than that of the site description.")
+    DIRTY = member("dirty", "Readings arrived late, and their windows are not recomputed yet.")
 
 
 @strawberry.type(
@@ -40,29 +38,29 @@ class ContinuousQuery:
     name: strawberry.ID = strawberry.field(
         description="Name, such as measurement_downsample_1m or cq_datacenter_1h."
     )
-    kind: SeriesKind = strawberry.field(description="What its series are of.")
+    kind: SeriesKind = strawberry.field(description="Kind of its series.")
     window: Window = strawberry.field(description="Its window; never RAW or AUTO.")
     expected: bool = strawberry.field(
-        description="Whether it is described; one that is not has roll-ups all the same."
+        description="True if the site description contains it. Roll-ups can exist without it."
     )
-    series: int = strawberry.field(description="How many series it has.")
-    faults: list[QueryFault] = strawberry.field(description="What is wrong with it; empty when all is well.")
+    series: int = strawberry.field(description="Number of its series.")
+    faults: list[QueryFault] = strawberry.field(description="Its faults; empty if there are none.")
     rolled_up_to: TimeNs | None = strawberry.field(
-        description="End of its newest window that is rolled up; null before the first."
+        description="Its watermark: the end of the newest window that is rolled up; null before the first."
     )
     lag_seconds: float | None = strawberry.field(
-        description="Seconds from there to now. Up to the length of a window is as it must be."
+        description="Seconds from the watermark to now. A lag of up to one window is normal."
     )
     missing: list[strawberry.ID] = strawberry.field(description="Its series that are MISSING.")
-    unknown: list[strawberry.ID] = strawberry.field(description="Series beside it that are UNKNOWN.")
+    unknown: list[strawberry.ID] = strawberry.field(description="Series that are UNKNOWN.")
     wrong: list[strawberry.ID] = strawberry.field(description="Its series that are WRONG.")
     dirty_windows: int = strawberry.field(
-        description="Windows that wait to be computed again after late readings; at most 10000 spans are looked at."
+        description="Number of windows to recompute after late readings. At most 10000 spans are counted."
     )
     last_execution_seconds: float | None = strawberry.field(
-        description="How long the last run took of the task that rolls up; null before the first."
+        description="Duration in seconds of the last run of the roll-up task; null before the first."
     )
-    last_error: str = strawberry.field(description="Why that run failed; empty if it did not.")
+    last_error: str = strawberry.field(description="The error of that run; empty if it succeeded.")
 
     @resolver("Labels of the series in `missing`, in the same order.")
     def missing_labels(self, info: Info) -> list[str]:
@@ -77,45 +75,45 @@ def _labels(info: Info, kind: SeriesKind, names: Sequence[str]) -> list[str]:
     return info.context.queries.labels.series(bucket.SeriesKind(kind.value), names)
 
 
-@strawberry.type(description="What was done about a continuous query.")
+@strawberry.type(description="The repair of one continuous query.")
 class MendedQuery:
     name: strawberry.ID = strawberry.field(description="Name of the query.")
-    faults: list[QueryFault] = strawberry.field(description="The faults that something was done about.")
-    actions: list[str] = strawberry.field(description="What was done, as sentences.")
-    jobs: list[Job] = strawberry.field(description="Jobs that were created for it.")
+    faults: list[QueryFault] = strawberry.field(description="Faults that were repaired.")
+    actions: list[str] = strawberry.field(description="Repair steps, as sentences.")
+    jobs: list[Job] = strawberry.field(description="Jobs that were created for the repair.")
 
 
-@strawberry.type(description="What was done about continuous queries.")
+@strawberry.type(description="The repair of continuous queries.")
 class MendedQueries:
-    queries: list[MendedQuery] = strawberry.field(description="An entry for each named query.")
+    queries: list[MendedQuery] = strawberry.field(description="One entry per requested query.")
 
 
 MendResult = Annotated[
     MendedQueries | InvalidInput | NotFound | NotAllowed,
-    strawberry.union("MendResult", description="What was done, or why nothing was."),
+    strawberry.union("MendResult", description="The repairs, or the reason for the failure."),
 ]
 
 
-@strawberry.type(description="A task that runs again and again, in whatever process.")
+@strawberry.type(description="A task that runs periodically, in any process.")
 class PeriodicTask:
     name: strawberry.ID = strawberry.field(description="Name of the task.")
-    period_seconds: float = strawberry.field(description="Seconds from one start to the next.")
+    period_seconds: float = strawberry.field(description="Seconds between two starts.")
     late: bool = strawberry.field(
-        description="Whether it has not succeeded for five periods, and for a minute."
+        description="True if the task is overdue: no success for five periods and for a minute."
     )
-    runs: int = strawberry.field(description="Runs that have ended, of all processes.")
-    failures: int = strawberry.field(description="Runs that failed.")
-    failures_in_a_row: int = strawberry.field(description="Runs that failed since one succeeded.")
+    runs: int = strawberry.field(description="Number of completed runs in all processes.")
+    failures: int = strawberry.field(description="Number of failed runs.")
+    failures_in_a_row: int = strawberry.field(description="Number of failed runs since the last success.")
     last_start: TimeNs | None = strawberry.field(
-        description="Start of the last run that ended; null before that."
+        description="Start of the last completed run; null before the first."
     )
     last_success: TimeNs | None = strawberry.field(
-        description="Start of the last run that succeeded; null before that."
+        description="Start of the last successful run; null before the first."
     )
     last_execution_seconds: float | None = strawberry.field(
-        description="How long the last run took; null before the first."
+        description="Duration of the last run in seconds; null before the first."
     )
-    last_error: str = strawberry.field(description="Why the last run failed; empty if it did not.")
+    last_error: str = strawberry.field(description="The error of the last run; empty if it succeeded.")
 
 
 def _query(health: diagnostic.QueryHealth) -> ContinuousQuery:
@@ -131,18 +129,18 @@ def _query(health: diagnostic.QueryHealth) -> ContinuousQuery:
         missing=[strawberry.ID(name) for name in health.missing],
         unknown=[strawberry.ID(name) for name in health.unknown],
         wrong=[strawberry.ID(name) for name in health.wrong],
-        dirty_windows=min(health.dirty_windows, _MOST),
+        dirty_windows=min(health.dirty_windows, MAX_INT),
         last_execution_seconds=health.last_s,
         last_error=health.last_error,
     )
 
 
-def _mended(mended: RepairResult) -> MendedQuery:
+def _repaired(repair: RepairResult) -> MendedQuery:
     return MendedQuery(
-        name=strawberry.ID(mended.name),
-        faults=[QueryFault(fault.value) for fault in mended.faults],
-        actions=list(mended.actions),
-        jobs=[to_job(job) for job in mended.jobs],
+        name=strawberry.ID(repair.name),
+        faults=[QueryFault(fault.value) for fault in repair.faults],
+        actions=list(repair.actions),
+        jobs=[to_job(job) for job in repair.jobs],
     )
 
 
@@ -154,9 +152,9 @@ def _task(task: TaskHealth) -> PeriodicTask:
         name=strawberry.ID(task.name),
         period_seconds=task.period_s,
         late=task.late,
-        runs=min(record.timing.count, _MOST) if record else 0,
-        failures=min(record.failures, _MOST) if record else 0,
-        failures_in_a_row=min(record.failures_in_a_row, _MOST) if record else 0,
+        runs=min(record.timing.count, MAX_INT) if record else 0,
+        failures=min(record.failures, MAX_INT) if record else 0,
+        failures_in_a_row=min(record.failures_in_a_row, MAX_INT) if record else 0,
         last_start=started,
         last_success=succeeded,
         last_execution_seconds=record.last_s if record else None,
@@ -167,28 +165,26 @@ def _task(task: TaskHealth) -> PeriodicTask:
 @strawberry.type
 class ContinuousQueryQuery:
     @query(
-        "How the continuous queries fare: those that are described, then what is kept beside them.",
+        "The health of the continuous queries: those of the site description first, then other roll-ups.",
         right=Right.ADMIN,
         cost=READS_RANGE,
     )
     async def continuous_queries(
         self,
         info: Info,
-        faulty: Annotated[
-            bool, strawberry.argument(description="Only those that something is wrong with.")
-        ] = False,
+        faulty: Annotated[bool, strawberry.argument(description="Only queries with faults.")] = False,
         search: Annotated[
-            str | None, strawberry.argument(description="Only those whose name holds this text.")
+            str | None, strawberry.argument(description="Only queries whose name contains this text.")
         ] = NOT_GIVEN,
     ) -> list[ContinuousQuery]:
-        text = given(search) or ""
+        text = value_or_none(search) or ""
         return [
             _query(health)
             for health in await info.context.queries.work.diagnostic.read()
             if text in health.query.name and (health.faults or not faulty)
         ]
 
-    @query("How the periodic tasks fare, by name.", right=Right.ADMIN)
+    @query("The health of the periodic tasks, by name.", right=Right.ADMIN)
     async def periodic_tasks(self, info: Info) -> list[PeriodicTask]:
         return [_task(task) for task in await info.context.queries.work.tasks.all()]
 
@@ -196,9 +192,9 @@ class ContinuousQueryQuery:
 @strawberry.type
 class ContinuousQueryMutation:
     @mutation(
-        "Mend continuous queries. LATE: rolling up is asked for; DIRTY: healing is; MISSING and WRONG: jobs of high priority "
-        "compute those series again, as far as their readings are kept, and healing those whose description changed; "
-        "UNKNOWN: those roll-ups are deleted for good.",
+        "Repair continuous queries. LATE: start the roll-up task. DIRTY: start the healing task. MISSING and "
+        "WRONG: create jobs of high priority that recompute those series, as far as readings are kept, and "
+        "start the healing of those whose definition changed. UNKNOWN: delete those roll-ups permanently.",
         right=Right.ADMIN,
         cost=READS_RANGE,
     )
@@ -206,15 +202,16 @@ class ContinuousQueryMutation:
         self,
         info: Info,
         names: Annotated[
-            list[strawberry.ID], strawberry.argument(description="Names of the queries, as they are listed.")
+            list[strawberry.ID],
+            strawberry.argument(description="Names of the queries, as `continuousQueries` answers them."),
         ],
         faults: Annotated[
             list[QueryFault] | None,
-            strawberry.argument(description="Only these faults; null is all that a query has."),
+            strawberry.argument(description="Only these faults. Null: all faults of each query."),
         ] = NOT_GIVEN,
     ) -> MendResult:
-        only = given(faults)
-        chosen = None if only is None else [diagnostic.QueryFault(fault.value) for fault in only]
-        await info.context.correcting("mendContinuousQueries", ", ".join(names))
-        mended = await info.context.queries.work.repair.repair(names, chosen)
-        return MendedQueries(queries=[_mended(one) for one in mended])
+        only = value_or_none(faults)
+        only_faults = None if only is None else [diagnostic.QueryFault(fault.value) for fault in only]
+        await info.context.audit_correction("mendContinuousQueries", ", ".join(names))
+        repairs = await info.context.queries.work.repair.repair(names, only_faults)
+        return MendedQueries(queries=[_repaired(repair) for repair in repairs])

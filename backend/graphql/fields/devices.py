@@ -1,4 +1,4 @@
-"""How the devices fare that crawlers read."""
+"""The health of the devices that crawlers poll."""
 
 from __future__ import annotations
 
@@ -14,79 +14,85 @@ from backend.core.rights import Right
 from backend.graphql.context import Info
 from backend.graphql.execution.rules import COUNTED_ABOVE, LONG_LIST, rules
 from backend.graphql.field import member, query, subscription
-from backend.graphql.scalars import TimeNs
+from backend.graphql.scalars import MAX_INT, TimeNs, optional_time
 from backend.queries.labels import Labels
 
-_MOST = 2**31 - 1
 
-
-@strawberry.enum(description="How a device fares.")
+@strawberry.enum(description="The state of a device.")
 class DeviceState(Enum):
-    STARTING = member("starting", "It was not polled yet.")
-    OK = member("ok", "It answered the last poll.")
-    LOST = member("lost", "It did not answer the last poll, and is asked again after growing pauses.")
-    REFUSED = member("refused", "Asking again is of no use: the description or the device must change.")
-    UNHEARD = member("unheard", "Its crawler has not reported for 15 s; the other figures are its last.")
+    STARTING = member("starting", "Not polled yet.")
+    OK = member("ok", "The device answered the last poll.")
+    LOST = member("lost", "The device did not answer the last poll. The crawler retries with growing delays.")
+    REFUSED = member("refused", "Retries cannot succeed: the site description or the device must change.")
+    UNHEARD = member(
+        "unheard",
+        "The crawler of the device has not reported for 15 s. The other fields are from its last report.",
+    )
 
 
-@strawberry.type(description="A group of sensors behind one connection, as its crawler sees it.")
+@strawberry.type(description="A group of sensors behind one connection, as its crawler reports it.")
 class Device:
     name: strawberry.ID = strawberry.field(
-        description="Unique name: method, address, and what the description calls it."
+        description="Unique name: protocol, address, and name in the site description."
     )
-    method: str = strawberry.field(description="How it is read: snmp, modbus, socomec, flukso.")
-    crawler: str = strawberry.field(description="The crawler that reads it.")
-    state: DeviceState = strawberry.field(description="How it fares.")
+    method: str = strawberry.field(description="Protocol: snmp, modbus, socomec or flukso.")
+    crawler: str = strawberry.field(description="The crawler that polls it.")
+    state: DeviceState = strawberry.field(description="State of the device.")
     sensors: list[strawberry.ID] = strawberry.field(description="Names of its sensors.")
     sensor_labels: list[str] = strawberry.field(description="Labels of its sensors, in the same order.")
     missing: list[strawberry.ID] = strawberry.field(
-        description="Sensors that gave no value in the last poll that was answered."
+        description="Sensors without a value in the last answered poll."
     )
     missing_labels: list[str] = strawberry.field(
         description="Labels of the sensors in `missing`, in the same order."
     )
     period_seconds: float = strawberry.field(description="Seconds between two polls.")
-    last_attempt: TimeNs | None = strawberry.field(description="When it was polled last; null before that.")
-    last_success: TimeNs | None = strawberry.field(description="When it answered last; null if it never did.")
+    last_attempt: TimeNs | None = strawberry.field(
+        description="Time of the last poll; null before the first."
+    )
+    last_success: TimeNs | None = strawberry.field(
+        description="Time of the last answer; null if it never answered."
+    )
     next_attempt: TimeNs | None = strawberry.field(
-        description="When it is polled next: later than a period away while it is left alone."
+        description="Time of the next poll. More than a period away after failures."
     )
     latency_seconds: float | None = strawberry.field(
-        description="How long the last poll that was answered took."
+        description="Duration of the last answered poll in seconds; null before the first."
     )
-    polls: int = strawberry.field(description="Polls since its crawler began.")
-    failures: int = strawberry.field(description="Polls that failed since its crawler began.")
-    failures_in_a_row: int = strawberry.field(description="Polls that failed since it answered last.")
+    polls: int = strawberry.field(description="Number of polls since the start of its crawler.")
+    failures: int = strawberry.field(description="Number of failed polls since the start of its crawler.")
+    failures_in_a_row: int = strawberry.field(description="Number of failed polls since the last answer.")
     error_rate: float = strawberry.field(description="Share of the last 60 polls that failed, 0 to 1.")
-    ticks_skipped: int = strawberry.field(description="Polls left out because the one before took too long.")
-    last_error: str = strawberry.field(description="Why the last failed poll failed; empty if none did.")
-    waiting: int = strawberry.field(
-        description="Readings of its crawler that are not acknowledged yet, on disk or in memory."
+    ticks_skipped: int = strawberry.field(
+        description="Number of polls that were skipped because the previous one took too long."
     )
-    dropped: int = strawberry.field(description="Readings its crawler gave up for want of room.")
+    last_error: str = strawberry.field(description="The error of the last failed poll; empty if none failed.")
+    waiting: int = strawberry.field(
+        description="Number of readings of its crawler that are queued on disk or in memory, without acknowledgement."
+    )
+    dropped: int = strawberry.field(
+        description="Number of readings that its crawler discarded because its queue was full."
+    )
 
 
-@strawberry.type(description="Devices, all of them or those that changed.")
+@strawberry.type(description="All devices, or the devices that changed.")
 class DeviceBatch:
     snapshot: bool = strawberry.field(
-        description="True for the first batch, which has every device; false for what changed since."
+        description="True for the first batch, which contains every device; false for later batches, which contain "
+        "changes."
     )
     devices: list[Device] = strawberry.field(description="The devices.", metadata=rules(cost=COUNTED_ABOVE))
 
 
-@strawberry.type(description="How often a sensor was found at fault.")
+@strawberry.type(description="The error counter of a sensor.")
 class SensorErrors:
     sensor: strawberry.ID = strawberry.field(description="Name of the sensor.")
     sensor_label: str = strawberry.field(description="Label of the sensor.")
     count: int = strawberry.field(
-        description="Looks, one every 20 s, that found the temperature sensor silent over 40 s."
+        description="Number of checks, one every 20 s, that found the temperature sensor silent for more than 40 s."
     )
-    first: TimeNs = strawberry.field(description="When it was found at fault first.")
-    last: TimeNs = strawberry.field(description="When it was found at fault last.")
-
-
-def _time(time_ns: int | None) -> TimeNs | None:
-    return None if time_ns is None else TimeNs(time_ns)
+    first: TimeNs = strawberry.field(description="Time of the first error.")
+    last: TimeNs = strawberry.field(description="Time of the last error.")
 
 
 def to_device(device: health.DeviceHealth, labels: Labels) -> Device:
@@ -100,18 +106,18 @@ def to_device(device: health.DeviceHealth, labels: Labels) -> Device:
         missing=[strawberry.ID(s) for s in device.missing],
         missing_labels=labels.sensors(device.missing),
         period_seconds=device.period_s,
-        last_attempt=_time(device.last_attempt_ns),
-        last_success=_time(device.last_success_ns),
-        next_attempt=_time(device.next_attempt_ns),
+        last_attempt=optional_time(device.last_attempt_ns),
+        last_success=optional_time(device.last_success_ns),
+        next_attempt=optional_time(device.next_attempt_ns),
         latency_seconds=device.latency_s,
-        polls=min(device.polls, _MOST),
-        failures=min(device.failures, _MOST),
-        failures_in_a_row=min(device.failures_in_a_row, _MOST),
+        polls=min(device.polls, MAX_INT),
+        failures=min(device.failures, MAX_INT),
+        failures_in_a_row=min(device.failures_in_a_row, MAX_INT),
         error_rate=device.error_rate,
-        ticks_skipped=min(device.ticks_skipped, _MOST),
+        ticks_skipped=min(device.ticks_skipped, MAX_INT),
         last_error=device.last_error,
-        waiting=min(device.waiting, _MOST),
-        dropped=min(device.dropped, _MOST),
+        waiting=min(device.waiting, MAX_INT),
+        dropped=min(device.dropped, MAX_INT),
     )
 
 
@@ -119,7 +125,7 @@ def to_errors(errors: health.SensorErrors, labels: Labels) -> SensorErrors:
     return SensorErrors(
         sensor=strawberry.ID(errors.sensor),
         sensor_label=labels.sensor(errors.sensor),
-        count=min(errors.count, _MOST),
+        count=min(errors.count, MAX_INT),
         first=TimeNs(errors.first_ns),
         last=TimeNs(errors.last_ns),
     )
@@ -127,7 +133,7 @@ def to_errors(errors: health.SensorErrors, labels: Labels) -> SensorErrors:
 
 @strawberry.type
 class DeviceQuery:
-    @query("The devices that crawlers read, by name.", right=Right.READ, cost=LONG_LIST)
+    @query("All devices that crawlers poll, by name.", right=Right.READ, cost=LONG_LIST)
     async def devices(self, info: Info) -> list[Device]:
         queries = info.context.queries
         return [to_device(device, queries.labels) for device in await queries.devices.all()]
@@ -137,11 +143,11 @@ class DeviceQuery:
         self, info: Info, name: Annotated[strawberry.ID, strawberry.argument(description="Its unique name.")]
     ) -> Device | None:
         queries = info.context.queries
-        found = await queries.devices.find(name)
-        return None if found is None else to_device(found, queries.labels)
+        device = await queries.devices.find(name)
+        return None if device is None else to_device(device, queries.labels)
 
     @query(
-        "Sensors that were found at fault since their counters were reset, most errors first.",
+        "Sensors with errors since their counters were reset, most errors first.",
         right=Right.READ,
     )
     async def sensor_errors(self, info: Info) -> list[SensorErrors]:
@@ -152,7 +158,7 @@ class DeviceQuery:
 @strawberry.type
 class DeviceSubscription:
     @subscription(
-        "All devices at once, then those that changed, at most once a second.",
+        "All devices at once, then changes, at most once a second.",
         right=Right.READ,
         cost=LONG_LIST,
     )

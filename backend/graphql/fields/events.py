@@ -1,4 +1,4 @@
-"""What befell sensors, as it is noticed, and their error counters."""
+"""Events of sensors, and the error counters."""
 
 from __future__ import annotations
 
@@ -11,80 +11,84 @@ import strawberry
 
 from backend.core import events
 from backend.core.rights import Right
-from backend.graphql.arguments import number_of
+from backend.graphql.arguments import After, parse_cursor
 from backend.graphql.context import Info
 from backend.graphql.execution.failures import InvalidInput, NotAllowed
 from backend.graphql.execution.rules import COUNTED_ABOVE, page_cost, rules
-from backend.graphql.field import NOT_GIVEN, given, member, mutation, query, subscription
+from backend.graphql.field import NOT_GIVEN, member, mutation, query, subscription, value_or_none
 from backend.graphql.fields.devices import SensorErrors, to_errors
-from backend.graphql.fields.sensors import PageInfo
+from backend.graphql.fields.pages import PageInfo, page_info
 from backend.graphql.scalars import TimeNs
 from backend.queries.labels import Labels
 
 DEFAULT_PAGE = 100
 
 
-@strawberry.enum(description="What befell a sensor.")
+@strawberry.enum(description="The kind of an event.")
 class EventKind(Enum):
-    SILENT = member("silent", "It stopped reporting.")
-    BACK = member("back", "It was heard again after a silence.")
-    OUT_OF_RANGE = member("out_of_range", "It says what cannot be true.")
-    STUCK = member("stuck", "It has said the same value, and not 0, for hours.")
+    SILENT = member("silent", "The sensor stopped reporting.")
+    BACK = member("back", "The sensor resumed reporting.")
+    OUT_OF_RANGE = member("out_of_range", "The sensor reports an impossible value.")
+    STUCK = member("stuck", "The sensor has reported the same value, other than 0, for hours.")
 
 
-@strawberry.type(description="Something that befell a sensor.")
+@strawberry.type(description="An event of a sensor.")
 class SensorEvent:
-    id: strawberry.ID = strawberry.field(description="Unique id; what was noticed later has a greater one.")
+    id: strawberry.ID = strawberry.field(
+        description="Unique id; events that were detected later have larger ids."
+    )
     sensor: strawberry.ID = strawberry.field(description="Name of the sensor.")
     sensor_label: str = strawberry.field(description="Label of the sensor.")
-    kind: EventKind = strawberry.field(description="What befell it.")
-    at: TimeNs = strawberry.field(
-        description="When it began: by the sensor's readings, not when it was noticed."
-    )
+    kind: EventKind = strawberry.field(description="Kind of the event.")
+    at: TimeNs = strawberry.field(description="Start by the sensor's readings, not the time of detection.")
     ended: TimeNs | None = strawberry.field(
-        description="When it ended; null while it lasts. BACK is a moment and ends when it begins."
+        description="End; null while the event is ongoing. BACK is a moment: it ends when it starts."
     )
-    noticed: TimeNs = strawberry.field(description="When it was noticed.")
+    noticed: TimeNs = strawberry.field(description="Time of detection.")
     value: float | None = strawberry.field(
-        description="The reading that told of it, in the sensor's unit; null where it is none."
+        description="The reading that caused the event, in the sensor's unit; null if there is none."
     )
-    message: str = strawberry.field(description="What happened, as a sentence.")
+    message: str = strawberry.field(description="Description as a sentence.")
 
 
-@strawberry.type(description="An event in a list, with the cursor to continue behind it.")
+@strawberry.type(description="An event in a list, with its cursor.")
 class SensorEventEdge:
-    cursor: str = strawberry.field(description="Give it as `after` to get what follows.")
+    cursor: str = strawberry.field(
+        description="Cursor of this entry: pass it as `after` to get the entries after it."
+    )
     node: SensorEvent = strawberry.field(description="The event.")
 
 
 @strawberry.type(description="A page of events.")
 class SensorEventConnection:
-    total_count: int = strawberry.field(description="How many events match, on all pages.")
+    total_count: int = strawberry.field(description="Number of matching events on all pages.")
     edges: list[SensorEventEdge] = strawberry.field(
         description="The events of this page.", metadata=rules(cost=COUNTED_ABOVE)
     )
-    page_info: PageInfo = strawberry.field(description="Where this page begins and ends.")
+    page_info: PageInfo = strawberry.field(description="Position of this page in the list.")
 
 
-@strawberry.type(description="Events, those that matter now or what is new.")
+@strawberry.type(description="Current events, or new and changed events.")
 class SensorEventBatch:
     snapshot: bool = strawberry.field(
-        description="True for the first batch, which has all events that last and the newest others; false for those that "
-        "began or ended since."
+        description="True for the first batch, which contains all ongoing events and the newest others. False for later "
+        "batches, which contain events that started or ended since."
     )
-    events: list[SensorEvent] = strawberry.field(description="The events, those noticed last first.")
+    events: list[SensorEvent] = strawberry.field(description="The events, most recently detected first.")
 
 
-@strawberry.type(description="Error counters that were set back to nothing.")
+@strawberry.type(description="Error counters that were reset.")
 class ClearedSensorErrors:
     cleared: list[SensorErrors] = strawberry.field(
-        description="What they had counted; sensors without errors are left out."
+        description="The counters before the reset; sensors without errors are not listed."
     )
 
 
 ClearSensorErrorsResult = Annotated[
     ClearedSensorErrors | InvalidInput | NotAllowed,
-    strawberry.union("ClearSensorErrorsResult", description="What was cleared, or why nothing was."),
+    strawberry.union(
+        "ClearSensorErrorsResult", description="The counters that were reset, or the reason for the failure."
+    ),
 ]
 
 
@@ -104,88 +108,93 @@ def to_event(event: events.SensorEvent, labels: Labels) -> SensorEvent:
 
 @strawberry.type
 class EventQuery:
-    @query("What befell sensors, noticed last first.", right=Right.READ, cost=page_cost(DEFAULT_PAGE))
+    @query("Events of sensors, most recently detected first.", right=Right.READ, cost=page_cost(DEFAULT_PAGE))
     async def events(
         self,
         info: Info,
         sensors: Annotated[
-            list[strawberry.ID] | None, strawberry.argument(description="Only of these sensors; null is any.")
+            list[strawberry.ID] | None,
+            strawberry.argument(description="Only events of these sensors. Null: all sensors."),
         ] = NOT_GIVEN,
         kinds: Annotated[
-            list[EventKind] | None, strawberry.argument(description="Only of these kinds; null is any.")
+            list[EventKind] | None,
+            strawberry.argument(description="Only events of these kinds. Null: all kinds."),
         ] = NOT_GIVEN,
         lasting: Annotated[
             bool | None,
-            strawberry.argument(description="Only those that last, or only those that ended; null is both."),
+            strawberry.argument(
+                description="True: only ongoing events. False: only ended events. Null: both."
+            ),
         ] = NOT_GIVEN,
         from_: Annotated[
             TimeNs | None,
             strawberry.argument(
-                name="from", description="Only those that had not ended before; null is any."
+                name="from", description="Only events that had not ended before this time. Null: no limit."
             ),
         ] = NOT_GIVEN,
         to: Annotated[
-            TimeNs | None, strawberry.argument(description="Only those that began before; null is any.")
+            TimeNs | None,
+            strawberry.argument(description="Only events that started before this time. Null: no limit."),
         ] = NOT_GIVEN,
         first: Annotated[
-            int | None, strawberry.argument(description="How many to answer, at most 1000.")
+            int | None, strawberry.argument(description="Maximum number of entries, up to 1000.")
         ] = DEFAULT_PAGE,
-        after: Annotated[
-            str | None, strawberry.argument(description="A cursor: answer what follows it.")
-        ] = NOT_GIVEN,
+        after: After = NOT_GIVEN,
     ) -> SensorEventConnection:
-        named, wanted, before = given(sensors), given(kinds), number_of("events", given(after))
-        chosen = events.EventFilter(
-            sensors=None if named is None else tuple(named),
-            kinds=None if wanted is None else tuple(events.EventKind(kind.value) for kind in wanted),
-            start_ns=given(from_),
-            end_ns=given(to),
-            lasting=given(lasting),
+        only_sensors, only_kinds, before = (
+            value_or_none(sensors),
+            value_or_none(kinds),
+            parse_cursor("events", value_or_none(after)),
+        )
+        event_filter = events.EventFilter(
+            sensors=None if only_sensors is None else tuple(only_sensors),
+            kinds=None if only_kinds is None else tuple(events.EventKind(kind.value) for kind in only_kinds),
+            start_ns=value_or_none(from_),
+            end_ns=value_or_none(to),
+            lasting=value_or_none(lasting),
             before_id=before,
         )
         size = DEFAULT_PAGE if first is None else first
         queries = info.context.queries
-        total, found, more = await queries.events.page(chosen, size)
+        total, page, has_more = await queries.events.page(event_filter, size)
         edges = [
-            SensorEventEdge(cursor=str(event.id), node=to_event(event, queries.labels)) for event in found
+            SensorEventEdge(cursor=str(event.id), node=to_event(event, queries.labels)) for event in page
         ]
         return SensorEventConnection(
             total_count=total,
             edges=edges,
-            page_info=PageInfo(
-                has_next_page=more,
-                has_previous_page=before is not None,
-                start_cursor=edges[0].cursor if edges else None,
-                end_cursor=edges[-1].cursor if edges else None,
-            ),
+            page_info=page_info(edges, has_next=has_more, has_previous=before is not None),
         )
 
 
 @strawberry.type
 class EventMutation:
-    @mutation("Set error counters of sensors back to nothing.", right=Right.ADMIN)
+    @mutation("Reset error counters of sensors.", right=Right.ADMIN)
     async def clear_sensor_errors(
         self,
         info: Info,
         sensors: Annotated[
-            list[strawberry.ID] | None, strawberry.argument(description="Of these sensors; null is all.")
+            list[strawberry.ID] | None,
+            strawberry.argument(description="Names of sensors. Null: all sensors."),
         ] = NOT_GIVEN,
     ) -> ClearSensorErrorsResult:
-        await info.context.correcting("clearSensorErrors", ", ".join(given(sensors) or ("all",)))
+        await info.context.audit_correction(
+            "clearSensorErrors", ", ".join(value_or_none(sensors) or ("all",))
+        )
         queries = info.context.queries
-        cleared = await queries.events.clear_errors(given(sensors))
+        cleared = await queries.events.clear_errors(value_or_none(sensors))
         return ClearedSensorErrors(cleared=[to_errors(errors, queries.labels) for errors in cleared])
 
 
 @strawberry.type
 class EventSubscription:
     @subscription(
-        "Events of sensors: those that matter now at once, then what begins or ends, at most once a second.",
+        "Events of sensors: the ongoing and the newest ones at once, then starts and ends, at most once a second.",
         right=Right.READ,
     )
     async def events(self, info: Info) -> AsyncGenerator[SensorEventBatch, None]:
         queries = info.context.queries
         async with aclosing(queries.events.watch()) as batches:
-            async for snapshot, found in batches:
-                events = [to_event(event, queries.labels) for event in found]
+            async for snapshot, batch in batches:
+                events = [to_event(event, queries.labels) for event in batch]
                 yield SensorEventBatch(snapshot=snapshot, events=events)

@@ -1,4 +1,4 @@
-"""The figures of the first page."""
+"""The figures of the overview page."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from backend.queries import overview as figures
 from backend.queries.history import TrendLine
 
 
-@strawberry.type(description="The recent past of a figure on a regular grid.")
+@strawberry.type(description="The recent history of a figure on a regular grid.")
 class Sparkline:
     timestamps: Int64Array = strawberry.field(description="Start of each window, in ms since the epoch.")
     values: Float64Array = strawberry.field(
@@ -21,41 +21,46 @@ class Sparkline:
     )
 
 
-@strawberry.type(description="One number with what it rests on.")
+@strawberry.type(description="A figure, with its coverage.")
 class Figure:
-    value: float | None = strawberry.field(description="The number in its unit; null when it is withheld.")
+    value: float | None = strawberry.field(description="The value in its unit; null if it is withheld.")
     unit: str = strawberry.field(description="Unit of the value; empty for a ratio.")
     coverage: float = strawberry.field(
-        description="Share of what was expected that is known, 0 to 1: of the sensors now; of PUE, of the week."
+        description="Share of the expected data that is known, 0 to 1: of the sensors now; for PUE, of the week."
     )
-    sensors_expected: int = strawberry.field(description="How many sensors it should rest on.")
-    sensors_reporting: int = strawberry.field(description="How many of them report now.")
+    sensors_expected: int = strawberry.field(description="Number of sensors that the figure depends on.")
+    sensors_reporting: int = strawberry.field(description="Number of these sensors that report now.")
     withheld: str | None = strawberry.field(
-        description="Why there is no value, as a sentence; null when there is one."
+        description="The reason for a missing value, as a sentence; null if there is a value."
     )
     history: Sparkline = strawberry.field(
-        description="The last hour by minutes; of PUE, the last week by hours."
+        description="The last hour by minutes; for PUE, the last week by hours."
     )
 
 
-@strawberry.type(description="Something that is wrong now.")
+@strawberry.type(description="An active problem.")
 class Problem:
     kind: str = strawberry.field(description="SILENT, OUT_OF_RANGE or PARTIAL.")
-    message: str = strawberry.field(description="What is wrong, as a sentence.")
-    sensors: list[strawberry.ID] = strawberry.field(description="Names of the sensors concerned.")
-    sensor_labels: list[str] = strawberry.field(description="Their labels, in the same order.")
-    since: TimeNs | None = strawberry.field(description="When it began; null where that is not known.")
+    message: str = strawberry.field(description="Description as a sentence.")
+    sensors: list[strawberry.ID] = strawberry.field(description="Names of the affected sensors.")
+    sensor_labels: list[str] = strawberry.field(
+        description="Labels of the affected sensors, in the same order."
+    )
+    since: TimeNs | None = strawberry.field(description="Start of the problem; null if unknown.")
 
 
-@strawberry.type(description="The state of the data centre in a few figures.")
+@strawberry.type(description="The state of the data centre in key figures.")
 class Overview:
-    at: TimeNs = strawberry.field(description="The moment of the answer.")
-    consumption: Figure = strawberry.field(description="Root of the consumption tree now, in W.")
-    production: Figure = strawberry.field(description="Root of the production tree now, in W.")
-    renewable_share: Figure = strawberry.field(description="Production over consumption now, in percent.")
+    at: TimeNs = strawberry.field(description="Time of the answer.")
+    consumption: Figure = strawberry.field(description="Power at the root of the consumption tree now, in W.")
+    production: Figure = strawberry.field(description="Power at the root of the production tree now, in W.")
+    renewable_share: Figure = strawberry.field(
+        description="Production divided by consumption now, in percent."
+    )
     pue: Figure = strawberry.field(
-        description="Power usage effectiveness: energy of the whole data centre over energy of its computing equipment, "
-        "over the hours of the last 7 days in which both are measured. Withheld where too little is."
+        description="Power usage effectiveness: energy of the whole data centre divided by energy of its computing "
+        "equipment. It covers the hours of the last 7 days in which both are measured, and is withheld if "
+        "these are too few."
     )
     inside_temperature: Figure = strawberry.field(
         description="Mean in °C of the sensors tagged inside_temperature, else of the racks' front probes."
@@ -63,9 +68,9 @@ class Overview:
     outside_temperature: Figure = strawberry.field(
         description="Mean in °C of the sensors tagged outside_temperature."
     )
-    sensors_total: int = strawberry.field(description="How many sensors there are.")
-    sensors_reporting: int = strawberry.field(description="How many of them report now.")
-    problems: list[Problem] = strawberry.field(description="What is wrong now; empty when all is well.")
+    sensors_total: int = strawberry.field(description="Number of sensors.")
+    sensors_reporting: int = strawberry.field(description="Number of sensors that report now.")
+    problems: list[Problem] = strawberry.field(description="Active problems; empty if there are none.")
 
 
 def _line(line: TrendLine) -> Sparkline:
@@ -86,7 +91,7 @@ def _figure(figure: figures.Figure) -> Figure:
 
 @strawberry.type
 class OverviewQuery:
-    @query("The state of the data centre in a few figures.", right=Right.READ, cost=READS_RANGE)
+    @query("The state of the data centre in key figures.", right=Right.READ, cost=READS_RANGE)
     async def overview(self, info: Info) -> Overview:
         queries = info.context.queries
         state = await queries.overview.read()

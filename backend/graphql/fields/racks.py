@@ -1,4 +1,4 @@
-"""Racks, what stands in them, and their probes."""
+"""Racks, their equipment and their temperature probes."""
 
 from __future__ import annotations
 
@@ -19,17 +19,17 @@ def _racks(arguments: Arguments, sizes: Sizes) -> int:
 
 @strawberry.type(description="A server or a switch in a rack.")
 class RackEquipment:
-    name: str = strawberry.field(description="Its name.")
-    type: str = strawberry.field(description="compute or switch.")
-    position: int = strawberry.field(description="Height in U, 1 at the bottom.")
+    name: str = strawberry.field(description="Name of the equipment.")
+    type: str = strawberry.field(description="`compute` or `switch`.")
+    position: int = strawberry.field(description="Position in U, 1 at the bottom.")
     wattmeters: list[strawberry.ID] = strawberry.field(
-        description="Names of the sensors that meter its plugs, in W."
+        description="Names of the sensors that measure its power, in W."
     )
     wattmeter_labels: list[str] = strawberry.field(description="Labels of its wattmeters, in the same order.")
     watts: float | None = strawberry.field(
-        description="Sum in W over its wattmeters that report: a lower bound if not all do; null if none does."
+        description="Sum over its reporting wattmeters in W: a lower bound if some do not report. Null if none reports."
     )
-    wattmeters_reporting: int = strawberry.field(description="How many of its wattmeters report.")
+    wattmeters_reporting: int = strawberry.field(description="Number of its wattmeters that report.")
 
 
 @strawberry.type(description="A temperature probe of a rack.")
@@ -37,8 +37,8 @@ class RackProbe:
     sensor: strawberry.ID = strawberry.field(description="Name of the sensor.")
     sensor_label: str = strawberry.field(description="Label of the sensor.")
     side: RackSide = strawberry.field(description="The side of the rack.")
-    position: int = strawberry.field(description="Height in U, 1 at the bottom.")
-    servers: list[str] = strawberry.field(description="Names of the servers it stands at.")
+    position: int = strawberry.field(description="Position in U, 1 at the bottom.")
+    servers: list[str] = strawberry.field(description="Names of the servers at the probe.")
     celsius: float | None = strawberry.field(description="Temperature in °C; null while the probe is silent.")
     age_seconds: float | None = strawberry.field(
         description="Seconds since its last reading; null if it never reported."
@@ -47,10 +47,10 @@ class RackProbe:
 
 @strawberry.type(description="A rack.")
 class Rack:
-    id: strawberry.ID = strawberry.field(description="Its name, such as Z1.1.")
-    units: int = strawberry.field(description="Its height in U.")
+    id: strawberry.ID = strawberry.field(description="Name, such as Z1.1.")
+    units: int = strawberry.field(description="Height of the rack in U.")
     equipment: list[RackEquipment] = strawberry.field(
-        description="What stands in it, from top to bottom.", metadata=rules(cost=LONG_LIST)
+        description="Equipment, from top to bottom.", metadata=rules(cost=LONG_LIST)
     )
     probes: list[RackProbe] = strawberry.field(
         description="Its temperature probes.", metadata=rules(cost=LONG_LIST)

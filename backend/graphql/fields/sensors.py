@@ -1,4 +1,4 @@
-"""Sensors and what each said last."""
+"""Sensors and their latest readings."""
 
 from __future__ import annotations
 
@@ -11,14 +11,15 @@ import strawberry
 from backend.core.errors import UserError
 from backend.core.quantity import watts_per
 from backend.core.rights import Right
-from backend.graphql.arguments import From, MaxPoints, Statistics, To, WindowArgument
+from backend.graphql.arguments import After, From, MaxPoints, Statistics, To, WindowArgument
 from backend.graphql.context import Info
 from backend.graphql.enums import RackSide, Statistic, Window
 from backend.graphql.execution.rules import COUNTED_ABOVE, READS_RANGE, Arguments, Cost, Sizes, rules
-from backend.graphql.field import NOT_GIVEN, given, query, resolver
+from backend.graphql.field import NOT_GIVEN, query, resolver, value_or_none
+from backend.graphql.fields.pages import PageInfo, page_info
 from backend.graphql.fields.series import DEFAULT_MAX_POINTS, SERIES_COST, Series, series_of
 from backend.graphql.fields.usage import Energy, to_energy
-from backend.graphql.loaders import EnergyKey, One
+from backend.graphql.loaders import EnergyKey, SeriesRef
 from backend.graphql.scalars import TimeNs
 from backend.inventory import model
 from backend.queries import sensors
@@ -35,43 +36,47 @@ def _page(arguments: Arguments, sizes: Sizes) -> int:
 
 @strawberry.type(description="The newest reading of a sensor.")
 class Latest:
-    time: TimeNs = strawberry.field(description="When it was read.")
+    time: TimeNs = strawberry.field(description="Time of the reading.")
     value: float = strawberry.field(description="The value, in the sensor's unit.")
-    age_seconds: float = strawberry.field(description="Seconds since it was read.")
+    age_seconds: float = strawberry.field(description="Seconds since the reading.")
     stale: bool = strawberry.field(
-        description="Whether it is too old to count as reporting: over a minute and over five periods."
+        description="True if the reading is too old for the sensor to count as reporting: over a minute and over five "
+        "periods."
     )
 
 
-@strawberry.type(description="Where a probe stands in a rack.")
+@strawberry.type(description="The position of a probe in a rack.")
 class SensorPlace:
-    rack: strawberry.ID = strawberry.field(description="The rack's id.")
+    rack: strawberry.ID = strawberry.field(description="Id of the rack.")
     side: RackSide = strawberry.field(description="The side of the rack.")
-    position: int = strawberry.field(description="Height in U, 1 at the bottom.")
-    servers: list[str] = strawberry.field(description="Names of the servers it stands at.")
+    position: int = strawberry.field(description="Position in U, 1 at the bottom.")
+    servers: list[str] = strawberry.field(description="Names of the servers at the probe.")
 
 
-@strawberry.type(description="A sensor of the description, or a probe that reports without being described.")
+@strawberry.type(
+    description="A sensor of the site description, or a probe that reports without being described."
+)
 class Sensor:
     name: strawberry.ID = strawberry.field(description="Unique name.")
     label: str = strawberry.field(
-        description="What people call it, such as `Z1.1 U30 back, ecotype-38`; unique. The description may give it."
+        description="Unique display name, such as `Z1.1 U30 back, ecotype-38`. The site description may set it."
     )
-    type: str = strawberry.field(description="What it measures, such as wattmeter or temperature.")
-    unit: str = strawberry.field(description="Unit of its values, as the description spells it.")
-    location: str = strawberry.field(description="What it stands at: a server, a room, a device.")
-    method: str = strawberry.field(
-        description="How it is read: snmp, modbus, socomec, flukso, temperature_push."
+    type: str = strawberry.field(description="Measured quantity, such as wattmeter or temperature.")
+    unit: str = strawberry.field(description="Unit of the values, as the site description spells it.")
+    location: str = strawberry.field(description="Location: a server, a room or a device.")
+    method: str = strawberry.field(description="Protocol: snmp, modbus, socomec, flukso or temperature_push.")
+    parent: str | None = strawberry.field(description="The device of the sensor; null if unknown.")
+    tags: list[str] = strawberry.field(description="Tags in the site description.")
+    info: str = strawberry.field(description="Note in the site description; may be empty.")
+    period_seconds: float = strawberry.field(description="Expected seconds between two readings.")
+    latest: Latest | None = strawberry.field(description="The newest reading; null if it never reported.")
+    rack: SensorPlace | None = strawberry.field(
+        description="Position in a rack; null if it is not in a rack."
     )
-    parent: str | None = strawberry.field(description="The device it belongs to; null if none is given.")
-    tags: list[str] = strawberry.field(description="Free labels of the description.")
-    info: str = strawberry.field(description="A remark of the description; may be empty.")
-    period_seconds: float = strawberry.field(description="Seconds between two readings, as expected.")
-    latest: Latest | None = strawberry.field(description="Its newest reading; null if it never reported.")
-    rack: SensorPlace | None = strawberry.field(description="Its place in a rack; null if it stands in none.")
 
     @resolver(
-        "Its past over [from, to), as the query `series` answers it; of many sensors it is read at once.",
+        "Time series over [from, to), as the query `series` answers it. The series of many sensors are read "
+        "together.",
         cost=SERIES_COST,
     )
     async def series(
@@ -83,63 +88,61 @@ class Sensor:
         max_points: MaxPoints = DEFAULT_MAX_POINTS,
         statistics: Statistics = [Statistic.MEAN],  # noqa: B006
     ) -> Series:
-        return await series_of(info, One(self.name), from_, to, window, max_points, statistics)
+        return await series_of(info, SeriesRef(self.name), from_, to, window, max_points, statistics)
 
     @resolver(
-        "Its energy in kWh over [from, to), as the query `energy` answers it; null where its unit is none of power.",
+        "Energy over [from, to) in kWh, as the query `energy` answers it; null if the unit is not one of power.",
         cost=READS_RANGE,
     )
     async def energy(self, info: Info, from_: From, to: To = NOT_GIVEN) -> Energy | None:
         if watts_per(self.unit) is None:
             return None
-        found = await info.context.loaders.energy.load(EnergyKey(One(self.name), from_, given(to)))
-        return to_energy(found, info.context.queries.labels)
+        energy = await info.context.loaders.energy.load(
+            EnergyKey(SeriesRef(self.name), from_, value_or_none(to))
+        )
+        return to_energy(energy, info.context.queries.labels)
 
 
-@strawberry.type(description="A sensor in a list, with the cursor to continue behind it.")
+@strawberry.type(description="A sensor in a list, with its cursor.")
 class SensorEdge:
-    cursor: str = strawberry.field(description="Give it as `after` to get what follows.")
-    node: Sensor = strawberry.field(description="The sensor.")
-
-
-@strawberry.type(description="Where a page of a list begins and ends.")
-class PageInfo:
-    has_next_page: bool = strawberry.field(description="Whether more follows.")
-    has_previous_page: bool = strawberry.field(description="Whether something came before.")
-    start_cursor: str | None = strawberry.field(
-        description="Cursor of the first entry; null on an empty page."
+    cursor: str = strawberry.field(
+        description="Cursor of this entry: pass it as `after` to get the entries after it."
     )
-    end_cursor: str | None = strawberry.field(description="Cursor of the last entry; null on an empty page.")
+    node: Sensor = strawberry.field(description="The sensor.")
 
 
 @strawberry.type(description="A page of sensors.")
 class SensorConnection:
-    total_count: int = strawberry.field(description="How many sensors match, on all pages.")
+    total_count: int = strawberry.field(description="Number of matching sensors on all pages.")
     edges: list[SensorEdge] = strawberry.field(
         description="The sensors of this page.", metadata=rules(cost=COUNTED_ABOVE)
     )
-    page_info: PageInfo = strawberry.field(description="Where this page begins and ends.")
+    page_info: PageInfo = strawberry.field(description="Position of this page in the list.")
 
 
 @strawberry.type(description="A type of sensor with its unit.")
 class SensorType:
     name: str = strawberry.field(description="Name of the type.")
-    unit: str = strawberry.field(description="Unit of its values, as the description spells it.")
-    count: int = strawberry.field(description="How many sensors have this type and unit.")
+    unit: str = strawberry.field(description="Unit of the values, as the site description spells it.")
+    count: int = strawberry.field(description="Number of sensors of this type and unit.")
 
 
 def encode_cursor(name: str) -> str:
+    """Return the cursor of a sensor."""
     return base64.urlsafe_b64encode(f"sensor:{name}".encode()).decode()
 
 
 def decode_cursor(cursor: str) -> str:
-    """The sensor's name. Raises `UserError` for what is no cursor of ours."""
+    """Return the name in a cursor. Raises `UserError` if it is not a cursor of this API."""
     try:
         kind, _, name = base64.urlsafe_b64decode(cursor.encode()).decode().partition(":")
     except (binascii.Error, ValueError):
         kind, name = "", ""
     if kind != "sensor":
-        raise UserError(f"sensors(after: {cursor!r}): not a cursor: take it from `pageInfo.endCursor`.")
+        raise UserError(
+            f"sensors(after: {cursor[:60]!r}) is not a cursor: use `pageInfo.endCursor` of a page.",
+            path=("after",),
+        )
     return name
 
 
@@ -182,19 +185,14 @@ def _connection(page: SensorPage, service: SensorService) -> SensorConnection:
     return SensorConnection(
         total_count=page.total,
         edges=edges,
-        page_info=PageInfo(
-            has_next_page=page.has_next,
-            has_previous_page=page.has_previous,
-            start_cursor=edges[0].cursor if edges else None,
-            end_cursor=edges[-1].cursor if edges else None,
-        ),
+        page_info=page_info(edges, has_next=page.has_next, has_previous=page.has_previous),
     )
 
 
 @strawberry.type
 class SensorQuery:
     @query(
-        "Sensors that match all that is given, in the order of the description.",
+        "Sensors that match all filters, in the order of the site description.",
         right=Right.READ,
         cost=Cost(members=_page),
     )
@@ -202,10 +200,10 @@ class SensorQuery:
         self,
         info: Info,
         type: Annotated[
-            str | None, strawberry.argument(description="Only of this type, such as wattmeter.")
+            str | None, strawberry.argument(description="Only sensors of this type, such as wattmeter.")
         ] = NOT_GIVEN,
         method: Annotated[
-            str | None, strawberry.argument(description="Only those read this way, such as snmp.")
+            str | None, strawberry.argument(description="Only sensors with this protocol, such as snmp.")
         ] = NOT_GIVEN,
         search: Annotated[
             str | None,
@@ -215,31 +213,29 @@ class SensorQuery:
         ] = NOT_GIVEN,
         names: Annotated[
             list[strawberry.ID] | None,
-            strawberry.argument(
-                description="Only those of these names; a name that there is not is left out."
-            ),
+            strawberry.argument(description="Only sensors with these names. Unknown names are ignored."),
         ] = NOT_GIVEN,
         first: Annotated[
-            int | None, strawberry.argument(description="How many to answer, at most 1000.")
+            int | None, strawberry.argument(description="Maximum number of entries, up to 1000.")
         ] = DEFAULT_PAGE,
-        after: Annotated[
-            str | None, strawberry.argument(description="A cursor: answer what follows it.")
-        ] = NOT_GIVEN,
+        after: After = NOT_GIVEN,
     ) -> SensorConnection:
         service = info.context.queries.sensors
-        matching = service.select(given(type), given(method), given(search), given(names))
+        matching = service.select(
+            value_or_none(type), value_or_none(method), value_or_none(search), value_or_none(names)
+        )
         size = DEFAULT_PAGE if first is None else first
         return _connection(service.page(matching, size, decode_cursor(after) if after else None), service)
 
-    @query("One sensor by its name; null if there is none.", right=Right.READ)
+    @query("One sensor by its name; null if it does not exist.", right=Right.READ)
     def sensor(
         self, info: Info, name: Annotated[strawberry.ID, strawberry.argument(description="Its unique name.")]
     ) -> Sensor | None:
         service = info.context.queries.sensors
-        found = service.find(name)
-        return None if found is None else to_sensor(found, service)
+        sensor = service.find(name)
+        return None if sensor is None else to_sensor(sensor, service)
 
-    @query("The types of sensors there are, with unit and count.", right=Right.READ)
+    @query("All types of sensors, with unit and number of sensors.", right=Right.READ)
     def sensor_types(self, info: Info) -> list[SensorType]:
         return [
             SensorType(name=t.name, unit=t.unit, count=t.count) for t in info.context.queries.sensors.types()

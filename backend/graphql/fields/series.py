@@ -12,8 +12,8 @@ from backend.graphql.arguments import MaxPoints, Statistics, WindowArgument
 from backend.graphql.context import Info
 from backend.graphql.enums import Statistic, Window
 from backend.graphql.execution.rules import Arguments, Cost, Sizes, named_members, named_series
-from backend.graphql.field import NOT_GIVEN, given, optional_id, query, selects
-from backend.graphql.loaders import One, SeriesKey
+from backend.graphql.field import NOT_GIVEN, optional_id, query, selects, value_or_none
+from backend.graphql.loaders import SeriesKey, SeriesRef
 from backend.graphql.scalars import Float64Array, Int64Array, TimeNs, floats, milliseconds
 from backend.queries.labels import Labels
 from backend.queries.series import SeriesColumns, SeriesRequest, WindowChoice
@@ -37,8 +37,8 @@ SERIES_COST = Cost(reads=_values)
 
 
 @strawberry.type(
-    description="The past of one sensor or tree node as columns of equal length. "
-    "Statistics are null unless asked for in `statistics`, and for raw readings."
+    description="The time series of one sensor or tree node, as columns of equal length. Statistics are null unless "
+    "`statistics` requests them, and for raw readings."
 )
 class Series:
     sensor: strawberry.ID | None = strawberry.field(
@@ -47,42 +47,42 @@ class Series:
     node: strawberry.ID | None = strawberry.field(
         description="The tree node's id; null for a sensor's series."
     )
-    label: str = strawberry.field(description="Label of the sensor, or name of the node, for people.")
-    unit: str = strawberry.field(description="Unit of the values, as the description spells it.")
-    window: Window = strawberry.field(description="The window that was read; never AUTO.")
+    label: str = strawberry.field(description="Label of the sensor, or name of the node.")
+    unit: str = strawberry.field(description="Unit of the values, as the site description spells it.")
+    window: Window = strawberry.field(description="Window of the values; never AUTO.")
     step_seconds: float | None = strawberry.field(
-        description="Seconds from point to point: the window, or a multiple where neighbours were merged to respect "
-        "maxPoints; null for raw readings."
+        description="Seconds between points: the window, or a multiple if windows were merged to respect maxPoints; null "
+        "for raw readings."
     )
     timestamps: Int64Array = strawberry.field(
-        description="Start of each window, or time of each reading, in ms since the epoch; oldest first."
+        description="Start of each window, or time of each raw reading, in ms since the epoch; oldest first."
     )
     values: Float64Array = strawberry.field(
         description="Raw value, or mean of the window, in `unit`; null in a gap."
     )
     mean: Float64Array | None = strawberry.field(description="Mean of each window, in `unit`.")
-    min: Float64Array | None = strawberry.field(description="Least value of each window, in `unit`.")
-    max: Float64Array | None = strawberry.field(description="Greatest value of each window, in `unit`.")
+    min: Float64Array | None = strawberry.field(description="Minimum of each window, in `unit`.")
+    max: Float64Array | None = strawberry.field(description="Maximum of each window, in `unit`.")
     sum: Float64Array | None = strawberry.field(description="Sum of the values of each window, in `unit`.")
     count: Float64Array | None = strawberry.field(
-        description="How many values each window has; of a node, how many 30 s sums. Null where nothing is known."
+        description="Number of values in each window; for a node, number of 30 s sums. Null if unknown."
     )
     stddev: Float64Array | None = strawberry.field(
         description="Sample standard deviation of each window, in `unit`."
     )
     median: Float64Array | None = strawberry.field(
-        description="Median of each window, in `unit`; null where windows were merged, as medians do not merge."
+        description="Median of each window, in `unit`; null where windows were merged, because medians do not merge."
     )
     coverage: Float64Array | None = strawberry.field(
-        description="Share of the expected reports that came, 0 to 1, a window; null for raw readings."
+        description="Share of the expected readings per window, 0 to 1; null for raw readings."
     )
 
 
-def to_series(columns: SeriesColumns, wanted: Collection[Statistic], labels: Labels) -> Series:
+def to_series(columns: SeriesColumns, selected: Collection[Statistic], labels: Labels) -> Series:
     grid = columns.grid
 
     def column(statistic: Statistic) -> Float64Array | None:
-        values = None if grid is None or statistic not in wanted else getattr(grid, statistic.value)
+        values = None if grid is None or statistic not in selected else getattr(grid, statistic.value)
         return None if values is None else floats(values)
 
     return Series(
@@ -105,45 +105,47 @@ def to_series(columns: SeriesColumns, wanted: Collection[Statistic], labels: Lab
     )
 
 
-def _columns(info: Info, wanted: Collection[Statistic]) -> list[str]:
-    """Names of the columns to read: what is not asked for need not be."""
-    return [*sorted(s.value for s in wanted), *(["coverage"] if selects(info, "coverage") else [])]
+def _columns(info: Info, selected: Collection[Statistic]) -> list[str]:
+    """Return the names of the columns to read: the statistics, and the coverage if it is selected."""
+    return [*sorted(s.value for s in selected), *(["coverage"] if selects(info, "coverage") else [])]
 
 
 async def series_of(
     info: Info,
-    one: One,
+    ref: SeriesRef,
     start_ns: int,
     end_ns: int | None,
     window: Window | None,
     max_points: int | None,
     statistics: Collection[Statistic] | None,
 ) -> Series:
-    """The past of one member of a list; all members are read at once."""
-    wanted = frozenset(statistics or ())
+    """Return the series of one member of a list. The loader reads all members together."""
+    selected = frozenset(statistics or ())
     key = SeriesKey(
-        one,
+        ref,
         start_ns,
-        given(end_ns),
+        value_or_none(end_ns),
         WindowChoice((window or Window.AUTO).value),
         DEFAULT_MAX_POINTS if max_points is None else max_points,
-        tuple(_columns(info, wanted)),
+        tuple(_columns(info, selected)),
     )
-    return to_series(await info.context.loaders.series.load(key), wanted, info.context.queries.labels)
+    return to_series(await info.context.loaders.series.load(key), selected, info.context.queries.labels)
 
 
 @strawberry.type
 class SeriesQuery:
     @query(
-        "The past of sensors and tree nodes over [from, to). Roll-ups end at the newest complete window; "
-        "a window or a stretch without readings is null, never zero.",
+        "Time series of sensors and tree nodes over [from, to). Roll-ups end with the newest complete window. "
+        "Gaps are null, never zero.",
         right=Right.READ,
         cost=Cost(reads=_values_of_all, members=named_members),
     )
     async def series(
         self,
         info: Info,
-        from_: Annotated[TimeNs, strawberry.argument(name="from", description="Start, included.")],
+        from_: Annotated[
+            TimeNs, strawberry.argument(name="from", description="Start of the range, included.")
+        ],
         sensors: Annotated[
             list[strawberry.ID] | None, strawberry.argument(description="Names of sensors.")
         ] = NOT_GIVEN,
@@ -151,7 +153,7 @@ class SeriesQuery:
             list[strawberry.ID] | None, strawberry.argument(description="Ids of nodes of either energy tree.")
         ] = NOT_GIVEN,
         to: Annotated[
-            TimeNs | None, strawberry.argument(description="End, not included; null is now.")
+            TimeNs | None, strawberry.argument(description="End of the range, not included. Null: now.")
         ] = NOT_GIVEN,
         window: WindowArgument = Window.AUTO,
         max_points: MaxPoints = DEFAULT_MAX_POINTS,
@@ -159,21 +161,23 @@ class SeriesQuery:
         aligned: Annotated[
             bool | None,
             strawberry.argument(
-                description="Whether all series have the same timestamps: windows of one length, null where one has nothing. "
-                "Raw readings come when they come and cannot be aligned."
+                description="Give all series the same timestamps: windows of one length, null where a series has no value. Raw "
+                "readings cannot be aligned."
             ),
         ] = False,
     ) -> list[Series]:
-        wanted = frozenset(statistics or ())
+        selected = frozenset(statistics or ())
         request = SeriesRequest(
             sensors=list(dict.fromkeys(sensors or ())),
             nodes=list(dict.fromkeys(nodes or ())),
             start_ns=from_,
-            end_ns=given(to),
+            end_ns=value_or_none(to),
             window=WindowChoice((window or Window.AUTO).value),
             max_points=DEFAULT_MAX_POINTS if max_points is None else max_points,
-            statistics=_columns(info, wanted),
+            statistics=_columns(info, selected),
             aligned=bool(aligned),
         )
         queries = info.context.queries
-        return [to_series(columns, wanted, queries.labels) for columns in await queries.series.read(request)]
+        return [
+            to_series(columns, selected, queries.labels) for columns in await queries.series.read(request)
+        ]

@@ -1,4 +1,4 @@
-"""Who is at the other end of a request or a WebSocket, and that a WebSocket ends when the rights of that end do."""
+"""The caller of a request or WebSocket, and the end of a WebSocket when the rights of its caller end."""
 
 from __future__ import annotations
 
@@ -17,51 +17,53 @@ from backend.graphql.context import Context
 from backend.graphql.execution.strawberry_internals import WebSocketDisconnected
 
 LOG_IN_AGAIN: Final = 4401
-"""Closes a connection of somebody who is not known, or not any more."""
+"""Close code for a caller without a valid session or token."""
 CONNECT_AGAIN: Final = 4403
-"""Closes a connection of somebody whose rights have changed: a new one has those that hold now."""
+"""Close code for a caller whose rights have changed. A new connection has the present rights."""
 TRY_LATER: Final = 1013
 
-_WATCH: Final = "seduce.watch"
-_MOST_TOKEN: Final = 200
+_WATCH_TASK: Final = "seduce.watch"
+"""Key of the ASGI scope that holds the task which watches the rights."""
+_MAX_TOKEN_CHARACTERS: Final = 200
 
 
-async def who_asks(context: Context, token: object = None) -> Principal:
-    """By `token` where one is given, else by what the request came with.
+async def identify_caller(context: Context, token: object = None) -> Principal:
+    """Return the caller: by `token` if there is one, else by the session or token of the request.
 
-    Raises HTTPException where it cannot be known now; where all may read, they can meanwhile.
+    Raises HTTPException 503 while the accounts cannot be read, unless reads are public: the caller is then anonymous.
     """
     try:
-        if context.known_accounts is not None and isinstance(token, str) and len(token) <= _MOST_TOKEN:
-            return await context.accounts.sign_ins.authenticate_token(token, context.caller.address)
+        has_token = isinstance(token, str) and len(token) <= _MAX_TOKEN_CHARACTERS
+        if context.optional_accounts is not None and has_token:
+            return await context.accounts.sign_ins.authenticate_token(str(token), context.caller.address)
         return await context.caller.principal()
     except TransientError:
         if context.public_read:
             return ANONYMOUS
-        raise HTTPException(503, "Rights cannot be looked up now; try again in a moment.") from None
+        raise HTTPException(503, "Rights cannot be checked now; retry in a moment.") from None
 
 
 async def admit(context: Context) -> None:
-    """Lets those in who may at least read, and has their connection watched as long as it lasts.
+    """Accept a WebSocket whose caller may at least read, and watch the caller's rights while it is open.
 
-    Closes the connection of all others, and raises `WebSocketDisconnected`.
+    Closes any other connection and raises `WebSocketDisconnected`.
     """
     try:
-        context.who = await who_asks(context, context.connection_params.get("token"))
+        context.principal = await identify_caller(context, context.connection_params.get("token"))
     except HTTPException:
-        await _close(context.socket, TRY_LATER, "the rights cannot be looked up now")
-    if not (context.who.is_authenticated or context.public_read):
+        await _close(context.socket, TRY_LATER, "rights cannot be checked now")
+    if not (context.principal.is_authenticated or context.public_read):
         await _close(context.socket, LOG_IN_AGAIN, "log in, or send a token")
-    if context.known_accounts is not None and context.who.is_authenticated:
-        watching = _end_with_rights(context.accounts, context.who, context.socket)
-        context.socket.scope[_WATCH] = asyncio.create_task(watching, name="rights of a connection")
+    if context.optional_accounts is not None and context.principal.is_authenticated:
+        watch = _close_when_rights_end(context.accounts, context.principal, context.socket)
+        context.socket.scope[_WATCH_TASK] = asyncio.create_task(watch, name="rights of a connection")
 
 
-async def dismiss(scope: Scope) -> None:
-    """The request or connection has ended: nothing watches it any more."""
-    if watching := scope.get(_WATCH):
-        watching.cancel()
-        await asyncio.gather(watching, return_exceptions=True)
+async def release(scope: Scope) -> None:
+    """Stop watching the rights of a connection that has ended."""
+    if task := scope.get(_WATCH_TASK):
+        task.cancel()
+        await asyncio.gather(task, return_exceptions=True)
 
 
 async def _close(socket: WebSocket, code: int, reason: str) -> None:
@@ -69,10 +71,10 @@ async def _close(socket: WebSocket, code: int, reason: str) -> None:
     raise WebSocketDisconnected
 
 
-async def _end_with_rights(accounts: Accounts, who: Principal, socket: WebSocket) -> None:
-    with accounts.live.watch(who) as watched:
-        await watched.changed.wait()
-    if watched.reason is EndReason.INVALID:
+async def _close_when_rights_end(accounts: Accounts, principal: Principal, socket: WebSocket) -> None:
+    with accounts.live.watch(principal) as connection:
+        await connection.changed.wait()
+    if connection.reason is EndReason.INVALID:
         await socket.close(LOG_IN_AGAIN, "log in again")
     else:
         await socket.close(CONNECT_AGAIN, "rights have changed: connect again")

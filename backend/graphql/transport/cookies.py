@@ -1,4 +1,4 @@
-"""The session's cookie: HttpOnly and SameSite=Lax; behind TLS also Secure, and bound to the host by its name."""
+"""The session cookie: HttpOnly and SameSite=Lax; behind TLS also Secure, with a name that binds it to the host."""
 
 from __future__ import annotations
 
@@ -9,28 +9,30 @@ from backend.graphql.context import Context
 
 
 def cookie_name(caller: Caller) -> str:
+    """Return the name of the session cookie on the caller's connection."""
     return SESSION_COOKIES[caller.is_secure]
 
 
-def keep_session(context: Context, secret: str) -> None:
-    """Raises `Conflict` over a WebSocket, whose answers carry no cookies."""
-    _set(context, secret, context.accounts.rules.session_ns // NS_PER_SECOND)
+def set_session_cookie(context: Context, secret: str) -> None:
+    """Send the session cookie with the answer. Raises `Conflict` over a WebSocket."""
+    _set_cookie(context, secret, context.accounts.rules.session_ns // NS_PER_SECOND)
 
 
-def forget_session(context: Context) -> None:
-    _set(context, "", 0)
+def delete_session_cookie(context: Context) -> None:
+    """Delete the session cookie in the browser. Raises `Conflict` over a WebSocket."""
+    _set_cookie(context, "", 0)
 
 
-def refuse_sockets(context: Context) -> None:
-    """Raises `Conflict` where a cookie could not be set."""
-    if context.answer is None:
+def refuse_websocket(context: Context) -> None:
+    """Raise `Conflict` on a WebSocket, whose answers carry no cookies."""
+    if context.response is None:
         raise Conflict("Log in and out over HTTP: a WebSocket carries no cookies.")
 
 
-def _set(context: Context, value: str, max_age_s: int) -> None:
-    refuse_sockets(context)
-    assert context.answer is not None
-    context.answer.set_cookie(
+def _set_cookie(context: Context, value: str, max_age_s: int) -> None:
+    refuse_websocket(context)
+    assert context.response is not None
+    context.response.set_cookie(
         cookie_name(context.caller),
         value,
         max_age=max_age_s,

@@ -1,4 +1,4 @@
-"""Answers over HTTP as clients ask for them: smaller where that pays, and not at all where they have them already."""
+"""Compression of answers over HTTP, and 304 for an answer that the client already has."""
 
 from __future__ import annotations
 
@@ -19,29 +19,32 @@ if sys.version_info >= (3, 14):
 else:
     from backports import zstd
 
-LEAST_BYTES: Final = 1_400
-"""What fits into one packet anyway is not compressed."""
-IN_THREAD_BYTES: Final = 128 * 1024
+MIN_BYTES: Final = 1_400
+"""Smaller answers fit into one packet and are not compressed."""
+THREAD_BYTES: Final = 128 * 1024
+"""Larger answers are compressed in a thread, so that other requests do not wait."""
 ZSTD_LEVEL: Final = 1
 GZIP_LEVEL: Final = 1
-_FORWARDED: Final = ("x-forwarded-for", "forwarded", "via")
+_PROXY_HEADERS: Final = ("x-forwarded-for", "forwarded", "via")
 
 
 def encoding_for(headers: Headers, peer: str | None) -> str | None:
-    """`zstd` or `gzip`, None where the client takes neither or is on this machine: compressing takes longer than sending there.
+    """Return `zstd` or `gzip`, whichever the client prefers. None if it accepts neither, or is on this machine.
 
-    A proxy on this machine says that it is one, and the client behind it is elsewhere.
+    On this machine, sending is faster than compressing. A proxy on this machine identifies itself by a header; its client is
+    elsewhere.
     """
-    asked = headers.get("accept-encoding")
-    if not asked or (_is_loopback(peer) and not any(name in headers for name in _FORWARDED)):
+    accepted = headers.get("accept-encoding")
+    if not accepted or (_is_loopback(peer) and not any(name in headers for name in _PROXY_HEADERS)):
         return None
-    weights = _weights(asked)
+    weights = _weights(accepted)
     offers = [(weights.get(name, weights.get("*", 0.0)), name) for name in ("zstd", "gzip")]
-    weight, best = max(offers, key=lambda offer: offer[0])  # of equals the first
+    weight, best = max(offers, key=lambda offer: offer[0])  # zstd if both weigh the same
     return best if weight > 0 else None
 
 
 def _weights(accepted: str) -> dict[str, float]:
+    """Parse Accept-Encoding into weights by encoding."""
     weights: dict[str, float] = {}
     for part in accepted.split(","):
         name, *parameters = (piece.strip().lower() for piece in part.split(";"))
@@ -64,32 +67,32 @@ def _is_loopback(peer: str | None) -> bool:
 
 
 async def compress(response: Response, request: Request) -> None:
-    """Replaces the body by a smaller one. Large ones are compressed in a thread, so that nobody waits for them."""
+    """Compress the body of a response in place, where that pays."""
     body = bytes(response.body)
-    if len(body) < LEAST_BYTES:
+    if len(body) < MIN_BYTES:
         return
     response.headers.add_vary_header("Accept-Encoding")
     encoding = encoding_for(request.headers, request.client.host if request.client else None)
     if encoding is None:
         return
-    squeeze = _zstd if encoding == "zstd" else _gzip
-    response.body = await asyncio.to_thread(squeeze, body) if len(body) > IN_THREAD_BYTES else squeeze(body)
+    encode = _zstd if encoding == "zstd" else _gzip
+    response.body = await asyncio.to_thread(encode, body) if len(body) > THREAD_BYTES else encode(body)
     response.headers["content-encoding"] = encoding
     response.headers["content-length"] = str(len(response.body))
 
 
 def _zstd(body: bytes) -> bytes:
-    packed: bytes = zstd.compress(body, ZSTD_LEVEL)
-    return packed
+    compressed: bytes = zstd.compress(body, ZSTD_LEVEL)
+    return compressed
 
 
 def _gzip(body: bytes) -> bytes:
-    packer = zlib.compressobj(GZIP_LEVEL, zlib.DEFLATED, 16 + zlib.MAX_WBITS)
-    return packer.compress(body) + packer.flush()
+    compressor = zlib.compressobj(GZIP_LEVEL, zlib.DEFLATED, 16 + zlib.MAX_WBITS)
+    return compressor.compress(body) + compressor.flush()
 
 
-def validated(response: Response, request: Request) -> Response:
-    """The response with its tag, or 304 where the client has it already."""
+def with_etag(response: Response, request: Request) -> Response:
+    """Return the response with its ETag; 304 if the client already has it."""
     tag = etag_of(bytes(response.body))
     headers = {"etag": tag, "cache-control": "private, no-cache", "vary": "Cookie, Authorization"}
     if matches_etag(request.headers.get("if-none-match", ""), tag):

@@ -1,4 +1,4 @@
-"""The schema over HTTP and WebSocket."""
+"""The GraphQL endpoint over HTTP and WebSocket."""
 
 from __future__ import annotations
 
@@ -12,9 +12,9 @@ from starlette.responses import RedirectResponse, Response
 from starlette.routing import BaseRoute, Route, WebSocketRoute
 from starlette.types import Receive, Scope, Send
 from starlette.websockets import WebSocket
+from strawberry import UNSET
 from strawberry.asgi import GraphQL
 from strawberry.http import GraphQLRequestData
-from strawberry.types.unset import UNSET
 
 from backend.accounts.services import Accounts
 from backend.core.commands import Equipment
@@ -23,24 +23,24 @@ from backend.graphql.context import Context
 from backend.graphql.execution.errors import BAD_INPUT, UNAVAILABLE
 from backend.graphql.execution.schema_class import Schema
 from backend.graphql.scalars import dumps
-from backend.graphql.transport.connections import admit, dismiss, who_asks
+from backend.graphql.transport.connections import admit, identify_caller, release
 from backend.graphql.transport.cookies import cookie_name
-from backend.graphql.transport.encoding import compress, validated
-from backend.graphql.transport.socket import PROTOCOL, Handler, TextSocket
+from backend.graphql.transport.encoding import compress, with_etag
+from backend.graphql.transport.socket import PROTOCOL, SocketHandler, TextSocket
 from backend.queries.services import Queries
 
 EXPLORER_PATH: Final = "/explorer/"
 PATH: Final = "/graphql"
 
 Admit: TypeAlias = Callable[[Context], Awaitable[None]]
-"""Looks at a socket's `connection_params` before it is acknowledged; raises `Unauthorized` or `Forbidden`."""
+"""Checks `connection_params` of a WebSocket before its acknowledgement. Raises `Unauthorized` or `Forbidden`."""
 
 
 class GraphQLServer(GraphQL[Context, None]):
-    """POST and WebSocket on one path, GET for documents by their hash; GET also shows a browser the explorer."""
+    """The GraphQL endpoint: POST, WebSocket, and GET for documents by hash. GET from a browser shows the explorer."""
 
     websocket_adapter_class = TextSocket
-    graphql_transport_ws_handler_class = Handler
+    graphql_transport_ws_handler_class = SocketHandler
 
     def __init__(
         self,
@@ -55,7 +55,11 @@ class GraphQLServer(GraphQL[Context, None]):
         equipment: Equipment | None = None,
         public_read: bool = False,
     ) -> None:
-        """Without `accounts` nobody can be known, and only `public_read` lets anybody read."""
+        """Create the endpoint. Without `accounts` all callers are anonymous, and only `public_read` lets them read.
+
+        max_body      bytes of a request
+        equipment     takes commands
+        """
         super().__init__(
             schema,
             graphql_ide="graphiql" if explorer else None,
@@ -70,7 +74,7 @@ class GraphQLServer(GraphQL[Context, None]):
         self._public_read = public_read
 
     def update_description(self, equipment: Equipment) -> None:
-        """Other equipment takes commands from now on."""
+        """Replace the equipment that takes commands, after a change of the site description."""
         self._equipment = equipment
 
     def routes(self) -> list[BaseRoute]:
@@ -86,19 +90,21 @@ class GraphQLServer(GraphQL[Context, None]):
         try:
             await super().__call__(scope, receive, send)
         finally:
-            await dismiss(scope)
+            await release(scope)
 
     async def run(self, request: Any, *args: Any, **kwargs: Any) -> Any:
         try:
             response = await super().run(request, *args, **kwargs)
         except HTTPException as error:
             code = UNAVAILABLE if error.status_code >= 500 else BAD_INPUT
-            fault = {"message": error.reason, "extensions": {"code": code}}
-            return Response(dumps({"errors": [fault]}), error.status_code, media_type="application/json")
+            error_entry = {"message": error.reason, "extensions": {"code": code}}
+            return Response(
+                dumps({"errors": [error_entry]}), error.status_code, media_type="application/json"
+            )
         if isinstance(request, WebSocket) or response.status_code != 200:
             return response
         if request.method == "GET" and not response.headers.get("location"):
-            response = validated(response, request)
+            response = with_etag(response, request)
         if response.status_code == 200:
             await compress(response, request)
         return response
@@ -107,11 +113,16 @@ class GraphQLServer(GraphQL[Context, None]):
         return super().should_render_graphql_ide(request) and "extensions" not in request.query_params
 
     async def parse_http_body(self, request: Any) -> GraphQLRequestData:
-        """What is asked. By URL only documents by their hash: a link that somebody was sent must not be a query of its own."""
+        """Return the request. GET accepts documents by hash only, so that a link cannot carry a query of its author.
+
+        Raises HTTPException 400 or 415.
+        """
         if request.method == "GET":
             data: Any = self.parse_query_params(request.query_params)
             if data.get("query") is not None or not data.get("extensions"):
-                raise HTTPException(400, "By GET, documents are asked for by extensions.persistedQuery alone")
+                raise HTTPException(
+                    400, "GET accepts documents by hash only: send `extensions.persistedQuery`, or use POST"
+                )
         elif (request.content_type or "").partition(";")[0].strip().lower() == "application/json":
             data = self.parse_json(await request.get_body())
         else:
@@ -137,14 +148,14 @@ class GraphQLServer(GraphQL[Context, None]):
             caller=caller,
             public_read=self._public_read,
             cookie=request.cookies.get(cookie_name(caller), ""),
-            known_accounts=self._accounts,
-            known_equipment=self._equipment,
+            optional_accounts=self._accounts,
+            optional_equipment=self._equipment,
         )
         if isinstance(request, WebSocket):
-            context.socket = request  # who it is, is asked when the connection begins
+            context.socket = request  # `admit` identifies the caller, at connection_init
         else:
-            context.answer = response if isinstance(response, Response) else None
-            context.who = await who_asks(context)
+            context.response = response if isinstance(response, Response) else None
+            context.principal = await identify_caller(context)
         return context
 
     async def on_ws_connect(self, context: Context) -> Any:
@@ -152,7 +163,7 @@ class GraphQLServer(GraphQL[Context, None]):
         return UNSET
 
     async def render_graphql_ide(self, request: Request) -> Response:
-        """The page is ours: the library's own loads scripts from elsewhere, which the content policy forbids."""
+        """Redirect to our own page. Strawberry's page loads scripts from other hosts, which the content policy forbids."""
         return RedirectResponse(EXPLORER_PATH)
 
 

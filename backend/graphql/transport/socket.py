@@ -1,4 +1,4 @@
-"""graphql-transport-ws as the library speaks it, and what it leaves to us: codes, hashes, and messages that are none."""
+"""The protocol graphql-transport-ws: Strawberry's handler, with close codes, documents by hash and checks of messages."""
 
 from __future__ import annotations
 
@@ -15,26 +15,26 @@ from backend.graphql.scalars import dumps
 PROTOCOL: Final = "graphql-transport-ws"
 
 
-class Refused(Exception):
-    """The connection is not taken; `code` is the protocol's own."""
+class ConnectionRefused(Exception):
+    """The server does not accept the connection. `code` is the protocol's close code."""
 
     code = 4400
 
 
-class Unauthorized(Refused):
-    """Nobody is known by what the client sent, and somebody must be."""
+class Unauthorized(ConnectionRefused):
+    """The client is not authenticated, and must be."""
 
     code = 4401
 
 
-class Forbidden(Refused):
-    """Who it is is known, and may not watch."""
+class Forbidden(ConnectionRefused):
+    """The client is authenticated, and may not subscribe."""
 
     code = 4403
 
 
 class TextSocket(ASGIWebSocketAdapter):
-    """Sends text frames: bytes would go out as binary ones, which browser clients ignore."""
+    """Sends text frames. Bytes would go out as binary frames, which browser clients ignore."""
 
     async def send_json(self, message: object) -> None:
         if self.ws.application_state is WebSocketState.DISCONNECTED:
@@ -45,11 +45,11 @@ class TextSocket(ASGIWebSocketAdapter):
             raise WebSocketDisconnected from cause
 
 
-class Handler(TransportWSHandler[Any, None]):
-    """One connection."""
+class SocketHandler(TransportWSHandler[Any, None]):
+    """The handler of one connection."""
 
     async def handle_task_exception(self, error: Exception) -> None:
-        if not isinstance(error, WebSocketDisconnected):  # who leaves while something is sent is no fault
+        if not isinstance(error, WebSocketDisconnected):  # a client that leaves is not an error
             await super().handle_task_exception(error)
 
     async def handle_message(self, message: Any) -> None:
@@ -61,7 +61,7 @@ class Handler(TransportWSHandler[Any, None]):
     async def handle_connection_init(self, message: Any) -> None:
         try:
             await super().handle_connection_init(message)
-        except Refused as refusal:
+        except ConnectionRefused as refusal:
             await self.websocket.close(code=refusal.code, reason=str(refusal) or type(refusal).__name__)
 
     async def handle_subscribe(self, message: Any) -> None:
@@ -72,7 +72,7 @@ class Handler(TransportWSHandler[Any, None]):
                     payload.get("query") or None, payload.get("extensions")
                 )
                 if payload["query"] is None:
-                    raise GraphQLError("No document: `payload.query` is missing.")
+                    raise GraphQLError("The message has no document: set `payload.query`.")
             except GraphQLError as error:
                 await self.send_message(
                     {"id": message["id"], "type": "error", "payload": [describe(error).formatted]}
@@ -82,7 +82,7 @@ class Handler(TransportWSHandler[Any, None]):
 
 
 def _is_message(message: Any) -> bool:
-    """Whether the parts that are read have the types they must have."""
+    """Return whether the parts that Strawberry reads have the right types."""
     if not isinstance(message, dict):
         return False
     if message.get("type") in ("subscribe", "complete") and not isinstance(message.get("id"), str):

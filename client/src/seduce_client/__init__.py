@@ -1,4 +1,4 @@
-"""A SeDuCe dashboard from Python.
+"""A Python client for a SeDuCe dashboard.
 
 from seduce_client import connect
 
@@ -8,10 +8,10 @@ with connect("http://127.0.0.1:8081") as seduce:
 
 from __future__ import annotations
 
-from seduce_client.asynchronous import AsyncClient
+from seduce_client._async.client import AsyncClient
+from seduce_client._sync.client import Client
 from seduce_client.errors import BadRequest, NotAllowed, NotInstalled, SeduceError, Unavailable
 from seduce_client.model import Batch, Columns, Node, Sensor, Tree
-from seduce_client.sync import Client
 
 __all__ = [
     "AsyncClient",
@@ -32,9 +32,9 @@ __all__ = [
 
 
 def connect(url: str, token: str | None = None, *, timeout_s: float = 60.0, retries: int = 3) -> Client:
-    """A client that waits. `url` is the address of the page; nothing is sent before something is asked.
+    """Return a blocking client. `url` is the address of the dashboard; no request is sent yet.
 
-    `token` is a personal access token; a request is tried again `retries` times where the server says "later" or does not answer.
+    `token` is a personal access token. A request is retried `retries` times if the server is unavailable or does not answer.
     """
     return Client(url, token, timeout_s=timeout_s, retries=retries)
 
@@ -42,5 +42,5 @@ def connect(url: str, token: str | None = None, *, timeout_s: float = 60.0, retr
 def connect_async(
     url: str, token: str | None = None, *, timeout_s: float = 60.0, retries: int = 3
 ) -> AsyncClient:
-    """The same client for asynchronous code."""
+    """Return an asynchronous client with the same methods."""
     return AsyncClient(url, token, timeout_s=timeout_s, retries=retries)

@@ -1,12 +1,13 @@
-"""What both clients take, made into what is asked."""
+"""The arguments of the client methods, and their conversion into a selection of series."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable
 from datetime import UTC, datetime
-from typing import Literal, TypeAlias
+from typing import Literal, Required, TypeAlias, TypedDict
 
-from seduce_client.protocol import Wanted, wanted
+from seduce_client.progress import Progress
+from seduce_client.protocol import SeriesSelection, select
 from seduce_client.times import Moment, moment, span
 
 Names: TypeAlias = str | Iterable[str]
@@ -14,7 +15,19 @@ Window: TypeAlias = Literal["auto", "raw", "30s", "1m", "1h", "1d"]
 TreeName: TypeAlias = Literal["consumption", "production"]
 
 
-def series_wanted(
+class SeriesOptions(TypedDict, total=False):
+    """The keyword arguments of `series` that do not decide the type of its result."""
+
+    types: Names
+    start: Required[Moment]
+    end: Moment | None
+    window: Window
+    statistics: Names
+    points: int
+    progress: Progress
+
+
+def select_series(
     sensors: Names,
     nodes: Names,
     types: Names,
@@ -22,11 +35,11 @@ def series_wanted(
     end: Moment | None,
     window: str,
     statistics: Names,
-) -> Wanted:
-    """Raises `BadRequest`."""
-    return wanted(sensors, nodes, types, span(start, end), window, statistics)
+) -> SeriesSelection:
+    """Return the selection of the arguments. Raises `BadRequest`."""
+    return select(sensors, nodes, types, span(start, end), window, statistics)
 
 
-def moment_of(at: Moment | None) -> datetime | None:
-    """Raises `BadRequest`."""
+def optional_moment(at: Moment | None) -> datetime | None:
+    """Return the moment in UTC; None stays None. Raises `BadRequest`."""
     return None if at is None else moment("at", at, datetime.now(UTC))

@@ -1,4 +1,4 @@
-"""The GraphQL documents of this package; a test holds them against the schema."""
+"""The GraphQL documents of this package. A test validates them against the schema."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ query Series($sensors: [ID!], $nodes: [ID!], $from: DateTime!, $to: DateTime, $p
 
 
 def series(statistics: Sequence[str]) -> str:
-    """With no more columns than are wanted: they are what a query costs."""
+    """Return the query with only the given statistics, because each column adds to the cost of the query."""
     return _SERIES.replace("COLUMNS", " ".join(statistics))
 
 

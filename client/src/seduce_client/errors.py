@@ -1,12 +1,14 @@
-"""What can go wrong, each with what, where, and the mend."""
+"""The errors of this package. Each says where and what the fault is, and how to fix it."""
 
 from __future__ import annotations
 
 
 class SeduceError(Exception):
-    """The root of all that this package raises on purpose.
+    """The base class of all errors that this package raises on purpose.
 
-    `where` is the part of the request or the address concerned, `what` is wrong there, `mend` is what to do about it.
+    where  the part of the request, or the address
+    what   the fault
+    mend   the way to fix it
     """
 
     def __init__(self, where: str, what: str, mend: str) -> None:
@@ -17,16 +19,16 @@ class SeduceError(Exception):
 
 
 class BadRequest(SeduceError):
-    """Asked for something that cannot be: a name that does not exist, an empty range."""
+    """The request is invalid: it has an unknown name, or an empty range."""
 
 
 class NotAllowed(SeduceError):
-    """No token, one that is not valid, or one without the right."""
+    """The token is missing or invalid, or it lacks the right."""
 
 
 class Unavailable(SeduceError):
-    """The server cannot be reached, or cannot reach its data: the same request may work later."""
+    """The server, or its data, is unreachable. The same request may succeed later."""
 
 
 class NotInstalled(SeduceError, ImportError):
-    """A package is needed that only some uses need."""
+    """An optional package that this call needs is not installed."""

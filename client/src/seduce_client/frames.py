@@ -1,4 +1,4 @@
-"""Answers as data frames, of whichever library is installed and asked for."""
+"""Data frames of pandas, Polars or pyarrow, made of the server's responses."""
 
 from __future__ import annotations
 
@@ -22,12 +22,12 @@ Frame: TypeAlias = "pd.DataFrame | pl.DataFrame | pa.Table"
 _MODULES = {"pandas": "pandas", "polars": "polars", "arrow": "pyarrow"}
 
 
-def need(library: str) -> Any:
-    """The module. Raises `NotInstalled`, and `BadRequest` for a library that is not known."""
+def require_library(library: str) -> Any:
+    """Return the module of a library. Raises `NotInstalled`, and `BadRequest` for an unknown library."""
     if library not in _MODULES:
-        raise BadRequest("frame", f"there is no {library!r}", f"there are {', '.join(_MODULES)}")
+        raise BadRequest("frame", f"unknown library {library!r}", f"use one of {', '.join(_MODULES)}")
     if library == "pandas":
-        _module("pyarrow", library)  # pandas reads Arrow by it
+        _module("pyarrow", library)  # pandas reads Arrow with it
     return _module(_MODULES[library], library)
 
 
@@ -35,13 +35,13 @@ def _module(name: str, extra: str) -> Any:
     try:
         return importlib.import_module(name)
     except ImportError:
-        mend = f"pip install 'seduce-client[{extra}]', or take another `frame`"
-        raise NotInstalled("frame", f"{name} is not installed", mend) from None
+        fix = f"pip install 'seduce-client[{extra}]', or use another `frame`"
+        raise NotInstalled("frame", f"{name} is not installed", fix) from None
 
 
-def of_streams(streams: Sequence[bytes], library: Library) -> Frame:
-    """Arrow streams of one schema, one behind the other, as one frame."""
-    module = need(library)
+def frame_from_streams(streams: Sequence[bytes], library: Library) -> Frame:
+    """Join Arrow streams of the same schema into one frame."""
+    module = require_library(library)
     if library == "polars":
         return module.concat([module.read_ipc_stream(io.BytesIO(s)) for s in streams])
     arrow = _module("pyarrow", "arrow")
@@ -54,21 +54,24 @@ def of_streams(streams: Sequence[bytes], library: Library) -> Frame:
 
 
 def _units(metadata: dict[bytes, bytes]) -> dict[str, str]:
-    """Units of the series, from what the file says beside its columns."""
+    """Return the units of the series from the metadata of an Arrow file."""
     tags = json.loads(metadata.get(b"seduce.tags", b"{}"))
-    known: dict[str, str] = json.loads(metadata.get(b"seduce.units", b"{}"))
-    return {**{name: unit for name, (_, _, unit) in tags.items()}, **known}
+    units: dict[str, str] = json.loads(metadata.get(b"seduce.units", b"{}"))
+    return {**{name: unit for name, (_, _, unit) in tags.items()}, **units}
 
 
-def of_columns(series: Sequence[Columns], statistics: Sequence[str], library: Library) -> Frame:
-    """`time`, `sensor` and `node` as far as there are any, `value`, the other statistics, `coverage`."""
-    module = need(library)
+def frame_from_columns(series: Sequence[Columns], statistics: Sequence[str], library: Library) -> Frame:
+    """Return a frame with the columns `time`, `sensor`, `node`, `value`, the other statistics, and `coverage`.
+
+    `sensor` and `node` are present if there is such a series.
+    """
+    module = require_library(library)
     kinds = [k for k in ("sensor", "node") if any(getattr(s, k) is not None for s in series)]
     times = [t for s in series for t in s.times_ms]
     names = {k: [getattr(s, k) for s in series for _ in s.times_ms] for k in kinds}
     numbers = {"value": [v for s in series for v in s.values]}
     for name in statistics:
-        if name != "mean":  # that is `value`
+        if name != "mean":  # the mean is `value`
             numbers[name] = [v for s in series for v in s.statistics.get(name, [None] * len(s.times_ms))]
     numbers["coverage"] = [v for s in series for v in s.coverage or [None] * len(s.times_ms)]
     if library == "polars":

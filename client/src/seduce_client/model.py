@@ -1,4 +1,4 @@
-"""What the server says of sensors, the tree and live readings. A list of them makes a data frame as it is."""
+"""The data classes of sensors, trees and live readings. A data frame can be made from a list of them."""
 
 from __future__ import annotations
 
@@ -31,9 +31,9 @@ class Sensor:
 
 @dataclass(frozen=True, slots=True)
 class Node:
-    """A node of an energy tree: `watts` are of the sensors that report, None where none does.
+    """A node of an energy tree. `watts` is the sum over the reporting sensors; None if none reports.
 
-    `coverage` (0 to 1) is the share that reports; `missing` are the silent ones.
+    `coverage` (0 to 1) is the share of the sensors that report; `missing` lists the silent ones.
     """
 
     id: str
@@ -49,21 +49,23 @@ class Node:
 
 @dataclass(frozen=True, slots=True)
 class Tree:
-    """An energy tree at a moment, parents before children."""
+    """An energy tree at one time, parents before children."""
 
     at: datetime
     nodes: Sequence[Node]
 
     def __getitem__(self, node: str) -> Node:
-        """The node of an id; an id may be written with `-` for `_`. Raises KeyError."""
-        found = {n.id: n for n in self.nodes}
-        return found[node] if node in found else found[node.replace("-", "_")]
+        """Return the node with this id, in which `-` may stand for `_`. Raises KeyError."""
+        nodes = {n.id: n for n in self.nodes}
+        return nodes[node] if node in nodes else nodes[node.replace("-", "_")]
 
     def children(self, node: str) -> list[Node]:
+        """Return the children of a node. Raises KeyError."""
         return [n for n in self.nodes if n.parent == self[node].id]
 
     @property
     def root(self) -> Node:
+        """The root of the tree."""
         return self.nodes[0]
 
 
@@ -71,9 +73,9 @@ class Tree:
 class Batch:
     """Live readings as columns of equal length; `times_ms` are ms since the epoch.
 
-    `snapshot`: the newest reading of every sensor that is watched, where else it is what came since the batch before.
-    `gap_from`: where something was missed (the connection was lost, or this client was slower than the readings), the time of
-    the last batch before; the readings from then on are in the store: `series(start=batch.gap_from, ...)`.
+    snapshot  True if it holds the newest reading of every subscribed sensor; False if it holds the readings since the last batch
+    gap_from  None, or the time from which readings were missed: the connection was lost, or this client was too slow.
+              Read them from the store: `series(start=batch.gap_from, ...)`
     """
 
     snapshot: bool
@@ -83,15 +85,15 @@ class Batch:
     values: Sequence[float]
 
     def latest(self) -> Mapping[str, float]:
-        """The last value of each sensor."""
+        """Return the last value of each sensor."""
         return dict(zip(self.sensors, self.values, strict=True))
 
 
 @dataclass(frozen=True, slots=True)
 class Columns:
-    """One series for looking at: `times_ms` (n,), `values` (n,), readings or means, with None in a gap, and `coverage`.
+    """One series for a chart: `times_ms` (n,), `values` (n,), which are readings or means with None in a gap, and `coverage`.
 
-    `statistics` are those asked for besides the mean; of readings, none.
+    `statistics` holds the requested statistics besides the mean; it is empty for raw readings.
     """
 
     sensor: str | None
@@ -106,4 +108,4 @@ class Columns:
 
 
 Answer = Mapping[str, Any]
-"""The data of a GraphQL answer."""
+"""The data of a GraphQL response."""

@@ -1,4 +1,4 @@
-"""Requests and answers without a connection: what both clients say, and how they understand what comes back."""
+"""Requests and responses without a connection: the parts that both clients share."""
 
 from __future__ import annotations
 
@@ -15,13 +15,14 @@ from seduce_client.times import SECONDS, Span, iso
 
 STATISTICS: Final = ("mean", "min", "max", "sum", "count", "stddev", "median")
 _WINDOWS: Final = {"RAW": "raw", "S30": "30s", "M1": "1m", "H1": "1h", "D1": "1d"}
-_ASK_AGAIN: Final = "ask again in a moment"
-LOG_IN: Final = "take a token from your account's page and give it to connect(url, token)"
+_RETRY_LATER: Final = "retry in a moment"
+HOW_TO_LOG_IN: Final = "create a token on your account page and pass it to connect(url, token)"
+CHECK_ADDRESS: Final = "is this the address of a SeDuCe server?"
 
 
 @dataclass(frozen=True)
-class Wanted:
-    """Which series over which span: `window` as in an export, or auto; all sensors where none is named."""
+class SeriesSelection:
+    """A selection of series over a range. `window` is that of an export, or auto. Without names, all sensors are selected."""
 
     sensors: Sequence[str]
     nodes: Sequence[str]
@@ -30,17 +31,21 @@ class Wanted:
     window: str
     statistics: Sequence[str]
 
-    def export(self, piece: Span) -> dict[str, str | list[str]]:
-        """Query parameters of `/export` for a piece of the span."""
-        said: dict[str, str | list[str]] = {"from": iso(piece.start), "to": iso(piece.end), "format": "arrow"}
-        named = {"sensors": self.sensors, "nodes": self.nodes, "types": self.types}
-        said |= {name: list(values) for name, values in named.items() if values}
+    def export_parameters(self, piece: Span) -> dict[str, str | list[str]]:
+        """Return the query parameters of `/export` for a piece of the range."""
+        parameters: dict[str, str | list[str]] = {
+            "from": iso(piece.start),
+            "to": iso(piece.end),
+            "format": "arrow",
+        }
+        names = {"sensors": self.sensors, "nodes": self.nodes, "types": self.types}
+        parameters |= {key: list(values) for key, values in names.items() if values}
         if self.window != "raw":
-            said |= {"window": self.window, "statistics": ",".join(self.statistics)}
-        return said
+            parameters |= {"window": self.window, "statistics": ",".join(self.statistics)}
+        return parameters
 
-    def series(self, points: int) -> dict[str, Any]:
-        """Variables of the query for looking at."""
+    def graphql_variables(self, points: int) -> dict[str, Any]:
+        """Return the variables of the query `series` for a chart."""
         return {
             "sensors": list(self.sensors) or None,
             "nodes": list(self.nodes) or None,
@@ -51,100 +56,110 @@ class Wanted:
         }
 
 
-def wanted(
+def select(
     sensors: str | Iterable[str],
     nodes: str | Iterable[str],
     types: str | Iterable[str],
     span: Span,
     window: str,
     statistics: str | Iterable[str],
-) -> Wanted:
-    """Raises `BadRequest` for what no server answers."""
+) -> SeriesSelection:
+    """Return the selection. Raises `BadRequest` for one that no server can answer."""
     if window != "auto" and window not in SECONDS:
         choices = ", ".join(["auto", *SECONDS])
-        raise BadRequest("window", f"there is no window {window!r}", f"there are {choices}")
-    chosen = listed(statistics)
-    unknown = [s for s in chosen if s not in STATISTICS]
-    if unknown or not chosen:
-        what = f"there is no statistic {unknown[0]!r}" if unknown else "there is none"
-        raise BadRequest("statistics", what, f"there are {', '.join(STATISTICS)}")
-    found = Wanted(listed(sensors), listed(nodes), listed(types), span, window, chosen)
-    if window == "raw" and found.nodes:
-        raise BadRequest("nodes", "a node has no readings of its own", "take window='30s', the finest it has")
-    if window == "auto" and (found.types or not (found.sensors or found.nodes)):
-        mend = "name sensors or nodes, or take a window such as '1m'"
-        raise BadRequest("window", "'auto' is for series that are named", mend)
-    if any("," in name for name in [*found.sensors, *found.nodes, *found.types]) and window != "auto":
-        raise BadRequest("sensors", "a name holds a comma", "take window='auto', or leave that one out")
-    return found
+        raise BadRequest("window", f"unknown window {window!r}", f"use one of {choices}")
+    names = unique_names(statistics)
+    unknown = [s for s in names if s not in STATISTICS]
+    if unknown or not names:
+        what = f"unknown statistic {unknown[0]!r}" if unknown else "no statistic is given"
+        raise BadRequest("statistics", what, f"use some of {', '.join(STATISTICS)}")
+    selection = SeriesSelection(
+        unique_names(sensors), unique_names(nodes), unique_names(types), span, window, names
+    )
+    if window == "raw" and selection.nodes:
+        raise BadRequest("nodes", "a node has no readings", "use window='30s', the finest window of a node")
+    if window == "auto" and (selection.types or not (selection.sensors or selection.nodes)):
+        fix = "name sensors or nodes, or use a window such as '1m'"
+        raise BadRequest("window", "'auto' needs named series", fix)
+    all_names = [*selection.sensors, *selection.nodes, *selection.types]
+    if window != "auto" and any("," in name for name in all_names):
+        raise BadRequest("sensors", "a name contains a comma", "use window='auto', or leave the name out")
+    return selection
 
 
-def listed(names: str | Iterable[str]) -> tuple[str, ...]:
-    """Each once, in order; a string is one name and not its letters."""
+def unique_names(names: str | Iterable[str]) -> tuple[str, ...]:
+    """Return each name once, in order. A string is one name."""
     return (names,) if isinstance(names, str) else tuple(dict.fromkeys(names))
 
 
 def address(url: str) -> str:
-    """The server's address without a slash at its end. Raises `BadRequest`."""
-    parts = urlsplit(url)
-    if parts.scheme not in ("http", "https") or not parts.netloc:
-        raise BadRequest("url", f"{url!r} is no address of a server", "write it as http://127.0.0.1:8081")
+    """Return the server's address without a trailing slash. Raises `BadRequest`."""
+    try:
+        parts = urlsplit(url)
+        is_valid = parts.scheme in ("http", "https") and bool(parts.hostname) and parts.port != 0
+    except ValueError:  # of the brackets of an IPv6 address, or of the port
+        is_valid = False
+    if not is_valid:
+        raise BadRequest("url", f"{url!r} is not an address of a server", "write it as http://127.0.0.1:8081")
     return url.rstrip("/")
 
 
 def headers(token: str | None) -> dict[str, str]:
+    """Return the HTTP headers that carry the token."""
     return {"Authorization": f"Bearer {token}"} if token else {}
 
 
 def graphql(status: int, body: bytes) -> Mapping[str, Any]:
-    """The data of an answer. Raises what its first error says."""
+    """Return the data of a GraphQL response. Raises the error that its first error describes."""
     check(status, body, "graphql")
     try:
         answer = json.loads(body)
     except ValueError:
-        raise Unavailable("graphql", "the answer is no JSON", "is this a SeDuCe server's address?") from None
+        raise Unavailable("graphql", "the response is not JSON", CHECK_ADDRESS) from None
+    if not isinstance(answer, dict) or not (answer.get("errors") or answer.get("data")):
+        raise Unavailable("graphql", "the response is not one of GraphQL", CHECK_ADDRESS)
     if answer.get("errors"):
-        raise of_graphql(answer["errors"][0])
+        raise error_of_graphql(answer["errors"][0])
     data: Mapping[str, Any] = answer["data"]
     return data
 
 
-def of_graphql(error: Mapping[str, Any]) -> SeduceError:
-    """An error of GraphQL as one of ours; its message says where, what and the mend."""
+def error_of_graphql(error: Mapping[str, Any]) -> SeduceError:
+    """Return a GraphQL error as an error of this package. Its message says where and what the fault is, and how to fix it."""
     code = (error.get("extensions") or {}).get("code", "")
     where = ".".join(map(str, error.get("path") or ())) or "query"
     message = str(error.get("message", "no reason is given")).rstrip(".")
     if code in ("UNAVAILABLE", "INTERNAL"):
-        return Unavailable(where, message, _ASK_AGAIN)
+        return Unavailable(where, message, _RETRY_LATER)
     if code in ("UNAUTHENTICATED", "FORBIDDEN"):
-        return NotAllowed(where, message, LOG_IN)
-    return BadRequest(where, message, "change the request and ask again")
+        return NotAllowed(where, message, HOW_TO_LOG_IN)
+    return BadRequest(where, message, "change the request and retry")
 
 
 def check(status: int, body: bytes, where: str) -> None:
-    """Raises what a status other than success means."""
+    """Raise the error that a status other than success means."""
     if status < 300:
         return
     try:
-        said = json.loads(body)["error"]
-        where, what, mend = str(said["where"]), str(said["what"]), str(said["mend"])
+        error = json.loads(body)["error"]
+        where, what, fix = str(error["where"]), str(error["what"]), str(error["mend"])
     except (ValueError, LookupError, TypeError):
-        what, mend = f"the server answered {status}", ""
+        what, fix = f"the server answered {status}", ""
     if status in (401, 403):
-        raise NotAllowed(where, what, LOG_IN)
+        raise NotAllowed(where, what, HOW_TO_LOG_IN)
     if status >= 500 or status == 429:
-        raise Unavailable(where, what, mend or _ASK_AGAIN)
-    raise BadRequest(where, what, mend or "is this a SeDuCe server's address?")
+        raise Unavailable(where, what, fix or _RETRY_LATER)
+    raise BadRequest(where, what, fix or CHECK_ADDRESS)
 
 
 def sensors_of(data: Mapping[str, Any]) -> tuple[list[Sensor], str | None]:
-    """A page of sensors, and the cursor to continue behind it."""
+    """Return a page of sensors, and the cursor of the next page; None after the last one."""
     page = data["sensors"]
-    found = []
+    sensors = []
     for edge in page["edges"]:
         node = edge["node"]
         latest = node["latest"] or {}
-        found.append(
+        sensors.append(
             Sensor(
                 node["name"],
                 node["type"],
@@ -160,12 +175,13 @@ def sensors_of(data: Mapping[str, Any]) -> tuple[list[Sensor], str | None]:
                 node["label"],
             )
         )
-    more = page["pageInfo"]
-    return found, more["endCursor"] if more["hasNextPage"] else None
+    page_info = page["pageInfo"]
+    return sensors, page_info["endCursor"] if page_info["hasNextPage"] else None
 
 
 def tree_of(data: Mapping[str, Any]) -> Tree:
-    found = data["energyTree"]
+    """Return the tree of a response."""
+    tree = data["energyTree"]
     nodes = tuple(
         Node(
             n["id"],
@@ -178,12 +194,13 @@ def tree_of(data: Mapping[str, Any]) -> Tree:
             n["sensorsReporting"],
             tuple(n["missing"]),
         )
-        for n in found["nodes"]
+        for n in tree["nodes"]
     )
-    return Tree(datetime.fromisoformat(found["at"]), nodes)
+    return Tree(datetime.fromisoformat(tree["at"]), nodes)
 
 
 def columns_of(data: Mapping[str, Any], statistics: Sequence[str]) -> list[Columns]:
+    """Return the series of a response."""
     return [
         Columns(
             s["sensor"],

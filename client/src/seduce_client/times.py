@@ -1,4 +1,4 @@
-"""Moments as people give them, and a range cut into pieces."""
+"""Moments as the caller gives them, and ranges split into pieces."""
 
 from __future__ import annotations
 
@@ -10,14 +10,14 @@ from typing import Final, TypeAlias
 from seduce_client.errors import BadRequest
 
 Moment: TypeAlias = datetime | timedelta | str
-"""With a zone; a timedelta is so long ago; a string is ISO 8601."""
+"""A datetime with a time zone, a timedelta before now, or an ISO 8601 string with a time zone."""
 
-_MEND: Final = (
-    "give a datetime with a time zone, ISO 8601 as 2026-11-23T10:00:00Z, or a timedelta for so long ago"
+_FIX_MOMENT: Final = (
+    "give a datetime with a time zone, ISO 8601 such as 2026-11-23T10:00:00Z, or a timedelta before now"
 )
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 SECONDS: Final = {"raw": 1, "30s": 30, "1m": 60, "1h": 3600, "1d": 86_400}
-"""Seconds from row to row of each window; readings come about every second."""
+"""Seconds from row to row of each window. Readings arrive about every second."""
 
 
 @dataclass(frozen=True)
@@ -29,50 +29,52 @@ class Span:
 
     @property
     def seconds(self) -> float:
+        """Length in seconds."""
         return (self.end - self.start).total_seconds()
 
 
 def span(start: Moment, end: Moment | None, now: datetime | None = None) -> Span:
-    """Raises `BadRequest` for what is no moment, and for a range without length."""
+    """Return the range; `end` None is now. Raises `BadRequest` for an invalid moment or an empty range."""
     present = now or datetime.now(UTC)
-    found = Span(moment("start", start, present), present if end is None else moment("end", end, present))
-    if found.start >= found.end:
+    result = Span(moment("start", start, present), present if end is None else moment("end", end, present))
+    if result.start >= result.end:
         raise BadRequest(
-            "start", f"{iso(found.start)} is not before the end, {iso(found.end)}", "give an earlier start"
+            "start", f"{iso(result.start)} is not before the end, {iso(result.end)}", "give an earlier start"
         )
-    return found
+    return result
 
 
-def moment(where: str, said: Moment, now: datetime) -> datetime:
-    """In UTC. Raises `BadRequest`."""
-    if isinstance(said, timedelta):
-        return now - said
-    if isinstance(said, str):
+def moment(where: str, value: Moment, now: datetime) -> datetime:
+    """Return the moment in UTC. Raises `BadRequest`, which names the argument `where`."""
+    if isinstance(value, timedelta):
+        return now - value
+    if isinstance(value, str):
         try:
-            said = datetime.fromisoformat(said)
+            value = datetime.fromisoformat(value)
         except ValueError:
-            raise BadRequest(where, f"{said!r} is no time", _MEND) from None
-    if not isinstance(said, datetime):
-        raise BadRequest(where, f"{said!r} is no time", _MEND)
-    if said.tzinfo is None:
-        raise BadRequest(where, f"{said.isoformat()} says no time zone", _MEND)
-    return said.astimezone(UTC)
+            raise BadRequest(where, f"{value!r} is not a time", _FIX_MOMENT) from None
+    if not isinstance(value, datetime):
+        raise BadRequest(where, f"{value!r} is not a time", _FIX_MOMENT)
+    if value.tzinfo is None:
+        raise BadRequest(where, f"{value.isoformat()} has no time zone", _FIX_MOMENT)
+    return value.astimezone(UTC)
 
 
 def iso(time: datetime) -> str:
-    """Exact to the microsecond."""
+    """Return the time in ISO 8601, exact to the microsecond."""
     return time.isoformat().replace("+00:00", "Z")
 
 
 def from_ms(milliseconds: float) -> datetime:
+    """Return the time of milliseconds since the epoch."""
     return _EPOCH + timedelta(milliseconds=milliseconds)
 
 
 def pieces(whole: Span, step_s: float) -> Iterator[Span]:
-    """The span cut at the multiples of `step_s` since the epoch, so that no window of roll-ups is cut."""
-    at = whole.start
-    while at < whole.end:
-        begun = (at - _EPOCH).total_seconds() // step_s
-        end = min(whole.end, _EPOCH + timedelta(seconds=(begun + 1) * step_s))
-        yield Span(at, end)
-        at = end
+    """Yield the parts of a range, split at the multiples of `step_s` since the epoch, which are window edges."""
+    start = whole.start
+    while start < whole.end:
+        steps = (start - _EPOCH).total_seconds() // step_s
+        end = min(whole.end, _EPOCH + timedelta(seconds=(steps + 1) * step_s))
+        yield Span(start, end)
+        start = end

@@ -2,7 +2,7 @@ import { session } from '../live/session.svelte';
 import { runQuery, runMutation } from './client';
 import { graphql } from './graphql';
 
-/** Why something was not done; `path` names the field that it is about. */
+/** The reason why a mutation failed. `path` names the field concerned. */
 export interface Problem {
   readonly message: string;
   readonly path: readonly string[];
@@ -17,10 +17,10 @@ const Me = graphql(`
   }
 `);
 
-/** Asks who sits here, once a page load. */
+/** Load the logged-in user, once per page load. */
 export function fetchCurrentUser(): void {
   if (session.isKnown) return;
-  // Without an answer the rail shows neither; the page's own questions tell what is wrong.
+  // Without an answer the rail shows neither account nor log-in. The page's own requests report the error.
   runQuery(Me, {}).then(
     (data) => session.setUser(data.me),
     () => undefined,
@@ -144,7 +144,9 @@ export interface MailedLink {
   readonly name: string;
 }
 
-/** What a mailed link is for. Rejects with `ApiError`, or with a `Problem` where it is spent. */
+/**
+ * Return the purpose of a mailed link. Rejects with `ApiError`, or with `Problem` if the link was used or has expired.
+ */
 export async function fetchMailedLink(token: string): Promise<MailedLink> {
   const { answer } = await runQuery(Link, { token });
   if (answer.__typename === 'MailedLink') return answer;

@@ -17,8 +17,9 @@ import { persisted } from './persisted';
 import { session } from '../live/session.svelte';
 
 /**
- * Why a request failed, in words for the reader; `offline` when the server could not be reached at all, `logIn` when it
- * answers those who are logged in.
+ * The reason why a request failed, as a sentence for the reader.
+ *
+ * `offline`: the server could not be reached. `logIn`: the server requires a log-in.
  */
 export class ApiError extends Error {
   constructor(
@@ -30,10 +31,10 @@ export class ApiError extends Error {
   }
 }
 
-/** The server closes a connection with it when nobody is known at its other end, or not any more. */
+/** WebSocket close code of the server for a connection whose session is missing or over. */
 const LOG_IN_AGAIN = 4401;
 
-/** Pings keep proxies from closing a quiet socket; an unanswered one means the line is dead. */
+/** Pings keep proxies from closing a quiet socket. A ping without an answer means that the connection is dead. */
 const PING_EVERY_MS = 8_000;
 const PONG_WITHIN_MS = 5_000;
 
@@ -74,14 +75,16 @@ function nameOf(document: DocumentNode): string {
   return '';
 }
 
-/** The server knows the page's documents: their hash says what the text would. A server that does not is sent the text. */
+/** Send the hash of a document instead of its text. A server that does not have the hash receives the text. */
 const byHash = persistedExchange({
   enableForSubscriptions: true,
   preferGetForPersistedQueries: false,
   generateHash: (_, document) => Promise.resolve(persisted[nameOf(document as DocumentNode)] ?? ''),
 });
 
-/** Answers that follow from the description alone: asked for by GET, so that the browser keeps them and asks only whether they changed. */
+/**
+ * Queries whose answer depends only on the site description. GET lets the browser cache them and revalidate by ETag.
+ */
 const DESCRIPTIONS = new Set(['RoomPage', 'MeasurementsPage']);
 const byGet = mapExchange({
   onOperation: (operation) =>
@@ -99,7 +102,7 @@ const client = new Client({
     subscriptionExchange({
       forwardSubscription: (request) => ({
         subscribe: (sink) => ({
-          // The two libraries write one type in two ways.
+          // urql and graphql-ws declare the same type differently.
           unsubscribe: socket.subscribe(
             { ...request, query: request.query ?? '' },
             sink as Sink<FormattedExecutionResult>,
@@ -121,40 +124,40 @@ function explain(error: CombinedError): ApiError {
   if (error.networkError) {
     const status = (error.response as Response | undefined)?.status;
     if (status === undefined) return new ApiError('The server cannot be reached.', true);
-    if (status === 401 || status === 403) return new ApiError('Reading needs an account: log in first.', false);
+    if (status === 401 || status === 403) return new ApiError('Log in to see this page.', false);
     return new ApiError(`The server answered with status ${status}.`, status >= 502);
   }
   if (error.graphQLErrors.some((e) => e.extensions?.code === 'UNAUTHENTICATED')) {
     session.end();
-    return new ApiError('Reading needs an account: log in first.', false, true);
+    return new ApiError('Log in to see this page.', false, true);
   }
   return new ApiError(error.graphQLErrors.map((e) => e.message).join(' ') || 'The server gave no reason.', false);
 }
 
-/** Ask once. Rejects with `ApiError`. */
+/** Run a query once. Rejects with `ApiError`. */
 export async function runQuery<Data, Variables extends AnyVariables>(
   document: TypedDocumentNode<Data, Variables>,
   variables: Variables,
 ): Promise<Data> {
   const result = await client.query(document, variables, { requestPolicy: 'network-only' }).toPromise();
   if (result.error) throw explain(result.error);
-  if (!result.data) throw new ApiError('The server sent nothing.', false);
+  if (!result.data) throw new ApiError('The server sent an empty answer.', false);
   connection.requestSucceeded();
   return result.data;
 }
 
-/** Change something. Rejects with `ApiError`; failures that are to be expected are part of the answer. */
+/** Run a mutation. Rejects with `ApiError`. Expected failures are part of the answer. */
 export async function runMutation<Data, Variables extends AnyVariables>(
   document: TypedDocumentNode<Data, Variables>,
   variables: Variables,
 ): Promise<Data> {
   const result = await client.mutation(document, variables).toPromise();
   if (result.error) throw explain(result.error);
-  if (!result.data) throw new ApiError('The server sent nothing.', false);
+  if (!result.data) throw new ApiError('The server sent an empty answer.', false);
   return result.data;
 }
 
-/** Watch until the returned function is called. A lost line comes back by itself and is subscribed again. */
+/** Subscribe until the returned function is called. After a lost connection the subscription is restored. */
 export function subscribe<Data, Variables extends AnyVariables>(
   document: TypedDocumentNode<Data, Variables>,
   variables: Variables,

@@ -8,7 +8,9 @@ const DEVICE = graphql(`
     crawler
     state
     sensors
+    sensorLabels
     missing
+    missingLabels
     periodSeconds
     lastAttempt
     lastSuccess
@@ -33,6 +35,7 @@ export const DevicesPage = graphql(
       }
       sensorErrors {
         sensor
+        sensorLabel
         count
         first
         last

@@ -5,6 +5,7 @@ const EVENT = graphql(`
   fragment EventParts on SensorEvent @_unmask {
     id
     sensor
+    sensorLabel
     kind
     at
     ended

@@ -13,6 +13,7 @@ export const RacksPage = graphql(`
       }
       probes {
         sensor
+        sensorLabel
         side
         position
         servers

@@ -12,9 +12,9 @@ export const QueriesPage = graphql(`
       faults
       rolledUpTo
       lagSeconds
-      missing
+      missingLabels
       unknown
-      wrong
+      wrongLabels
       dirtyWindows
       lastExecutionSeconds
       lastError

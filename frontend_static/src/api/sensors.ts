@@ -5,6 +5,7 @@ import type { ResultOf } from './graphql';
 export const SENSOR = graphql(`
   fragment SensorParts on Sensor @_unmask {
     name
+    label
     type
     unit
     location
@@ -70,7 +71,7 @@ export const SensorByName = graphql(
   [SENSOR],
 );
 
-/** What is known of a sensor besides its readings. */
+/** A sensor's device, errors, events and tree nodes: everything except its readings. */
 export const SensorContextPage = graphql(`
   query SensorContextPage($sensors: [ID!]!) {
     devices {
@@ -155,7 +156,7 @@ export const SensorsByName = graphql(
   [SENSOR],
 );
 
-/** Sensors by name, in one question; null for a name that there is not. */
+/** Return sensors by name, in one request. A name that does not exist maps to null. */
 export async function fetchSensorsByName(names: readonly string[]): Promise<ReadonlyMap<string, SensorData | null>> {
   const { sensors } = await runQuery(SensorsByName, { names: [...names], first: Math.max(1, names.length) });
   const found = new Map<string, SensorData | null>(names.map((name) => [name, null]));

@@ -51,7 +51,7 @@ export const Sparklines = graphql(`
   }
 `);
 
-/** What a chart can be made of, apart from the sensors, which are searched for: racks and tree nodes. */
+/** Racks and tree nodes that can be charted. Sensors are not included: they are searched for. */
 export const MeasurementsPage = graphql(`
   query MeasurementsPage {
     racks {
@@ -79,7 +79,7 @@ export const MeasurementsPage = graphql(`
   }
 `);
 
-/** Where the past of some series begins: by days for years, by hours for what is newer than a day. */
+/** The first data of some series: by day for years, by hour for data newer than a day. */
 export const FirstData = graphql(`
   query FirstData($sensors: [ID!], $nodes: [ID!], $years: DateTime!, $weeks: DateTime!, $points: Int!) {
     days: series(sensors: $sensors, nodes: $nodes, from: $years, window: D1, maxPoints: $points, statistics: []) {

@@ -1,4 +1,4 @@
-/** What the explorer opens with: a query of each kind, ready to be run. */
+/** One ready-to-run query of each kind. The explorer opens them as tabs. */
 export interface Example {
   readonly query: string;
   readonly variables?: string;

@@ -1,8 +1,8 @@
 const TICK_MS = 500;
-/** The `date` header has whole seconds; smaller differences are its rounding, not a wrong clock. */
+/** The `date` header has whole seconds. Smaller differences come from rounding. */
 const TRUSTED_MS = 2_000;
 
-/** The server's time as this page knows it, moving twice a second while anybody looks. */
+/** The server's time, updated twice a second while the page is visible. */
 class Clock {
   #offset = 0;
   #now = $state(Date.now());
@@ -14,17 +14,17 @@ class Clock {
     document.addEventListener('visibilitychange', () => (this.#now = this.read()));
   }
 
-  /** Epoch milliseconds; reading it in a template follows the ticks. */
+  /** Epoch milliseconds. A template that reads it is updated with each tick. */
   get now(): number {
     return this.#now;
   }
 
-  /** The time this instant, without following it. */
+  /** Return the present time, without reactivity. */
   read(): number {
     return Date.now() + this.#offset;
   }
 
-  /** Learn from a reply's `date` header how far this machine's clock is from the server's. */
+  /** Estimate the offset to the server's clock from the `date` header of an answer. */
   calibrate(date: string | null, asked: number, answered: number): void {
     const server = date === null ? NaN : Date.parse(date) + 500;
     const offset = server - (asked + answered) / 2;

@@ -2,7 +2,7 @@ import { clock } from './clock.svelte';
 
 export type ConnectionState = 'idle' | 'connecting' | 'live' | 'lost';
 
-/** How the line to the server is, and how old the newest data on this page is. */
+/** The state of the connection to the server, and the age of the newest data on this page. */
 class Connection {
   #state = $state<ConnectionState>('idle');
   #newest = $state<number | null>(null);
@@ -19,7 +19,7 @@ class Connection {
     return this.#state;
   }
 
-  /** Time of the newest data shown, epoch milliseconds. */
+  /** Time of the newest data shown, in epoch milliseconds. */
   get newest(): number | null {
     return this.#newest;
   }
@@ -40,17 +40,17 @@ class Connection {
     if (this.#state !== 'idle') this.#state = 'lost';
   }
 
-  /** A plain request came through; says nothing about the socket. */
+  /** Record a successful HTTP request. A lost socket then reconnects at once. */
   requestSucceeded(): void {
     if (this.#state === 'lost') this.retryNow();
   }
 
-  /** Data of this time arrived. */
+  /** Record that data of this time has arrived. */
   noteData(time: number): void {
     if (this.#newest === null || time > this.#newest) this.#newest = time;
   }
 
-  /** Another page, other data. */
+  /** Forget the data's age, because another page has other data. */
   resetAge(): void {
     this.#newest = null;
   }
@@ -59,7 +59,7 @@ class Connection {
     this.#endWait?.();
   }
 
-  /** Waits longer from try to try, up to 10 s, with some chance in it so that many pages do not come back at once. */
+  /** Wait before a reconnect: longer each time, up to 10 s, with jitter so that many pages do not reconnect at once. */
   async waitToRetry(retries: number): Promise<void> {
     const wait = Math.min(10_000, 500 * 2 ** retries) * (0.7 + 0.6 * Math.random());
     await new Promise<void>((resolve) => {

@@ -1,4 +1,4 @@
-/** Does work at most once a frame, and at most once in `minIntervalMs` ms: what comes faster than that is conflated. */
+/** Run `work` at most once per frame, and at most once per `minIntervalMs`. */
 export function throttleToFrames(work: () => void, minIntervalMs = 0): { schedule: () => void; cancel: () => void } {
   let frame = 0;
   let timer: ReturnType<typeof setTimeout> | undefined;

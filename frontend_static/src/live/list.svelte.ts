@@ -4,7 +4,7 @@ import { clock } from './clock.svelte';
 import { connection } from './connection.svelte';
 import { throttleToFrames } from './frames';
 
-/** Things by their keys, kept up by a subscription that sends all of them first and then what changed. */
+/** Items by key. The subscription sends all of them first, then the changes. */
 export class LiveList<T> {
   #items = $state.raw<ReadonlyMap<string, T>>(new Map());
   #ready = $state(false);
@@ -25,7 +25,7 @@ export class LiveList<T> {
     return this.#error;
   }
 
-  /** Takes items over; `replacesAll`: there are no others. */
+  /** Merge items into the list. `replacesAll`: remove all others. */
   update(items: readonly T[], replacesAll: boolean): void {
     const next = replacesAll ? new Map<string, T>() : new Map(this.#items);
     for (const item of items) next.set(this.key(item), item);

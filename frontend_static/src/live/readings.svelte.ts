@@ -9,16 +9,16 @@ export interface LiveReading {
   readonly value: number;
 }
 
-/** The newest reading of each watched sensor. Thousands of them cost one reactive signal. */
+/** The newest reading of each watched sensor. Thousands of sensors share one reactive signal. */
 export class LiveReadings {
   #readings = new Map<string, LiveReading>();
   #version = $state(0);
   #error = $state.raw<ApiError | null>(null);
 
-  /** `minIntervalMs`: least time between two changes of what is shown, in ms; many values on a page need no more than two a second. */
+  /** `minIntervalMs`: minimum time between two updates of the view. Pages with many values need only two per second. */
   constructor(readonly minIntervalMs = 0) {}
 
-  /** Reading it in a template follows every change. */
+  /** A template that reads it is updated with every change. */
   get version(): number {
     return this.#version;
   }
@@ -38,7 +38,10 @@ export class LiveReadings {
     if (!previous || previous.time < time) this.#readings.set(sensor, { time, value });
   }
 
-  /** Readings of these sensors, of all if null. `each` gets every reading, even those a frame conflates. */
+  /**
+   * Watch the readings of some sensors, or of all if null. `each` receives every reading, even those merged into one
+   * frame.
+   */
   watch(sensors: string[] | null, each?: (sensor: string, time: number, value: number) => void): () => void {
     let newest = 0;
     const frame = throttleToFrames(() => {

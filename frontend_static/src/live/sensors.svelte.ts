@@ -7,11 +7,11 @@ const PAGE_SIZE = 1_000;
 
 export interface SensorRow {
   readonly sensor: SensorData;
-  /** Lower case; what a search looks through. */
+  /** Lower-case text for the search. */
   readonly text: string;
 }
 
-/** All sensors with their newest readings. They come page by page; the first page is shown while the rest is on its way. */
+/** All sensors with their newest readings. They are loaded in pages; the first page is shown while the others load. */
 export class LiveSensors {
   readonly readings = new LiveReadings(450);
   #rows = $state.raw<readonly SensorRow[]>([]);
@@ -22,7 +22,7 @@ export class LiveSensors {
     return this.#rows;
   }
 
-  /** How many there are; null until the first page came. */
+  /** Total number of sensors; null until the first page has arrived. */
   get total(): number | null {
     return this.#total;
   }

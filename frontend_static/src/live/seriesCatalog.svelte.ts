@@ -8,7 +8,7 @@ import { placeText } from '../lib/sensor/sensorState';
 import { LiveReadings } from './readings.svelte';
 import { LiveTree } from './tree.svelte';
 
-/** The windows of nodes: they have no readings of their own. */
+/** The shortest window of nodes, which have no readings of their own. */
 const NODE_PERIOD_MS = 30_000;
 
 export interface QuickPick {
@@ -17,7 +17,7 @@ export interface QuickPick {
   readonly sensors: readonly string[];
 }
 
-/** What the chosen sensors and nodes are, and what each is now. */
+/** Descriptions and live values of the selected sensors and nodes. */
 export class SeriesCatalog {
   readonly readings = new LiveReadings(450);
   readonly trees: Record<TreeKind, LiveTree> = {
@@ -29,7 +29,7 @@ export class SeriesCatalog {
   #error = $state.raw<ApiError | null>(null);
   #sensorNames: readonly string[] = [];
 
-  /** Node ids with their names and the tree they belong to. */
+  /** Nodes of both trees by id, with name and tree. */
   readonly nodes = $derived.by((): ReadonlyMap<string, { id: string; name: string; tree: TreeKind }> => {
     const both = [
       ...(this.#page?.consumption.nodes ?? []).map((n) => ({ ...n, tree: 'CONSUMPTION' as const })),
@@ -59,13 +59,13 @@ export class SeriesCatalog {
     return this.#sensors.get(name);
   }
 
-  /** Sensors that a search brought along need not be asked for again. */
+  /** Add sensors that a search returned, so that they are not requested again. */
   addSensors(sensors: readonly SensorData[]): void {
     for (const s of sensors) if (s.latest) this.readings.seed(s.name, Date.parse(s.latest.time), s.latest.value);
     this.#sensors = new Map([...this.#sensors, ...sensors.map((s) => [s.name, s] as const)]);
   }
 
-  /** Undefined: not known yet. Null: there is no such thing. */
+  /** Return a series; undefined while it loads, null if it does not exist. */
   describe(kind: 'sensor' | 'node', id: string): ChartableSeries | null | undefined {
     if (kind === 'node') {
       const node = this.nodes.get(id);
@@ -78,7 +78,7 @@ export class SeriesCatalog {
     return {
       kind,
       id,
-      label: id,
+      label: sensor.label,
       unit: sensor.unit,
       about: `${sensor.type}, ${placeText(sensor)}`,
       periodMs: sensor.periodSeconds * 1_000,

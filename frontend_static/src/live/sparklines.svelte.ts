@@ -7,7 +7,7 @@ const HOUR = 3_600_000;
 const MAX_AGE_MS = 120_000;
 const SCROLL_PAUSE_MS = 180;
 
-/** The last hour of the sensors in sight, asked for together once scrolling rests. */
+/** The last hour of the visible sensors, requested together once scrolling stops. */
 export class LiveSparklines {
   #lines = $state.raw<ReadonlyMap<string, readonly (number | null)[]>>(new Map());
   #requestTimes = new Map<string, number>();
@@ -16,7 +16,10 @@ export class LiveSparklines {
     return this.#lines.get(sensor) ?? [];
   }
 
-  /** Returns a function that calls it off; failures leave the place empty and are asked for again later. */
+  /**
+   * Request sparklines. Return a function that cancels. After a failure the place stays empty and is requested again
+   * later.
+   */
   request(sensors: readonly string[]): () => void {
     const timer = setTimeout(() => void this.#fetch(sensors), SCROLL_PAUSE_MS);
     return () => clearTimeout(timer);

@@ -7,13 +7,13 @@ import { toIso } from '../lib/format/time';
 import { shapeKey, type TreeNode, TreeShape } from '../lib/tree/tree';
 import { throttleToFrames } from './frames';
 
-/** A still snapshot of a tree: order and grouping follow it, so that live values do not shuffle what is being read. */
+/** A frozen copy of a tree. Order and grouping follow it, so that live values do not reorder the view. */
 export interface TreeSnapshot {
   readonly shape: TreeShape;
   readonly amount: (id: string) => number | null;
 }
 
-/** One energy tree with the amounts of its nodes: in W of a moment, in Wh over a range. */
+/** One energy tree with the amounts of its nodes: in W at a moment, in Wh over a range. */
 export class Tree {
   #nodes = $state.raw<readonly TreeNode[] | null>(null);
   #byId = $derived(new Map(this.nodes.map((n) => [n.id, n])));
@@ -23,7 +23,7 @@ export class Tree {
     return snapshotOf(untrack(() => this.nodes));
   });
 
-  /** Parents stand before their children; empty until something arrived. */
+  /** Parents come before their children. Empty until data has arrived. */
   get nodes(): readonly TreeNode[] {
     return this.#nodes ?? [];
   }
@@ -40,7 +40,7 @@ export class Tree {
     return this.nodes.find((n) => n.parent === null);
   }
 
-  /** The tree's shape, and its amounts when that shape was first seen. */
+  /** The tree's shape, with its amounts when that shape first appeared. */
   get snapshot(): TreeSnapshot {
     return this.#snapshot;
   }
@@ -50,7 +50,7 @@ export class Tree {
   }
 }
 
-/** The tree as it is now. `subscribe()` keeps it moving until the function it returns is called. */
+/** The tree as it is now. `watch()` keeps it up to date until the returned function is called. */
 export class LiveTree extends Tree {
   #error = $state.raw<ApiError | null>(null);
 
@@ -88,7 +88,7 @@ export class LiveTree extends Tree {
   }
 }
 
-/** A tree of the past, and what its figures stand for. */
+/** A tree of the past, and the span that its figures describe. */
 export interface PastTree {
   readonly nodes: readonly TreeNode[];
   readonly snapshot: TreeSnapshot;
@@ -101,7 +101,7 @@ export async function loadTreeAt(tree: TreeKind, at: number): Promise<PastTree> 
   return toPastTree(toNodes(energyTree), { from: start, to: start });
 }
 
-/** kWh of the server, as Wh: prefixes are chosen where they are shown. */
+/** Load a tree's energy over a span. The server's kWh become Wh, because prefixes are added at display. */
 export async function loadTreeEnergy(tree: TreeKind, span: Span): Promise<PastTree> {
   const { energyTreeOver: over } = await runQuery(TreeEnergy, { tree, from: toIso(span.from), to: toIso(span.to) });
   const nodes = over.nodes.map((n): TreeNode => ({

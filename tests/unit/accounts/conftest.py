@@ -29,5 +29,5 @@ def database_url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
 
 @pytest.fixture
 async def bench(database_url: str) -> AsyncIterator[AccountBench]:
-    async with account_bench(database_url) as made:
-        yield made
+    async with account_bench(database_url) as bench:
+        yield bench

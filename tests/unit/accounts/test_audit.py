@@ -1,4 +1,4 @@
-"""The audit log: what is in it, in order, and that nobody changes it."""
+"""The audit log: content, order, and protection against changes."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ async def test_the_database_itself_refuses_changes(bench: AccountBench, change: 
     assert await bench.audited() == before
 
 
-async def test_pages_go_backwards_in_time_and_filters_hold(bench: AccountBench) -> None:
+async def test_pages_are_newest_first_and_filters_apply(bench: AccountBench) -> None:
     user, audit = await bench.user(), bench.accounts.audit
     start = bench.clock.now_ns()
     for number in range(5):
@@ -47,7 +47,7 @@ async def test_pages_go_backwards_in_time_and_filters_hold(bench: AccountBench) 
     assert [e.detail["number"] for e in span] == [2, 1]
 
 
-async def test_what_fails_is_not_logged_as_done(bench: AccountBench) -> None:
+async def test_a_failed_action_is_not_logged(bench: AccountBench) -> None:
     admin = await bench.admin()
     before = await bench.audited()
     with pytest.raises(Exception, match="only administrator"):

@@ -1,4 +1,4 @@
-"""Mails that wait: sent once where all goes well, later where the server is away, and never lost."""
+"""Mails of the outbox: sent once, delayed while the mail server is unreachable, and never lost."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from backend.mail.templates import MailTemplates
 from tests.support.accounts import ANNA, HERE, PASSWORD, AccountBench, links
 
 
-async def test_a_mail_server_that_is_away_delays_with_growing_pauses(
+async def test_an_unreachable_mail_server_delays_mails_with_growing_pauses(
     bench: AccountBench, caplog: pytest.LogCaptureFixture
 ) -> None:
     caplog.set_level("INFO")
@@ -42,7 +42,7 @@ async def test_a_mail_server_that_is_away_delays_with_growing_pauses(
     assert recovered.startswith("recovered mail after_s=") and recovered.endswith(" failures=12")
 
 
-async def test_senders_at_the_same_time_share_no_mail(bench: AccountBench) -> None:
+async def test_concurrent_senders_never_send_the_same_mail(bench: AccountBench) -> None:
     for place in range(15):
         await bench.accounts.sign_ups.request_password_reset(
             (await bench.user(f"user{place}@example.org")).email, f"10.0.0.{place}"
@@ -67,7 +67,7 @@ async def test_senders_at_the_same_time_share_no_mail(bench: AccountBench) -> No
     assert sum(sent) <= 15
 
 
-async def test_a_sender_that_dies_leaves_its_mails_to_the_next(bench: AccountBench) -> None:
+async def test_mails_of_a_dead_sender_are_sent_by_the_next(bench: AccountBench) -> None:
     await bench.accounts.sign_ups.sign_up(ANNA, HERE)
 
     class Died(BaseException):
@@ -77,14 +77,14 @@ async def test_a_sender_that_dies_leaves_its_mails_to_the_next(bench: AccountBen
     with pytest.raises(Died):
         await bench.accounts.outbox_sender.send_confirmations()
     bench.mailbox.failing = None
-    assert await bench.accounts.outbox_sender.send_confirmations() == 0, "claimed: it may still be at work"
+    assert await bench.accounts.outbox_sender.send_confirmations() == 0, "claimed: the sender may still run"
     bench.clock.advance(CLAIM_NS / 1e9)
     assert await bench.accounts.outbox_sender.send_confirmations() == 1
     await bench.accounts.sign_ups.confirm(links(bench.mailbox.take())["confirm"], PASSWORD, HERE)
 
 
 async def test_a_mail_that_is_sent_twice_has_one_id_and_both_links_work(bench: AccountBench) -> None:
-    """The server took it, and nobody could note so."""
+    """The server accepted the mail, but the removal from the outbox failed."""
     await bench.accounts.sign_ups.sign_up(ANNA, HERE)
     async with bench.store.begin() as repo:
         [waiting] = await repo.outbox.list_all()
@@ -98,7 +98,7 @@ async def test_a_mail_that_is_sent_twice_has_one_id_and_both_links_work(bench: A
     await bench.accounts.sign_ups.confirm(links(first)["confirm"], PASSWORD, HERE)
 
 
-async def test_an_address_that_is_refused_for_good_is_given_up(bench: AccountBench) -> None:
+async def test_a_mail_to_a_refused_recipient_is_discarded(bench: AccountBench) -> None:
     await bench.accounts.sign_ups.sign_up(ANNA, HERE)
     bench.mailbox.failing = PermanentError("550")
     await bench.accounts.outbox_sender.send_confirmations()
@@ -108,14 +108,14 @@ async def test_an_address_that_is_refused_for_good_is_given_up(bench: AccountBen
     assert event.detail == {"mail": "confirmation"}
 
 
-async def test_one_administrator_out_of_reach_keeps_no_other_from_deciding(bench: AccountBench) -> None:
+async def test_an_unreachable_administrator_does_not_block_the_others(bench: AccountBench) -> None:
     await bench.admin()
-    gone = await bench.admin("gone@example.org")
+    unreachable = await bench.admin("gone@example.org")
     await bench.confirm()
     whole = bench.mailbox.send
 
     async def send(mail: Mail) -> None:
-        if mail.to == gone.email:
+        if mail.to == unreachable.email:
             raise TransientError("mailbox full")
         await whole(mail)
 
@@ -125,7 +125,7 @@ async def test_one_administrator_out_of_reach_keeps_no_other_from_deciding(bench
     await bench.accounts.sign_ups.decide(links(bench.mailbox.take())["approve"], approve=True, address=HERE)
     async with bench.store.begin() as repo:
         kinds = [waiting.kind for waiting in await repo.outbox.list_all()]
-    assert kinds == [MailKind.APPROVED], "what waited for the other is not needed any more"
+    assert kinds == [MailKind.APPROVED], "the request to the other administrator is obsolete"
 
 
 async def test_without_an_administrator_a_user_waits_until_there_is_one(bench: AccountBench) -> None:
@@ -135,7 +135,7 @@ async def test_without_an_administrator_a_user_waits_until_there_is_one(bench: A
     assert await bench.accounts.outbox_sender.send_authorizations() == 1
 
 
-async def test_words_of_strangers_are_words_in_every_mail(bench: AccountBench) -> None:
+async def test_names_of_users_are_escaped_in_mails(bench: AccountBench) -> None:
     await bench.admin()
     name = "<script>alert(1)</script> {{ token }}"
     await bench.confirm(replace(ANNA, first_name=name))

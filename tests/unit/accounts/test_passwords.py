@@ -1,4 +1,4 @@
-"""Passwords: Argon2id as shipped, and which are taken."""
+"""Password hashes (Argon2id) and password rules."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ async def test_the_same_characters_in_another_encoding_are_the_same_password() -
         "",
     ],
 )
-def test_short_and_guessable_ones_are_refused(password: str) -> None:
+def test_short_and_guessable_passwords_are_refused(password: str) -> None:
     with pytest.raises(InvalidInput):
         check_password(password, ["anna.lind@example.org", "anna.lind", "example.org", "Anna", "Lind"])
 
@@ -48,5 +48,5 @@ def test_short_and_guessable_ones_are_refused(password: str) -> None:
     "password",
     [PASSWORD, OTHER_PASSWORD, "correct horse battery staple", "ünïcödé wörds äre fine", "kX9$!qZ#r2Lw"],
 )
-def test_long_ones_are_taken_whatever_their_characters(password: str) -> None:
+def test_long_passwords_of_any_characters_are_accepted(password: str) -> None:
     check_password(password, ["anna@example.org"])

@@ -1,4 +1,4 @@
-"""Log-in, sessions, and who it is that asks."""
+"""Log-in, sessions, and the principal of a request."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from backend.core.rights import ANONYMOUS, Credential, Right
 from tests.support.accounts import HERE, OTHER_PASSWORD, PASSWORD, AccountBench
 
 
-async def test_a_log_in_makes_a_session_and_says_who_asks(bench: AccountBench) -> None:
+async def test_a_log_in_starts_a_session(bench: AccountBench) -> None:
     user = await bench.user()
     cookie = await bench.log_in("USER@example.org ")
     who = await bench.accounts.sign_ins.authenticate_cookie(cookie)
@@ -27,9 +27,9 @@ async def test_a_log_in_makes_a_session_and_says_who_asks(bench: AccountBench) -
     assert await bench.accounts.sign_ins.authenticate_cookie("something else") == ANONYMOUS
     [session] = await bench.accounts.sign_ins.list_sessions(user.id)
     assert (session.address, session.agent) == (HERE, "test")
-    found = await bench.accounts.users.find(user.id)
-    assert found is not None
-    assert found.login_ns == bench.clock.now_ns()
+    stored = await bench.accounts.users.find(user.id)
+    assert stored is not None
+    assert stored.login_ns == bench.clock.now_ns()
 
 
 async def test_a_log_in_rotates_the_session(bench: AccountBench) -> None:
@@ -43,19 +43,19 @@ async def test_a_log_in_rotates_the_session(bench: AccountBench) -> None:
 
 async def test_wrong_address_and_wrong_password_look_the_same(bench: AccountBench) -> None:
     user = await bench.user()
-    said = []
+    messages = []
     for email, password in ((user.email, OTHER_PASSWORD), ("nobody@example.org", PASSWORD)):
         with pytest.raises(LogInRefused) as refused:
             await bench.log_in(email, password)
-        said.append(str(refused.value))
-    assert said[0] == said[1]
+        messages.append(str(refused.value))
+    assert messages[0] == messages[1]
     assert len(bench.slept) == 2
     failed = await bench.audited(AuditKind.LOG_IN_FAILED)
     assert [(e.subject_id, e.detail["why"], e.address) for e in failed] == [
         (user.id, "password", HERE),
         ("", "unknown", HERE),
     ]
-    assert "nobody" not in repr(failed), "what a stranger typed is not kept: it may be a password"
+    assert "nobody" not in repr(failed), "an unknown address is not stored: it may be a password"
 
 
 async def test_the_same_work_is_done_for_an_unknown_address(
@@ -76,7 +76,7 @@ async def test_the_same_work_is_done_for_an_unknown_address(
     assert verified == ["$argon2id", "$argon2id"]
 
 
-async def test_guessing_is_limited_per_account_from_wherever(bench: AccountBench) -> None:
+async def test_guessing_is_limited_per_account_from_all_addresses(bench: AccountBench) -> None:
     user = await bench.user()
     for attempt in range(10):
         with pytest.raises(LogInRefused):
@@ -88,7 +88,7 @@ async def test_guessing_is_limited_per_account_from_wherever(bench: AccountBench
 
 
 async def test_guessing_is_limited_per_address_for_all_accounts(bench: AccountBench) -> None:
-    """One network of IPv6 counts as one address: whoever has one of its addresses has them all."""
+    """An IPv6 network counts as one address, because one host can use all of its addresses."""
     sign_ins = bench.accounts.sign_ins
     for attempt in range(100):
         with pytest.raises(LogInRefused):
@@ -139,7 +139,7 @@ async def test_a_user_sees_and_ends_its_sessions_and_no_others(bench: AccountBen
     assert await sign_ins.authenticate_cookie(mine) == ANONYMOUS
 
 
-async def test_deauthorized_means_out_at_once(bench: AccountBench) -> None:
+async def test_deauthorization_ends_sessions_at_once(bench: AccountBench) -> None:
     user = await bench.user()
     cookie = await bench.log_in(user.email)
     await bench.accounts.users.deauthorize(user.id, OPERATOR)
@@ -148,7 +148,7 @@ async def test_deauthorized_means_out_at_once(bench: AccountBench) -> None:
         await bench.log_in(user.email)
 
 
-async def test_secrets_are_kept_as_hashes(bench: AccountBench) -> None:
+async def test_secrets_are_stored_as_hashes(bench: AccountBench) -> None:
     user = await bench.user()
     cookie = await bench.log_in(user.email)
     assert user.password_hash.startswith("$argon2id$")
@@ -156,7 +156,7 @@ async def test_secrets_are_kept_as_hashes(bench: AccountBench) -> None:
         assert await repo.sessions.find_by_secret(cookie) is None
 
 
-async def test_open_connections_hear_when_their_rights_end(bench: AccountBench) -> None:
+async def test_open_connections_are_flagged_when_their_rights_change(bench: AccountBench) -> None:
     admin, user = await bench.admin(), await bench.user()
     cookies = [await bench.log_in(u.email) for u in (admin, user)]
     boss, reader = [await bench.accounts.sign_ins.authenticate_cookie(c) for c in cookies]
@@ -191,7 +191,7 @@ async def test_an_open_connection_counts_as_use(bench: AccountBench) -> None:
     assert (await bench.accounts.sign_ins.authenticate_cookie(cookie)).is_authenticated
 
 
-async def test_who_cannot_be_checked_for_long_is_out(
+async def test_connections_end_if_rights_cannot_be_checked_for_long(
     bench: AccountBench, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(live, "CHECK_INTERVAL_S", 0.001)

@@ -1,4 +1,4 @@
-"""From a sign-up to an account by mailed links, and a forgotten password."""
+"""Sign-up, confirmation, approval and password reset by mailed links."""
 
 from __future__ import annotations
 
@@ -50,7 +50,7 @@ async def test_from_sign_up_to_the_first_log_in(bench: AccountBench) -> None:
     assert by[-1] == one.id
 
 
-async def test_one_decision_spends_all_links_about_it(bench: AccountBench) -> None:
+async def test_one_decision_invalidates_all_links_about_it(bench: AccountBench) -> None:
     await bench.admin()
     await bench.admin("second@example.org")
     await bench.confirm()
@@ -76,7 +76,7 @@ async def test_the_link_of_a_former_administrator_decides_nothing(bench: Account
         await bench.accounts.sign_ups.decide(mails[former.email]["approve"], approve=True, address=HERE)
 
 
-async def test_who_has_the_mail_but_not_the_password_confirms_nothing(bench: AccountBench) -> None:
+async def test_confirmation_requires_the_password_of_the_sign_up(bench: AccountBench) -> None:
     await bench.accounts.sign_ups.sign_up(ANNA, HERE)
     await bench.accounts.outbox_sender.send_confirmations()
     secret = links(bench.mailbox.take())["confirm"]
@@ -87,7 +87,7 @@ async def test_who_has_the_mail_but_not_the_password_confirms_nothing(bench: Acc
         await bench.accounts.sign_ups.confirm(secret, PASSWORD, HERE)
 
 
-async def test_a_second_sign_up_before_the_confirmation_counts_instead_of_the_first(
+async def test_a_second_sign_up_replaces_an_unconfirmed_one(
     bench: AccountBench,
 ) -> None:
     await bench.accounts.sign_ups.sign_up(ANNA, HERE)
@@ -101,7 +101,7 @@ async def test_a_second_sign_up_before_the_confirmation_counts_instead_of_the_fi
     await bench.accounts.sign_ups.confirm(new, OTHER_PASSWORD, HERE)
 
 
-async def test_a_confirmation_faster_than_our_note_of_the_mail(bench: AccountBench) -> None:
+async def test_a_confirmation_before_the_mail_is_recorded_as_sent(bench: AccountBench) -> None:
     await bench.accounts.sign_ups.sign_up(ANNA, HERE)
     await bench.accounts.outbox_sender.send_confirmations()
     user = await bench.accounts.users.find_by_email(ANNA.email)
@@ -111,8 +111,8 @@ async def test_a_confirmation_faster_than_our_note_of_the_mail(bench: AccountBen
     assert (await bench.accounts.users.find_by_email(ANNA.email)).state is UserState.CONFIRMED
 
 
-async def test_nothing_tells_whether_an_address_is_known(bench: AccountBench) -> None:
-    """Neither text nor time: all answers come at the end of the same span."""
+async def test_answers_do_not_reveal_whether_an_address_is_registered(bench: AccountBench) -> None:
+    """Neither by the text nor by the duration of the answer."""
     await bench.user(ANNA.email)
     sign_ups = bench.accounts.sign_ups
     for email in (ANNA.email, "nobody@example.org"):
@@ -123,9 +123,9 @@ async def test_nothing_tells_whether_an_address_is_known(bench: AccountBench) ->
         "the work takes less than what is waited for"
     )
     await bench.accounts.outbox_sender.send_confirmations()
-    said = sorted((m.to, m.subject) for m in bench.mailbox.mails)
-    assert [to for to, _ in said] == [ANNA.email, ANNA.email, "nobody@example.org"]
-    assert "Confirm" in said[2][1], "who is not known is asked to confirm; a reset is not for them"
+    mails = sorted((m.to, m.subject) for m in bench.mailbox.mails)
+    assert [to for to, _ in mails] == [ANNA.email, ANNA.email, "nobody@example.org"]
+    assert "Confirm" in mails[2][1], "an unknown address gets a confirmation mail, but no reset mail"
     assert (await bench.accounts.users.find_by_email(ANNA.email)).state is UserState.AUTHORIZED
 
 
@@ -180,7 +180,7 @@ async def test_a_link_is_for_its_purpose_alone(bench: AccountBench) -> None:
         await bench.accounts.sign_ups.decide(secret, approve=True, address=HERE)
 
 
-async def test_the_database_holds_no_secret_that_works(bench: AccountBench) -> None:
+async def test_the_database_stores_no_usable_secret(bench: AccountBench) -> None:
     """A link's secret is made when its mail is written, and kept as a hash."""
     await bench.accounts.sign_ups.sign_up(ANNA, HERE)
     async with bench.store.begin() as repo:
@@ -206,7 +206,7 @@ async def test_the_database_holds_no_secret_that_works(bench: AccountBench) -> N
         ("password", {"password": "anna@example.org"}),
     ],
 )
-async def test_what_cannot_be_taken_is_named(
+async def test_invalid_input_names_the_field(
     bench: AccountBench, where: str, changed: dict[str, str]
 ) -> None:
     with pytest.raises(InvalidInput) as refused:
@@ -228,7 +228,7 @@ async def test_sign_ups_and_mails_to_one_mailbox_are_limited(bench: AccountBench
         await bench.accounts.sign_ups.request_password_reset("one-more@example.org", HERE)
 
 
-async def test_a_sign_up_that_nobody_confirms_is_forgotten(bench: AccountBench) -> None:
+async def test_unconfirmed_sign_ups_are_deleted(bench: AccountBench) -> None:
     await bench.accounts.sign_ups.sign_up(ANNA, HERE)
     await bench.accounts.outbox_sender.send_confirmations()
     bench.clock.advance(8 * 86_400)

@@ -1,4 +1,4 @@
-"""The states of a user, and that no other way leads from one to the next."""
+"""The states of a user and the permitted transitions."""
 
 from __future__ import annotations
 
@@ -23,14 +23,14 @@ WAYS = {
 }
 
 
-def test_the_table_has_these_ways_and_no_other() -> None:
+def test_the_table_has_exactly_these_transitions() -> None:
     assert {(s.value, e.value, end.value) for (s, e), end in TRANSITIONS.items()} == WAYS
     for state, event in product(UserState, UserEvent):
         end = next_state(state, event)
         assert (end is None) == all((state.value, event.value) != way[:2] for way in WAYS)
 
 
-def test_the_shortest_way() -> None:
+def test_the_shortest_sequence_of_events() -> None:
     assert events_leading_to(UserState.AUTHORIZED, UserState.AUTHORIZED) == ()
     assert events_leading_to(UserState.UNAUTHORIZED, UserState.AUTHORIZED) == (UserEvent.REAUTHORIZE,)
     assert len(events_leading_to(UserState.CREATED, UserState.AUTHORIZED) or ()) == 4
@@ -46,26 +46,26 @@ async def test_every_other_transition_is_refused_and_changes_nothing(bench: Acco
     user, log = await bench.user(), AuditLog(bench.clock)
     for state, event in product(UserState, UserEvent):
         await _put(bench, user, state)
-        wanted = next_state(state, event)
-        if wanted is None:
+        expected = next_state(state, event)
+        if expected is None:
             with pytest.raises(Conflict):
                 async with bench.store.begin() as repo:
                     await change_state(repo, log, user.id, state, event, OPERATOR)
         else:
             async with bench.store.begin() as repo:
-                assert await change_state(repo, log, user.id, state, event, OPERATOR) is wanted
-        found = await bench.accounts.users.find(user.id)
-        assert found is not None
-        assert found.state is (wanted or state)
+                assert await change_state(repo, log, user.id, state, event, OPERATOR) is expected
+        stored = await bench.accounts.users.find(user.id)
+        assert stored is not None
+        assert stored.state is (expected or state)
 
 
-async def test_a_transition_of_somebody_who_has_gone_on_is_refused(bench: AccountBench) -> None:
+async def test_a_transition_from_an_outdated_state_is_refused(bench: AccountBench) -> None:
     user, log = await bench.user(), AuditLog(bench.clock)
     with pytest.raises(Conflict):
         async with bench.store.begin() as repo:
             await change_state(
                 repo, log, user.id, UserState.WAITING_AUTHORIZATION, UserEvent.DISAPPROVE, OPERATOR
             )
-    found = await bench.accounts.users.find(user.id)
-    assert found is not None
-    assert found.state is UserState.AUTHORIZED
+    stored = await bench.accounts.users.find(user.id)
+    assert stored is not None
+    assert stored.state is UserState.AUTHORIZED

@@ -16,7 +16,7 @@ from tests.support.accounts import HERE, AccountBench
 DAY = 86_400
 
 
-async def test_a_token_is_shown_once_and_says_who_asks(bench: AccountBench) -> None:
+async def test_a_token_authenticates_its_user(bench: AccountBench) -> None:
     user = await bench.user()
     token, secret = await bench.accounts.tokens.create("note book", {Scope.READ}, 30, Actor(user.id))
     assert secret.startswith("seduce_pat_")
@@ -25,14 +25,14 @@ async def test_a_token_is_shown_once_and_says_who_asks(bench: AccountBench) -> N
     assert who.has(Right.READ, public_read=False)
     assert not who.has(Right.EXPORT, public_read=False)
     assert not who.has(Right.ACCOUNT, public_read=False)
-    [kept] = await bench.accounts.tokens.list_for_user(user.id)
-    assert (kept.id, kept.used_ns, kept.address) == (token.id, bench.clock.now_ns(), HERE)
-    assert secret not in repr(kept)
+    [stored] = await bench.accounts.tokens.list_for_user(user.id)
+    assert (stored.id, stored.used_ns, stored.address) == (token.id, bench.clock.now_ns(), HERE)
+    assert secret not in repr(stored)
     for wrong in ("", secret + "x", secret[11:], "seduce_pat_", "seduce_pat_" + "ä" * 200):
         assert await bench.accounts.sign_ins.authenticate_token(wrong, HERE) == ANONYMOUS
 
 
-async def test_a_token_ends_by_expiry_deletion_and_its_users_rights(bench: AccountBench) -> None:
+async def test_a_token_ends_by_expiry_deletion_and_deauthorization(bench: AccountBench) -> None:
     user, sign_ins = await bench.user(), bench.accounts.sign_ins
     actor = Actor(user.id)
     _, short = await bench.accounts.tokens.create("short", {Scope.READ}, 1, actor)
@@ -51,7 +51,7 @@ async def test_a_token_ends_by_expiry_deletion_and_its_users_rights(bench: Accou
     assert await sign_ins.authenticate_token(secret, HERE) == ANONYMOUS
 
 
-async def test_the_scope_admin_is_for_administrators_while_they_are(bench: AccountBench) -> None:
+async def test_the_scope_admin_is_for_current_administrators(bench: AccountBench) -> None:
     await bench.admin("first@example.org")
     admin, user = await bench.admin(), await bench.user()
     with pytest.raises(InvalidInput) as refused:
@@ -75,7 +75,7 @@ async def test_the_scope_admin_is_for_administrators_while_they_are(bench: Accou
         ("days", "t", {Scope.READ}, 367),
     ],
 )
-async def test_what_makes_no_token_is_named(
+async def test_invalid_tokens_name_the_field(
     bench: AccountBench, where: str, name: str, scopes: set[Scope], days: int
 ) -> None:
     user = await bench.user()
@@ -100,18 +100,18 @@ async def test_the_use_of_a_token_is_logged_when_it_begins_and_from_elsewhere(be
     assert [e.address for e in used] == [HERE, "198.51.100.1", "198.51.100.1"]
 
 
-async def test_a_device_key_opens_the_door_from_its_network(bench: AccountBench) -> None:
+async def test_a_device_key_is_valid_from_its_network_only(bench: AccountBench) -> None:
     keys = bench.accounts.keys
     with pytest.raises(InvalidInput):
         await keys.create("with space", "", OPERATOR)
     with pytest.raises(InvalidInput):
         await keys.create("pdu", "10.0.0.1/8", OPERATOR)
-    made, secret = await keys.create("pdu", "10.0.0.0/8", OPERATOR)
+    key, secret = await keys.create("pdu", "10.0.0.0/8", OPERATOR)
     _, free = await keys.create("anywhere", "", OPERATOR)
     with pytest.raises(Conflict):
         await keys.create("pdu", "", OPERATOR)
     cache = DeviceKeyCache(bench.store, bench.clock)
-    assert len(cache) == 1, "a door that does not know its keys yet does not take it that there are none"
+    assert len(cache) == 1, "before the first read, an endpoint must not assume that there are no keys"
     assert cache.owner(secret.encode(), "10.1.1.1") is None
     await cache.refresh()
     assert len(cache) == 2
@@ -125,11 +125,11 @@ async def test_a_device_key_opens_the_door_from_its_network(bench: AccountBench)
     assert {k.name: k.used_ns for k in await keys.list_all()} == dict.fromkeys(
         ("pdu", "anywhere"), bench.clock.now_ns()
     )
-    await keys.delete(made.id, OPERATOR)
+    await keys.delete(key.id, OPERATOR)
     await cache.refresh()
     assert cache.owner(secret.encode(), "10.1.1.1") is None
     with pytest.raises(NotFound):
-        await keys.delete(made.id, OPERATOR)
+        await keys.delete(key.id, OPERATOR)
     assert [e.detail["key"] for e in await bench.audited(AuditKind.KEY_MADE, AuditKind.KEY_DELETED)] == [
         "pdu",
         "anywhere",
@@ -145,15 +145,15 @@ async def test_this_machine_is_trusted_only_while_there_is_no_key_anywhere(bench
         await send_json(send, 200, b"{}")
 
     async def status(guard: DeviceAuth, secret: str = "") -> int:
-        said = []
+        messages = []
 
         async def send(message) -> None:
-            said.append(message)
+            messages.append(message)
 
         headers = [(b"authorization", f"Bearer {secret}".encode())]
         scope = {"type": "http", "path": "/ingest", "client": ("127.0.0.1", 1), "headers": headers}
         await guard(scope, None, send)
-        return said[0]["status"]
+        return messages[0]["status"]
 
     guard = DeviceAuth(
         answer, CombinedKeys(ConfiguredKeys.load(""), cache), Networks.none(), Networks.loopback()

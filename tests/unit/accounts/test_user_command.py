@@ -1,4 +1,4 @@
-"""`seduce user …`, as an operator types it."""
+"""The command `seduce user …`."""
 
 from __future__ import annotations
 
@@ -28,27 +28,27 @@ def user(*words: str) -> int:
     return main(["user", *words])
 
 
-def test_the_first_administrator_and_what_a_locked_door_needs(
+def test_users_from_their_creation_to_their_deletion(
     password_file: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert user("add", "admin@example.org", "--admin", "--password-file", password_file) == 0
     assert user("add", "user@example.org", "--name", "U", "--generate") == 0
-    made = re.search(r"shown this once: (\S+)", capsys.readouterr().out)
-    assert made
-    assert len(made[1]) >= 20
+    match = re.search(r"shown this once: (\S+)", capsys.readouterr().out)
+    assert match
+    assert len(match[1]) >= 20
     assert user("list") == 0
     assert (
         capsys.readouterr().out
         == "admin@example.org\tauthorized administrator\nuser@example.org\tauthorized\n"
     )
-    for verb, said in (
+    for verb, output in (
         ("deauthorize", "unauthorized"),
         ("authorize", "authorized"),
         ("promote", "authorized administrator"),
         ("demote", "authorized"),
     ):
         assert user(verb, "user@example.org") == 0
-        assert capsys.readouterr().out == f"user@example.org\t{said}\n"
+        assert capsys.readouterr().out == f"user@example.org\t{output}\n"
     assert user("list", "--state", "unauthorized") == 0
     assert capsys.readouterr().out == ""
     assert user("password", "user@example.org", "--password-file", password_file) == 0
@@ -57,7 +57,7 @@ def test_the_first_administrator_and_what_a_locked_door_needs(
 
 
 @pytest.mark.parametrize(
-    "words, told",
+    "words, message",
     [
         (["promote", "nobody@example.org"], "no user with the address"),
         (["demote", "admin@example.org"], "only administrator"),
@@ -69,14 +69,14 @@ def test_the_first_administrator_and_what_a_locked_door_needs(
         (["add", "x@example.org"], "--password-file"),
     ],
 )
-def test_what_cannot_be_is_told_in_a_line(
-    words: list[str], told: str, password_file: str, capsys: pytest.CaptureFixture[str]
+def test_errors_are_one_line(
+    words: list[str], message: str, password_file: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert user("add", "admin@example.org", "--admin", "--password-file", password_file) == 0
     capsys.readouterr()
     assert user(*words) == 1
     error = capsys.readouterr().err
-    assert told in error
+    assert message in error
     assert error.count("\n") == 1
 
 

@@ -1,4 +1,4 @@
-"""What administrators and operators do with users, and users with themselves."""
+"""Changes of users by administrators and operators, and by users."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from backend.core.rights import ANONYMOUS, Scope
 from tests.support.accounts import ANNA, HERE, OTHER_PASSWORD, PASSWORD, AccountBench
 
 
-async def test_an_operator_adds_an_authorized_user_by_the_same_ways(bench: AccountBench) -> None:
+async def test_an_operator_adds_an_authorized_user_by_the_same_transitions(bench: AccountBench) -> None:
     user = await bench.accounts.users.add("a@b.org", PASSWORD, admin=True, actor=OPERATOR, name="A")
     assert (user.state, user.is_admin) == (UserState.AUTHORIZED, True)
     events = [e.detail["event"] for e in await bench.audited(AuditKind.STATE_CHANGED)]
@@ -26,7 +26,7 @@ async def test_an_operator_adds_an_authorized_user_by_the_same_ways(bench: Accou
         await bench.accounts.users.add("c@b.org", "a", admin=False, actor=OPERATOR)
 
 
-async def test_approving_one_who_waits_and_nobody_else(bench: AccountBench) -> None:
+async def test_only_a_waiting_user_can_be_approved(bench: AccountBench) -> None:
     admin, users = await bench.admin(), bench.accounts.users
     anna, actor = await bench.confirm(), Actor(admin.id, HERE)
     with pytest.raises(Conflict, match="confirmed"):
@@ -103,7 +103,7 @@ async def test_a_deleted_user_is_gone_with_all_data(bench: AccountBench) -> None
     assert user.email not in repr(events), "the log names users by ids, which lead nowhere now"
 
 
-async def test_a_user_changes_the_password_by_the_old_one(bench: AccountBench) -> None:
+async def test_a_password_change_requires_the_old_password(bench: AccountBench) -> None:
     user = await bench.user()
     cookie = await bench.log_in(user.email)
     users, actor = bench.accounts.users, Actor(user.id, HERE)
@@ -117,9 +117,9 @@ async def test_a_user_changes_the_password_by_the_old_one(bench: AccountBench) -
     assert await bench.accounts.sign_ins.authenticate_cookie(cookie) == ANONYMOUS
     assert await bench.log_in(user.email, OTHER_PASSWORD)
     await bench.accounts.outbox_sender.send_confirmations()
-    told = bench.mailbox.take()
-    assert (told.to, "password was changed" in told.subject) == (user.email, True)
-    assert OTHER_PASSWORD not in told.text
+    mail = bench.mailbox.take()
+    assert (mail.to, "password was changed" in mail.subject) == (user.email, True)
+    assert OTHER_PASSWORD not in mail.text
 
 
 async def test_guessing_the_password_in_an_open_session_is_limited(bench: AccountBench) -> None:
@@ -155,8 +155,8 @@ async def test_users_are_found_by_state_and_words(bench: AccountBench) -> None:
         (UserFilter(search="%"), []),
         (UserFilter(search="anna nobody"), []),
     ):
-        found, total = await bench.accounts.users.page(which, 10, 0)
-        assert [user.email for user in found] == emails
+        users, total = await bench.accounts.users.page(which, 10, 0)
+        assert [user.email for user in users] == emails
         assert total == len(emails)
-    found, total = await bench.accounts.users.page(UserFilter(), 1, 1)
-    assert ([user.email for user in found], total) == ([ANNA.email], 2)
+    users, total = await bench.accounts.users.page(UserFilter(), 1, 1)
+    assert ([user.email for user in users], total) == ([ANNA.email], 2)

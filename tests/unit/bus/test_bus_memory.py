@@ -18,7 +18,7 @@ def rows(n: int, sensors: int, start: int = 0) -> Readings:
     )
 
 
-async def test_what_a_sleeper_holds_is_bounded_by_the_number_of_sensors() -> None:
+async def test_the_memory_of_a_slow_subscriber_is_bounded() -> None:
     bus = MemoryBus()
     async with bus.subscribe() as batches:
         for i in range(300):
@@ -36,7 +36,7 @@ async def test_a_batch_holds_one_row_a_sensor() -> None:
         assert list(await anext(batches)) == [Reading("a", 9, 9.0)]
 
 
-async def test_publishing_never_gives_the_loop_away() -> None:
+async def test_publishing_never_yields_to_the_event_loop() -> None:
     bus = MemoryBus()
     turned = False
 

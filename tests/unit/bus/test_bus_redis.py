@@ -1,4 +1,4 @@
-"""What only a bus over a network has: losses, and that they are told."""
+"""Outages of a bus over the network, and the gaps that subscribers get."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from backend.core.errors import PermanentError, TransientError
 from backend.core.reading import Reading, Readings
 from tests.support.redis import RedisServer
 
-SOON = 8.0
+TIMEOUT_S = 60.0
 
 
 def batch(*rows: tuple[str, int, float]) -> Readings:
@@ -29,15 +29,15 @@ def batch(*rows: tuple[str, int, float]) -> Readings:
 @pytest.fixture
 async def buses(redis_server: RedisServer) -> AsyncIterator[tuple[RedisBus, RedisBus]]:
     """Of the process that publishes, and of the one that listens."""
-    ours, theirs = RedisBus(redis_server.url()), RedisBus(redis_server.url())
-    yield ours, theirs
-    await ours.close()
-    await theirs.close()
+    publisher, subscriber = RedisBus(redis_server.url()), RedisBus(redis_server.url())
+    yield publisher, subscriber
+    await publisher.close()
+    await subscriber.close()
 
 
 async def published(bus: RedisBus, readings: Readings) -> None:
     """Until Redis has it."""
-    async with asyncio.timeout(SOON):
+    async with asyncio.timeout(TIMEOUT_S):
         while True:
             with contextlib.suppress(TransientError):
                 await bus.publish(readings)
@@ -46,90 +46,90 @@ async def published(bus: RedisBus, readings: Readings) -> None:
 
 
 async def next_of(batches) -> list[Reading]:
-    return list(await asyncio.wait_for(anext(batches), SOON))
+    return list(await asyncio.wait_for(anext(batches), TIMEOUT_S))
 
 
-async def test_from_process_to_process(buses) -> None:
-    ours, theirs = buses
-    async with theirs.subscribe(frozenset({"b"})) as batches:
-        await ours.publish(batch(("a", 1, 1.0), ("b", 2, 2.5)))
+async def test_readings_go_from_process_to_process(buses) -> None:
+    publisher, subscriber = buses
+    async with subscriber.subscribe(frozenset({"b"})) as batches:
+        await publisher.publish(batch(("a", 1, 1.0), ("b", 2, 2.5)))
         assert await next_of(batches) == [Reading("b", 2, 2.5)]
 
 
-async def test_a_listener_that_was_cut_off_goes_on_and_knows_of_it(buses, redis_server, caplog) -> None:
+async def test_a_disconnected_subscriber_resumes_with_a_gap(buses, redis_server, caplog) -> None:
     caplog.set_level(logging.INFO, "backend.bus.redis")
-    ours, theirs = buses
-    async with theirs.subscribe() as batches:
-        await ours.publish(batch(("a", 1, 1.0)))
+    publisher, subscriber = buses
+    async with subscriber.subscribe() as batches:
+        await publisher.publish(batch(("a", 1, 1.0)))
         assert await next_of(batches) == [Reading("a", 1, 1.0)]
         redis_server.hang_up("pubsub")
-        assert await next_of(batches) == []  # nothing came since, but it is told at once
+        assert await next_of(batches) == []  # no readings since, but the gap is reported at once
         assert batches.gaps == 1
-        await ours.publish(batch(("a", 2, 2.0)))
+        await publisher.publish(batch(("a", 2, 2.0)))
         assert await next_of(batches) == [Reading("a", 2, 2.0)]
         assert batches.gaps == 1
-    said = [r.levelname for r in caplog.records]
-    assert said == ["ERROR", "INFO"]
+    levels = [r.levelname for r in caplog.records]
+    assert levels == ["ERROR", "INFO"]
 
 
-async def test_what_the_publisher_could_not_send_is_a_gap_for_the_listener(buses, monkeypatch) -> None:
+async def test_a_failed_publish_is_a_gap_for_subscribers(buses, monkeypatch) -> None:
     monkeypatch.setattr("backend.bus.redis._PAUSE_S", 3600)
-    ours, theirs = buses
-    async with theirs.subscribe() as batches:
-        await ours.publish(batch(("a", 1, 1.0)))
+    publisher, subscriber = buses
+    async with subscriber.subscribe() as batches:
+        await publisher.publish(batch(("a", 1, 1.0)))
         await next_of(batches)
-        ours._not_before = asyncio.get_running_loop().time() + 3600
+        publisher._not_before = asyncio.get_running_loop().time() + 3600
         with pytest.raises(TransientError):
-            await ours.publish(batch(("a", 2, 2.0)))
-        ours._not_before = 0.0
-        await ours.publish(batch(("a", 3, 3.0)))
+            await publisher.publish(batch(("a", 2, 2.0)))
+        publisher._not_before = 0.0
+        await publisher.publish(batch(("a", 3, 3.0)))
         assert await next_of(batches) == [Reading("a", 3, 3.0)]
         assert batches.gaps == 1
 
 
-async def test_a_publisher_that_begins_anew_is_a_gap(buses, redis_server) -> None:
-    ours, theirs = buses
-    async with theirs.subscribe() as batches:
-        await ours.publish(batch(("a", 1, 1.0)))
+async def test_a_restarted_publisher_is_a_gap(buses, redis_server) -> None:
+    publisher, subscriber = buses
+    async with subscriber.subscribe() as batches:
+        await publisher.publish(batch(("a", 1, 1.0)))
         await next_of(batches)
-        again = RedisBus(redis_server.url())
-        await again.publish(batch(("a", 2, 2.0)))
+        restarted = RedisBus(redis_server.url())
+        await restarted.publish(batch(("a", 2, 2.0)))
         assert await next_of(batches) == [Reading("a", 2, 2.0)]
         assert batches.gaps == 1
-        await again.close()
+        await restarted.close()
 
 
-async def test_redis_stopped_and_started_again(buses, redis_server) -> None:
-    ours, theirs = buses
-    async with theirs.subscribe() as batches:
-        await ours.publish(batch(("a", 1, 1.0)))
+async def test_the_bus_survives_a_restart_of_redis(buses, redis_server) -> None:
+    publisher, subscriber = buses
+    async with subscriber.subscribe() as batches:
+        await publisher.publish(batch(("a", 1, 1.0)))
         await next_of(batches)
         redis_server.stop()
         try:
             with pytest.raises(TransientError, match=str(redis_server.port)):
-                await ours.publish(batch(("a", 2, 2.0)))
+                await publisher.publish(batch(("a", 2, 2.0)))
             with pytest.raises(TransientError):
-                await ours.publish(batch(("a", 3, 3.0)))
+                await publisher.publish(batch(("a", 3, 3.0)))
         finally:
             redis_server.start()
         assert await next_of(batches) == []
-        assert theirs.connected
-        await published(ours, batch(("a", 4, 4.0)))
+        assert subscriber.connected
+        await published(publisher, batch(("a", 4, 4.0)))
         assert await next_of(batches) == [Reading("a", 4, 4.0)]
 
 
-async def test_a_frozen_redis_holds_a_publisher_for_seconds_and_a_listener_notices(
+async def test_a_frozen_redis_times_out_for_publisher_and_subscriber(
     buses, redis_server, monkeypatch
 ) -> None:
     monkeypatch.setattr("backend.bus.redis._PING_AFTER_S", 0.2)
-    ours, theirs = buses
-    async with theirs.subscribe() as batches:
+    publisher, subscriber = buses
+    async with subscriber.subscribe() as batches:
         redis_server.freeze()
         try:
-            async with asyncio.timeout(SOON):
+            async with asyncio.timeout(TIMEOUT_S):
                 with pytest.raises(TransientError):
-                    await ours.publish(batch(("a", 1, 1.0)))
-                while theirs.connected:
+                    await publisher.publish(batch(("a", 1, 1.0)))
+                while subscriber.connected:
                     await asyncio.sleep(0.02)
         finally:
             redis_server.thaw()
@@ -155,46 +155,46 @@ async def test_a_subscription_may_begin_before_redis_does(redis_server) -> None:
 
 
 async def test_last_values_read_the_store_again_after_a_gap(buses, redis_server) -> None:
-    _, theirs = buses
+    _, subscriber = buses
     known = {"a": Reading("a", 1, 1.0)}
 
     async def seed() -> Mapping[str, Reading]:
         return known
 
-    last = LastValues(theirs, ("a", "b"), seed)
+    last = LastValues(subscriber, ("a", "b"), seed)
     following = asyncio.create_task(last.run())
-    await asyncio.wait_for(last.ready.wait(), SOON)
+    await asyncio.wait_for(last.ready.wait(), TIMEOUT_S)
     assert last.latest("a") == known["a"]
-    known = {"a": Reading("a", 5, 5.0), "b": Reading("b", 6, 6.0)}  # came while nobody listened
+    known = {"a": Reading("a", 5, 5.0), "b": Reading("b", 6, 6.0)}  # published while there was no subscriber
     redis_server.hang_up("pubsub")
-    async with asyncio.timeout(SOON):
+    async with asyncio.timeout(TIMEOUT_S):
         while last.latest("b") != known["b"]:
             await asyncio.sleep(0.01)
     assert last.latest("a") == known["a"]
     following.cancel()
 
 
-async def test_garbage_on_the_channel_is_passed_over_and_said_once(buses, redis_server, caplog) -> None:
-    ours, theirs = buses
-    async with theirs.subscribe() as batches:
+async def test_garbage_on_the_channel_is_ignored_and_logged_once(buses, redis_server, caplog) -> None:
+    publisher, subscriber = buses
+    async with subscriber.subscribe() as batches:
         for _ in range(3):
             redis_server.command("PUBLISH", f"{CHANNEL}:0", "hello")
-        await ours.publish(batch(("a", 1, 1.0)))
+        await publisher.publish(batch(("a", 1, 1.0)))
         assert await next_of(batches) == [Reading("a", 1, 1.0)]
     assert [r.levelname for r in caplog.records] == ["WARNING"]
 
 
 async def test_databases_of_one_server_do_not_mix(buses, redis_server) -> None:
-    ours, theirs = buses
+    publisher, subscriber = buses
     other = RedisBus(redis_server.url(3))
-    async with theirs.subscribe() as batches:
+    async with subscriber.subscribe() as batches:
         await other.publish(batch(("x", 1, 1.0)))
-        await ours.publish(batch(("a", 1, 1.0)))
+        await publisher.publish(batch(("a", 1, 1.0)))
         assert await next_of(batches) == [Reading("a", 1, 1.0)]
     await other.close()
 
 
-def test_a_url_that_cannot_be_is_said() -> None:
+def test_an_invalid_url_is_refused() -> None:
     with pytest.raises(PermanentError, match="SEDUCE_BUS_URL"):
         RedisBus("http://127.0.0.1:6379")
 
@@ -206,7 +206,7 @@ ROWS = st.lists(
 
 
 @given(ROWS, st.integers(0, 2**63 - 1), st.integers(1, 2**63))
-def test_what_is_encoded_is_decoded(rows, publisher: int, number: int) -> None:
+def test_encoding_and_decoding_are_inverse(rows, publisher: int, number: int) -> None:
     readings = batch(*rows)
     message = Decoder().decode(encode(readings, publisher, number))
     assert (message.publisher, message.number) == (publisher, number)

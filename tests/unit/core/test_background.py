@@ -34,7 +34,7 @@ async def test_a_failure_is_logged_at_once_and_the_block_goes_on(caplog: pytest.
     [record] = caplog.records
     assert (record.levelno, record.getMessage()) == (
         logging.CRITICAL,
-        "background task ended name='the drain'",
+        'background task ended name="the drain"',
     )
     assert record.exc_info
 

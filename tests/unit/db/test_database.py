@@ -1,4 +1,4 @@
-"""Migrations, the unit of work, and what SQLite is told."""
+"""Migrations, units of work, and the settings of SQLite."""
 
 from __future__ import annotations
 
@@ -21,16 +21,23 @@ from backend.db.models import RollupMark
 from tests.support import postgres
 
 
-@pytest.fixture(params=["sqlite", "postgresql"])
-def url(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str]:
-    if request.param == "sqlite":
-        yield f"sqlite:///{tmp_path / 'folder' / 'x.db'}"
-        return
+@pytest.fixture(scope="module")
+def postgres_url() -> Iterator[str]:
     reason = postgres.why_not()
     if reason:
         pytest.skip(reason)
-    with postgres.server() as found:
-        yield found
+    with postgres.server() as url:
+        yield url
+
+
+@pytest.fixture(params=["sqlite", "postgresql"])
+async def url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
+    """Return the URL of an empty database."""
+    if request.param == "sqlite":
+        return f"sqlite:///{tmp_path / 'folder' / 'x.db'}"
+    url: str = request.getfixturevalue("postgres_url")
+    await postgres.drop_everything(url)
+    return url
 
 
 async def test_migrations_make_exactly_the_declared_tables(url: str) -> None:
@@ -61,7 +68,7 @@ async def test_processes_that_start_together_migrate_once(url: str) -> None:
     await database.close()
 
 
-async def test_every_step_leads_back_and_forth_again(url: str) -> None:
+async def test_every_migration_can_be_reverted_and_repeated(url: str) -> None:
     steps = [step.revision for step in ScriptDirectory(str(MIGRATIONS)).walk_revisions()]
     await migrate(url)
     database = Database(url)
@@ -83,7 +90,7 @@ async def test_every_step_leads_back_and_forth_again(url: str) -> None:
     await database.close()
 
 
-async def test_units_of_work_that_run_alone_see_the_truth_until_they_end(url: str) -> None:
+async def test_exclusive_units_of_work_do_not_overlap(url: str) -> None:
     await migrate(url)
     database = Database(url)
 
@@ -123,7 +130,7 @@ async def test_sqlite_writes_ahead_and_checks_references(tmp_path: Path) -> None
     await database.close()
 
 
-async def test_a_database_out_of_reach_may_come_back(tmp_path: Path) -> None:
+async def test_an_unreachable_database_is_a_transient_error(tmp_path: Path) -> None:
     url = f"postgresql://seduce@/postgres?host={tmp_path}"
     database = Database(url)
     with pytest.raises(TransientError):
@@ -149,9 +156,7 @@ SLOW = {
 
 
 @pytest.mark.parametrize("times", [1, 2, 3])
-async def test_who_is_cancelled_again_and_again_leaves_nothing_that_waits_for_ever(
-    url: str, times: int
-) -> None:
+async def test_repeated_cancellation_leaves_no_hanging_connection(url: str, times: int) -> None:
     database = Database(url)
     others = asyncio.all_tasks()
 

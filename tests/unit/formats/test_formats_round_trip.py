@@ -7,6 +7,8 @@ import sys
 from pathlib import Path
 
 import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -17,6 +19,7 @@ from backend.formats.batch import EARLIEST_NS, Mark, is_valid_name, tags_of
 from backend.formats.kinds import FORMAT_INFO, Format, format_from_content, format_from_name
 from backend.formats.read import ReadOptions, Source, read
 from backend.formats.report import Tally
+from backend.formats.tables import LABELS_KEY
 from backend.formats.write import writer
 
 LATEST = 2_000_000_000 * 10**9
@@ -127,3 +130,11 @@ def test_the_standard_input_serves_as_well(
             r for b in read(source, ReadOptions(None, None, LATEST), Tally(), Mark()) for r in b.readings
         ]
     assert found == rows
+
+
+@pytest.mark.parametrize("kind", [Format.ARROW, Format.PARQUET])
+def test_tables_carry_labels_in_their_metadata(kind: Format) -> None:
+    out = writer(kind, ["fan"], {}, {"fan": "Roof fan"})
+    source = pa.BufferReader(out.begin() + out.end())
+    schema = pa.ipc.open_stream(source).schema if kind is Format.ARROW else pq.read_schema(source)
+    assert schema.metadata[LABELS_KEY] == b'{"fan": "Roof fan"}'

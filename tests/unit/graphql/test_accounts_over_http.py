@@ -1,4 +1,4 @@
-"""Accounts through GraphQL as a client has them: cookies, answers of unions, and what an administrator sees."""
+"""Accounts over GraphQL: cookies, result unions and the views of an administrator."""
 
 from __future__ import annotations
 
@@ -22,8 +22,8 @@ LOG_IN = """mutation($email: String!, $password: String!) { logIn(email: $email,
 
 @pytest.fixture
 async def site(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Site]:
-    async with running_site(tmp_path, monkeypatch) as found:
-        yield found
+    async with running_site(tmp_path, monkeypatch) as result:
+        yield result
 
 
 async def post(
@@ -40,12 +40,12 @@ async def data(site: Site, query: str, headers: dict[str, str] | None = None, **
     return answer["data"]
 
 
-async def test_a_log_in_sets_a_cookie_and_a_log_out_takes_it(site: Site) -> None:
+async def test_log_in_sets_the_session_cookie_and_log_out_deletes_it(site: Site) -> None:
     await site.accounts.users.add("anna@example.org", PASSWORD, admin=False, actor=OPERATOR)
     answer = await post(site, LOG_IN, email="Anna@example.org", password=PASSWORD)
-    found = answer.json()["data"]["logIn"]
-    assert found["__typename"] == "LoggedIn"
-    assert found["user"]["email"] == "anna@example.org"
+    result = answer.json()["data"]["logIn"]
+    assert result["__typename"] == "LoggedIn"
+    assert result["user"]["email"] == "anna@example.org"
     cookie = answer.headers["set-cookie"]
     name, _, rest = cookie.partition("=")
     assert name == "seduce"
@@ -65,7 +65,7 @@ async def test_a_log_in_sets_a_cookie_and_a_log_out_takes_it(site: Site) -> None
     }
 
 
-async def test_what_is_wrong_is_part_of_the_answer(site: Site) -> None:
+async def test_expected_failures_are_part_of_the_answer(site: Site) -> None:
     await site.accounts.users.add("anna@example.org", PASSWORD, admin=False, actor=OPERATOR)
     refused = await post(site, LOG_IN, email="anna@example.org", password="wrong")
     assert refused.json()["data"]["logIn"] == {
@@ -85,26 +85,26 @@ async def test_what_is_wrong_is_part_of_the_answer(site: Site) -> None:
         await post(site, LOG_IN, email="anna@example.org", password="wrong")
     many = """mutation { logIn(email: "anna@example.org", password: "wrong") {
       __typename ... on TooManyAttempts { message retryAfterSeconds } } }"""
-    found = (await data(site, many))["logIn"]
-    assert found["__typename"] == "TooManyAttempts"
-    assert 0 < found["retryAfterSeconds"] <= 900
+    result = (await data(site, many))["logIn"]
+    assert result["__typename"] == "TooManyAttempts"
+    assert 0 < result["retryAfterSeconds"] <= 900
 
 
 async def test_over_tls_the_cookie_is_secure_and_bound_to_the_host(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """As a trusted proxy says it; nobody else's word about it counts."""
-    said = {"X-Forwarded-Proto": "https", "X-Forwarded-For": "198.51.100.7"}
+    proxy_headers = {"X-Forwarded-Proto": "https", "X-Forwarded-For": "198.51.100.7"}
     for trusted, secure in (("127.0.0.1", True), ("10.0.0.0/8", False), ("", False)):
         folder = tmp_path / (trusted.replace("/", "-") or "none")
         async with running_site(folder, monkeypatch, trusted_proxies=trusted) as site:
             await site.accounts.users.add("anna@example.org", PASSWORD, admin=True, actor=OPERATOR)
-            answer = await post(site, LOG_IN, said, email="anna@example.org", password=PASSWORD)
+            answer = await post(site, LOG_IN, proxy_headers, email="anna@example.org", password=PASSWORD)
             cookie = answer.headers["set-cookie"]
             assert cookie.startswith("__Host-seduce=" if secure else "seduce=")
             assert ("Secure" in cookie) == secure
             assert ("strict-transport-security" in answer.headers) == secure
-            headers = said | {"Cookie": cookie.partition(";")[0]}
+            headers = proxy_headers | {"Cookie": cookie.partition(";")[0]}
             [session] = (await data(site, "{ mySessions { address current } }", headers))["mySessions"]
             assert session == {"address": "198.51.100.7" if secure else "127.0.0.1", "current": True}
             if secure:
@@ -112,12 +112,12 @@ async def test_over_tls_the_cookie_is_secure_and_bound_to_the_host(
                 assert (await data(site, "{ me { id } }", plain))["me"] is None
 
 
-async def test_a_token_from_its_making_to_its_end(site: Site) -> None:
+async def test_a_token_can_be_created_used_and_deleted(site: Site) -> None:
     headers = await site.cookie(await site.user())
     make = """mutation { createToken(name: "note book", scopes: [READ], days: 7) {
       ... on NewToken { secret token { id name scopes lastUsed expires created } } } }"""
-    made = (await data(site, make, headers))["createToken"]
-    bearer = {"Authorization": f"Bearer {made['secret']}"}
+    created = (await data(site, make, headers))["createToken"]
+    bearer = {"Authorization": f"Bearer {created['secret']}"}
     assert (await data(site, "{ access { permissions byToken } sensors { totalCount } }", bearer))[
         "access"
     ] == {
@@ -127,14 +127,14 @@ async def test_a_token_from_its_making_to_its_end(site: Site) -> None:
     [listed] = (await data(site, "{ myTokens { id name scopes lastUsed lastAddress } }", headers))["myTokens"]
     assert listed["lastUsed"] is not None
     assert listed["lastAddress"] == "127.0.0.1"
-    assert made["secret"] not in str(listed)
+    assert created["secret"] not in str(listed)
     delete = "mutation($id: ID!) { deleteToken(id: $id) { __typename } }"
     assert (await data(site, delete, headers, id=listed["id"]))["deleteToken"] == {"__typename": "Done"}
     assert (await data(site, delete, headers, id=listed["id"]))["deleteToken"] == {"__typename": "NotFound"}
     assert (await post(site, "{ sensors { totalCount } }", bearer)).json()["errors"]
 
 
-async def test_a_user_ends_sessions_changes_the_password_and_goes(site: Site) -> None:
+async def test_a_user_ends_sessions_changes_the_password_and_deletes_the_account(site: Site) -> None:
     user = await site.user()
     await site.user(admin=True)
     here, there = await site.cookie(user), await site.cookie(user)
@@ -149,13 +149,13 @@ async def test_a_user_ends_sessions_changes_the_password_and_goes(site: Site) ->
       __typename ... on Failure {{ message path }} }} }}"""
     assert (await data(site, change, here))["changePassword"] == {"__typename": "Done"}
     assert (await data(site, "{ me { id } }", here))["me"] is None
-    again = await site.cookie(user)
+    new_session = await site.cookie(user)
     leave = 'mutation { deleteMyAccount(password: "violet.tractor.moth.4") { __typename } }'
-    assert (await data(site, leave, again))["deleteMyAccount"] == {"__typename": "Done"}
+    assert (await data(site, leave, new_session))["deleteMyAccount"] == {"__typename": "Done"}
     assert await site.accounts.users.find(user) is None
 
 
-async def test_an_administrator_lists_decides_and_reads_the_log(site: Site) -> None:
+async def test_an_administrator_lists_users_decides_on_them_and_reads_the_audit_log(site: Site) -> None:
     admin = await site.user(admin=True)
     headers = await site.cookie(admin)
     await site.accounts.sign_ups.sign_up(ANNA, HERE)
@@ -180,8 +180,8 @@ async def test_an_administrator_lists_decides_and_reads_the_log(site: Site) -> N
     )
     for name, state in steps:
         document = f"mutation($id: ID!) {{ {name}(id: $id) {{ __typename ... on User {{ state }} }} }}"
-        found = (await data(site, document, headers, id=anna["id"]))[name]
-        assert found == ({"__typename": "User", "state": state} if state else {"__typename": "Conflict"}), (
+        result = (await data(site, document, headers, id=anna["id"]))[name]
+        assert result == ({"__typename": "User", "state": state} if state else {"__typename": "Conflict"}), (
             name
         )
     log = """query($kinds: [AuditKind!], $user: ID, $first: Int, $after: String) {
@@ -193,35 +193,35 @@ async def test_an_administrator_lists_decides_and_reads_the_log(site: Site) -> N
     assert page["entries"][0]["subject"] == {"email": "anna@example.org"}
     assert page["entries"][0]["actor"] == {"email": "user1@example.org"}
     assert page["entries"][0]["address"] == "127.0.0.1"
-    seen, after = [], None
+    entries, after = [], None
     while True:
         page = (await data(site, log, headers, user=anna["id"], first=3, after=after))["auditLog"]
-        seen += page["entries"]
+        entries += page["entries"]
         after = page["pageInfo"]["endCursor"]
         if not page["pageInfo"]["hasNextPage"]:
             break
-    assert seen[-1]["kind"] == "SIGNED_UP"
-    assert len(seen) > 6
+    assert entries[-1]["kind"] == "SIGNED_UP"
+    assert len(entries) > 6
     for wrong in ({"first": 0}, {"first": 201}, {"after": "x"}):
         assert (await post(site, log, headers, **wrong)).json()["errors"][0]["extensions"][
             "code"
         ] == "BAD_USER_INPUT"
 
 
-async def test_device_keys_are_made_listed_and_deleted(site: Site) -> None:
+async def test_device_keys_are_created_listed_and_deleted(site: Site) -> None:
     headers = await site.cookie(await site.user(admin=True))
     make = """mutation($network: String!) { createDeviceKey(name: "pdu", network: $network) {
       __typename ... on NewDeviceKey { secret key { id name network lastUsed } } ... on Failure { path } } }"""
     assert (await data(site, make, headers, network="nonsense"))["createDeviceKey"]["path"] == ["network"]
-    made = (await data(site, make, headers, network="10.0.0.0/8"))["createDeviceKey"]
+    created = (await data(site, make, headers, network="10.0.0.0/8"))["createDeviceKey"]
     assert (await data(site, make, headers, network=""))["createDeviceKey"]["__typename"] == "Conflict"
     [listed] = (await data(site, "{ deviceKeys { id name network lastUsed } }", headers))["deviceKeys"]
-    assert listed == made["key"]
+    assert listed == created["key"]
     delete = "mutation($id: ID!) { deleteDeviceKey(id: $id) { __typename } }"
     assert (await data(site, delete, headers, id=listed["id"]))["deleteDeviceKey"] == {"__typename": "Done"}
 
 
-async def test_nobody_logs_in_over_a_websocket_or_by_a_form(site: Site) -> None:
+async def test_log_in_over_a_websocket_or_by_a_form_is_refused(site: Site) -> None:
     await site.accounts.users.add("anna@example.org", PASSWORD, admin=True, actor=OPERATOR)
     headers = await site.cookie(await site.user())
     document = f'mutation {{ logIn(email: "anna@example.org", password: "{PASSWORD}") {{ __typename }} }}'
@@ -232,21 +232,21 @@ async def test_nobody_logs_in_over_a_websocket_or_by_a_form(site: Site) -> None:
             "/graphql", content=b'{"query": "{ me { id } }"}', headers={"Content-Type": kind}
         )
         assert sent.status_code in (400, 415)
-    asked = await site.client.get("/graphql", params={"query": "mutation { logOut }"})
-    assert asked.status_code >= 400
+    answer = await site.client.get("/graphql", params={"query": "mutation { logOut }"})
+    assert answer.status_code >= 400
 
 
-async def test_a_signed_out_browser_gets_no_hint_of_hidden_things(site: Site) -> None:
+async def test_a_refusal_does_not_reveal_whether_an_object_exists(site: Site) -> None:
     """A refusal comes before anything is looked up: it is the same for what is there and what is not."""
     admin = await site.user(admin=True)
-    said = set()
-    for one in (admin, "nobody"):
-        answer = (await post(site, "query($id: ID!) { user(id: $id) { email } }", None, id=one)).json()
-        said.add(str(answer))
-    assert len(said) == 1
+    answers = set()
+    for user_id in (admin, "nobody"):
+        answer = (await post(site, "query($id: ID!) { user(id: $id) { email } }", None, id=user_id)).json()
+        answers.add(str(answer))
+    assert len(answers) == 1
 
 
-async def test_corrections_are_in_the_audit_log_before_they_are_made(site: Site) -> None:
+async def test_corrections_are_written_to_the_audit_log_first(site: Site) -> None:
     token = await site.token(await site.user(admin=True), Scope.READ, Scope.ADMIN)
     for document in (
         'mutation { clearSensorErrors(sensors: ["front1"]) { __typename } }',

@@ -1,4 +1,4 @@
-"""Commands to real Modbus equipment through GraphQL, each written to the audit log before it is given."""
+"""Commands to real Modbus equipment over GraphQL, written to the audit log before they are sent."""
 
 from __future__ import annotations
 
@@ -37,7 +37,9 @@ async def outcomes(site: Site) -> list[str]:
     return [f"{e.detail['action']}: {e.detail['outcome']}" for e in reversed(events)]
 
 
-async def test_equipment_is_read_told_and_read_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_a_command_is_sent_and_its_effect_is_read_back(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     async with server(holding(3, REGISTERS)) as port:
         described = replace(
             small_inventory(), commands=(cooler(port), cooler(free_port(), id="away", name="Away"))
@@ -80,7 +82,9 @@ async def test_equipment_is_read_told_and_read_again(tmp_path: Path, monkeypatch
             ]
 
 
-async def test_what_cannot_be_logged_is_not_done(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_a_command_that_cannot_be_logged_is_not_sent(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     async with server(holding(3, REGISTERS)) as port:
         described = replace(small_inventory(), commands=(cooler(port),))
         async with running_site(tmp_path, monkeypatch, described) as site:

@@ -14,16 +14,16 @@ WATCH = "subscription { deviceHealth { snapshot devices { name state failures } 
 
 def device(site: SmallSite, name: str = "pdu", **more: object) -> DeviceHealth:
     now = site.clock.now_ns()
-    made = DeviceHealth(name, "snmp", "crawler", ("a_pdu-1", "b_pdu-1"), 1.0, DeviceState.OK, now)
-    return replace(made, last_success_ns=now, latency_s=0.002, polls=10, **more)  # type: ignore[arg-type]
+    health = DeviceHealth(name, "snmp", "crawler", ("a_pdu-1", "b_pdu-1"), 1.0, DeviceState.OK, now)
+    return replace(health, last_success_ns=now, latency_s=0.002, polls=10, **more)  # type: ignore[arg-type]
 
 
-async def test_devices_with_all_that_is_known_of_them() -> None:
+async def test_devices_with_all_fields() -> None:
     site = SmallSite()
     await site.board.report([device(site, missing=("b_pdu-1",), waiting=2**40), device(site, "away")])
-    found = await data(site_app(site), f'{{ devices {{ {FIELDS} }} device(name: "nope") {{ name }} }}')
-    assert found["device"] is None
-    away, pdu = found["devices"]
+    result = await data(site_app(site), f'{{ devices {{ {FIELDS} }} device(name: "nope") {{ name }} }}')
+    assert result["device"] is None
+    away, pdu = result["devices"]
     assert away["name"] == "away"
     assert pdu == {
         "name": "pdu",
@@ -52,17 +52,17 @@ async def test_a_device_whose_crawler_is_silent_is_unheard() -> None:
     site = SmallSite()
     await site.board.report([device(site)])
     site.clock.advance(16)
-    found = await data(site_app(site), '{ device(name: "pdu") { state polls } }')
-    assert found["device"] == {"state": "UNHEARD", "polls": 10}
+    result = await data(site_app(site), '{ device(name: "pdu") { state polls } }')
+    assert result["device"] == {"state": "UNHEARD", "polls": 10}
 
 
-async def test_errors_of_sensors_most_first() -> None:
+async def test_sensor_errors_are_sorted_by_count() -> None:
     site = SmallSite()
     await site.counters.count(["front1", "back1"], site.clock.now_ns())
     site.clock.advance(20)
     await site.counters.count(["back1"], site.clock.now_ns())
-    found = await data(site_app(site), "{ sensorErrors { sensor count first last } }")
-    assert found["sensorErrors"] == [
+    result = await data(site_app(site), "{ sensorErrors { sensor count first last } }")
+    assert result["sensorErrors"] == [
         {
             "sensor": "back1",
             "count": 2,
@@ -78,7 +78,7 @@ async def test_errors_of_sensors_most_first() -> None:
     ]
 
 
-async def test_health_begins_with_all_and_goes_on_with_what_changed() -> None:
+async def test_device_health_starts_with_all_devices_and_continues_with_changes() -> None:
     site = SmallSite()
     await site.board.report([device(site), device(site, "quiet")])
     async with serving(site_app(site)) as address, connected(address) as socket:

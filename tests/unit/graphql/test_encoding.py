@@ -1,4 +1,4 @@
-"""Answers are compressed where the client asks and it pays."""
+"""Compression of answers."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ async def answer(query: str, peer: str, **headers: str) -> tuple[httpx2.Headers,
         return response.headers, body
 
 
-async def test_the_same_answer_in_fewer_bytes() -> None:
+async def test_a_compressed_answer_is_smaller_and_equal() -> None:
     headers, plain = await answer(LARGE, "10.0.0.7")
     assert "content-encoding" not in headers
     assert headers["vary"] == "Accept-Encoding"
@@ -50,12 +50,12 @@ async def test_the_same_answer_in_fewer_bytes() -> None:
     assert len(zipped) < len(plain) / 4
 
 
-async def test_a_small_answer_stays_as_it_is() -> None:
+async def test_a_small_answer_is_not_compressed() -> None:
     headers, _ = await answer(SMALL, "10.0.0.7", accept_encoding="zstd")
     assert "content-encoding" not in headers
 
 
-async def test_on_one_machine_it_does_not_pay_unless_a_proxy_carries_it_on() -> None:
+async def test_an_answer_on_this_machine_is_compressed_for_a_proxy_only() -> None:
     headers, _ = await answer(LARGE, "127.0.0.1", accept_encoding="zstd")
     assert "content-encoding" not in headers
     headers, _ = await answer(LARGE, "127.0.0.1", accept_encoding="zstd", x_forwarded_for="10.0.0.7")
@@ -63,7 +63,7 @@ async def test_on_one_machine_it_does_not_pay_unless_a_proxy_carries_it_on() -> 
 
 
 @pytest.mark.parametrize(
-    ("asked", "expected"),
+    ("accepted", "expected"),
     [
         ("", None),
         ("identity", None),
@@ -78,5 +78,5 @@ async def test_on_one_machine_it_does_not_pay_unless_a_proxy_carries_it_on() -> 
         ("ZSTD", "zstd"),
     ],
 )
-def test_what_the_client_prefers_is_taken(asked: str, expected: str | None) -> None:
-    assert encoding_for(Headers({"accept-encoding": asked}), "10.0.0.7") == expected
+def test_the_encoding_that_the_client_prefers_is_used(accepted: str, expected: str | None) -> None:
+    assert encoding_for(Headers({"accept-encoding": accepted}), "10.0.0.7") == expected

@@ -1,4 +1,4 @@
-"""Energy, ratios and balance as clients get them."""
+"""Energy, ratios and balance over GraphQL."""
 
 from __future__ import annotations
 
@@ -56,7 +56,7 @@ async def test_energy_with_bars(site: SmallSite) -> None:
     assert server["missing"] == ["a_pdu-2"]
 
 
-async def test_holding_and_its_limit(site: SmallSite) -> None:
+async def test_a_gap_is_held_up_to_the_limit(site: SmallSite) -> None:
     site.clock.advance(HOUR)
     await site.write("sun", [NOON + HOUR - 10], [1.0])
     await site.roll_up()
@@ -68,12 +68,12 @@ async def test_holding_and_its_limit(site: SmallSite) -> None:
     assert fan == {"heldSeconds": 600.0, "gapPolicy": "HOLD", "holdSeconds": 600.0, "bars": None}
 
 
-async def test_a_tree_in_kilowatt_hours(site: SmallSite) -> None:
+async def test_an_energy_tree_over_a_range(site: SmallSite) -> None:
     query = f"""{{ energyTreeOver(root: "hardware_cluster", from: {FROM}) {{ from until nodes {{
         id name parent target kwh meanWatts coverage sensorsExpected sensorsReporting missing }} }} }}"""
-    found = (await data(site_app(site), query))["energyTreeOver"]
-    assert found["until"] == "2023-11-14T12:00:00.000Z"
-    nodes = {n["id"]: n for n in found["nodes"]}
+    result = (await data(site_app(site), query))["energyTreeOver"]
+    assert result["until"] == "2023-11-14T12:00:00.000Z"
+    nodes = {n["id"]: n for n in result["nodes"]}
     assert nodes["hardware_cluster"] == {
         "id": "hardware_cluster",
         "name": "Hardware_Cluster",
@@ -122,17 +122,17 @@ async def test_ratios_by_windows(site: SmallSite) -> None:
     assert answer["renewableShare"]["withheldWindows"] == 120
 
 
-async def test_balance_alone_and_as_a_list(site: SmallSite) -> None:
+async def test_balance_of_one_node_and_of_all_nodes(site: SmallSite) -> None:
     app = site_app(site)
     assert await data(app, "{ balances { node } }") == {"balances": []}
-    found = await error(app, '{ balance(node: "datacenter") { node meterWatts } }')
-    assert found["extensions"]["code"] == "BAD_USER_INPUT"
-    assert "simplified_children" in found["message"]
+    failure = await error(app, '{ balance(node: "datacenter") { node meterWatts } }')
+    assert failure["extensions"]["code"] == "BAD_USER_INPUT"
+    assert "simplified_children" in failure["message"]
 
 
-async def test_what_is_no_power_has_no_energy(site: SmallSite) -> None:
-    found = await error(site_app(site), f'{{ energy(sensors: ["front1"], from: {FROM}) {{ kwh }} }}')
-    assert "front1 (celsius)" in found["message"]
+async def test_a_sensor_without_a_unit_of_power_has_no_energy(site: SmallSite) -> None:
+    failure = await error(site_app(site), f'{{ energy(sensors: ["front1"], from: {FROM}) {{ kwh }} }}')
+    assert "front1 (celsius)" in failure["message"]
     many = ", ".join(f'"s{i}"' for i in range(300))
-    found = await error(site_app(site), f"{{ energy(sensors: [{many}], from: {FROM}) {{ kwh }} }}")
-    assert found["extensions"]["code"] == "TOO_COSTLY"
+    failure = await error(site_app(site), f"{{ energy(sensors: [{many}], from: {FROM}) {{ kwh }} }}")
+    assert failure["extensions"]["code"] == "TOO_COSTLY"

@@ -51,7 +51,7 @@ async def take(results: AsyncGenerator[Any, None]) -> Any:
     return orjson.loads(dumps((await anext(results)).data))
 
 
-async def test_one_run_for_all_and_a_snapshot_for_each() -> None:
+async def test_subscribers_share_one_run_and_get_a_snapshot_each() -> None:
     source, fan = Source(), FanOut()
     first, second = fan.subscribe(b"k", source.start), fan.subscribe(b"k", source.start)
     assert await take(first) == {"snapshot": 0}
@@ -70,7 +70,7 @@ async def test_one_run_for_all_and_a_snapshot_for_each() -> None:
     assert (source.open, fan.runs) == (0, 0)
 
 
-async def test_who_falls_behind_gets_the_newest_state() -> None:
+async def test_a_subscriber_that_falls_behind_gets_a_new_snapshot() -> None:
     source, fan = Source(), FanOut()
     slow = fan.subscribe(b"k", source.start)
     assert await take(slow) == {"snapshot": 0}
@@ -84,14 +84,14 @@ async def test_who_falls_behind_gets_the_newest_state() -> None:
     assert source.open == 0
 
 
-async def test_the_end_reaches_everybody_and_a_newcomer_begins_anew() -> None:
+async def test_the_end_reaches_all_subscribers_and_a_new_one_starts_a_new_run() -> None:
     source, fan = Source(), FanOut()
     async with AsyncExitStack() as stack:
-        watchers = [fan.subscribe(b"k", source.start) for _ in range(3)]
-        for watcher in watchers:
-            await take(watcher)
-            stack.push_async_callback(watcher.aclose)
-        ends = [asyncio.create_task(anext(w, None)) for w in watchers]
+        subscribers = [fan.subscribe(b"k", source.start) for _ in range(3)]
+        for subscriber in subscribers:
+            await take(subscriber)
+            stack.push_async_callback(subscriber.aclose)
+        ends = [asyncio.create_task(anext(w, None)) for w in subscribers]
         await asyncio.sleep(0)
         await source.give(None)
         assert [await e for e in ends] == [None] * 3

@@ -1,4 +1,4 @@
-"""Jobs, the diagnostic and events as a client sees them."""
+"""Jobs, continuous queries and events over GraphQL."""
 
 from __future__ import annotations
 
@@ -32,17 +32,17 @@ async def site() -> SmallSite:
     return site
 
 
-async def create(site: SmallSite, **asked: Any) -> Any:
-    return (await data(admin_app(site), CREATE, **asked))["createJobs"]
+async def create(site: SmallSite, **variables: Any) -> Any:
+    return (await data(admin_app(site), CREATE, **variables))["createJobs"]
 
 
-async def test_a_dry_run_and_the_jobs_it_foretells(site: SmallSite) -> None:
-    asked = {"nodes": ["server_a"], "nodeScope": "BELOW", "windows": ["H1"], "priority": "HIGH"}
-    dry = await create(site, input=asked, dry=True)
+async def test_a_dry_run_plans_the_jobs_that_a_real_run_creates(site: SmallSite) -> None:
+    request = {"nodes": ["server_a"], "nodeScope": "BELOW", "windows": ["H1"], "priority": "HIGH"}
+    dry = await create(site, input=request, dry=True)
     assert (dry["dryRun"], dry["windows"], len(dry["jobs"])) == (True, 6, 3)
     assert (dry["from"], dry["to"]) == ("2023-11-14T10:00:00.000Z", "2023-11-14T12:00:00.000Z")
     assert (await data(admin_app(site), "{ jobs { totalCount } }"))["jobs"]["totalCount"] == 0
-    real = await create(site, input=asked)
+    real = await create(site, input=request)
     assert real["jobs"][0] == {
         "id": "1",
         "batch": real["jobs"][1]["batch"],
@@ -61,18 +61,18 @@ async def test_a_dry_run_and_the_jobs_it_foretells(site: SmallSite) -> None:
     }
 
 
-async def test_a_job_through_its_life(site: SmallSite) -> None:
+async def test_a_job_runs_to_its_end(site: SmallSite) -> None:
     await create(site, input={"sensors": ["fan"]})
     app = admin_app(site)
     await site.job_runner.prepare()
     await site.job_runner.run()
     await site.job_runner.finish()
-    asked = """{ job(id: "1") { state progress windowsDone windowsPerSecond secondsLeft lastRunStart lastRunEnd doneFrom
+    query = """{ job(id: "1") { state progress windowsDone windowsPerSecond secondsLeft lastRunStart lastRunEnd doneFrom
         lastExecutionSeconds attempts lastError created changed ended } none: job(id: "99") { id } odd: job(id: "x") { id }
         long: job(id: "9999999999999999999999") { id } }"""
-    found = await data(app, asked)
-    job = found["job"]
-    assert (found["none"], found["odd"], found["long"]) == (None, None, None)
+    result = await data(app, query)
+    job = result["job"]
+    assert (result["none"], result["odd"], result["long"]) == (None, None, None)
     assert (job["state"], job["progress"], job["windowsDone"]) == ("FINISHED", 1.0, 240)
     assert job["lastRunEnd"] == "2023-11-14T12:00:00.000Z"
     assert job["secondsLeft"] == 0.0
@@ -81,13 +81,13 @@ async def test_a_job_through_its_life(site: SmallSite) -> None:
 
 async def test_pages_of_jobs(site: SmallSite) -> None:
     await create(site, input={"kinds": ["TYPE", "SENSOR"]})
-    app, asked = (
+    app, query = (
         admin_app(site),
         "query ($after: String) { jobs(first: 4, after: $after) { edges { node { id } } pageInfo { %s } } }",
     )
-    asked %= "hasNextPage hasPreviousPage endCursor"
-    first = (await data(app, asked))["jobs"]
-    rest = (await data(app, asked, after=first["pageInfo"]["endCursor"]))["jobs"]
+    query %= "hasNextPage hasPreviousPage endCursor"
+    first = (await data(app, query))["jobs"]
+    rest = (await data(app, query, after=first["pageInfo"]["endCursor"]))["jobs"]
     assert [e["node"]["id"] for e in first["edges"] + rest["edges"]] == ["5", "4", "3", "2", "1"]
     assert (first["pageInfo"]["hasNextPage"], rest["pageInfo"]["hasNextPage"]) == (True, False)
     states = await data(app, "{ jobs(states: [PAUSED]) { totalCount edges { node { id } } } }")
@@ -96,33 +96,33 @@ async def test_pages_of_jobs(site: SmallSite) -> None:
 
 
 @pytest.mark.parametrize("step, state", [("pause", "PAUSED"), ("cancel", "CANCELLED")])
-async def test_steps(site: SmallSite, step: str, state: str) -> None:
-    made = (await create(site, input={"sensors": ["fan"]}))["jobs"]
+async def test_jobs_are_paused_cancelled_resumed_and_retried(site: SmallSite, step: str, state: str) -> None:
+    created = (await create(site, input={"sensors": ["fan"]}))["jobs"]
     app = admin_app(site)
-    one = await data(app, f'mutation {{ {step}Job(id: "1") {{ {FAILURE} }} }}')
-    assert one[f"{step}Job"]["jobs"][0]["state"] == state
-    again = await data(app, f'mutation {{ {step}Job(id: "1") {{ {FAILURE} }} }}')
-    assert again[f"{step}Job"]["__typename"] == "Conflict"
-    rest = await data(app, f'mutation {{ {step}Jobs(batch: "{made[0]["batch"]}") {{ {FAILURE} }} }}')
+    single = await data(app, f'mutation {{ {step}Job(id: "1") {{ {FAILURE} }} }}')
+    assert single[f"{step}Job"]["jobs"][0]["state"] == state
+    repeated = await data(app, f'mutation {{ {step}Job(id: "1") {{ {FAILURE} }} }}')
+    assert repeated[f"{step}Job"]["__typename"] == "Conflict"
+    rest = await data(app, f'mutation {{ {step}Jobs(batch: "{created[0]["batch"]}") {{ {FAILURE} }} }}')
     assert [job["state"] for job in rest[f"{step}Jobs"]["jobs"]] == [state] * 2
     back = "resume" if step == "pause" else "retry"
-    whole = await data(app, f'mutation {{ {back}Jobs(batch: "{made[0]["batch"]}") {{ {FAILURE} }} }}')
+    whole = await data(app, f'mutation {{ {back}Jobs(batch: "{created[0]["batch"]}") {{ {FAILURE} }} }}')
     assert [job["state"] for job in whole[f"{back}Jobs"]["jobs"]] == ["WAITING"] * 3
 
 
-async def test_what_cannot_be_is_told_with_its_place(site: SmallSite) -> None:
-    for asked, kind, path in (
+async def test_an_invalid_request_names_the_argument_at_fault(site: SmallSite) -> None:
+    for request, kind, path in (
         ({"nodes": ["nope"]}, "NotFound", ["input", "nodes"]),
         ({}, "InvalidInput", ["input"]),
         ({"kinds": ["NODE"], "windows": ["RAW"]}, "InvalidInput", ["input", "windows"]),
         ({"kinds": ["NODE"], "from": "2030-01-01T00:00:00Z"}, "InvalidInput", ["input", "from"]),
     ):
-        failure = await create(site, input=asked)
+        failure = await create(site, input=request)
         assert (failure["__typename"], failure["path"]) == (kind, path), failure
     app = admin_app(site)
     for job_id in ("99", "x"):
-        found = await data(app, f'mutation {{ cancelJob(id: "{job_id}") {{ {FAILURE} }} }}')
-        assert found["cancelJob"]["__typename"] == "NotFound"
+        result = await data(app, f'mutation {{ cancelJob(id: "{job_id}") {{ {FAILURE} }} }}')
+        assert result["cancelJob"]["__typename"] == "NotFound"
 
 
 async def test_jobs_are_live(site: SmallSite) -> None:
@@ -138,13 +138,13 @@ async def test_jobs_are_live(site: SmallSite) -> None:
         assert second == {"snapshot": False, "jobs": [{"id": "1", "state": "FINISHED", "progress": 1.0}]}
 
 
-async def test_the_diagnostic_and_its_mending(site: SmallSite) -> None:
+async def test_a_faulty_continuous_query_is_reported_and_repaired(site: SmallSite) -> None:
     app = admin_app(site)
-    asked = "{ continuousQueries(%s) { name kind window expected series faults rolledUpTo missing dirtyWindows } }"
-    assert (await data(app, asked % "faulty: true"))["continuousQueries"] == []
+    query = "{ continuousQueries(%s) { name kind window expected series faults rolledUpTo missing dirtyWindows } }"
+    assert (await data(app, query % "faulty: true"))["continuousQueries"] == []
     await site.store.drop_series(SeriesKind.NODE, Window.H1, ["server_b"])
-    found = (await data(app, asked % "faulty: true"))["continuousQueries"]
-    assert found == [
+    result = (await data(app, query % "faulty: true"))["continuousQueries"]
+    assert result == [
         {
             "name": "cq_server_b_1h",
             "kind": "NODE",
@@ -157,11 +157,11 @@ async def test_the_diagnostic_and_its_mending(site: SmallSite) -> None:
             "dirtyWindows": 0,
         }
     ]
-    assert len((await data(app, asked % 'search: "server_b"'))["continuousQueries"]) == 4
+    assert len((await data(app, query % 'search: "server_b"'))["continuousQueries"]) == 4
     mending = """mutation ($names: [ID!]!) { mendContinuousQueries(names: $names) { __typename
         ... on MendedQueries { queries { name faults actions jobs { cqName priority } } } ... on Failure { message path } } }"""
-    mended = (await data(app, mending, names=["cq_server_b_1h"]))["mendContinuousQueries"]
-    assert mended["queries"] == [
+    repair = (await data(app, mending, names=["cq_server_b_1h"]))["mendContinuousQueries"]
+    assert repair["queries"] == [
         {
             "name": "cq_server_b_1h",
             "faults": ["MISSING"],
@@ -175,12 +175,12 @@ async def test_the_diagnostic_and_its_mending(site: SmallSite) -> None:
 
 async def test_periodic_tasks(site: SmallSite) -> None:
     await site.task_log.record("heal", site.clock.now_ns(), 0.25, "no answer")
-    found = await data(
+    result = await data(
         admin_app(site),
         """{ periodicTasks { name periodSeconds late runs failures failuresInARow lastStart lastSuccess
             lastExecutionSeconds lastError } }""",
     )
-    tasks = {task["name"]: task for task in found["periodicTasks"]}
+    tasks = {task["name"]: task for task in result["periodicTasks"]}
     assert tasks["heal"] == {
         "name": "heal",
         "periodSeconds": 30.0,
@@ -204,11 +204,11 @@ async def test_events_and_their_pages() -> None:
     site = SmallSite()
     await site.events.record([event("front1"), event("back1"), event("fan", EventKind.STUCK)], [])
     app = admin_app(site)
-    asked = """{ events(%s) { totalCount edges { cursor node { sensor kind at ended noticed value message } }
+    query = """{ events(%s) { totalCount edges { cursor node { sensor kind at ended noticed value message } }
         pageInfo { hasNextPage } } }"""
-    found = (await data(app, asked % "first: 1"))["events"]
-    assert (found["totalCount"], found["pageInfo"]["hasNextPage"]) == (3, True)
-    assert found["edges"][0]["node"] == {
+    result = (await data(app, query % "first: 1"))["events"]
+    assert (result["totalCount"], result["pageInfo"]["hasNextPage"]) == (3, True)
+    assert result["edges"][0]["node"] == {
         "sensor": "fan",
         "kind": "STUCK",
         "at": "2023-11-14T12:00:00.000Z",
@@ -217,25 +217,25 @@ async def test_events_and_their_pages() -> None:
         "value": 21.5,
         "message": "fan fell silent.",
     }
-    rest = (await data(app, asked % f'after: "{found["edges"][0]["cursor"]}", kinds: [SILENT]'))["events"]
+    rest = (await data(app, query % f'after: "{result["edges"][0]["cursor"]}", kinds: [SILENT]'))["events"]
     assert [edge["node"]["sensor"] for edge in rest["edges"]] == ["back1", "front1"]
-    for chosen, many in (
+    for filters, count in (
         ('sensors: ["front1"]', 1),
         ("lasting: false", 0),
         ('from: "2023-11-15T00:00:00Z"', 3),
         ('to: "2023-11-14T00:00:00Z"', 0),
     ):
-        assert (await data(app, asked % chosen))["events"]["totalCount"] == many, chosen
-    assert "not a cursor" in (await error(app, asked % 'after: "x"'))["message"]
-    assert "not a cursor" in (await error(app, asked % f'after: "{"9" * 30}"'))["message"]
+        assert (await data(app, query % filters))["events"]["totalCount"] == count, filters
+    assert "not a cursor" in (await error(app, query % 'after: "x"'))["message"]
+    assert "not a cursor" in (await error(app, query % f'after: "{"9" * 30}"'))["message"]
 
 
 @pytest.mark.parametrize("cursor", ["x", "-1", "²", "9" * 30])
-async def test_a_cursor_of_jobs_that_is_none_is_told(cursor: str) -> None:
+async def test_an_invalid_cursor_is_an_error(cursor: str) -> None:
     app = admin_app(SmallSite())
-    found = await error(app, f'{{ jobs(after: "{cursor}") {{ totalCount }} }}')
-    assert "not a cursor" in found["message"]
-    assert found["extensions"]["code"] == "BAD_USER_INPUT"
+    failure = await error(app, f'{{ jobs(after: "{cursor}") {{ totalCount }} }}')
+    assert "not a cursor" in failure["message"]
+    assert failure["extensions"]["code"] == "BAD_USER_INPUT"
 
 
 async def test_events_are_live() -> None:
@@ -259,9 +259,9 @@ async def test_error_counters_are_cleared() -> None:
     await site.counters.count(["front1", "back1"], site.clock.now_ns())
     app = admin_app(site)
     clear = "mutation { clearSensorErrors%s { ... on ClearedSensorErrors { cleared { sensor count } } } }"
-    found = await data(app, clear % '(sensors: ["front1", "fan"])')
-    assert found["clearSensorErrors"]["cleared"] == [{"sensor": "front1", "count": 1}]
-    left = await data(app, "{ sensorErrors { sensor } }")
-    assert left["sensorErrors"] == [{"sensor": "back1"}]
+    result = await data(app, clear % '(sensors: ["front1", "fan"])')
+    assert result["clearSensorErrors"]["cleared"] == [{"sensor": "front1", "count": 1}]
+    remaining = await data(app, "{ sensorErrors { sensor } }")
+    assert remaining["sensorErrors"] == [{"sensor": "back1"}]
     await data(app, clear % "")
     assert (await data(app, "{ sensorErrors { sensor } }"))["sensorErrors"] == []

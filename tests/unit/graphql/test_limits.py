@@ -1,4 +1,4 @@
-"""What is asked too much is refused before it runs, with what it would cost and what is allowed."""
+"""Limits on documents, costs, variables, bodies and time."""
 
 from __future__ import annotations
 
@@ -46,13 +46,13 @@ def site() -> SmallSite:
         ),
     ],
 )
-async def test_a_document_of_no_use_is_refused_by_its_shape(site: SmallSite, query: str, words: str) -> None:
-    found = await error(site_app(site), query)
-    assert words in found["message"]
-    assert found["extensions"]["code"] == "BAD_USER_INPUT"
+async def test_a_document_with_an_extreme_shape_is_refused(site: SmallSite, query: str, words: str) -> None:
+    failure = await error(site_app(site), query)
+    assert words in failure["message"]
+    assert failure["extensions"]["code"] == "BAD_USER_INPUT"
 
 
-def test_a_fault_that_many_fragments_share_is_found_without_walking_each_path() -> None:
+def test_fragments_that_double_at_every_step_are_measured_once_each() -> None:
     """2^50 paths: whoever walked them would not come back."""
     spreads = " ".join(f"fragment F{i} on Query {{ ...F{i + 1} ...F{i + 1} }}" for i in range(50))
     document = Documents(core_schema(build_schema(persisted={})), {}).prepare(
@@ -61,7 +61,7 @@ def test_a_fault_that_many_fragments_share_is_found_without_walking_each_path() 
     assert "more than 1,000,000,000" in document.errors[0].message
 
 
-def test_what_the_page_and_tools_ask_is_well_within_the_limits() -> None:
+def test_introspection_by_tools_is_within_the_limits() -> None:
     from graphql import get_introspection_query
 
     documents_of = Documents(core_schema(build_schema(persisted={})), {})
@@ -75,23 +75,23 @@ async def test_a_costly_query_is_refused_before_it_runs(site: SmallSite) -> None
         fragment Twice on Query {{
           a: series(sensors: $names, from: {FROM}, maxPoints: 100000, statistics: [MEAN, MAX]) {{ unit }}
           b: series(nodes: ["cooling"], from: {FROM}, maxPoints: 200000) {{ unit }} }}"""
-    found = await error(site_app(site), query, names=["fan", "sun", "a_pdu-1"])
-    assert found["extensions"] == {"code": "TOO_COSTLY", "cost": 1_300_004, "limit": 1_000_000}
-    assert "1,300,004" in found["message"]
-    assert "1,000,000" in found["message"]
+    failure = await error(site_app(site), query, names=["fan", "sun", "a_pdu-1"])
+    assert failure["extensions"] == {"code": "TOO_COSTLY", "cost": 1_300_004, "limit": 1_000_000}
+    assert "1,300,004" in failure["message"]
+    assert "1,000,000" in failure["message"]
 
 
 async def test_lists_within_lists_multiply(site: SmallSite) -> None:
     one = f"series(from: {FROM}, maxPoints: 1000, statistics: []) {{ values }}"
     answer = await ask(site_app(site), f"{{ sensors(first: 5) {{ edges {{ node {{ name {one} }} }} }} }}")
     assert answer["extensions"]["cost"] == {"asked": 5 * (1 + 1000 + 1), "limit": 1_000_000}
-    found = await error(
+    failure = await error(
         site_app(site, max_cost=5_000), f"{{ sensors(first: 5) {{ edges {{ node {{ name {one} }} }} }} }}"
     )
-    assert found["extensions"] == {"code": "TOO_COSTLY", "cost": 5010, "limit": 5_000}
+    assert failure["extensions"] == {"code": "TOO_COSTLY", "cost": 5010, "limit": 5_000}
 
 
-async def test_every_answer_says_what_it_may_have_cost(site: SmallSite) -> None:
+async def test_every_answer_reports_its_cost(site: SmallSite) -> None:
     answer = await ask(site_app(site), "{ energyTree { at nodes { id watts } } roomMap { name } }")
     nodes = len(answer["data"]["energyTree"]["nodes"])
     assert answer["extensions"]["cost"] == {"asked": nodes * 3 + 10, "limit": 1_000_000}
@@ -108,17 +108,17 @@ async def test_a_query_that_takes_too_long_is_stopped(site: SmallSite, monkeypat
 
     monkeypatch.setattr(site.store, "raw", for_ever)
     query = f'{{ series(sensors: ["fan"], from: {FROM}, window: RAW) {{ values }} }}'
-    found = await error(site_app(site, time_limit_s=0.05), query)
-    assert found["extensions"]["code"] == "TIMED_OUT"
+    failure = await error(site_app(site, time_limit_s=0.05), query)
+    assert failure["extensions"]["code"] == "TIMED_OUT"
     assert ended == ["cancelled"]
 
 
-async def test_variables_without_end_are_refused(site: SmallSite) -> None:
+async def test_too_many_variable_values_are_refused(site: SmallSite) -> None:
     query = f"query ($names: [ID!]) {{ series(sensors: $names, from: {FROM}) {{ unit }} }}"
     assert "5,000 values" in (await error(site_app(site), query, names=["x"] * 5_001))["message"]
 
 
-async def test_a_body_without_end_is_refused(site: SmallSite) -> None:
+async def test_a_body_that_is_too_large_is_refused(site: SmallSite) -> None:
     transport = httpx2.ASGITransport(app=site_app(site))
     body = b'{"query": "{ overview { at } }", "variables": {"x": "' + b"a" * 300_000 + b'"}}'
 
@@ -128,9 +128,9 @@ async def test_a_body_without_end_is_refused(site: SmallSite) -> None:
 
     async with httpx2.AsyncClient(transport=transport, base_url="http://127.0.0.1") as client:
         headers = {"content-type": "application/json"}
-        told = await client.post("/graphql", content=body, headers=headers)
-        untold = await client.post("/graphql", content=chunks(), headers=headers)
-    assert (told.status_code, untold.status_code) == (413, 413)
+        with_length = await client.post("/graphql", content=body, headers=headers)
+        without_length = await client.post("/graphql", content=chunks(), headers=headers)
+    assert (with_length.status_code, without_length.status_code) == (413, 413)
 
 
 @pytest.mark.parametrize(
@@ -146,7 +146,9 @@ async def test_a_body_without_end_is_refused(site: SmallSite) -> None:
         (b"{}", 400),
     ],
 )
-async def test_a_body_that_is_no_request_is_told_so(site: SmallSite, body: bytes, status: int) -> None:
+async def test_a_body_that_is_not_a_graphql_request_is_refused(
+    site: SmallSite, body: bytes, status: int
+) -> None:
     transport = httpx2.ASGITransport(app=site_app(site))
     async with httpx2.AsyncClient(transport=transport, base_url="http://127.0.0.1") as client:
         answer = await client.post("/graphql", content=body, headers={"content-type": "application/json"})
@@ -162,9 +164,7 @@ async def test_a_body_that_is_no_request_is_told_so(site: SmallSite, body: bytes
         ("query A { roomMap { name } } query B { roomMap { id } }", None, "2 operations ('A', 'B')"),
     ],
 )
-async def test_an_operation_that_is_not_there_is_named(
-    site: SmallSite, text: str, name: str | None, words: str
-) -> None:
+async def test_a_missing_operation_is_named(site: SmallSite, text: str, name: str | None, words: str) -> None:
     transport = httpx2.ASGITransport(app=site_app(site))
     async with httpx2.AsyncClient(transport=transport, base_url="http://127.0.0.1") as client:
         answer = await client.post("/graphql", json={"query": text, "operationName": name})
@@ -182,7 +182,7 @@ async def test_documents_are_parsed_and_validated_once(site: SmallSite) -> None:
     assert lookups["hit"] >= before.get("hit", 0) + 5
 
 
-async def test_a_flood_of_faulty_documents_drives_out_no_good_one(site: SmallSite) -> None:
+async def test_invalid_documents_do_not_evict_valid_ones(site: SmallSite) -> None:
     app = site_app(site)
     await data(app, "{ sensorTypes { name unit } }")
     for number in range(300):
@@ -214,7 +214,7 @@ async def test_hostile_documents_take_little_of_the_servers_time(site: SmallSite
     assert worst < 0.25, query
 
 
-def test_the_limits_are_in_the_readme_of_the_api() -> None:
+def test_the_documentation_has_the_limits() -> None:
     page = (Path(__file__).resolve().parents[3] / "docs" / "graphql.md").read_text()
     for limit in (
         shape.MAX_TOKENS,
@@ -228,7 +228,7 @@ def test_the_limits_are_in_the_readme_of_the_api() -> None:
         assert f"{limit:,}" in page
 
 
-async def test_a_hidden_schema_is_not_given_away_by_suggestions(site: SmallSite) -> None:
+async def test_errors_suggest_no_names_of_a_hidden_schema(site: SmallSite) -> None:
     query = "{ roomMapp { name } }"
     assert "Did you mean" in (await error(site_app(site), query))["message"]
     assert "Did you mean" not in (await error(site_app(site, introspection=False), query))["message"]

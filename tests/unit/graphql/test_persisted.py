@@ -1,4 +1,4 @@
-"""Documents by their hash: the page's own, and those that clients register."""
+"""Documents by hash: those of the web page, and those that clients register."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ async def get(app: Any, headers: dict[str, str] | None = None, **parameters: Any
         return await client.get("/graphql", params=parameters, headers=headers)
 
 
-def test_the_pages_documents_are_valid_and_affordable_and_named_by_their_hash() -> None:
+def test_the_documents_of_the_web_page_are_valid_and_within_the_cost_limit() -> None:
     schema = build_schema()
     core = core_schema(schema)
     documents = Documents(core, manifest())
@@ -53,7 +53,7 @@ def test_the_pages_documents_are_valid_and_affordable_and_named_by_their_hash() 
         assert cost <= MAX_COST
 
 
-async def test_a_page_sends_its_hash_alone() -> None:
+async def test_the_web_page_sends_only_a_hash() -> None:
     text = next(t for t in manifest().values() if "RoomPage" in t)
     answer = await post(site_app(SmallSite()), extensions=by(sha256(text)))
     assert answer["data"]["roomMap"][0]["id"] == "row"
@@ -65,31 +65,31 @@ async def test_any_client_may_register_a_document() -> None:
     assert unknown["errors"][0]["message"] == "PersistedQueryNotFound"
     assert unknown["errors"][0]["extensions"] == {"code": "PERSISTED_QUERY_NOT_FOUND"}
     first = await post(app, query=TEXT, extensions=by(sha256(TEXT)))
-    again = await post(app, extensions=by(sha256(TEXT)))
-    assert first["data"] == again["data"]
+    second = await post(app, extensions=by(sha256(TEXT)))
+    assert first["data"] == second["data"]
     assert first["data"]["sensorTypes"]
 
 
-async def test_what_is_registered_is_bounded() -> None:
+async def test_the_number_of_registered_documents_is_bounded() -> None:
     app = site_app(SmallSite())
     await post(app, query=TEXT, extensions=by(sha256(TEXT)))
     for number in range(256):
         other = f"query Q{number} {TEXT}"
         await post(app, query=other, extensions=by(sha256(other)))
-    gone = await post(app, extensions=by(sha256(TEXT)))
-    assert gone["errors"][0]["message"] == "PersistedQueryNotFound"
+    evicted = await post(app, extensions=by(sha256(TEXT)))
+    assert evicted["errors"][0]["message"] == "PersistedQueryNotFound"
 
 
 @pytest.mark.parametrize(
     "extensions",
     [by("0" * 64), {"persistedQuery": 5}, {"persistedQuery": {"version": 2, "sha256Hash": sha256(TEXT)}}],
 )
-async def test_a_hash_that_is_not_the_texts_is_refused(extensions: Any) -> None:
+async def test_a_hash_that_does_not_match_the_text_is_refused(extensions: Any) -> None:
     answer = await post(site_app(SmallSite()), query=TEXT, extensions=extensions)
     assert "persistedQuery" in answer["errors"][0]["message"]
 
 
-async def test_only_persisted_ones_where_that_is_set() -> None:
+async def test_other_documents_can_be_refused() -> None:
     text = next(t for t in manifest().values() if "RoomPage" in t)
     app = site_app(SmallSite(), only_persisted=True)
     assert "errors" not in await post(app, extensions=by(sha256(text)))
@@ -114,7 +114,7 @@ async def test_hashes_over_a_socket() -> None:
         assert message["payload"][0]["extensions"]["code"] == "PERSISTED_QUERY_NOT_FOUND"
 
 
-async def test_what_a_client_has_already_is_not_sent_again() -> None:
+async def test_an_answer_that_the_client_has_is_not_sent_again() -> None:
     text = next(t for t in manifest().values() if "RoomPage" in t)
     app = site_app(SmallSite())
     extensions = json.dumps(by(sha256(text)))
@@ -122,14 +122,14 @@ async def test_what_a_client_has_already_is_not_sent_again() -> None:
     assert first.status_code == 200
     assert first.json()["data"]["roomMap"]
     assert first.headers["cache-control"] == "private, no-cache"
-    again = await get(app, {"if-none-match": f'"other", {first.headers["etag"]}'}, extensions=extensions)
-    assert (again.status_code, again.content) == (304, b"")
-    assert again.headers["etag"] == first.headers["etag"]
+    second = await get(app, {"if-none-match": f'"other", {first.headers["etag"]}'}, extensions=extensions)
+    assert (second.status_code, second.content) == (304, b"")
+    assert second.headers["etag"] == first.headers["etag"]
     other = await get(app, {"if-none-match": '"other"'}, extensions=extensions)
     assert other.status_code == 200
 
 
-async def test_by_get_a_hash_alone_is_taken() -> None:
+async def test_get_accepts_only_a_hash() -> None:
     app = site_app(SmallSite(), explorer=False)
     assert (await get(app, query=TEXT)).status_code == 400
     assert (await get(app, query=TEXT, extensions=json.dumps(by(sha256(TEXT))))).status_code == 400

@@ -79,7 +79,7 @@ async def test_series_as_columns_with_gaps_as_null(site: SmallSite) -> None:
     assert (cooling["sensor"], cooling["node"], cooling["values"]) == (None, "cooling", [1.0, None, 1.0, 1.0])
 
 
-async def test_coverage_in_a_fragment_is_found(site: SmallSite) -> None:
+async def test_coverage_is_read_when_a_fragment_selects_it(site: SmallSite) -> None:
     await site.write("fan", range(NOON - 60, NOON), [1.0] * 60)
     await site.roll_up()
     query = """query { series(nodes: ["cooling"], from: "2023-11-14T11:59:00Z", window: S30) { values ...More } }
@@ -87,16 +87,16 @@ async def test_coverage_in_a_fragment_is_found(site: SmallSite) -> None:
     assert (await data(site_app(site), query))["series"] == [{"values": [1.0, 1.0], "share": [1.0, 1.0]}]
 
 
-async def test_times_may_have_any_zone(site: SmallSite) -> None:
+async def test_times_may_have_any_time_zone(site: SmallSite) -> None:
     await site.write("fan", [NOON - 10], [1.0])
     query = 'query ($from: DateTime!, $to: DateTime) { series(sensors: ["fan"], from: $from, to: $to) { values } }'
-    found = await data(
+    result = await data(
         site_app(site), query, **{"from": "2023-11-14T12:59:00+01:00", "to": "2023-11-14T12:00:00Z"}
     )
-    assert found["series"] == [{"values": [1.0]}]
+    assert result["series"] == [{"values": [1.0]}]
 
 
-async def test_the_rest_of_the_pages(site: SmallSite) -> None:
+async def test_racks_room_tree_and_overview(site: SmallSite) -> None:
     site.hear({"a_pdu-1": 100.0, "front1": 22.0, "sun": 50.0})
     answer = await data(
         site_app(site),
@@ -129,7 +129,7 @@ async def test_the_rest_of_the_pages(site: SmallSite) -> None:
     assert {p["kind"] for p in answer["overview"]["problems"]} == {"SILENT", "PARTIAL"}
 
 
-async def test_what_the_short_cut_must_not_change(site: SmallSite) -> None:
+async def test_the_fast_path_answers_like_the_executor(site: SmallSite) -> None:
     """Aliases, fragments, directives and __typename on plain objects."""
     answer = await data(
         site_app(site),
@@ -156,21 +156,21 @@ async def test_what_the_short_cut_must_not_change(site: SmallSite) -> None:
         ("{ ", "Syntax Error"),
     ],
 )
-async def test_faults_of_the_caller_are_told_plainly(site: SmallSite, query: str, words: str) -> None:
-    found = await error(site_app(site), query)
-    assert words in found["message"]
-    assert found["extensions"]["code"] == "BAD_USER_INPUT"
+async def test_invalid_requests_have_clear_messages(site: SmallSite, query: str, words: str) -> None:
+    failure = await error(site_app(site), query)
+    assert words in failure["message"]
+    assert failure["extensions"]["code"] == "BAD_USER_INPUT"
 
 
-async def test_a_store_that_is_down_is_said_to_be_so(site: SmallSite) -> None:
+async def test_an_unavailable_store_is_reported_as_such(site: SmallSite) -> None:
     site.store.down = True
     query = '{ series(sensors: ["fan"], from: "2023-11-14T11:59:00Z") { values } }'
-    found = await error(site_app(site), query)
-    assert found["extensions"]["code"] == "UNAVAILABLE"
-    assert "cannot be reached now" in found["message"]
+    failure = await error(site_app(site), query)
+    assert failure["extensions"]["code"] == "UNAVAILABLE"
+    assert "cannot be reached now" in failure["message"]
 
 
-async def test_the_unexpected_is_masked_and_logged_once_under_its_id(
+async def test_an_unexpected_error_is_masked_and_logged_once_under_its_id(
     site: SmallSite, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     def broken() -> None:
@@ -178,13 +178,13 @@ async def test_the_unexpected_is_masked_and_logged_once_under_its_id(
 
     monkeypatch.setattr(site.queries.racks.__class__, "racks", lambda _: broken())
     answer = await ask(site_app(site), "{ racks { id } }")
-    (found,) = answer["errors"]
+    (failure,) = answer["errors"]
     assert "secret" not in json.dumps(answer)
-    assert found["extensions"]["code"] == "INTERNAL"
-    assert found["extensions"]["id"] in found["message"]
+    assert failure["extensions"]["code"] == "INTERNAL"
+    assert failure["extensions"]["id"] in failure["message"]
     logged = [r for r in caplog.records if r.levelname == "ERROR"]
     assert len(logged) == 1
-    assert found["extensions"]["id"] in logged[0].getMessage()
+    assert failure["extensions"]["id"] in logged[0].getMessage()
     assert logged[0].exc_info is not None
 
 

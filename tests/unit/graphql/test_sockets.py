@@ -1,4 +1,4 @@
-"""graphql-transport-ws where things go wrong: codes, clients that do not read or do not answer, a bus that was away."""
+"""graphql-transport-ws in failure cases: close codes, slow or silent clients, an outage of the bus."""
 
 from __future__ import annotations
 
@@ -68,7 +68,9 @@ async def address() -> AsyncIterator[str]:
         ([INIT, {"id": "1", "type": "subscribe", "payload": {"query": READINGS, "variables": []}}], 4400),
     ],
 )
-async def test_the_protocols_own_codes(address: str, messages: list[Any], code: int) -> None:
+async def test_violations_of_the_protocol_have_its_close_codes(
+    address: str, messages: list[Any], code: int
+) -> None:
     assert (await closed_with(address, *messages))[0] == code
 
 
@@ -80,20 +82,22 @@ async def test_the_protocols_own_codes(address: str, messages: list[Any], code: 
         (Forbidden(), (4403, "Forbidden")),
     ],
 )
-async def test_one_without_rights_is_refused(refusal: Exception, expected: tuple[int, str]) -> None:
-    asked: list[dict[str, Any]] = []
+async def test_a_refused_connection_is_closed_with_code_and_reason(
+    refusal: Exception, expected: tuple[int, str]
+) -> None:
+    parameters: list[dict[str, Any]] = []
 
     async def admit(context: Context) -> None:
-        asked.append(context.connection_params)
+        parameters.append(context.connection_params)
         raise refusal
 
     async with serving(site_app(SmallSite(), admit=admit)) as address:
         assert await closed_with(address, {**INIT, "payload": {"token": "t"}}, SUBSCRIBE) == expected
-    assert asked == [{"token": "t"}]
+    assert parameters == [{"token": "t"}]
 
 
 @pytest.mark.parametrize("query", ["subscription {", "subscription { nothing }", "{ nothing }", "{"])
-async def test_a_faulty_document_is_an_error_of_its_own_and_the_connection_stays(
+async def test_an_invalid_document_does_not_close_the_connection(
     address: str, query: str, caplog: pytest.LogCaptureFixture
 ) -> None:
     async with connected(address) as client:
@@ -111,7 +115,7 @@ def many(site: SmallSite, value: float) -> Any:
     return site.hear({f"probe{n:03}": value for n in range(300)})
 
 
-async def test_a_client_that_does_not_read_is_conflated_and_holds_up_nobody() -> None:
+async def test_a_client_that_does_not_read_gets_a_new_snapshot_and_delays_no_other() -> None:
     site = SmallSite()
     many(site, 0.0)
     app = site_app(site)
@@ -142,7 +146,7 @@ async def test_a_client_that_does_not_read_is_conflated_and_holds_up_nobody() ->
             assert received < 1000
 
 
-async def test_clients_that_leave_while_something_is_sent_are_no_fault(
+async def test_a_client_that_leaves_during_a_message_is_not_an_error(
     caplog: pytest.LogCaptureFixture,
 ) -> None:
     site = SmallSite()
@@ -163,7 +167,7 @@ async def test_clients_that_leave_while_something_is_sent_are_no_fault(
     assert not [r for r in caplog.records if r.levelname == "ERROR"]
 
 
-async def test_a_client_that_does_not_answer_pings_is_let_go() -> None:
+async def test_a_client_that_does_not_answer_pings_is_disconnected() -> None:
     site = SmallSite()
     often = {**SOCKETS, "ws_ping_interval": 0.5, "ws_ping_timeout": 0.5}
     async with serving(site_app(site), **often) as address:
@@ -187,7 +191,7 @@ async def test_a_client_that_does_not_answer_pings_is_let_go() -> None:
         writer.close()
 
 
-async def test_a_client_that_answers_pings_stays() -> None:
+async def test_a_client_that_answers_pings_stays_connected() -> None:
     site = SmallSite()
     often = {**SOCKETS, "ws_ping_interval": 0.05, "ws_ping_timeout": 5}
     async with serving(site_app(site), **often) as address, connected(address) as client:
@@ -198,7 +202,7 @@ async def test_a_client_that_answers_pings_stays() -> None:
         assert (await client.next())["readings"]["values"] == [2.0]
 
 
-async def test_a_bus_that_was_away_is_a_gap_that_the_client_is_told_of(redis_server: RedisServer) -> None:
+async def test_an_outage_of_the_bus_is_reported_as_a_gap(redis_server: RedisServer) -> None:
     bus = RedisBus(redis_server.url())
     site = SmallSite(bus=bus)  # type: ignore[arg-type]
     site.hear({"fan": 1.0})

@@ -15,12 +15,12 @@ TREE = "subscription ($root: ID) { energyTree(root: $root) { at nodes { id watts
 
 
 async def batch(socket: Socket) -> tuple[bool, dict[str, float]]:
-    found = (await socket.next())["readings"]
-    assert len(found["sensors"]) == len(found["timestamps"]) == len(found["values"])
-    return found["snapshot"], dict(zip(found["sensors"], found["values"], strict=True))
+    result = (await socket.next())["readings"]
+    assert len(result["sensors"]) == len(result["timestamps"]) == len(result["values"])
+    return result["snapshot"], dict(zip(result["sensors"], result["values"], strict=True))
 
 
-async def test_readings_begin_with_a_snapshot_and_go_on_with_news() -> None:
+async def test_readings_start_with_a_snapshot_and_continue_with_new_readings() -> None:
     site = SmallSite()
     site.hear({"fan": 1.0, "front1": 20.0})
     async with serving(site_app(site)) as address, connected(address) as socket:
@@ -30,7 +30,7 @@ async def test_readings_begin_with_a_snapshot_and_go_on_with_news() -> None:
         assert await batch(socket) == (False, {"fan": 2.0})
 
 
-async def test_readings_of_chosen_sensors_and_types() -> None:
+async def test_readings_of_selected_sensors_and_types() -> None:
     site = SmallSite()
     site.hear({"fan": 1.0, "front1": 20.0, "back1": 30.0})
     async with serving(site_app(site)) as address, connected(address) as socket:
@@ -40,17 +40,17 @@ async def test_readings_of_chosen_sensors_and_types() -> None:
         assert await batch(socket) == (False, {"front1": 21.0})
 
 
-async def test_a_sensor_that_is_not_there_ends_the_subscription() -> None:
+async def test_an_unknown_sensor_ends_the_subscription() -> None:
     site = SmallSite()
     async with serving(site_app(site)) as address, connected(address) as socket:
         await socket.subscribe(READINGS, sensors=["nope"])
         message = await socket.receive()
-        (found,) = message["payload"]["errors"] if message["type"] == "next" else message["payload"]
-        assert "unknown sensor 'nope'" in found["message"]
+        (failure,) = message["payload"]["errors"] if message["type"] == "next" else message["payload"]
+        assert "unknown sensor 'nope'" in failure["message"]
         assert (await socket.receive())["type"] == "complete"
 
 
-async def test_a_tree_begins_whole_and_goes_on_when_it_changes() -> None:
+async def test_a_tree_is_sent_at_once_and_after_every_change() -> None:
     site = SmallSite()
     site.hear({"fan": 5.0})
     async with serving(site_app(site)) as address, connected(address) as socket:
@@ -62,7 +62,7 @@ async def test_a_tree_begins_whole_and_goes_on_when_it_changes() -> None:
         assert second["nodes"][0]["watts"] == 6.0
 
 
-async def test_nothing_is_left_behind() -> None:
+async def test_a_subscription_leaves_no_subscriber_on_the_bus() -> None:
     """Completed, or cut off: the bus knows no subscriber afterwards."""
     site = SmallSite()
     async with serving(site_app(site)) as address:
@@ -76,7 +76,7 @@ async def test_nothing_is_left_behind() -> None:
             await asyncio.sleep(0.01)
 
 
-async def test_a_page_from_elsewhere_may_not_listen() -> None:
+async def test_a_page_of_another_origin_cannot_subscribe() -> None:
     async with serving(site_app(SmallSite())) as address:
         with pytest.raises(websockets.InvalidStatus):
             async with connected(address, origin="http://elsewhere.example"):

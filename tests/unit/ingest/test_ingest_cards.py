@@ -13,14 +13,14 @@ NOW = 1_700_000_000 * 10**9
 KNOWN = SensorIndex(["28b8fb2909000003", "rack probe 7"])
 
 
-def judge(body: bytes):
+def validate(body: bytes):
     elements = lenient_json.elements(body)
     assert elements is not None
     return validate_cards(KNOWN, elements, NOW, lambda name: True)
 
 
-def kept(body: bytes) -> list[tuple[str, float]]:
-    return [(r.sensor, r.value) for r in judge(body).readings]
+def accepted_rows(body: bytes) -> list[tuple[str, float]]:
+    return [(r.sensor, r.value) for r in validate(body).readings]
 
 
 def test_the_contract() -> None:
@@ -28,7 +28,7 @@ def test_the_contract() -> None:
         b'[{"sensor": "28:b8:fb:29:09:00:00:03", "t": "T", "v": 21.44}, {"sensor": "28:ff", "v": "19.5"},'
         b' {"sensor": "28fe", "v": -10}, {"sensor": "28fd", "v": 75}]'
     )
-    assert list(judge(body).readings) == [
+    assert list(validate(body).readings) == [
         Reading("28b8fb2909000003", NOW, 21.44),
         Reading("28ff", NOW, 19.5),
         Reading("28fe", NOW, -10.0),
@@ -68,35 +68,35 @@ def test_the_contract() -> None:
         (b"5", Reason.ELEMENT),
     ],
 )
-def test_a_bad_probe_costs_only_itself(bad, reason) -> None:
+def test_a_bad_probe_does_not_affect_the_others(bad, reason) -> None:
     body = b'[{"sensor": "28:0a", "v": 20.5}, ' + bad + b', {"sensor": "28:0b", "v": 21.5}]'
-    result = judge(body)
+    result = validate(body)
     assert [(r.sensor, r.value) for r in result.readings] == [("280a", 20.5), ("280b", 21.5)]
     assert [r.reason for r in result.rejected] == [reason]
 
 
 def test_described_sensors_may_have_any_name() -> None:
-    assert kept(b'[{"sensor": "rack probe 7", "v": 20}]') == [("rack probe 7", 20.0)]
+    assert accepted_rows(b'[{"sensor": "rack probe 7", "v": 20}]') == [("rack probe 7", 20.0)]
 
 
 def test_a_word_inside_a_string_is_left_alone() -> None:
-    assert kept(b'[{"sensor": "nan", "v": 20}, {"sensor": "inf", "v": nan}]') == [("nan", 20.0)]
+    assert accepted_rows(b'[{"sensor": "nan", "v": 20}, {"sensor": "inf", "v": nan}]') == [("nan", 20.0)]
 
 
 def test_a_lone_object_counts_as_one_element() -> None:
-    assert kept(b'{"sensor": "28:0a", "v": 20.5}') == [("280a", 20.5)]
+    assert accepted_rows(b'{"sensor": "28:0a", "v": 20.5}') == [("280a", 20.5)]
 
 
-def test_an_array_cut_off_keeps_what_was_whole() -> None:
-    assert kept(b'[{"sensor": "28:0a", "v": 20.5}, {"sensor": "28:0b", "v": 2') == [("280a", 20.5)]
+def test_complete_elements_of_a_truncated_array_are_kept() -> None:
+    assert accepted_rows(b'[{"sensor": "28:0a", "v": 20.5}, {"sensor": "28:0b", "v": 2') == [("280a", 20.5)]
 
 
 @pytest.mark.parametrize("body", [b"", b"nonsense", b"5", b'"text"', b"null", b"[", b"{", b"[" * 5000])
-def test_no_element_at_all(body) -> None:
+def test_a_body_without_elements_is_recognised(body) -> None:
     assert lenient_json.elements(body) is None
 
 
-def test_strangers_are_let_in_as_long_as_there_is_room() -> None:
+def test_unknown_probes_are_accepted_while_there_is_room() -> None:
     elements = [{"sensor": s, "v": 20} for s in ("28:01", "28:b8:fb:29:09:00:00:03", "28:02")]
     result = validate_cards(KNOWN, elements, NOW, lambda name: name == "2802")
     assert [r.sensor for r in result.readings] == ["28b8fb2909000003", "2802"]
@@ -145,7 +145,7 @@ def test_no_good_element_is_ever_lost(items, end) -> None:
 
 
 @given(st.one_of(st.binary(max_size=200), st.text(max_size=200).map(str.encode)))
-def test_nothing_makes_it_raise(body) -> None:
+def test_no_bytes_make_the_validation_raise(body) -> None:
     validate_cards(KNOWN, lenient_json.elements(body) or [], NOW, lambda name: True)
 
 
@@ -157,7 +157,7 @@ JSON = st.recursive(
 
 
 @given(st.lists(JSON, max_size=6))
-def test_no_json_value_makes_it_raise(elements) -> None:
+def test_no_json_value_makes_the_validation_raise(elements) -> None:
     result = validate_cards(KNOWN, elements, NOW, lambda name: True)
     assert len(result.readings) + len(result.rejected) == len(elements)
 

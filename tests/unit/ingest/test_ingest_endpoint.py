@@ -1,4 +1,4 @@
-"""The crawlers' door, over real HTTP."""
+"""The push endpoint of the crawlers, over real HTTP."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ NOW = 1_700_000_000 * 10**9
 
 
 @dataclass
-class Door:
+class Endpoint:
     port: int
     spool: SqliteSpool
 
@@ -40,27 +40,27 @@ async def not_found(scope, receive, send) -> None:
 
 
 @pytest.fixture
-async def door(tmp_path: Path) -> AsyncIterator[Door]:
+async def endpoint(tmp_path: Path) -> AsyncIterator[Endpoint]:
     spool = SqliteSpool(tmp_path / "spool.db", 1 << 20)
     await spool.open()
     known = {name: SensorTags("room", "wattmeter", "W") for name in ("a", "b")}
     ingest = Ingest(spool, FailingStore(), MemoryBus(), known, clock=ManualClock(NOW))
-    ingest_door = readings_endpoint(ingest.accept_columns, max_body=200_000, body_timeout_s=0.2)
-    async with serving(PathDispatcher({"/ingest": ingest_door}, not_found)) as port:
-        yield Door(port, spool)
+    push_endpoint = readings_endpoint(ingest.accept_columns, max_body=200_000, body_timeout_s=0.2)
+    async with serving(PathDispatcher({"/ingest": push_endpoint}, not_found)) as port:
+        yield Endpoint(port, spool)
     await spool.close()
 
 
-async def test_a_push_is_acknowledged_once_it_is_in_the_spool(door: Door) -> None:
-    answer = await door.push(sensors=["a", "b"], values=[1, 2.5], times=[NOW - 7, None])
+async def test_a_push_is_acknowledged_once_it_is_in_the_spool(endpoint: Endpoint) -> None:
+    answer = await endpoint.push(sensors=["a", "b"], values=[1, 2.5], times=[NOW - 7, None])
     assert (answer.status, answer.json) == (200, {"status": "success", "update_count": 2, "rejected": []})
     assert answer.headers["content-type"] == "application/json"
-    _, readings = await door.spool.peek(10)
+    _, readings = await endpoint.spool.peek(10)
     assert list(readings) == [Reading("a", NOW - 7, 1.0), Reading("b", NOW, 2.5)]
 
 
-async def test_rejected_elements_are_told_one_by_one(door: Door) -> None:
-    answer = await door.push(sensors=["a", "x", "b"], values=["1", 2, 3])
+async def test_rejected_elements_are_listed_in_the_answer(endpoint: Endpoint) -> None:
+    answer = await endpoint.push(sensors=["a", "x", "b"], values=["1", 2, 3])
     assert answer.status == 200
     assert answer.json == {
         "status": "success",
@@ -75,74 +75,74 @@ async def test_rejected_elements_are_told_one_by_one(door: Door) -> None:
 @pytest.mark.parametrize(
     "body", [b"", b"[]", b'{"sensors": ["a"]}', b"\xff\xfe", b'{"sensors": ["a"], "values": []}']
 )
-async def test_what_is_no_push_is_refused_with_a_reason(door: Door, body: bytes) -> None:
-    answer = await exchange(door.port, post("/ingest", body))
+async def test_an_invalid_push_is_refused_with_a_reason(endpoint: Endpoint, body: bytes) -> None:
+    answer = await exchange(endpoint.port, post("/ingest", body))
     assert answer.status == 400
     assert answer.json["status"] == "failure"
     assert answer.json["reason"]
-    assert door.spool.depth == 0
+    assert endpoint.spool.depth == 0
 
 
-async def test_too_large_a_body_is_refused_before_it_is_whole(door: Door) -> None:
+async def test_a_body_that_is_too_large_is_refused_early(endpoint: Endpoint) -> None:
     request = post("/ingest", b"x" * 10_000_000)[:300_000]
-    answer = await exchange(door.port, request)
+    answer = await exchange(endpoint.port, request)
     assert answer.status == 413
 
 
-async def test_chunked_bodies_are_read(door: Door) -> None:
+async def test_chunked_bodies_are_read(endpoint: Endpoint) -> None:
     body = orjson.dumps({"sensors": ["a"], "values": [1]})
     chunks = b"".join(b"1\r\n" + body[i : i + 1] + b"\r\n" for i in range(len(body)))
     head = b"POST /ingest HTTP/1.1\r\nhost: x\r\ntransfer-encoding: chunked\r\n\r\n"
-    assert (await exchange(door.port, head + chunks + b"0\r\n\r\n")).status == 200
+    assert (await exchange(endpoint.port, head + chunks + b"0\r\n\r\n")).status == 200
 
 
-async def test_a_full_spool_says_come_back(door: Door) -> None:
+async def test_a_full_spool_is_answered_503_with_retry_after(endpoint: Endpoint) -> None:
     many = {"sensors": ["a"] * 5000, "values": [1.0] * 5000}
     for _ in range(100):
-        answer = await door.push(**many)
+        answer = await endpoint.push(**many)
         if answer.status != 200:
             break
     assert answer.status == 503
     assert int(answer.headers["retry-after"]) > 0
     assert answer.json == {"status": "failure", "reason": "the spool is full"}
-    mark, _ = await door.spool.peek(10**6)
-    await door.spool.forget(mark)
-    assert (await door.push(**many)).status == 200
+    mark, _ = await endpoint.spool.peek(10**6)
+    await endpoint.spool.forget(mark)
+    assert (await endpoint.push(**many)).status == 200
 
 
-async def test_other_methods_and_paths(door: Door) -> None:
-    answer = await exchange(door.port, b"GET /ingest HTTP/1.1\r\nhost: x\r\n\r\n")
+async def test_other_methods_and_paths(endpoint: Endpoint) -> None:
+    answer = await exchange(endpoint.port, b"GET /ingest HTTP/1.1\r\nhost: x\r\n\r\n")
     assert (answer.status, answer.headers["allow"]) == (405, "POST")
-    assert (await exchange(door.port, b"GET /other HTTP/1.1\r\nhost: x\r\n\r\n")).status == 404
+    assert (await exchange(endpoint.port, b"GET /other HTTP/1.1\r\nhost: x\r\n\r\n")).status == 404
 
 
-async def test_one_connection_carries_many_pushes(door: Door) -> None:
-    reader, writer = await asyncio.open_connection("127.0.0.1", door.port)
+async def test_one_connection_carries_many_pushes(endpoint: Endpoint) -> None:
+    reader, writer = await asyncio.open_connection("127.0.0.1", endpoint.port)
     request = post("/ingest", orjson.dumps({"sensors": ["a"], "values": [1]}))
     writer.write(request * 3)  # even all at once
     for _ in range(3):
         assert (await asyncio.wait_for(read_answer(reader), 10)).status == 200
     writer.close()
-    assert door.spool.depth == 3
+    assert endpoint.spool.depth == 3
 
 
-async def test_half_sent_requests_hurt_nobody_and_are_ended(door: Door) -> None:
+async def test_incomplete_requests_time_out_without_affecting_others(endpoint: Endpoint) -> None:
     half = post("/ingest", orjson.dumps({"sensors": ["a"], "values": [1]}))[:-5]
-    stuck = [await asyncio.open_connection("127.0.0.1", door.port) for _ in range(50)]
+    stuck = [await asyncio.open_connection("127.0.0.1", endpoint.port) for _ in range(50)]
     for _, writer in stuck:
         writer.write(half)
-    assert (await door.push(sensors=["a"], values=[1])).status == 200
+    assert (await endpoint.push(sensors=["a"], values=[1])).status == 200
     for reader, writer in stuck:
         assert (await asyncio.wait_for(read_answer(reader), 10)).status == 408
         assert await asyncio.wait_for(reader.read(), 10) == b""
         writer.close()
 
 
-async def test_a_client_that_hangs_up_half_way_leaves_nothing(door: Door) -> None:
-    _, writer = await asyncio.open_connection("127.0.0.1", door.port)
+async def test_a_client_that_hangs_up_half_way_leaves_nothing(endpoint: Endpoint) -> None:
+    _, writer = await asyncio.open_connection("127.0.0.1", endpoint.port)
     writer.write(post("/ingest", orjson.dumps({"sensors": ["a"], "values": [1]}))[:-5])
     await writer.drain()
     writer.close()
     await writer.wait_closed()
-    assert (await door.push(sensors=["a"], values=[1])).status == 200
-    assert door.spool.depth == 1
+    assert (await endpoint.push(sensors=["a"], values=[1])).status == 200
+    assert endpoint.spool.depth == 1

@@ -1,4 +1,4 @@
-"""Who may push, and that nothing of a key is told to anybody."""
+"""Authentication of pushes, and secrecy of the keys."""
 
 from __future__ import annotations
 
@@ -20,10 +20,10 @@ async def welcome(scope, receive, send) -> None:
 async def ask(
     guard: DeviceAuth, peer: str | None, *headers: tuple[bytes, bytes]
 ) -> tuple[int, dict[bytes, bytes]]:
-    said = []
+    messages = []
 
     async def send(message) -> None:
-        said.append(message)
+        messages.append(message)
 
     async def receive():
         raise AssertionError("the body of a stranger is not read")
@@ -35,14 +35,14 @@ async def ask(
         "headers": list(headers),
     }
     await guard(scope, receive, send)
-    return said[0]["status"], dict(said[0]["headers"])
+    return messages[0]["status"], dict(messages[0]["headers"])
 
 
 def bearer(key: str) -> tuple[bytes, bytes]:
     return b"authorization", f"Bearer {key}".encode()
 
 
-async def test_a_key_opens_the_door_from_anywhere() -> None:
+async def test_a_valid_key_is_accepted_from_any_network() -> None:
     key, entry = generate_key("pdu")
     other, _ = generate_key("other")
     guard = DeviceAuth(welcome, ConfiguredKeys.load(entry), Networks.none())
@@ -63,7 +63,7 @@ async def test_without_keys_only_loopback_pushes() -> None:
         assert (await ask(guard, far, bearer("")))[0] == 401
 
 
-async def test_a_refusal_is_said_once_a_peer_and_never_the_key(caplog: pytest.LogCaptureFixture) -> None:
+async def test_a_rejected_peer_is_logged_once_without_its_key(caplog: pytest.LogCaptureFixture) -> None:
     caplog.set_level(logging.DEBUG)
     guard = DeviceAuth(welcome, ConfiguredKeys.load(generate_key("a")[1]), Networks.none())
     for _ in range(3):
@@ -84,14 +84,14 @@ def test_keys_from_a_file_and_from_the_setting(tmp_path: Path) -> None:
     assert len(keys) == 3
 
 
-def test_a_wrong_entry_is_told_by_its_place_and_not_shown(tmp_path: Path) -> None:
+def test_an_invalid_key_entry_is_reported_by_its_place_and_not_shown(tmp_path: Path) -> None:
     key, entry = generate_key("a")
-    for text, told in (
+    for text, place in (
         (f"a:{key}", "entry 1"),
         (f"{entry},{entry}", "entry 2.*twice"),
         (entry[2:], "entry 1"),
     ):
-        with pytest.raises(UserError, match=told) as error:
+        with pytest.raises(UserError, match=place) as error:
             ConfiguredKeys.load(text)
         assert key not in str(error.value)
         assert entry[2:] not in str(error.value)
@@ -103,7 +103,7 @@ def test_a_wrong_entry_is_told_by_its_place_and_not_shown(tmp_path: Path) -> Non
         generate_key("a b")
 
 
-def test_the_key_to_send_comes_from_a_file_and_does_not_show(tmp_path: Path) -> None:
+def test_the_key_to_send_is_read_from_a_file_and_not_shown(tmp_path: Path) -> None:
     file = tmp_path / "key"
     file.write_text("s3cret\n")
     assert Settings(ingest_key_file=str(file)).key_for_ingest() == "s3cret"

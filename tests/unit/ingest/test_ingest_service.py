@@ -21,7 +21,7 @@ from tests.support.stores import FailingStore
 
 NOW = 1_700_000_000 * 10**9
 WATTS = SensorTags("ecotype-1", "wattmeter", "W")
-SOON = 10
+TIMEOUT_S = 60
 
 
 @dataclass
@@ -31,7 +31,7 @@ class Setup:
     bus: MemoryBus
     ingest: Ingest
     clock: ManualClock
-    told: list[tuple[list[Reading], list[Reading]]]
+    hook_calls: list[tuple[list[Reading], list[Reading]]]
     aside: list[tuple[str, str]]
 
     @contextlib.asynccontextmanager
@@ -43,7 +43,7 @@ class Setup:
             drain.cancel()
 
     async def settle(self) -> None:
-        await asyncio.wait_for(self.ingest.wait_until_drained(), SOON)
+        await asyncio.wait_for(self.ingest.wait_until_drained(), TIMEOUT_S)
 
 
 @pytest.fixture
@@ -51,11 +51,11 @@ async def s(tmp_path: Path) -> AsyncIterator[Setup]:
     spool = SqliteSpool(tmp_path / "spool.db", 1 << 20)
     await spool.open()
     store, bus, clock = FailingStore(), MemoryBus(), ManualClock(NOW)
-    told: list[tuple[list[Reading], list[Reading]]] = []
+    hook_calls: list[tuple[list[Reading], list[Reading]]] = []
     aside: list[tuple[str, str]] = []
 
     async def hook(readings: Readings, written: WriteResult) -> None:
-        told.append((list(readings), list(written.late)))
+        hook_calls.append((list(readings), list(written.late)))
 
     async def set_aside(readings: Readings, reason: str) -> None:
         aside.extend((r.sensor, reason) for r in readings)
@@ -63,7 +63,7 @@ async def s(tmp_path: Path) -> AsyncIterator[Setup]:
 
     known = {f"s{i}": WATTS for i in range(5)}
     ingest = Ingest(spool, store, bus, known, clock=clock, on_written=[hook], set_aside=set_aside)
-    yield Setup(spool, store, bus, ingest, clock, told, aside)
+    yield Setup(spool, store, bus, ingest, clock, hook_calls, aside)
     await spool.close()
 
 
@@ -78,7 +78,7 @@ async def test_a_push_is_on_disk_announced_and_then_in_the_store(s: Setup) -> No
         assert (outcome.accepted, list(outcome.rejected)) == (2, [])
         assert s.spool.depth == 2
         assert not s.store.kept
-        batch = await asyncio.wait_for(anext(live), SOON)
+        batch = await asyncio.wait_for(anext(live), TIMEOUT_S)
         assert list(batch) == [Reading("s0", NOW - 1, 1.5), Reading("s1", NOW, 2.5)]
     async with s.draining():
         await s.settle()
@@ -99,7 +99,7 @@ async def test_bad_elements_are_named_and_counted(s: Setup) -> None:
     assert s.ingest.counters.rejected == {"value is not a number": 1, "unknown sensor": 1}
 
 
-async def test_a_refusal_is_logged_once_and_its_end_once(s: Setup, caplog) -> None:
+async def test_rejections_of_a_sensor_and_their_end_are_logged_once(s: Setup, caplog) -> None:
     caplog.set_level(logging.INFO)
     for value in (None, None, None, 1.0, 1.0):
         await s.ingest.accept_columns(orjson.dumps({"sensors": ["s0"], "values": [value]}))
@@ -111,7 +111,7 @@ async def test_a_refusal_is_logged_once_and_its_end_once(s: Setup, caplog) -> No
 
 
 @pytest.mark.parametrize("body", [b"", b"{", b"[]", b'{"sensors": []}', b"\xff"])
-async def test_a_body_that_is_no_push(s: Setup, body: bytes) -> None:
+async def test_an_invalid_body_is_refused(s: Setup, body: bytes) -> None:
     with pytest.raises(UserError):
         await s.ingest.accept_columns(body)
 
@@ -140,7 +140,7 @@ async def test_a_store_that_is_down_loses_nothing(s: Setup, caplog) -> None:
         for i in range(3):
             s.store.tried.clear()
             await s.ingest.push(Readings.of([Reading("s0", NOW + i, float(i))]))
-            await asyncio.wait_for(s.store.tried.wait(), SOON)
+            await asyncio.wait_for(s.store.tried.wait(), TIMEOUT_S)
         assert s.ingest.depth == 3
         s.store.error = None
         await s.settle()
@@ -150,35 +150,35 @@ async def test_a_store_that_is_down_loses_nothing(s: Setup, caplog) -> None:
     assert recovered.startswith("recovered store_writes after_s=")
 
 
-async def test_a_store_with_a_fault_of_its_own_is_tried_again(s: Setup) -> None:
+async def test_a_defect_in_the_store_is_retried(s: Setup) -> None:
     s.store.error = RuntimeError("a fault in the driver")
     async with s.draining():
         await s.ingest.push(Readings.of([Reading("s0", NOW, 1.0)]))
-        await asyncio.wait_for(s.store.tried.wait(), SOON)
+        await asyncio.wait_for(s.store.tried.wait(), TIMEOUT_S)
         s.store.error = None
         await s.settle()
     assert len(s.store.kept) == 1
 
 
-async def test_bad_rows_are_set_aside_and_the_others_go_in(s: Setup) -> None:
+async def test_bad_rows_are_set_aside_and_the_others_stored(s: Setup) -> None:
     s.store.poison = {"s2": ValueError("cannot be"), "s4": PermanentError("never")}
     rows = [Reading(f"s{i % 5}", NOW + i, float(i)) for i in range(50)]
     await s.ingest.push(Readings.of(rows))
     async with s.draining():
         await s.settle()
-    kept = sorted(s.store.readings(), key=lambda r: r.time_ns)
-    assert kept == [r for r in rows if r.sensor not in ("s2", "s4")]
+    accepted = sorted(s.store.readings(), key=lambda r: r.time_ns)
+    assert accepted == [r for r in rows if r.sensor not in ("s2", "s4")]
     assert sorted(s.aside) == [("s2", "cannot be")] * 10 + [("s4", "never")] * 10
     assert s.ingest.counters.set_aside == 20
     assert s.ingest.depth == 0
 
 
-async def test_a_store_that_refuses_everything_is_no_reason_to_give_anything_up(s: Setup) -> None:
+async def test_no_row_is_set_aside_if_the_store_rejects_everything(s: Setup) -> None:
     s.store.error = PermanentError("wrong password")
     rows = [Reading(f"s{i % 5}", NOW + i, float(i)) for i in range(200)]
     await s.ingest.push(Readings.of(rows))
     async with s.draining():
-        await asyncio.wait_for(s.store.tried.wait(), SOON)
+        await asyncio.wait_for(s.store.tried.wait(), TIMEOUT_S)
         for _ in range(50):
             await asyncio.sleep(0)
         assert s.ingest.depth == 200
@@ -188,7 +188,7 @@ async def test_a_store_that_refuses_everything_is_no_reason_to_give_anything_up(
     assert not s.aside
 
 
-async def test_values_no_store_may_see_are_set_aside_even_from_the_spool(s: Setup) -> None:
+async def test_values_that_are_not_finite_are_set_aside(s: Setup) -> None:
     bad = Readings.of([Reading("s0", NOW, float("nan")), Reading("s1", NOW, 1.0)])
     await s.spool.append(bad)
     async with s.draining():
@@ -197,17 +197,17 @@ async def test_values_no_store_may_see_are_set_aside_even_from_the_spool(s: Setu
     assert s.aside == [("s0", "value is not finite")]
 
 
-async def test_hooks_hear_of_late_rows_before_they_leave_the_spool(s: Setup) -> None:
+async def test_hooks_get_late_rows_before_they_leave_the_spool(s: Setup) -> None:
     async with s.draining():
         await s.ingest.push(Readings.of([Reading("s0", NOW, 1.0)]))
         await s.settle()
         await s.ingest.push(Readings.of([Reading("s0", NOW - 10, 0.5), Reading("s0", NOW + 10, 2.0)]))
         await s.settle()
-    assert [late for _, late in s.told] == [[], [Reading("s0", NOW - 10, 0.5)]]
+    assert [late for _, late in s.hook_calls] == [[], [Reading("s0", NOW - 10, 0.5)]]
     assert s.ingest.counters.late == 1
 
 
-async def test_a_hook_that_cannot_now_is_asked_again_and_one_that_breaks_is_not(tmp_path: Path) -> None:
+async def test_a_transient_error_of_a_hook_is_retried_and_a_defect_is_not(tmp_path: Path) -> None:
     spool, calls = SqliteSpool(tmp_path / "spool.db", 1 << 20), []
 
     async def hook(readings: Readings, written: WriteResult) -> None:
@@ -221,7 +221,7 @@ async def test_a_hook_that_cannot_now_is_asked_again_and_one_that_breaks_is_not(
     ingest = Ingest(spool, store, MemoryBus(), {"s0": WATTS}, clock=ManualClock(NOW), on_written=[hook])
     await ingest.push(Readings.of([Reading("s0", NOW, 1.0)]))
     drain = asyncio.create_task(ingest.run_drain())
-    await asyncio.wait_for(ingest.wait_until_drained(), SOON)
+    await asyncio.wait_for(ingest.wait_until_drained(), TIMEOUT_S)
     drain.cancel()
     await spool.close()
     assert calls == [1, 1]
@@ -238,10 +238,10 @@ async def test_history_goes_straight_to_the_store(s: Setup) -> None:
     assert written.rows == 2
     assert s.spool.depth == 0
     assert len(s.store.kept) == 2
-    assert len(s.told) == 1
+    assert len(s.hook_calls) == 1
 
 
-async def test_a_card_is_stamped_and_its_strangers_stand_in_the_room(s: Setup) -> None:
+async def test_unknown_probes_of_a_card_are_stamped_and_get_default_tags(s: Setup) -> None:
     body = (
         b'[{"sensor": "28:b8:01", "v": 21.5}, {"sensor": "28:b8:02", "v": nan}, {"sensor": "s0", "v": "20"}]'
     )
@@ -254,7 +254,7 @@ async def test_a_card_is_stamped_and_its_strangers_stand_in_the_room(s: Setup) -
     assert s.store.tags == {"28b801": UNKNOWN_PROBE_TAGS, "s0": WATTS}
 
 
-async def test_strangers_are_bounded(s: Setup) -> None:
+async def test_the_number_of_unknown_probes_is_bounded(s: Setup) -> None:
     for start in range(0, MAX_UNKNOWN_PROBES + 100, 100):
         cards = [{"sensor": f"28:{i:06x}", "v": 20} for i in range(start, start + 100)]
         outcome = await s.ingest.accept_cards(orjson.dumps(cards))
@@ -272,7 +272,7 @@ class LostBus(MemoryBus):
         await super().publish(readings)
 
 
-async def test_a_bus_that_is_down_stops_no_push(tmp_path: Path, caplog) -> None:
+async def test_a_push_succeeds_while_the_bus_is_down(tmp_path: Path, caplog) -> None:
     caplog.set_level(logging.INFO)
     spool, bus = SqliteSpool(tmp_path / "spool.db", 1 << 20), LostBus()
     await spool.open()
@@ -282,7 +282,7 @@ async def test_a_bus_that_is_down_stops_no_push(tmp_path: Path, caplog) -> None:
             assert (await ingest.accept_columns(push(("s0", NOW + i, 1.0)))).accepted == 1
         bus.down = False
         await ingest.accept_columns(push(("s0", NOW + 9, 2.0)))
-        batch = await asyncio.wait_for(anext(live), SOON)
+        batch = await asyncio.wait_for(anext(live), TIMEOUT_S)
         assert list(batch)[-1] == Reading("s0", NOW + 9, 2.0)
     await spool.close()
     assert sum("failed live_bus" in r.message for r in caplog.records) == 1

@@ -25,7 +25,7 @@ def judge(sensors, values, times=None):
     return validate_columns(KNOWN, push, NOW)
 
 
-def test_a_clean_push_is_taken_whole_and_stamped() -> None:
+def test_a_valid_push_is_accepted_whole_and_stamped() -> None:
     result = judge(["a", "c"], [1, 2.5])
     assert list(result.readings) == [Reading("a", NOW, 1.0), Reading("c", NOW, 2.5)]
     assert result.readings.values.dtype == np.float64
@@ -51,7 +51,7 @@ def test_device_times_are_kept_and_missing_ones_stamped() -> None:
         (10**400, Reason.NOT_FINITE),
     ],
 )
-def test_a_bad_value_costs_only_itself(value, reason) -> None:
+def test_a_bad_value_does_not_affect_the_others(value, reason) -> None:
     result = judge(["a", "b", "c"], [1.0, value, 3.0])
     assert [r.sensor for r in result.readings] == ["a", "c"]
     assert [(r.index, r.sensor, r.reason) for r in result.rejected] == [(1, "b", reason)]
@@ -69,7 +69,7 @@ def test_a_bad_value_costs_only_itself(value, reason) -> None:
         ("2023-11-14", Reason.TIME_TYPE),
     ],
 )
-def test_a_bad_time_costs_only_itself(time, reason) -> None:
+def test_a_bad_time_does_not_affect_the_others(time, reason) -> None:
     result = judge(["a", "b"], [1.0, 2.0], [time, NOW])
     assert list(result.readings) == [Reading("b", NOW, 2.0)]
     assert [(r.index, r.reason) for r in result.rejected] == [(0, reason)]
@@ -81,7 +81,7 @@ def test_the_limits_themselves_are_allowed(time) -> None:
 
 
 @pytest.mark.parametrize("name", ["x", "", 5, None, ["a"], {"a": 1}])
-def test_an_unknown_sensor_costs_only_itself(name) -> None:
+def test_an_unknown_sensor_is_rejected_alone(name) -> None:
     result = judge([name, "b"], [1.0, 2.0])
     assert list(result.readings) == [Reading("b", NOW, 2.0)]
     assert [(r.index, r.reason) for r in result.rejected] == [(0, Reason.UNKNOWN)]
@@ -91,7 +91,7 @@ def test_large_finite_values_are_no_overflow() -> None:
     assert len(judge(["a", "b"], [1.7e308, 1.7e308]).readings) == 2
 
 
-def test_an_empty_push_is_fine() -> None:
+def test_an_empty_push_is_accepted() -> None:
     assert len(judge([], []).readings) == 0
     assert len(judge([], [], []).readings) == 0
 
@@ -110,12 +110,12 @@ def test_an_empty_push_is_fine() -> None:
         {"sensors": ["a"], "values": [1], "times": 5},
     ],
 )
-def test_what_is_not_columns_is_the_callers_to_mend(push) -> None:
+def test_invalid_columns_are_a_user_error(push) -> None:
     with pytest.raises(UserError):
         validate_columns(KNOWN, push, NOW)
 
 
-def test_readings_of_this_process_are_held_to_the_same_rules() -> None:
+def test_readings_of_this_process_are_validated_by_the_same_rules() -> None:
     rows = [
         Reading("a", NOW, 1.0),
         Reading("x", NOW, 1.0),
@@ -134,7 +134,7 @@ def test_readings_of_this_process_are_held_to_the_same_rules() -> None:
     ]
 
 
-def test_relayed_pushes_let_in_what_cards_call_their_probes_while_there_is_room() -> None:
+def test_relayed_pushes_may_contain_unknown_probes() -> None:
     room = ["28b8fb2909000003"]
     push = {
         "sensors": ["a", "28b8fb2909000003", "other", "no name", 5, "b"],

@@ -1,4 +1,4 @@
-"""The example data centre: what others rely on, and that nothing done to it breaks the loader."""
+"""The example data centre: its promises to other tests, and that no damage to it breaks the loader."""
 
 from __future__ import annotations
 
@@ -29,14 +29,14 @@ def example() -> Inventory:
     return load(EXAMPLE)
 
 
-def test_the_script_makes_the_committed_files(tmp_path: Path) -> None:
+def test_the_script_writes_the_committed_files(tmp_path: Path) -> None:
     subprocess.run([sys.executable, ROOT / "scripts" / "make_example.py", tmp_path], check=True, timeout=60)
     assert {p.name for p in tmp_path.iterdir()} == {*FILES, SVG}
     for name in (*FILES, SVG):
         assert (tmp_path / name).read_bytes() == (EXAMPLE / name).read_bytes(), f"{name}: run the script"
 
 
-def test_it_has_what_a_data_centre_has(example: Inventory) -> None:
+def test_it_has_the_parts_of_a_data_centre(example: Inventory) -> None:
     sensors = example.sensors
     assert len(sensors) >= 350
     for n in range(1, 49):
@@ -54,7 +54,7 @@ def test_it_has_what_a_data_centre_has(example: Inventory) -> None:
     assert {s for a in example.room for s in a.sensors} == set(sensors)
 
 
-def test_every_device_is_on_loopback_with_an_address_of_its_own(example: Inventory) -> None:
+def test_every_device_has_its_own_address_on_loopback(example: Inventory) -> None:
     places = [s.source for s in example.sensors.values() if not isinstance(s.source, PushSource)]
     assert len(set(places)) == len(places)
     assert all(ipaddress.ip_address(p.ip).is_loopback and p.port > 1024 for p in places)
@@ -80,7 +80,7 @@ def test_no_watt_is_counted_twice(example: Inventory) -> None:
     assert len(example.production.leaves["solar_panels"]) == 8
 
 
-def test_check_finds_nothing_to_say(example: Inventory) -> None:
+def test_check_has_no_note(example: Inventory) -> None:
     code, text = check(EXAMPLE)
     assert code == 0
     assert f"{len(example.sensors)} sensors" in text
@@ -95,7 +95,7 @@ JUNK = [
 
 
 def mangle(text: str, rng: random.Random) -> str:
-    """The text with one to four lines lost, doubled, swapped, indented, cut or given another value."""
+    """Return the text with one to four lines removed, doubled, swapped, indented, cut or given another value."""
     lines = text.splitlines()
     for _ in range(rng.randint(1, 4)):
         i, j = rng.randrange(len(lines)), rng.randrange(len(lines))
@@ -119,9 +119,10 @@ def mangle(text: str, rng: random.Random) -> str:
     return "\n".join(lines)
 
 
+@pytest.mark.slow
 @settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(seed=st.integers(0, 2**32), names=st.sets(st.sampled_from(FILES), min_size=1, max_size=3))
-def test_whatever_is_done_to_it_only_faults_come_out(tmp_path: Path, seed: int, names: set[str]) -> None:
+def test_any_damage_to_it_gives_faults_and_no_other_error(tmp_path: Path, seed: int, names: set[str]) -> None:
     rng = random.Random(seed)
     for name in FILES:
         shutil.copyfile(EXAMPLE / name, tmp_path / name)
@@ -135,7 +136,7 @@ def test_whatever_is_done_to_it_only_faults_come_out(tmp_path: Path, seed: int, 
         assert all(f.file in FILES and f.actual and f.expected and "\n" not in str(f) for f in error.faults)
 
 
-def test_states_setpoints_and_counters_of_energy_may_stay_the_same(example: Inventory) -> None:
+def test_states_setpoints_and_energy_counters_are_steady(example: Inventory) -> None:
     steady = {s.name for s in example.sensors.values() if s.steady}
     assert steady >= {"inrow_running", "inrow_cool_setpoint", "network1_energy"}
     assert not steady & {"inrow_power", "network1_power"}

@@ -1,4 +1,4 @@
-"""A description of a few sensors: what it reads to, and what each way to break it is answered with."""
+"""The loader on a small description: the values that it reads, and the fault for each way to break a file."""
 
 from __future__ import annotations
 
@@ -99,7 +99,7 @@ def faults_of(folder: Path) -> tuple[Fault, ...]:
     return caught.value.faults
 
 
-def test_sources_are_read_by_method(small: Path) -> None:
+def test_each_method_has_its_source(small: Path) -> None:
     sensors = load(small).sensors
     base = "1.3.6.1.4.1.318.1.1.26.9.4.3.1.7"
     assert sensors["server-1_pdu-A"].source == SnmpSource("127.0.0.1", base, 7)
@@ -112,14 +112,14 @@ def test_sources_are_read_by_method(small: Path) -> None:
     assert sensors["28b8fb2909000003"].source == PushSource("A", "front", 1)
 
 
-def test_of_merged_maps_the_first_wins_and_own_keys_win_over_both(small: Path) -> None:
+def test_own_keys_win_over_merged_ones_and_the_first_merged_map_wins(small: Path) -> None:
     sensors = load(small).sensors
     assert sensors["server-1_pdu-A"].unit == "W"
     assert sensors["server-1_pdu-B"].unit == "kW"
     assert sensors["water_in"].unit == "C"
 
 
-def test_what_is_not_said_has_a_default(small: Path) -> None:
+def test_missing_keys_have_defaults(small: Path) -> None:
     sensors = load(small).sensors
     assert sensors["server-1_pdu-A"].location == "server-1"
     assert sensors["server-1_pdu-B"].location == "rack A"
@@ -131,7 +131,7 @@ def test_what_is_not_said_has_a_default(small: Path) -> None:
     assert sensors["water_in"].tags == ("inside_temperature", "12")
 
 
-def test_names_of_digits_stay_as_they_are_written(small: Path) -> None:
+def test_names_of_digits_stay_texts(small: Path) -> None:
     inventory = load(small)
     assert "2800000000000001" in inventory.sensors
     assert inventory.room[0].sensors == ("feed", "2800000000000001")
@@ -144,7 +144,7 @@ def test_a_child_with_a_hyphen_means_the_id_with_an_underscore(small: Path) -> N
     assert tree.sensors == ("server-1_pdu-A", "server-1_pdu-B", "clamp")
 
 
-def test_a_node_only_simplified_children_name_has_a_sum_of_its_own_and_counts_nowhere(small: Path) -> None:
+def test_a_node_named_only_by_simplified_children_has_its_own_sum_and_counts_in_no_other(small: Path) -> None:
     tree = load(small).consumption
     assert [n.id for n in tree.detached] == ["feed"]
     assert tree.leaves["feed"] == ("feed",)
@@ -174,8 +174,8 @@ def test_only_sensors_and_the_consumption_tree_are_required(small: Path) -> None
     assert (inventory.site.racks, inventory.probes, inventory.room, inventory.commands) == ((), (), (), ())
 
 
-def test_what_deployments_have_and_nobody_needs_is_let_be(small: Path) -> None:
-    """An orphan in the tree, probes of a rack that racks.yaml does not know, tags that name no server."""
+def test_harmless_leftovers_of_deployments_are_accepted(small: Path) -> None:
+    """An orphan in the tree, probes of a rack that is not in racks.yaml, and tags that name no server."""
     with (small / "multitree.yaml").open("a") as file:
         file.write("board: {children: [board_1]}\nboard_1: {target: water_in}\n")
     (small / "temperature.yaml").write_text(
@@ -201,7 +201,7 @@ Change = tuple[str, str, str]
 HOW = "sun.properties.status.how"
 
 BROKEN: dict[str, tuple[Change, str, str]] = {
-    # what is wrong: (change, key path of the fault, part of its text)
+    # the mistake: (change, key path of the fault, part of its text)
     "method": (("sensors.yaml", "method: socomec", "method: zigbee"), "meters.feed.method", "temperature_push"),
     "no method": (("sensors.yaml", "method: socomec, ", ""), "meters.feed.method", "nothing"),
     "no ip": (("sensors.yaml", "ip: gateway.local, ", ""), "meters.feed.ip", "nothing"),
@@ -295,12 +295,12 @@ def test_a_fault_names_file_and_path(small: Path, change: Change, path: str, tex
 
 
 def test_all_faults_of_all_files_come_at_once(small: Path) -> None:
-    wanted = []
+    expected = []
     for key in ("method", "child", "rack position", "probe", "colour", "value", "production target"):
         (name, old, new), path, _ = BROKEN[key]
         (small / name).write_text((small / name).read_text().replace(old, new, 1))
-        wanted.append((name, path))
-    assert sorted((f.file, f.path) for f in faults_of(small)) == sorted(wanted)
+        expected.append((name, path))
+    assert sorted((f.file, f.path) for f in faults_of(small)) == sorted(expected)
 
 
 def test_faults_beside_a_fault_come_too(small: Path) -> None:
@@ -333,7 +333,7 @@ def test_an_entry_that_is_no_map_is_one_fault_and_its_name_is_still_known(
     small: Path, name: str, old: str, new: str
 ) -> None:
     (small / name).write_text(SMALL[name].replace(old, new, 1))
-    assert [f.found for f in faults_of(small)] == ["'x'"]
+    assert [f.actual for f in faults_of(small)] == ["'x'"]
 
 
 def test_many_aliases_of_aliases_take_no_time(small: Path) -> None:
@@ -344,7 +344,7 @@ def test_many_aliases_of_aliases_take_no_time(small: Path) -> None:
     assert {f.path for f in faults_of(small)} >= {"a0", "A.sensors[0]"}
 
 
-def test_a_label_is_taken_as_given_even_where_it_is_the_id(small: Path) -> None:
+def test_an_explicit_label_is_used_even_if_it_equals_the_id(small: Path) -> None:
     text = SMALL["sensors.yaml"].replace("    index: '7'", "    index: '7'\n    label: Left plug")
     text = text.replace("unit_id: 4}", "unit_id: 4, label: feed}")
     (small / "sensors.yaml").write_text(text)
@@ -354,7 +354,7 @@ def test_a_label_is_taken_as_given_even_where_it_is_the_id(small: Path) -> None:
     assert sensors["28b8fb2909000003"].label == "A U1 front, server-1"
 
 
-def test_a_fault_says_the_line(small: Path) -> None:
+def test_a_fault_has_its_line(small: Path) -> None:
     (small / "sensors.yaml").write_text(SMALL["sensors.yaml"].replace("'7'", "seven"))
     (fault,) = faults_of(small)
     assert fault.line is not None
@@ -364,14 +364,14 @@ def test_a_fault_says_the_line(small: Path) -> None:
     )
 
 
-def test_keys_are_not_shown(small: Path) -> None:
+def test_secret_keys_are_not_shown(small: Path) -> None:
     (small / "sensors.yaml").write_text(SMALL["sensors.yaml"].replace("not-so-secret", "secret"))
     (fault,) = faults_of(small)
     assert fault.path.endswith("auth_key")
     assert "secret" not in str(fault)
 
 
-def test_an_unreadable_sensors_file_is_one_fault_and_not_every_sensor(small: Path) -> None:
+def test_an_unreadable_sensors_file_is_one_fault_and_does_not_make_every_target_one(small: Path) -> None:
     (small / "sensors.yaml").write_text("a: [")
     assert len(faults_of(small)) == 1
 
@@ -380,7 +380,7 @@ def test_an_unreadable_sensors_file_is_one_fault_and_not_every_sensor(small: Pat
 @pytest.mark.parametrize(
     "content", [b"a: \xe9\xe8", b"\xff\xfea", b"a: \x00", b"\x80", b"[" * 200_000, b"a: " + b"{b: " * 2000]
 )
-def test_bytes_that_are_no_description(small: Path, name: str, content: bytes) -> None:
+def test_arbitrary_bytes_are_faults(small: Path, name: str, content: bytes) -> None:
     (small / name).write_bytes(content)
     assert name in {f.file for f in faults_of(small)}
 
@@ -395,7 +395,7 @@ def test_missing_files_and_folders(small: Path, tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("broken", [False, True])
-def test_check_says_what_is_there_or_what_is_wrong(small: Path, broken: bool) -> None:
+def test_check_prints_a_summary_or_all_faults(small: Path, broken: bool) -> None:
     if broken:
         (small / "racks.yaml").write_text("racks: {A: {x: {position: 99}, y: {position: 0}}}")
     code, text = check(small)
@@ -405,13 +405,13 @@ def test_check_says_what_is_there_or_what_is_wrong(small: Path, broken: bool) ->
         assert len(lines) == 3
         assert lines[0].startswith("racks.yaml:1: racks.A.x.position: found 99; expected ")
         return
-    wanted: list[Callable[[str], bool]] = [
+    checks: list[Callable[[str], bool]] = [
         lambda line: "7 sensors" in line,
         lambda line: "snmp 2" in line and "temperature_push 2" in line,
-        lambda line: "datacenter: 5 nodes, 3 leaves, 1 aside" in line,
+        lambda line: "datacenter: 5 nodes, 3 leaves, 1 detached" in line,
         lambda line: (
             "note: consumption: counted in watts" in line and "server-1_pdu-B (kW, as 1000 W)" in line
         ),
     ]
-    for is_wanted in wanted:
-        assert any(map(is_wanted, lines)), text
+    for matches in checks:
+        assert any(map(matches, lines)), text

@@ -1,4 +1,4 @@
-"""The picture of the room: what is taken, and what is refused."""
+"""The picture of the room: accepted formats, and faults."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from backend.core.errors import Fault
-from backend.inventory.plan import MOST_BYTES, picture
+from backend.inventory.plan import MAX_BYTES, picture
 
 SVG = '<svg xmlns="http://www.w3.org/2000/svg" {}><rect width="1" height="1"/></svg>'
 
@@ -24,8 +24,8 @@ def png(width: int, height: int) -> bytes:
 def read(folder: Path, name: str, content: bytes | str) -> tuple[float | None, list[Fault]]:
     (folder / name).write_bytes(content.encode() if isinstance(content, str) else content)
     faults: list[Fault] = []
-    found = picture(folder, faults)
-    return (found.aspect if found else None), faults
+    plan = picture(folder, faults)
+    return (plan.aspect if plan else None), faults
 
 
 def test_a_folder_without_a_picture_has_none(tmp_path: Path) -> None:
@@ -43,7 +43,9 @@ def test_a_folder_without_a_picture_has_none(tmp_path: Path) -> None:
         ("room_plan.png", png(640, 480), 640 / 480),
     ],
 )
-def test_the_picture_says_its_shape(tmp_path: Path, name: str, content: bytes | str, aspect: float) -> None:
+def test_the_picture_has_its_aspect_ratio(
+    tmp_path: Path, name: str, content: bytes | str, aspect: float
+) -> None:
     assert read(tmp_path, name, content) == (pytest.approx(aspect), [])
 
 
@@ -60,16 +62,16 @@ def test_the_picture_says_its_shape(tmp_path: Path, name: str, content: bytes | 
         ("room_plan.png", b"\x89PNG\r\n\x1a\n"),
         ("room_plan.png", b"GIF89a" + b"\0" * 40),
         ("room_plan.png", png(0, 5)),
-        ("room_plan.png", png(5, 5) + b"\0" * MOST_BYTES),
+        ("room_plan.png", png(5, 5) + b"\0" * MAX_BYTES),
     ],
 )
-def test_what_is_no_such_picture_is_a_fault(tmp_path: Path, name: str, content: bytes | str) -> None:
+def test_any_other_file_is_a_fault(tmp_path: Path, name: str, content: bytes | str) -> None:
     aspect, faults = read(tmp_path, name, content)
     assert aspect is None
     assert [f.file for f in faults] == [name]
 
 
-def test_two_pictures_are_one_too_many(tmp_path: Path) -> None:
+def test_two_pictures_are_a_fault(tmp_path: Path) -> None:
     (tmp_path / "room_plan.png").write_bytes(png(3, 2))
     aspect, faults = read(tmp_path, "room_plan.svg", SVG.format('viewBox="0 0 3 2"'))
     assert aspect is None

@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from backend.core.tree import Tree, TreeNode
-from backend.inventory.labels import MAX_INFO_LENGTH, derive_labels, with_id
+from backend.inventory.labels import MAX_INFO_LENGTH, derive_labels
 from backend.inventory.loader import load
 from backend.inventory.model import (
     Equipment,
@@ -182,8 +182,8 @@ def test_every_sensor_has_a_label_of_its_own(
 
 
 def test_messages_show_the_label_and_then_the_id() -> None:
-    assert with_id("Roof fan 1", "flukso_1") == "Roof fan 1 [flukso_1]"
-    assert with_id("flukso_1", "flukso_1") == "flukso_1"
+    assert meter("flukso_1", label="Roof fan 1").title == "Roof fan 1 [flukso_1]"
+    assert meter("flukso_1").title == "flukso_1"
 
 
 def test_a_sensor_that_no_description_labels_has_its_id() -> None:
@@ -197,5 +197,5 @@ def test_the_example_reads_well() -> None:
     assert texts["ecotype-1_pdu-Z1.50"] == "ecotype-1, Z1.50 outlet 1"
     assert texts["network1_power"] == "Solar network 1"
     assert texts["socomec_servers"] == "Feed of all racks"
-    assert texts["inrow_water_in_temperature"] == "Chilled water, inlet, modbus_inrow"
-    assert texts["weather_rain"] == "weather: rain"
+    assert texts["inrow_water_in_temperature"] == "In-row cooler: chilled water, inlet"
+    assert texts["weather_rain"] == "Weather station: rain"

@@ -22,7 +22,7 @@ from backend.jobs.selection import JobRequest, Scope
 from backend.store.duckdb.store import DuckDBStore
 from tests.support.job_site import HOUR, JobSite
 from tests.support.rollup_day import DEFINITIONS, END, START, readings_of
-from workers.runs import TaskRuns
+from workers.runs import TaskExecutor
 
 EVERYTHING = list(SeriesKind)
 
@@ -280,7 +280,8 @@ async def test_tasks_that_are_told_to_run_twice_run_once(site: JobSite, tmp_path
 
     databases = [Database(url) for _ in range(4)]  # each stands for a process
     workers = [
-        TaskRuns({"run_job": run_job}, site.log, site.clock, SqlLeases(database)) for database in databases
+        TaskExecutor({"run_job": run_job}, site.log, site.clock, SqlLeases(database))
+        for database in databases
     ]
     ran = 0
     while await site.jobs.count((*ACTIVE,)):

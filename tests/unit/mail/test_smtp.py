@@ -1,4 +1,4 @@
-"""Mail to real SMTP servers: plain on loopback, STARTTLS, TLS, with a log-in; and what goes wrong."""
+"""Mail to real SMTP servers: plain on loopback, STARTTLS, TLS, log-in, and errors."""
 
 from __future__ import annotations
 
@@ -73,25 +73,27 @@ async def test_a_server_without_starttls_gets_no_mail_in_the_clear(inbox: Inbox)
     "answer, error",
     [("550 no such user", PermanentError), ("451 later", TransientError), ("421 busy", TransientError)],
 )
-async def test_only_a_refused_address_is_for_good(inbox: Inbox, answer: str, error: type[Exception]) -> None:
+async def test_only_a_refused_recipient_is_a_permanent_error(
+    inbox: Inbox, answer: str, error: type[Exception]
+) -> None:
     inbox.to_recipients = answer
     with smtp_server(inbox) as port, pytest.raises(error):
         await mailer(port).send(PLAIN)
 
 
-async def test_a_mail_that_the_server_does_not_take_waits(inbox: Inbox) -> None:
+async def test_a_refused_message_is_a_transient_error(inbox: Inbox) -> None:
     inbox.to_data = "554 looks like spam"
     with smtp_server(inbox) as port, pytest.raises(TransientError, match="554"):
         await mailer(port).send(PLAIN)
 
 
-async def test_no_server_at_all() -> None:
+async def test_an_unreachable_server_is_a_transient_error() -> None:
     with pytest.raises(TransientError, match="cannot be reached"):
         await mailer(free_port()).send(PLAIN)
 
 
 @pytest.mark.parametrize(
-    "url, told",
+    "url, message",
     [
         ("smtp://mail.example.org", "loopback"),
         ("smtp://10.0.0.1:25", "loopback"),
@@ -101,8 +103,8 @@ async def test_no_server_at_all() -> None:
         ("smtps://host:port", "not a valid URL"),
     ],
 )
-def test_addresses_that_cannot_be(url: str, told: str) -> None:
-    with pytest.raises(UserError, match=told) as refused:
+def test_invalid_urls_are_refused_without_quoting_them(url: str, message: str) -> None:
+    with pytest.raises(UserError, match=message) as refused:
         SmtpAddress.parse(url)
     assert "s3cret" not in str(refused.value)
 
@@ -115,9 +117,9 @@ def test_ports_are_the_usual_ones_and_the_password_does_not_show() -> None:
 
 async def test_the_console_shows_the_text(capsys: pytest.CaptureFixture[str]) -> None:
     await ConsoleMailer().send(PLAIN)
-    said = capsys.readouterr().out
-    assert "Mail to anna@example.org: Grüße" in said
-    assert "Tag" in said
+    output = capsys.readouterr().out
+    assert "Mail to anna@example.org: Grüße" in output
+    assert "Tag" in output
 
 
 async def test_without_a_mail_server_mails_wait() -> None:

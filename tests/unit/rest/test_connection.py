@@ -1,4 +1,4 @@
-"""Heads that never end, and heads that never come, over real connections."""
+"""Unfinished and missing heads of requests, over real connections."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ async def is_closed(reader: asyncio.StreamReader) -> bool:
         return True
 
 
-async def test_a_head_that_does_not_end_is_not_kept() -> None:
+async def test_an_unfinished_head_has_a_maximum_size() -> None:
     async with serving(app) as address:
         reader, writer = await opened(address)
         writer.write(b"GET / HTTP/1.1\r\nhost: x\r\nx: ")
@@ -48,19 +48,17 @@ async def test_a_head_that_does_not_end_is_not_kept() -> None:
         assert await is_closed(reader)
 
 
-@pytest.mark.parametrize("begun", [b"", b"GET / HTTP/1.1\r\nhost: x\r\n"])
-async def test_a_head_that_does_not_come_holds_no_connection(
-    begun: bytes, monkeypatch: pytest.MonkeyPatch
-) -> None:
+@pytest.mark.parametrize("head", [b"", b"GET / HTTP/1.1\r\nhost: x\r\n"])
+async def test_a_missing_head_times_out(head: bytes, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(connection, "HEAD_TIMEOUT_S", 0.05)
     async with serving(app) as address:
         reader, writer = await opened(address)
-        writer.write(begun)
+        writer.write(head)
         assert await is_closed(reader)
         writer.close()
 
 
-async def test_requests_one_after_another_and_long_bodies_are_as_ever(
+async def test_consecutive_requests_and_long_bodies_still_work(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr(connection, "HEAD_TIMEOUT_S", 0.2)
@@ -80,7 +78,7 @@ async def test_requests_one_after_another_and_long_bodies_are_as_ever(
         writer.close()
 
 
-async def test_a_body_that_comes_together_with_its_head_is_no_long_head(
+async def test_a_body_in_the_same_packet_does_not_count_as_head(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr(connection, "MAX_HEAD_BYTES", 200)

@@ -1,4 +1,4 @@
-"""What every request goes through: who asks, from which page, how large and how slow."""
+"""Checks of every request: authentication, origin, size and speed."""
 
 from __future__ import annotations
 
@@ -30,10 +30,10 @@ class Wall:
 
 
 async def through(app, method: str = "POST", path: str = "/x", query: str = "", **headers: str):
-    said = []
+    messages = []
 
     async def send(message) -> None:
-        said.append(message)
+        messages.append(message)
 
     async def receive():
         return {"type": "http.request", "body": b"", "more_body": False}
@@ -50,7 +50,7 @@ async def through(app, method: str = "POST", path: str = "/x", query: str = "", 
         "headers": raw,
     }
     await app(scope, receive, send)
-    return said[0].get("status", said[0].get("code")) if said else 200
+    return messages[0].get("status", messages[0].get("code")) if messages else 200
 
 
 def door(wall: Wall, public_url: str = "") -> Authenticate:
@@ -65,7 +65,7 @@ def door(wall: Wall, public_url: str = "") -> Authenticate:
 
 
 @pytest.mark.parametrize(
-    "headers, taken",
+    "headers, is_accepted",
     [
         ({}, True),
         ({"host": "a.org", "origin": "https://a.org"}, True),
@@ -87,17 +87,17 @@ def door(wall: Wall, public_url: str = "") -> Authenticate:
     ],
 )
 @pytest.mark.parametrize("method", ["POST", "PUT", "DELETE", "WS"])
-async def test_what_changes_something_comes_from_our_own_pages(
-    headers: dict[str, str], taken: bool, method: str
+async def test_requests_with_side_effects_must_come_from_own_pages(
+    headers: dict[str, str], is_accepted: bool, method: str
 ) -> None:
     wall = Wall()
     status = await through(door(wall, "https://seduce.example.org"), method, **headers)
-    assert status == (200 if taken else 4403 if method == "WS" else 403)
-    assert bool(wall.scopes) == taken
+    assert status == (200 if is_accepted else 4403 if method == "WS" else 403)
+    assert bool(wall.scopes) == is_accepted
 
 
 @pytest.mark.parametrize("method", ["GET", "HEAD"])
-async def test_what_only_reads_may_be_linked_to_from_anywhere(method: str) -> None:
+async def test_reads_can_be_linked_from_other_origins(method: str) -> None:
     assert await through(door(Wall()), method, host="a.org", origin="https://b.org") == 200
 
 
@@ -119,7 +119,9 @@ async def test_what_only_reads_may_be_linked_to_from_anywhere(method: str) -> No
         ("/export", "token=x", {"cookie": "seduce=good"}, False),
     ],
 )
-async def test_who_asks(path: str, query: str, headers: dict[str, str], known: bool) -> None:
+async def test_the_principal_of_a_request(
+    path: str, query: str, headers: dict[str, str], known: bool
+) -> None:
     wall = Wall()
     await through(door(wall), "GET", path, query, **headers)
     [scope] = wall.scopes
@@ -128,11 +130,11 @@ async def test_who_asks(path: str, query: str, headers: dict[str, str], known: b
         assert b"token" not in scope["query_string"], "what comes after sees no secret"
 
 
-async def test_it_is_looked_up_once_and_only_where_it_is_asked() -> None:
-    asked = []
+async def test_the_principal_is_looked_up_once_and_on_demand() -> None:
+    secrets = []
 
     async def by_cookie(secret: str) -> Principal:
-        asked.append(secret)
+        secrets.append(secret)
         return USER
 
     async def by_token(secret: str, address: str) -> Principal:
@@ -140,13 +142,13 @@ async def test_it_is_looked_up_once_and_only_where_it_is_asked() -> None:
 
     wall = Wall()
     await through(Authenticate(wall, by_cookie, by_token), "GET", cookie="seduce=s")
-    assert asked == []
+    assert secrets == []
     caller = wall.scopes[0][SCOPE_KEY]
     assert [await caller.principal() for _ in range(3)] == [USER] * 3
-    assert asked == ["s"]
+    assert secrets == ["s"]
 
 
-async def test_a_gate_that_cannot_know_stays_shut() -> None:
+async def test_the_gate_refuses_if_rights_cannot_be_checked() -> None:
     async def away(*_: str) -> Principal:
         raise TransientError("no database")
 
@@ -167,7 +169,7 @@ async def test_a_head_too_large_is_refused() -> None:
     assert await through(bounded, "GET", cookie="x" * 500) == 200
 
 
-async def test_a_body_that_does_not_come_holds_nobody() -> None:
+async def test_a_missing_body_times_out() -> None:
     read = []
 
     async def app(scope, receive, send) -> None:
@@ -186,11 +188,11 @@ async def test_a_body_that_does_not_come_holds_nobody() -> None:
     assert read == [b"a", "http.disconnect"]
 
 
-async def test_what_follows_a_whole_body_may_take_its_time() -> None:
+async def test_messages_after_the_body_have_no_timeout() -> None:
     """A subscription or an export waits for its client to leave, however long that takes."""
     pieces = asyncio.Queue()
     pieces.put_nowait({"type": "http.request", "body": b"a", "more_body": False})
-    told = []
+    events = []
 
     async def app(scope, receive, send) -> None:
         await receive()
@@ -198,33 +200,31 @@ async def test_what_follows_a_whole_body_may_take_its_time() -> None:
         await asyncio.sleep(0.1)
         assert not waiting.done()
         pieces.put_nowait({"type": "http.disconnect"})
-        told.append(await waiting)
+        events.append(await waiting)
 
     scope = {"type": "http", "headers": [], "query_string": b""}
     await asyncio.wait_for(RequestLimits(app, body_timeout_s=0.02)(scope, pieces.get, None), 20)
-    assert told == [{"type": "http.disconnect"}]
+    assert events == [{"type": "http.disconnect"}]
 
 
-@pytest.mark.parametrize("scheme, told", [("http", False), ("https", True)])
-async def test_browsers_are_told_to_stay_with_tls_over_tls(scheme: str, told: bool) -> None:
-    said = []
+@pytest.mark.parametrize("scheme, is_expected", [("http", False), ("https", True)])
+async def test_hsts_is_sent_over_tls_only(scheme: str, is_expected: bool) -> None:
+    messages = []
 
     async def send(message) -> None:
-        said.append(message)
+        messages.append(message)
 
     scope = {"type": "http", "scheme": scheme, "headers": []}
     await SecurityHeaders(Wall())(scope, None, send)
-    headers = dict(said[0]["headers"])
-    assert (b"strict-transport-security" in headers) == told
+    headers = dict(messages[0]["headers"])
+    assert (b"strict-transport-security" in headers) == is_expected
     policy = headers[b"content-security-policy"].decode()
     assert "default-src 'self'" in policy
     assert "script-src" not in policy, "scripts come from here alone, none stand in a page"
     assert "frame-ancestors 'none'" in policy
 
 
-async def test_a_name_that_is_not_ours_is_not_answered(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+async def test_an_unknown_host_name_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Mailed links and sessions are for our own names; a page elsewhere may have pointed another at us."""
     async with running_site(tmp_path, monkeypatch, public_url="https://seduce.example.org") as site:
         for host, status in (("evil.example", 400), ("seduce.example.org", 200), ("127.0.0.1", 200)):

@@ -1,4 +1,4 @@
-"""The metrics of a whole process, held against their page; and the text format itself."""
+"""The metrics of a whole process, compared with their documentation; and the text format."""
 
 from __future__ import annotations
 
@@ -13,8 +13,9 @@ from starlette.applications import Starlette
 
 from backend.core.errors import TransientError
 from backend.core.measure import BOUNDS_S, Timing
-from backend.metrics.text import CONTENT_TYPE, Collector, Family, Metrics, Sample
-from backend.processes.one_process import Parts, crawling, create_app
+from backend.metrics.exposition import CONTENT_TYPE, Collector, Family, Metrics, Sample
+from backend.processes.one_process import create_app, run_crawlers
+from backend.processes.shared import Overrides
 from backend.rest.metrics import metrics_route
 from backend.settings import Settings
 from scripts import metrics_doc
@@ -26,13 +27,13 @@ LINE = re.compile(r'([a-z_]+)(\{(?:[a-z_]+="(?:[^"\\\n]|\\.)*",?)+\})? (NaN|[+-]
 
 def samples(page: str) -> dict[str, float]:
     """Name with labels -> value; a line that is not in the format fails the test."""
-    found = {}
+    values = {}
     for line in page.splitlines():
         if not line.startswith("# "):
             match = LINE.fullmatch(line)
             assert match, line
-            found[match[1] + (match[2] or "")] = float(match[3])
-    return found
+            values[match[1] + (match[2] or "")] = float(match[3])
+    return values
 
 
 def test_the_page_is_written_from_the_code() -> None:
@@ -40,8 +41,8 @@ def test_the_page_is_written_from_the_code() -> None:
 
 
 async def test_a_process_shows_every_metric_of_the_page_and_no_other(tmp_path: Path) -> None:
-    parts = Parts(inventory=small_inventory(), page=tmp_path)
-    app = create_app(Settings(data_dir=tmp_path / "var"), parts, crawling)
+    parts = Overrides(inventory=small_inventory(), page=tmp_path)
+    app = create_app(Settings(data_dir=tmp_path / "var"), parts, run_crawlers)
     async with (
         serving(app) as address,
         httpx2.AsyncClient(base_url=f"http://{address}") as client,
@@ -54,7 +55,7 @@ async def test_a_process_shows_every_metric_of_the_page_and_no_other(tmp_path: P
         async with asyncio.timeout(30):
             while not await app.state.services.board.devices():
                 await asyncio.sleep(0.01)
-            while not app.state.services.runner.runs["roll_up"].timing.count:
+            while not app.state.services.runner.stats["roll_up"].timing.count:
                 await asyncio.sleep(0.01)
         await app.state.services.counters.count(["front1"], 1)
         answer = await client.get("/metrics")
@@ -66,28 +67,28 @@ async def test_a_process_shows_every_metric_of_the_page_and_no_other(tmp_path: P
     documented = re.findall(r"^\| `(\w+)` \|", metrics_doc.PAGE.read_text(), re.MULTILINE)
     assert set(helped) == set(documented)
 
-    found = samples(answer.text)
-    assert found["seduce_ingest_readings_accepted_total"] == 1
-    assert found['seduce_ingest_readings_rejected_total{reason="unknown sensor"}'] == 1
-    assert found['seduce_ingest_readings_rejected_total{reason="value is not a number"}'] == 1
-    assert found["seduce_store_readings_written_total"] == 1
-    assert found["seduce_store_write_seconds_count"] == 1
-    assert found["seduce_spool_readings"] == 0
-    assert found["seduce_sensors"] == 8
-    assert found["seduce_bus_subscribers"] >= 1
-    assert found['seduce_graphql_operations_total{type="query"}'] == 3
-    assert found['seduce_graphql_errors_total{code="BAD_USER_INPUT"}'] == 2
-    assert found['seduce_graphql_seconds_count{type="query"}'] == 1  # the others did not run
-    assert found['seduce_graphql_documents_total{found="miss"}'] == 3
-    assert found['seduce_task_runs_total{task="roll_up"}'] >= 1
-    assert found['seduce_sensor_errors_total{sensor="front1"}'] == 1
-    assert any(name.startswith("seduce_device_up{") for name in found)
+    values = samples(answer.text)
+    assert values["seduce_ingest_readings_accepted_total"] == 1
+    assert values['seduce_ingest_readings_rejected_total{reason="unknown sensor"}'] == 1
+    assert values['seduce_ingest_readings_rejected_total{reason="value is not a number"}'] == 1
+    assert values["seduce_store_readings_written_total"] == 1
+    assert values["seduce_store_write_seconds_count"] == 1
+    assert values["seduce_spool_readings"] == 0
+    assert values["seduce_sensors"] == 8
+    assert values["seduce_bus_subscribers"] >= 1
+    assert values['seduce_graphql_operations_total{type="query"}'] == 3
+    assert values['seduce_graphql_errors_total{code="BAD_USER_INPUT"}'] == 2
+    assert values['seduce_graphql_seconds_count{type="query"}'] == 1  # the others did not run
+    assert values['seduce_graphql_documents_total{found="miss"}'] == 3
+    assert values['seduce_task_runs_total{task="roll_up"}'] >= 1
+    assert values['seduce_sensor_errors_total{sensor="front1"}'] == 1
+    assert any(name.startswith("seduce_device_up{") for name in values)
     assert all(
-        found[f'seduce_metrics_source_up{{source="{s}"}}'] == 1 for s in ("ingest", "rollups", "devices")
+        values[f'seduce_metrics_source_up{{source="{s}"}}'] == 1 for s in ("ingest", "rollups", "devices")
     )
 
 
-async def test_it_is_not_shown_to_other_machines() -> None:
+async def test_metrics_are_refused_to_other_machines() -> None:
     async def render() -> str:
         return "secret"
 
@@ -100,7 +101,7 @@ async def test_it_is_not_shown_to_other_machines() -> None:
             assert (await client.post("/metrics")).status_code == 405
 
 
-async def test_a_source_that_is_away_takes_only_its_own_with_it() -> None:
+async def test_a_failing_source_removes_only_its_own_metrics() -> None:
     one, other = Family("one", "gauge", "1."), Family("other", "gauge", "2.")
 
     async def here() -> Iterable[Sample]:
@@ -115,7 +116,7 @@ async def test_a_source_that_is_away_takes_only_its_own_with_it() -> None:
         'seduce_metrics_source_up{source="a"}': 1,
         'seduce_metrics_source_up{source="b"}': 0,
     }
-    with pytest.raises(ValueError, match="two metrics"):
+    with pytest.raises(ValueError, match="two metrics have the same name"):
         Metrics([Collector("a", (one,), here), Collector("b", (one,), here)])
 
 
@@ -134,9 +135,9 @@ async def test_labels_are_escaped_and_histograms_add_up() -> None:
     page = await Metrics([Collector("a", (texts, took), read)]).render()
     assert r'texts{text="a \"b\" \\ \n c"} NaN' in page
     assert "# HELP texts Back\\\\slash.\n" in page
-    found = samples(page)
-    within = [found[f'took_bucket{{what="x",le="{b:g}"}}'] for b in BOUNDS_S]
-    assert within == sorted(within)
-    assert found['took_bucket{what="x",le="0.5"}'] == 4  # with the one that failed at once
-    assert found['took_bucket{what="x",le="+Inf"}'] == found['took_count{what="x"}'] == 5
-    assert found['took_sum{what="x"}'] == pytest.approx(99.3021, abs=0.01)
+    values = samples(page)
+    counts = [values[f'took_bucket{{le="{b:g}",what="x"}}'] for b in BOUNDS_S]
+    assert counts == sorted(counts)
+    assert values['took_bucket{le="0.5",what="x"}'] == 4  # with the one that failed at once
+    assert values['took_bucket{le="+Inf",what="x"}'] == values['took_count{what="x"}'] == 5
+    assert values['took_sum{what="x"}'] == pytest.approx(99.3021, abs=0.01)

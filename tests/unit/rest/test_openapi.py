@@ -1,4 +1,4 @@
-"""The OpenAPI document: valid, complete, and true of what is served."""
+"""The OpenAPI document: valid, complete, and equal to the served routes."""
 
 from __future__ import annotations
 
@@ -16,7 +16,10 @@ from playwright.async_api import async_playwright
 from starlette.routing import Mount, Route
 
 from backend.formats.kinds import Format
-from backend.processes.one_process import Parts, create_app, create_web
+from backend.processes.application import Application
+from backend.processes.one_process import create_app
+from backend.processes.shared import Overrides
+from backend.processes.web import create_web
 from backend.queries.rollup_export import STATISTICS
 from backend.rest.export_address import PARAMETERS
 from backend.rest.openapi import document
@@ -33,25 +36,25 @@ NOT_PLAIN = {
 
 
 def app(folder: Path, **settings: Any) -> Any:
-    return create_app(Settings(data_dir=folder, **settings), Parts(inventory=small_inventory()))
+    return create_app(Settings(data_dir=folder, **settings), Overrides(inventory=small_inventory()))
 
 
-def served(routes: Any) -> set[str]:
-    """Paths of plain routes; the reads at the top are those below `/api`."""
-    found: set[str] = set()
-    for route in routes:
+def served(app: Application) -> set[str]:
+    """Return the paths of push endpoints and plain routes; the reads at the top are those below `/api`."""
+    paths = set(app.push_endpoints)
+    for route in app.routes:
         if isinstance(route, (Route, Mount)):
-            found.add(re.sub(r":name}", "}", route.path))
-    return found - NOT_PLAIN - {path.removeprefix("/api") for path in found if path.startswith("/api/")}
+            paths.add(re.sub(r":name}", "}", route.path))
+    return paths - NOT_PLAIN - {path.removeprefix("/api") for path in paths if path.startswith("/api/")}
 
 
 def test_every_plain_route_is_in_the_document(tmp_path: Path) -> None:
-    assert served(app(tmp_path).routes) == set(document(DOORS)["paths"])
+    assert served(app(tmp_path)) == set(document(DOORS)["paths"])
 
 
-def test_the_document_of_a_process_without_doors_has_none(tmp_path: Path) -> None:
-    web = create_web(Settings(data_dir=tmp_path), Parts(inventory=small_inventory()))
-    assert served(web.routes) == set(document(web.state.doors)["paths"])
+def test_the_document_omits_push_routes_that_are_not_served(tmp_path: Path) -> None:
+    web = create_web(Settings(data_dir=tmp_path), Overrides(inventory=small_inventory()))
+    assert served(web) == set(document(web.push_endpoints)["paths"])
 
 
 def test_the_document_is_valid_openapi() -> None:
@@ -85,6 +88,7 @@ FUZZ = (
 )
 
 
+@pytest.mark.slow
 async def test_a_fuzzer_finds_no_server_error_and_no_answer_that_is_not_described(tmp_path: Path) -> None:
     """The same for longer: docs/rest.md says how."""
     import asyncio
@@ -99,16 +103,16 @@ async def test_a_fuzzer_finds_no_server_error_and_no_answer_that_is_not_describe
 
 
 @pytest.mark.browser
-async def test_the_page_tries_a_read_without_a_complaint(tmp_path: Path, chromium: str) -> None:
+async def test_the_page_runs_a_read_without_errors(tmp_path: Path, chromium: str) -> None:
     """Under the content policy, which allows nothing from elsewhere."""
     complaints: list[str] = []
-    asked: list[str] = []
+    urls: list[str] = []
     async with serving(app(tmp_path)) as address, async_playwright() as playwright:
         browser = await playwright.chromium.launch(executable_path=chromium)
         page = await browser.new_page()
         page.on("console", lambda m: complaints.append(m.text) if m.type in ("error", "warning") else None)
         page.on("pageerror", lambda e: complaints.append(str(e)))
-        page.on("request", lambda r: asked.append(r.url))
+        page.on("request", lambda r: urls.append(r.url))
         await page.goto(f"http://{address}/api/docs")
         await page.locator("#operations-reads-sensorTypes").get_by_role("button").first.click()
         await page.get_by_role("button", name="Execute").click()
@@ -117,4 +121,4 @@ async def test_the_page_tries_a_read_without_a_complaint(tmp_path: Path, chromiu
         assert json.loads(await answer.inner_text()) == {"sensor_types": ["temperature", "wattmeter"]}
         await browser.close()
     assert complaints == []
-    assert all(url.startswith((f"http://{address}/", "data:", "blob:")) for url in asked), asked
+    assert all(url.startswith((f"http://{address}/", "data:", "blob:")) for url in urls), urls

@@ -1,4 +1,4 @@
-"""The picture of the room over HTTP."""
+"""The room plan over HTTP."""
 
 from __future__ import annotations
 
@@ -27,14 +27,14 @@ def test_a_drawing_is_served_so_that_nothing_in_it_runs() -> None:
     assert not any(part.startswith("script-src") for part in policy)
 
 
-def test_what_a_browser_has_is_not_sent_again() -> None:
+def test_a_current_plan_is_answered_with_304() -> None:
     http = client(RoomPlan("image/png", 1.5, b"\x89PNG", "abc"))
     tag = http.get(PATH).headers["etag"]
-    again = http.get(PATH, headers={"If-None-Match": tag})
-    assert (again.status_code, again.content) == (304, b"")
+    second = http.get(PATH, headers={"If-None-Match": tag})
+    assert (second.status_code, second.content) == (304, b"")
 
 
-def test_without_a_picture_it_says_so() -> None:
+def test_a_missing_plan_is_a_404() -> None:
     answer = client(None).get(PATH)
     assert answer.status_code == 404
     assert "room_plan.svg" in answer.text

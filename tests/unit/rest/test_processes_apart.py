@@ -15,8 +15,11 @@ from backend.cli.main import main
 from backend.core.errors import PermanentError, TransientError
 from backend.ingest.keys import generate_key
 from backend.processes.cards import create_registerer
-from backend.processes.ingest import create_ingest, run_rollups
-from backend.processes.one_process import Parts, create_app, create_web
+from backend.processes.ingest import create_ingest
+from backend.processes.one_process import create_app
+from backend.processes.rollups import run_rollups
+from backend.processes.shared import Overrides
+from backend.processes.web import create_web
 from backend.settings import Settings
 from tests.support.graphql_client import connected
 from tests.support.processes import free_port
@@ -33,11 +36,11 @@ async def client_of(app) -> AsyncIterator[httpx2.AsyncClient]:
         yield client
 
 
-def shared() -> Parts:
-    return Parts(inventory=small_inventory(), store=ReferenceStore(), bus=MemoryBus())
+def shared() -> Overrides:
+    return Overrides(inventory=small_inventory(), store=ReferenceStore(), bus=MemoryBus())
 
 
-async def test_what_one_process_takes_another_shows_at_once(tmp_path: Path) -> None:
+async def test_a_reading_pushed_to_one_process_appears_in_another(tmp_path: Path) -> None:
     parts = shared()
     ingest = create_ingest(Settings(data_dir=tmp_path), parts)
     web = create_web(Settings(data_dir=tmp_path), parts)
@@ -56,7 +59,7 @@ async def test_what_one_process_takes_another_shows_at_once(tmp_path: Path) -> N
     assert "fan" in await parts.store.latest()
 
 
-async def test_cards_are_answered_while_the_door_is_away_and_what_they_said_gets_there(
+async def test_cards_are_answered_while_ingest_is_down_and_their_readings_arrive_later(
     tmp_path: Path,
 ) -> None:
     parts = shared()
@@ -77,7 +80,7 @@ async def test_cards_are_answered_while_the_door_is_away_and_what_they_said_gets
     assert {name: r.value for name, r in latest.items()} == {"front1": 21.5, PROBE: 19.0}
 
 
-async def test_doors_ask_for_keys_once_there_are_some(tmp_path: Path) -> None:
+async def test_endpoints_require_a_key_once_one_exists(tmp_path: Path) -> None:
     key, entry = generate_key("pdu")
     settings = Settings(data_dir=tmp_path, device_keys=entry, card_networks="10.0.0.0/8")
     body = {"sensors": ["fan"], "values": [1.0]}
@@ -105,12 +108,12 @@ class AwayStore(ReferenceStore):
         return await super().write(readings, tags)
 
 
-async def test_readings_are_taken_before_the_store_is_there(
+async def test_readings_are_accepted_before_the_store_is_reachable(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("backend.processes.shared.RETRY_S", 0.01)
     store = AwayStore()
-    parts = Parts(inventory=small_inventory(), store=store, bus=MemoryBus())
+    parts = Overrides(inventory=small_inventory(), store=store, bus=MemoryBus())
     app = create_ingest(Settings(data_dir=tmp_path), parts)
     async with client_of(app) as door:
         answer = await door.post("/ingest", json={"sensors": ["fan"], "values": [1.0]})
@@ -120,24 +123,24 @@ async def test_readings_are_taken_before_the_store_is_there(
     assert "fan" in await store.latest()
 
 
-def test_what_only_one_process_can_have_is_refused(tmp_path: Path) -> None:
+def test_exclusive_resources_are_refused_to_a_second_process(tmp_path: Path) -> None:
     influx = "influxdb+http://127.0.0.1:8086/seduce"
-    for wrong, told in (({}, "SEDUCE_STORE_URL"), ({"store_url": influx}, "SEDUCE_BUS_URL")):
+    for wrong, setting in (({}, "SEDUCE_STORE_URL"), ({"store_url": influx}, "SEDUCE_BUS_URL")):
         settings = Settings(data_dir=tmp_path, **wrong)
         for make in (create_ingest, run_rollups):
-            with pytest.raises(PermanentError, match=told):
+            with pytest.raises(PermanentError, match=setting):
                 make(settings)
 
 
 def test_a_key_is_made_and_shown_once(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["device-key", "pdu"]) == 0
-    said = capsys.readouterr().out
-    assert "pdu:" in said
+    output = capsys.readouterr().out
+    assert "pdu:" in output
     assert main(["device-key", "a b"]) == 1
 
 
 @pytest.mark.parametrize("wrong", [{"device_keys": "nonsense"}, {"card_networks": "10.0.0"}])
-def test_settings_of_the_doors_that_cannot_be_are_told(tmp_path: Path, wrong) -> None:
+def test_invalid_endpoint_settings_are_reported(tmp_path: Path, wrong) -> None:
     from backend.core.errors import UserError
 
     with pytest.raises(UserError):

@@ -45,7 +45,7 @@ def client(app: Any) -> httpx2.AsyncClient:
 
 
 def broken_site() -> Starlette:
-    """A site whose sensors cannot be found: a fault of ours."""
+    """A site whose sensors cannot be found: an error of the program."""
     site = SmallSite()
 
     def fail(*_: object) -> None:
@@ -64,25 +64,29 @@ async def test_a_masked_error_its_answer_and_its_log_share_the_id() -> None:
     assert error["extensions"] == {"code": "INTERNAL", "id": request}
     assert "secret detail" not in answer.text
     lines = [json.loads(line) for line in out.getvalue().splitlines()]
-    ours = [line for line in lines if line.get("request") == request]
-    assert [line["logger"] for line in ours] == ["seduce.graphql", "seduce.request"]
-    assert "secret detail" in ours[0]["trace"]
-    assert (ours[1]["method"], ours[1]["path"], ours[1]["status"]) == ("POST", "/graphql", 200)
-    assert ours[1]["ms"] >= 0
+    request_lines = [line for line in lines if line.get("request") == request]
+    assert [line["logger"] for line in request_lines] == ["seduce.graphql", "seduce.request"]
+    assert "secret detail" in request_lines[0]["trace"]
+    assert (request_lines[1]["method"], request_lines[1]["path"], request_lines[1]["status"]) == (
+        "POST",
+        "/graphql",
+        200,
+    )
+    assert request_lines[1]["ms"] >= 0
 
 
-async def test_a_proxys_id_is_kept_and_nonsense_replaced() -> None:
+async def test_a_valid_proxy_id_is_used_and_an_invalid_one_replaced() -> None:
     async with client(RequestLog(site_app(SmallSite()))) as asking:
-        given = {"X-Request-ID": "0123abcd-proxy.1"}
-        assert (await asking.post("/graphql", json=QUERY, headers=given)).headers[
+        headers = {"X-Request-ID": "0123abcd-proxy.1"}
+        assert (await asking.post("/graphql", json=QUERY, headers=headers)).headers[
             "x-request-id"
         ] == "0123abcd-proxy.1"
         for odd in ("short", "a b c d e f g h", "x" * 65, "<script>alert</script>"):
-            found = (await asking.post("/graphql", json=QUERY, headers={"X-Request-ID": odd})).headers[
+            request_id = (await asking.post("/graphql", json=QUERY, headers={"X-Request-ID": odd})).headers[
                 "x-request-id"
             ]
-            assert len(found) == 16
-            assert int(found, 16) >= 0
+            assert len(request_id) == 16
+            assert int(request_id, 16) >= 0
 
 
 async def test_a_text_line_ends_with_the_id() -> None:
@@ -107,8 +111,8 @@ def collector() -> Iterator[tuple[str, list[Any]]]:
 
                 body = gzip.decompress(body)
             assert self.path == "/v1/traces"
-            found = ExportTraceServiceRequest.FromString(body)
-            spans.extend(s for r in found.resource_spans for scope in r.scope_spans for s in scope.spans)
+            request = ExportTraceServiceRequest.FromString(body)
+            spans.extend(s for r in request.resource_spans for scope in r.scope_spans for s in scope.spans)
             self.send_response(200)
             self.end_headers()
 

@@ -37,12 +37,12 @@ LATEST = 2_000_000_000 * S
 async def door(
     store: ReferenceStore, **more: float
 ) -> AsyncIterator[tuple[httpx2.AsyncClient, ExportEndpoint]]:
-    made = export_door(SmallSite(store=store), **more)
+    endpoint = export_door(SmallSite(store=store), **more)
     async with (
-        serving(Starlette(routes=[Route("/export", made)])) as address,
+        serving(Starlette(routes=[Route("/export", endpoint)])) as address,
         httpx2.AsyncClient(base_url=f"http://{address}", timeout=30) as client,
     ):
-        yield client, made
+        yield client, endpoint
 
 
 async def filled() -> ReferenceStore:
@@ -67,13 +67,13 @@ def rows_of(data: bytes, kind: Format, folder: Path) -> list[Reading]:
 async def test_the_file(tmp_path: Path, kind: Format) -> None:
     store = await filled()
     async with door(store) as (client, _):
-        found = await client.get("/export", params={"format": kind.value})
-        assert found.status_code == 200
-        assert found.headers["content-type"] == FORMAT_INFO[kind].content_type
-        assert found.headers["transfer-encoding"] == "chunked"
+        response = await client.get("/export", params={"format": kind.value})
+        assert response.status_code == 200
+        assert response.headers["content-type"] == FORMAT_INFO[kind].content_type
+        assert response.headers["transfer-encoding"] == "chunked"
         name = f"seduce-20231114T221320Z-20231114T221459Z{FORMAT_INFO[kind].suffix}"
-        assert found.headers["content-disposition"] == f'attachment; filename="{name}"'
-        rows = rows_of(found.content, kind, tmp_path)
+        assert response.headers["content-disposition"] == f'attachment; filename="{name}"'
+        rows = rows_of(response.content, kind, tmp_path)
         assert len(rows) == 300
         for name in ("fan", "front1", "odd"):
             points = (await store.raw([name], 0, LATEST))[name]
@@ -100,9 +100,9 @@ async def test_the_file(tmp_path: Path, kind: Format) -> None:
 )
 async def test_a_choice(tmp_path: Path, query: str, sensors: set[str], count: int) -> None:
     async with door(await filled()) as (client, _):
-        found = await client.get(f"/export?{query}")
-        assert found.status_code == 200, found.text
-        rows = rows_of(found.content, Format.CSV, tmp_path)
+        response = await client.get(f"/export?{query}")
+        assert response.status_code == 200, response.text
+        rows = rows_of(response.content, Format.CSV, tmp_path)
         assert ({r.sensor for r in rows}, len(rows)) == (sensors, count)
 
 
@@ -129,9 +129,9 @@ async def test_a_choice(tmp_path: Path, query: str, sensors: set[str], count: in
 )
 async def test_what_is_refused(query: str, where: str, what: str) -> None:
     async with door(await filled()) as (client, _):
-        found = await client.get(f"/export?{query}")
-        assert found.status_code == 400
-        error = found.json()["error"]
+        response = await client.get(f"/export?{query}")
+        assert response.status_code == 400
+        error = response.json()["error"]
         assert error["where"] == where
         assert what in error["what"]
         assert error["mend"]
@@ -147,8 +147,8 @@ async def test_what_is_refused(query: str, where: str, what: str) -> None:
 )
 async def test_a_file_of_one_sensor_has_its_name(query: str, name: str) -> None:
     async with door(await filled()) as (client, _):
-        found = await client.head(f"/export?{query}")
-        assert found.headers["content-disposition"] == f'attachment; filename="{name}"'
+        response = await client.head(f"/export?{query}")
+        assert response.headers["content-disposition"] == f'attachment; filename="{name}"'
 
 
 async def test_other_methods() -> None:
@@ -163,9 +163,9 @@ async def test_a_store_that_is_down() -> None:
     store = await filled()
     store.down = True
     async with door(store) as (client, _):
-        found = await client.get("/export")
-        assert found.status_code == 503
-        assert found.json()["error"]["where"] == "store"
+        response = await client.get("/export")
+        assert response.status_code == 503
+        assert response.json()["error"]["where"] == "store"
 
 
 class Endless(ReferenceStore):
@@ -195,14 +195,14 @@ class Endless(ReferenceStore):
         return {"fan": Points(times, np.ones(len(times)))}
 
 
-async def test_a_client_that_leaves_ends_the_work() -> None:
+async def test_a_disconnected_client_cancels_the_export() -> None:
     store = Endless()
-    async with door(store) as (client, made):
-        async with client.stream("GET", "/export") as found:
-            async for _ in found.aiter_bytes():
+    async with door(store) as (client, endpoint):
+        async with client.stream("GET", "/export") as response:
+            async for _ in response.aiter_bytes():
                 break
-            assert made.free_slots == 3
-        while made.free_slots < 4:
+            assert endpoint.free_slots == 3
+        while endpoint.free_slots < 4:
             await asyncio.sleep(0.01)
         before = store.reads
         assert (await client.head("/export")).status_code == 200
@@ -210,27 +210,27 @@ async def test_a_client_that_leaves_ends_the_work() -> None:
         assert 0 < store.most <= export.MAX_ROWS
 
 
-async def test_a_client_that_does_not_read_is_given_up() -> None:
+async def test_a_stalled_client_is_disconnected() -> None:
     async with (
-        door(Endless(), stall_timeout_s=0.2) as (client, made),
-        client.stream("GET", "/export") as found,
+        door(Endless(), stall_timeout_s=0.2) as (client, endpoint),
+        client.stream("GET", "/export") as response,
     ):
-        assert found.status_code == 200
-        while made.free_slots < 4:
+        assert response.status_code == 200
+        while endpoint.free_slots < 4:
             await asyncio.sleep(0.01)
 
 
-async def test_no_more_at_once_than_there_are_places() -> None:
-    async with door(Endless(), max_concurrent=1) as (client, made):
+async def test_the_number_of_concurrent_exports_is_limited() -> None:
+    async with door(Endless(), max_concurrent=1) as (client, endpoint):
         async with client.stream("GET", "/export"):
-            found = await client.get("/export?sensors=fan")
-            assert found.status_code == 503
-            assert found.headers["retry-after"]
-        while not made.free_slots:
+            response = await client.get("/export?sensors=fan")
+            assert response.status_code == 503
+            assert response.headers["retry-after"]
+        while not endpoint.free_slots:
             await asyncio.sleep(0.01)
 
 
-async def test_a_store_that_fails_on_the_way_leaves_the_answer_without_its_end() -> None:
+async def test_a_store_failure_during_an_export_breaks_the_answer_off() -> None:
     store = Endless()
     store.fails_at = 3
     async with door(store) as (client, _):
@@ -238,11 +238,11 @@ async def test_a_store_that_fails_on_the_way_leaves_the_answer_without_its_end()
             await client.get("/export")
 
 
-async def test_years_of_silence_are_passed_over_quickly() -> None:
+async def test_years_without_readings_are_skipped_quickly() -> None:
     store = ReferenceStore()
     await store.write(Readings.of([Reading("fan", T0, 1.0), Reading("fan", T0 + 3650 * 86_400 * S, 2.0)]))
     service = ExportService({}, store)
     plan = await service.plan(ExportRequest())
-    found = [readings async for _, readings in service.windows(plan)]
-    assert [r.value for readings in found for r in readings] == [1.0, 2.0]
-    assert len(found) < 300
+    batches = [readings async for _, readings in service.windows(plan)]
+    assert [r.value for readings in batches for r in readings] == [1.0, 2.0]
+    assert len(batches) < 300

@@ -47,13 +47,13 @@ async def door(site: SmallSite) -> AsyncIterator[httpx2.AsyncClient]:
 
 
 async def table(client: httpx2.AsyncClient, kind: str, **params: str) -> pd.DataFrame:
-    found = await client.get("/export", params={"from": FROM, "format": kind, **params})
-    assert found.status_code == 200, found.text
+    response = await client.get("/export", params={"from": FROM, "format": kind, **params})
+    assert response.status_code == 200, response.text
     if kind == "csv":
-        return pd.read_csv(io.BytesIO(found.content), parse_dates=["time"])
+        return pd.read_csv(io.BytesIO(response.content), parse_dates=["time"])
     if kind == "arrow":
-        return pa.ipc.open_stream(found.content).read_all().to_pandas()
-    return pq.read_table(io.BytesIO(found.content)).to_pandas()
+        return pa.ipc.open_stream(response.content).read_all().to_pandas()
+    return pq.read_table(io.BytesIO(response.content)).to_pandas()
 
 
 @pytest.mark.parametrize("kind", ["csv", "arrow", "parquet"])
@@ -108,13 +108,14 @@ async def test_without_names_all_described_sensors(monkeypatch: pytest.MonkeyPat
 
 async def test_the_file_says_units_and_window() -> None:
     async with door(await filled()) as client:
-        found = await client.get(
+        response = await client.get(
             "/export", params={"from": FROM, "format": "arrow", "window": "1h", "nodes": "server_a"}
         )
-        meta = pa.ipc.open_stream(found.content).schema.metadata
+        meta = pa.ipc.open_stream(response.content).schema.metadata
         assert (meta[b"seduce.window"], meta[b"seduce.units"]) == (b"1h", b'{"server_a": "W"}')
+        assert meta[b"seduce.labels"] == b'{"server_a": "Server_A"}'
         name = f"seduce-server_a-1h-{datetime.fromtimestamp(START, UTC):%Y%m%dT%H%M%SZ}-"
-        assert name in found.headers["content-disposition"]
+        assert name in response.headers["content-disposition"]
 
 
 @pytest.mark.parametrize(
@@ -130,22 +131,24 @@ async def test_the_file_says_units_and_window() -> None:
 )
 async def test_what_is_refused(query: str, where: str, what: str) -> None:
     async with door(await filled()) as client:
-        found = await client.get(f"/export?window=1h&from={FROM.replace('+', '%2B')}&{query}")
-        assert found.status_code == 400
-        error = found.json()["error"]
+        response = await client.get(f"/export?window=1h&from={FROM.replace('+', '%2B')}&{query}")
+        assert response.status_code == 400
+        error = response.json()["error"]
         assert (error["where"], what in error["what"]) == (where, True)
 
 
-async def test_more_than_anybody_can_take_is_refused() -> None:
+async def test_too_many_windows_are_refused() -> None:
     async with door(await filled()) as client:
-        found = await client.get("/export?window=30s&from=1970-01-01T00:00:00Z&types=wattmeter,temperature")
-        assert found.status_code == 400
-        assert "the limit" in found.json()["error"]["what"]
+        response = await client.get(
+            "/export?window=30s&from=1970-01-01T00:00:00Z&types=wattmeter,temperature"
+        )
+        assert response.status_code == 400
+        assert "the limit" in response.json()["error"]["what"]
 
 
 async def test_a_store_that_is_down() -> None:
     site = await filled()
     site.store.down = True
     async with door(site) as client:
-        found = await client.get("/export", params={"from": FROM, "window": "1h"})
-        assert found.status_code == 503
+        response = await client.get("/export", params={"from": FROM, "window": "1h"})
+        assert response.status_code == 503

@@ -1,4 +1,4 @@
-"""The old API's reads below `/api`: keys and shapes as scripts know them."""
+"""Reads of the earlier API below `/api`: paths, keys and shapes."""
 
 from __future__ import annotations
 
@@ -35,10 +35,10 @@ async def api(site: SmallSite) -> AsyncIterator[httpx2.AsyncClient]:
 
 
 async def got(client: httpx2.AsyncClient, path: str, **params: str) -> Any:
-    found = await client.get(path, params=params)
-    assert found.status_code == 200, found.text
-    assert found.headers["content-type"] == "application/json"
-    return found.json()
+    response = await client.get(path, params=params)
+    assert response.status_code == 200, response.text
+    assert response.headers["content-type"] == "application/json"
+    return response.json()
 
 
 async def test_sensors_and_their_types() -> None:
@@ -47,8 +47,8 @@ async def test_sensors_and_their_types() -> None:
     async with api(site) as client:
         assert (await got(client, "/sensors"))["sensors"] == [*site.inventory.sensors, "28stranger"]
         assert await got(client, "/sensors_types") == {"sensor_types": ["temperature", "wattmeter"]}
-        found = await got(client, "/sensors_types/wattmeter/sensors")
-        assert found == {"sensors": ["a_pdu-1", "a_pdu-2", "b_pdu-1", "fan", "sun"]}
+        content = await got(client, "/sensors_types/wattmeter/sensors")
+        assert content == {"sensors": ["a_pdu-1", "a_pdu-2", "b_pdu-1", "fan", "sun"]}
         assert await got(client, "/sensors_types/none/sensors") == {"sensors": []}
 
 
@@ -82,10 +82,10 @@ async def test_readings_of_an_interval_with_both_its_ends() -> None:
     site = SmallSite()
     await site.write("fan", [NOON, NOON + 30.5, NOON + 60, NOON + 61], [1.0, 2.5, 3.0, 4.0])
     async with api(site) as client:
-        found = await got(
+        content = await got(
             client, "/sensors/fan/measurements", start_date=f"{DAY}-12-00", end_date=f"{DAY}-12-01"
         )
-        assert found == {
+        assert content == {
             "sensor_name": "fan",
             "start_date": f"{NOON}s",
             "end_date": f"{NOON + 60}s",
@@ -123,28 +123,28 @@ async def test_a_sensor_that_only_the_store_knows() -> None:
 )
 async def test_what_is_refused(path: str, status: int, where: str, what: str) -> None:
     async with api(SmallSite()) as client:
-        found = await client.get(path)
-        error = found.json()["error"]
-        assert (found.status_code, error["where"], what in error["what"]) == (status, where, True)
+        response = await client.get(path)
+        error = response.json()["error"]
+        assert (response.status_code, error["where"], what in error["what"]) == (status, where, True)
         assert error["mend"]
 
 
-async def test_more_than_one_answer_takes_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_too_many_readings_are_refused(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(measurements, "MAX_ROWS", 9)
     site = SmallSite()
     await site.write("fan", range(NOON - 10, NOON), range(10))
     async with api(site) as client:
-        found = await client.get("/sensors/fan/measurements")
-        assert found.status_code == 400
-        assert "/export?sensors=fan" in found.json()["error"]["mend"]
+        response = await client.get("/sensors/fan/measurements")
+        assert response.status_code == 400
+        assert "/export?sensors=fan" in response.json()["error"]["mend"]
 
 
 async def test_a_store_that_is_down() -> None:
     site = SmallSite()
     site.store.down = True
     async with api(site) as client:
-        found = await client.get("/sensors/fan/measurements")
-        assert (found.status_code, found.headers["retry-after"]) == (503, "5")
+        response = await client.get("/sensors/fan/measurements")
+        assert (response.status_code, response.headers["retry-after"]) == (503, "5")
 
 
 async def test_the_trees() -> None:
@@ -169,6 +169,6 @@ def test_children_are_spelt_as_in_the_description() -> None:
     rack = rest_shapes.nested_tree(inventory.consumption)["children"][0]["children"][0]["children"][0]
     assert rack["node"]["children"][0] == "ecotype-37"
     assert rack["children"][0]["node"]["id"] == "ecotype_37"
-    found = {s["name"]: s for s in rest_shapes.servers(inventory)}["ecotype-48"]
-    assert set(found["temp"]) == {"front", "back"}
-    assert found["power"] == ["ecotype-48_pdu-Z1.10", "ecotype-48_pdu-Z1.11"]
+    server = {s["name"]: s for s in rest_shapes.servers(inventory)}["ecotype-48"]
+    assert set(server["temp"]) == {"front", "back"}
+    assert server["power"] == ["ecotype-48_pdu-Z1.10", "ecotype-48_pdu-Z1.11"]

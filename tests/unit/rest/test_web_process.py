@@ -11,7 +11,8 @@ import httpx2
 import pytest
 
 from backend.core.errors import PermanentError, UserError
-from backend.processes.one_process import Parts, Services, create_app
+from backend.processes.one_process import Services, create_app
+from backend.processes.shared import Overrides
 from backend.settings import Settings
 from tests.support.serve import serving
 from tests.support.small_site import small_inventory
@@ -26,10 +27,10 @@ def page(folder: Path) -> Path:
 
 @asynccontextmanager
 async def process(folder: Path, **settings: object) -> AsyncIterator[tuple[httpx2.AsyncClient, str]]:
-    chosen = Settings(data_dir=folder / "var", **settings)  # type: ignore[arg-type]
-    parts = Parts(inventory=small_inventory(), page=folder / "dist")
+    all_settings = Settings(data_dir=folder / "var", **settings)  # type: ignore[arg-type]
+    parts = Overrides(inventory=small_inventory(), page=folder / "dist")
     async with (
-        serving(create_app(chosen, parts)) as address,
+        serving(create_app(all_settings, parts)) as address,
         httpx2.AsyncClient(base_url=f"http://{address}") as client,
     ):
         yield client, address
@@ -42,21 +43,21 @@ async def test_what_was_accepted_is_there_after_a_restart(tmp_path: Path) -> Non
     async with process(tmp_path) as (client, _):
         query = {"query": '{ sensor(name: "fan") { latest { value } } }'}
         while True:
-            found = (await client.post("/graphql", json=query)).json()["data"]["sensor"]["latest"]
-            if found is not None:  # the spool is drained as soon as the process is up
+            latest = (await client.post("/graphql", json=query)).json()["data"]["sensor"]["latest"]
+            if latest is not None:  # the spool is drained as soon as the process is up
                 break
             await asyncio.sleep(0.01)
-        assert found == {"value": 12.5}
+        assert latest == {"value": 12.5}
 
 
 async def test_the_page_and_its_files(tmp_path: Path) -> None:
     page(tmp_path / "dist")
     async with process(tmp_path) as (client, _):
         for path in ("/", "/racks/Z1.1", "/index.html"):
-            found = await client.get(path)
-            assert found.status_code == 200
-            assert "<title>page" in found.text
-            assert found.headers["cache-control"] == "no-cache"
+            response = await client.get(path)
+            assert response.status_code == 200
+            assert "<title>page" in response.text
+            assert response.headers["cache-control"] == "no-cache"
         hashed = await client.get("/assets/main-1a2b.js")
         assert "immutable" in hashed.headers["cache-control"]
         assert (await client.get("/assets/gone.js")).status_code == 404
@@ -65,9 +66,9 @@ async def test_the_page_and_its_files(tmp_path: Path) -> None:
 
 async def test_without_a_page_it_says_how_to_build_it(tmp_path: Path) -> None:
     async with process(tmp_path) as (client, _):
-        found = await client.get("/")
-        assert found.status_code == 503
-        assert "make " in found.text
+        response = await client.get("/")
+        assert response.status_code == 503
+        assert "make " in response.text
 
 
 async def test_headers_keep_browsers_in_check(tmp_path: Path) -> None:
@@ -95,23 +96,23 @@ async def test_health(tmp_path: Path) -> None:
         assert ready.json()["status"] == "ready"
 
 
-async def test_a_companion_lives_as_long_as_the_process(tmp_path: Path) -> None:
-    seen: list[str] = []
+async def test_a_lifespan_extension_runs_as_long_as_the_process(tmp_path: Path) -> None:
+    steps: list[str] = []
 
     @asynccontextmanager
     async def companion(services: Services) -> AsyncIterator[None]:
         assert services.last_values.ready.is_set()
-        seen.append("in")
+        steps.append("in")
         yield
         await services.store.latest()  # still open
-        seen.append("out")
+        steps.append("out")
 
     settings = Settings(data_dir=tmp_path / "var")
-    app = create_app(settings, Parts(inventory=small_inventory()), alongside=companion)
+    app = create_app(settings, Overrides(inventory=small_inventory()), extension=companion)
     async with serving(app):
-        assert seen == ["in"]
+        assert steps == ["in"]
         assert app.state.services.settings is settings
-    assert seen == ["in", "out"]
+    assert steps == ["in", "out"]
 
 
 @pytest.mark.parametrize(
@@ -125,23 +126,23 @@ async def test_a_companion_lives_as_long_as_the_process(tmp_path: Path) -> None:
         {"mail_url": "smtps://mail.example.org", "mail_ca_file": "/nowhere"},
     ],
 )
-def test_settings_that_cannot_be_are_named(tmp_path: Path, wrong: dict[str, object]) -> None:
+def test_invalid_settings_are_reported(tmp_path: Path, wrong: dict[str, object]) -> None:
     settings = Settings(data_dir=tmp_path, **wrong)  # type: ignore[arg-type]
     with pytest.raises((PermanentError, UserError), match="SEDUCE_") as refused:
-        create_app(settings, Parts(inventory=small_inventory()))
+        create_app(settings, Overrides(inventory=small_inventory()))
     assert "secret" not in str(refused.value)
 
 
-async def test_the_explorer_comes_from_our_own_server(tmp_path: Path) -> None:
+async def test_the_explorer_is_served_by_this_server(tmp_path: Path) -> None:
     async with process(tmp_path) as (client, _):
         missing = await client.get("/graphql", headers={"accept": "text/html"}, follow_redirects=True)
         assert (missing.status_code, "make frontend_static" in missing.text) == (503, True)
         page(tmp_path / "dist")
         (tmp_path / "dist" / "explorer.html").write_text("<title>explorer")
-        found = await client.get("/graphql", headers={"accept": "text/html"}, follow_redirects=True)
-        assert (found.status_code, found.text) == (200, "<title>explorer")
-        assert str(found.url).endswith("/explorer/")
-        (policy,) = found.headers.get_list("content-security-policy")
+        response = await client.get("/graphql", headers={"accept": "text/html"}, follow_redirects=True)
+        assert (response.status_code, response.text) == (200, "<title>explorer")
+        assert str(response.url).endswith("/explorer/")
+        (policy,) = response.headers.get_list("content-security-policy")
         assert "default-src 'self'" in policy
         assert "script-src" not in policy
         assert "unsafe-inline" not in (await client.get("/")).headers["content-security-policy"].replace(
@@ -149,12 +150,12 @@ async def test_the_explorer_comes_from_our_own_server(tmp_path: Path) -> None:
         )
 
 
-async def test_the_schema_is_sent_once(tmp_path: Path) -> None:
+async def test_a_current_schema_is_answered_with_304(tmp_path: Path) -> None:
     async with process(tmp_path) as (client, _):
         first = await client.get("/schema.graphql")
         assert "type Query" in first.text
-        again = await client.get("/schema.graphql", headers={"if-none-match": first.headers["etag"]})
-        assert (again.status_code, again.content) == (304, b"")
+        second = await client.get("/schema.graphql", headers={"if-none-match": first.headers["etag"]})
+        assert (second.status_code, second.content) == (304, b"")
 
 
 async def test_the_explorer_and_the_schema_can_be_hidden(tmp_path: Path) -> None:

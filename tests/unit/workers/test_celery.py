@@ -48,7 +48,7 @@ def test_beat_reads_the_one_schedule() -> None:
 def test_an_embedded_store_is_refused(command: list[str]) -> None:
     done = celery(*command, SEDUCE_BUS_URL="redis://127.0.0.1:1/0")
     assert done.returncode == 1
-    assert "DuckDB allows one only: set SEDUCE_STORE_URL to an InfluxDB" in done.stderr
+    assert "only one process can open DuckDB: set SEDUCE_STORE_URL to an InfluxDB" in done.stderr
     assert "Traceback" not in done.stderr
 
 
@@ -61,7 +61,10 @@ def test_a_bus_in_memory_is_refused() -> None:
 
 def test_a_wrong_setting_is_named() -> None:
     done = celery("beat", SEDUCE_PORT="many")
-    assert (done.returncode, done.stderr) == (1, "seduce: these settings cannot be: SEDUCE_PORT\n")
+    assert (done.returncode, done.stderr) == (
+        1,
+        "seduce: invalid settings: SEDUCE_PORT; `seduce config` explains each\n",
+    )
 
 
 def test_nothing_heavy_is_loaded_with_the_application() -> None:
@@ -81,6 +84,6 @@ async def test_a_task_that_is_asked_for_waits_in_the_queue(redis_server: RedisSe
 
 
 async def test_a_broker_out_of_reach_is_told(redis_server: RedisServer) -> None:
-    with pytest.raises(TransientError, match="the broker of the workers cannot be reached"):
+    with pytest.raises(TransientError, match="cannot reach the broker of the workers"):
         await CeleryQueue("redis://127.0.0.1:1/0").request_run("run_job")
     await CeleryQueue("").request_run("run_job")

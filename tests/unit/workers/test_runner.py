@@ -15,10 +15,10 @@ from backend.watch.error_counters import SilenceCounter, times_from_memory
 from backend.watch.watcher import Watcher, newest_from_memory
 from tests.support.accounts import ANNA, HERE, account_bench
 from tests.support.small_site import NOON, SmallSite
-from workers.runner import Asks, InProcessRunner
-from workers.runs import TaskRuns
+from workers.runner import InProcessRunner, InProcessTaskQueue
+from workers.runs import TaskExecutor
 from workers.schedule import SCHEDULE
-from workers.tasks import History, Services, bind
+from workers.tasks import History, TaskServices, bind_tasks
 
 
 class Ticks:
@@ -136,15 +136,15 @@ def test_schedule_and_tasks_must_agree() -> None:
 
 
 async def test_a_task_that_is_asked_for_does_not_wait_for_its_time() -> None:
-    ran, asks, ticks = asyncio.Queue[str](), Asks(), Ticks()
+    ran, queue, ticks = asyncio.Queue[str](), InProcessTaskQueue(), Ticks()
 
     async def task() -> None:
         await ran.put("ran")
 
-    async with InProcessRunner({"task": 1.0}, {"task": task}, ticks.sleep, asks):
+    async with InProcessRunner({"task": 1.0}, {"task": task}, ticks.sleep, queue):
         await ran.get()
         await ticks.sleeping.wait()
-        await asks.request_run("task")
+        await queue.request_run("task")
         await ran.get()
         await ticks.next()
         await ran.get()
@@ -156,7 +156,7 @@ async def test_the_schedule_has_a_task_for_every_name(tmp_path: Path) -> None:
     await site.write("fan", range(NOON - 3600, NOON - 60, 10), [100.0] * 354)
     async with account_bench(f"sqlite:///{tmp_path / 'accounts.db'}") as bench:
         await bench.accounts.sign_ups.sign_up(ANNA, HERE)
-        services = Services(
+        services = TaskServices(
             rollups=site.rollups,
             store=site.store,
             state=site.state,
@@ -178,7 +178,7 @@ async def test_the_schedule_has_a_task_for_every_name(tmp_path: Path) -> None:
             history=History(site.jobs, site.events, 1, 1),
             outbox_sender=bench.accounts.outbox_sender,
         )
-        runs = TaskRuns(bind(services), site.task_log, site.clock)
+        runs = TaskExecutor(bind_tasks(services), site.task_log, site.clock)
         async with InProcessRunner(SCHEDULE, {n: partial(runs.run, n) for n in runs.names}, ticks.sleep):
             while len(ticks.asked) < len(SCHEDULE):
                 ticks.sleeping.clear()

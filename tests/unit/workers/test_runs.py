@@ -15,8 +15,8 @@ from backend.db.migrate import migrate
 from tests.support.manual_clock import ManualClock
 from tests.support.memory_jobs import MemoryTaskLog
 from workers import runs, schedule
-from workers.runner import Asks, InProcessRunner
-from workers.runs import TaskRuns
+from workers.runner import InProcessRunner, InProcessTaskQueue
+from workers.runs import TaskExecutor
 
 CLOCK = ManualClock(1_790_000_000 * 10**9)
 
@@ -28,7 +28,7 @@ async def test_failures_are_written_down_and_raised() -> None:
         raise error
 
     with pytest.raises(ValueError, match="a fault"):
-        await TaskRuns({"heal": heal}, log, CLOCK).run("heal")
+        await TaskExecutor({"heal": heal}, log, CLOCK).run("heal")
     record = (await log.records())["heal"]
     assert (record.failures, record.last_error, record.succeeded_ns) == (1, "a fault", None)
 
@@ -44,8 +44,8 @@ async def test_a_run_that_takes_too_long_is_ended(monkeypatch: pytest.MonkeyPatc
         finally:
             ended = True
 
-    with pytest.raises(TransientError, match=r"it was ended after 0\.01 s"):
-        await TaskRuns({"heal": heal}, log, CLOCK).run("heal")
+    with pytest.raises(TransientError, match=r"stopped after its limit of 0\.01 s"):
+        await TaskExecutor({"heal": heal}, log, CLOCK).run("heal")
     assert ended
     assert (await log.records())["heal"].failures_in_a_row == 1
 
@@ -55,7 +55,7 @@ async def test_a_time_out_of_its_own_stays_one() -> None:
         raise TimeoutError("the device")
 
     with pytest.raises(TimeoutError, match="the device"):
-        await TaskRuns({"heal": heal}, MemoryTaskLog(), CLOCK).run("heal")
+        await TaskExecutor({"heal": heal}, MemoryTaskLog(), CLOCK).run("heal")
 
 
 async def test_another_process_that_is_told_to_does_nothing(tmp_path: Path) -> None:
@@ -68,7 +68,7 @@ async def test_another_process_that_is_told_to_does_nothing(tmp_path: Path) -> N
         await go.wait()
 
     databases = [Database(url), Database(url)]
-    one, two = (TaskRuns({"heal": heal}, log, CLOCK, SqlLeases(database)) for database in databases)
+    one, two = (TaskExecutor({"heal": heal}, log, CLOCK, SqlLeases(database)) for database in databases)
     running = asyncio.create_task(one.run("heal"))
     await begun.wait()
     assert await two.run("heal") is False
@@ -100,24 +100,24 @@ async def test_work_goes_on_without_waiting_for_its_time() -> None:
     async def finish() -> int:
         return 1
 
-    asks = Asks()
+    queue = InProcessTaskQueue()
     tasks = {"run_job": prepare, "wait_job": work, "finish_job": finish}
-    made = TaskRuns(tasks, MemoryTaskLog(), CLOCK, queue=asks)
+    made = TaskExecutor(tasks, MemoryTaskLog(), CLOCK, queue=queue)
     hours = {name: partial(made.run, name) for name in tasks}
     async with (
-        InProcessRunner(dict.fromkeys(tasks, 3_600.0), hours, asks=asks) as runner,
+        InProcessRunner(dict.fromkeys(tasks, 3_600.0), hours, queue=queue) as runner,
         asyncio.timeout(10),
     ):
-        while left or asks.event("wait_job").is_set():
+        while left or queue.event("wait_job").is_set():
             await asyncio.sleep(0)
-    assert runner.runs["wait_job"].timing.count >= 3
+    assert runner.stats["wait_job"].timing.count >= 3
 
 
 async def test_what_found_nothing_asks_for_nothing() -> None:
     async def work() -> int:
         return 0
 
-    asks = Asks()
-    await TaskRuns({"wait_job": work}, MemoryTaskLog(), CLOCK, queue=asks).run("wait_job")
-    assert not asks.event("wait_job").is_set()
-    assert not asks.event("finish_job").is_set()
+    queue = InProcessTaskQueue()
+    await TaskExecutor({"wait_job": work}, MemoryTaskLog(), CLOCK, queue=queue).run("wait_job")
+    assert not queue.event("wait_job").is_set()
+    assert not queue.event("finish_job").is_set()

@@ -5,19 +5,19 @@ interface StateStyle {
   readonly label: string;
   readonly icon: IconName;
   readonly tone: 'good' | 'warn' | 'bad' | 'plain';
-  /** The worst first. */
+  /** Sort position; the worst state has the lowest rank. */
   readonly rank: number;
 }
 
 export const DEVICE_STATES: Record<DeviceData['state'], StateStyle> = {
   REFUSED: { label: 'Refused', icon: 'warn', tone: 'bad', rank: 0 },
-  LOST: { label: 'Lost', icon: 'silent', tone: 'bad', rank: 1 },
-  UNHEARD: { label: 'Unheard', icon: 'offline', tone: 'warn', rank: 2 },
+  LOST: { label: 'No response', icon: 'silent', tone: 'bad', rank: 1 },
+  UNHEARD: { label: 'Crawler down', icon: 'offline', tone: 'warn', rank: 2 },
   STARTING: { label: 'Starting', icon: 'more', tone: 'plain', rank: 3 },
-  OK: { label: 'Answers', icon: 'check', tone: 'good', rank: 4 },
+  OK: { label: 'OK', icon: 'check', tone: 'good', rank: 4 },
 };
 
-/** The worst first, then those that fail most often, then by name. */
+/** Sort devices by state, worst first, then by error rate, then by name. */
 export function sortWorstFirst(devices: readonly DeviceData[]): DeviceData[] {
   const rank = (d: DeviceData): number => DEVICE_STATES[d.state].rank;
   return [...devices].sort(

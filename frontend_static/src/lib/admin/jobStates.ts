@@ -7,7 +7,7 @@ interface StateStyle {
   readonly label: string;
   readonly icon: IconName;
   readonly tone: 'good' | 'warn' | 'bad' | 'plain';
-  /** What may be done with a job in this state. */
+  /** Actions that are possible in this state. */
   readonly actions: readonly JobAction[];
 }
 
@@ -23,18 +23,18 @@ export const JOB_STATES: Record<JobData['state'], StateStyle> = {
 
 export const ACTION_LABELS: Record<JobAction, string> = {
   pause: 'Pause',
-  resume: 'Go on',
+  resume: 'Resume',
   cancel: 'Cancel',
-  retry: 'Try again',
+  retry: 'Retry',
 };
 
-/** Those at work first, then the newest. */
+/** Sort active jobs first, then by age, newest first. */
 export function sortActiveFirst(jobs: readonly JobData[]): JobData[] {
   const done = (j: JobData): number => Number(j.ended !== null);
   return [...jobs].sort((a, b) => done(a) - done(b) || Number(b.id) - Number(a.id));
 }
 
-/** How long a job still takes, or took. */
+/** Return how long a job will still take, or took. */
 export function timingText(job: JobData, now: number): string {
   if (job.ended !== null) return `took ${formatAge(Date.parse(job.ended) - Date.parse(job.created))}`;
   if (job.state === 'PAUSED') return '';
@@ -53,9 +53,9 @@ export const WINDOW_LABELS: Record<QueryData['window'], string> = {
 };
 
 export const FAULTS: Record<QueryData['faults'][number], { label: string; explanation: string }> = {
-  LATE: { label: 'Late', explanation: 'It is further behind than its window is long.' },
-  MISSING: { label: 'Missing', explanation: 'Series that are expected have no roll-ups.' },
-  UNKNOWN: { label: 'Unknown', explanation: 'There are roll-ups that nothing in the description explains.' },
-  WRONG: { label: 'Wrong', explanation: 'Stored roll-ups differ from what the readings say.' },
-  DIRTY: { label: 'Dirty', explanation: 'Windows wait to be computed again after late readings.' },
+  LATE: { label: 'Late', explanation: 'Its lag is longer than its window.' },
+  MISSING: { label: 'Missing', explanation: 'Expected series have no roll-ups.' },
+  UNKNOWN: { label: 'Unknown', explanation: 'Roll-ups exist that the site description does not explain.' },
+  WRONG: { label: 'Wrong', explanation: 'Stored roll-ups differ from the readings.' },
+  DIRTY: { label: 'Pending', explanation: 'Windows are waiting to be recomputed after late readings.' },
 };

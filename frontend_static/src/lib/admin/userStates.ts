@@ -10,9 +10,9 @@ interface StateStyle {
 
 export const USER_STATES: Record<UserData['state'], StateStyle> = {
   CREATED: { label: 'Created', icon: 'more', tone: 'plain', actions: [] },
-  WAITING_CONFIRMATION_EMAIL: { label: 'Address not confirmed', icon: 'more', tone: 'plain', actions: [] },
+  WAITING_CONFIRMATION_EMAIL: { label: 'E-mail not confirmed', icon: 'more', tone: 'plain', actions: [] },
   CONFIRMED: { label: 'Confirmed', icon: 'more', tone: 'plain', actions: [] },
-  WAITING_AUTHORIZATION: { label: 'Waits for you', icon: 'warn', tone: 'warn', actions: ['approve', 'disapprove'] },
+  WAITING_AUTHORIZATION: { label: 'Awaiting approval', icon: 'warn', tone: 'warn', actions: ['approve', 'disapprove'] },
   AUTHORIZED: { label: 'Authorized', icon: 'check', tone: 'good', actions: ['deauthorize'] },
   UNAUTHORIZED: { label: 'Not authorized', icon: 'close', tone: 'bad', actions: ['reauthorize'] },
 };
@@ -21,12 +21,12 @@ export const USER_ACTION_LABELS: Record<UserAction, string> = {
   approve: 'Approve',
   disapprove: 'Disapprove',
   deauthorize: 'Deauthorize',
-  reauthorize: 'Authorize again',
+  reauthorize: 'Reauthorize',
   promote: 'Make admin',
-  demote: 'Take admin away',
+  demote: 'Remove admin',
 };
 
-/** What may be done with a user: by state, and only who is in can be an administrator. */
+/** Return the actions possible for a user. Only an authorized user can become an administrator. */
 export function allowedActions(user: UserData): readonly UserAction[] {
   const role: UserAction[] = user.isAdmin ? ['demote'] : user.state === 'AUTHORIZED' ? ['promote'] : [];
   return [...USER_STATES[user.state].actions, ...role];
@@ -36,8 +36,17 @@ export function fullName(user: UserData): string {
   return `${user.firstName} ${user.lastName}`.trim();
 }
 
-/** LOG_IN_FAILED as "Log in failed". */
+/** Return the kind as a sentence: LOG_IN_FAILED becomes "Log in failed". */
+const KIND_LABELS: Partial<Record<AuditData['kind'], string>> = {
+  RESET_ASKED: 'Password reset requested',
+  TOKEN_MADE: 'Token created',
+  KEY_MADE: 'Device key created',
+  KEY_DELETED: 'Device key deleted',
+};
+
 export function kindLabel(kind: AuditData['kind']): string {
+  const label = KIND_LABELS[kind];
+  if (label) return label;
   const words = kind.toLowerCase().replaceAll('_', ' ');
   return words.charAt(0).toUpperCase() + words.slice(1);
 }
@@ -48,7 +57,7 @@ export const AUDIT_GROUPS: Record<string, { label: string; kinds: AuditData['kin
     kinds: ['LOGGED_IN', 'LOG_IN_FAILED', 'LOGGED_OUT', 'SESSION_ENDED', 'RESET_ASKED', 'PASSWORD_CHANGED'],
   },
   people: {
-    label: 'People',
+    label: 'Users',
     kinds: [
       'SIGNED_UP',
       'CONFIRMED',

@@ -4,19 +4,21 @@ import { unitSymbol } from '../format/format';
 /** A series that can be charted: a sensor, or a node of an energy tree. */
 export interface ChartableSeries {
   readonly kind: 'sensor' | 'node';
-  /** The sensor's name, the node's id. */
+  /** The sensor's name, or the node's id. */
   readonly id: string;
   readonly label: string;
   readonly unit: string;
-  /** How it differs from its like: type and place. */
+  /** Text that tells similar series apart: type and place. */
   readonly about: string;
   readonly periodMs: number;
 }
 
-/** More lines in one view than this help nobody, and cost the server much. */
+/** Maximum number of series in one view. More lines are unreadable and expensive for the server. */
 export const MAX_SERIES = 64;
 
-/** One name for sensors and nodes together. */
+const SENSOR_PREFIX = 'sensor:';
+
+/** Return a key that is unique over sensors and nodes. */
 export function seriesKey(kind: 'sensor' | 'node', id: string): string {
   return `${kind}:${id}`;
 }
@@ -45,7 +47,7 @@ const QUANTITIES: Record<string, string> = {
   var: 'Reactive power',
 };
 
-/** One chart a unit, in the order in which the units were first chosen. */
+/** Return one group per unit, in the order in which the units were first selected. */
 export function groupByUnit(series: readonly ChartableSeries[]): UnitGroup[] {
   const groups = new Map<string, ChartableSeries[]>();
   for (const one of series) {
@@ -59,14 +61,19 @@ export function groupByUnit(series: readonly ChartableSeries[]): UnitGroup[] {
   }));
 }
 
-/** The lines as a table: one row a point, as they are drawn. */
+/** Sensors appear by id, because scripts use ids. Nodes appear by name. */
+function columnName(line: Line): string {
+  return line.id.startsWith(SENSOR_PREFIX) ? line.id.slice(SENSOR_PREFIX.length) : line.label;
+}
+
+/** Return the drawn lines as CSV, one row per point. */
 export function toCsv(lines: readonly Line[]): string {
   const cell = (text: string): string => (/[",\n]/.test(text) ? `"${text.replaceAll('"', '""')}"` : text);
   const rows = lines.flatMap((line) =>
     line.times.map((time, i) =>
       [
         new Date(time).toISOString(),
-        cell(line.label),
+        cell(columnName(line)),
         cell(line.unit),
         line.values[i] ?? '',
         line.min?.[i] ?? '',

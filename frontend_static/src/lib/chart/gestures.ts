@@ -1,21 +1,25 @@
 import type uPlot from 'uplot';
 import type { Span } from '../format/time';
 
-/** Moving a chart by hand: one finger, or the mouse with Shift held, pans; two fingers zoom. The span follows at once and is said when the hand lets go. */
+/**
+ * Attach pan and zoom to a plot: one finger, or the mouse with Shift, pans; two fingers zoom.
+ *
+ * The plot follows at once. `onSpan` receives the new span when the gesture ends.
+ */
 export function attachGestures(
   plot: uPlot,
   spanNow: () => Span,
-  done: (span: Span) => void,
-  held: (now: boolean) => void,
+  onSpan: (span: Span) => void,
+  onHold: (now: boolean) => void,
 ): () => void {
   const over = plot.over;
   const fingers = new Map<number, number>();
   let start: { span: Span; at: number[] } | null = null;
   let next: Span | null = null;
 
-  const places = (): number[] => [...fingers.values()].slice(0, 2).sort((a, b) => a - b);
+  const positions = (): number[] => [...fingers.values()].slice(0, 2).sort((a, b) => a - b);
   const begin = (): void => {
-    start = fingers.size > 0 ? { span: next ?? spanNow(), at: places() } : null;
+    start = fingers.size > 0 ? { span: next ?? spanNow(), at: positions() } : null;
   };
 
   function down(event: PointerEvent): void {
@@ -23,14 +27,14 @@ export function attachGestures(
     if (!pans) return;
     over.setPointerCapture(event.pointerId);
     fingers.set(event.pointerId, event.clientX);
-    held(true);
+    onHold(true);
     begin();
   }
 
   function move(event: PointerEvent): void {
     if (!fingers.has(event.pointerId) || !start) return;
     fingers.set(event.pointerId, event.clientX);
-    next = transformSpan(start.span, start.at, places(), over.getBoundingClientRect());
+    next = transformSpan(start.span, start.at, positions(), over.getBoundingClientRect());
     plot.setScale('x', { min: next.from, max: next.to });
   }
 
@@ -38,12 +42,12 @@ export function attachGestures(
     if (!fingers.delete(event.pointerId)) return;
     begin();
     if (fingers.size > 0) return;
-    held(false);
-    if (next) done(next);
+    onHold(false);
+    if (next) onSpan(next);
     next = null;
   }
 
-  /** The dragged zoom is for the mouse alone. */
+  /** Only the mouse zooms by dragging. Shift and touch gestures have other meanings. */
   function mouse(event: MouseEvent): void {
     if (event.shiftKey || fingers.size > 0) event.stopImmediatePropagation();
   }
@@ -62,7 +66,7 @@ export function attachGestures(
   };
 }
 
-/** The span under which what was under the fingers is under them again. */
+/** Return the span that keeps the same times under the moved fingers. */
 export function transformSpan(
   span: Span,
   before: readonly number[],

@@ -4,11 +4,13 @@ import { toQuantity, unitSymbol } from '../format/format';
 import { align, type Line, partialSpans } from './series';
 import type { Span } from '../format/time';
 
-/** Axes of these start at zero: a bar or a line of power means nothing without its foot. */
+/** Axes of these units start at zero, because lengths are compared. */
 const ZERO_BASED_UNITS = new Set(['W', 'kW', 'Wh', 'kWh', 'VA', 'A']);
 const FONT = '11px Inter, "Inter fallback", system-ui, sans-serif';
 const BAND_ALPHA = 0.17;
-/** Beyond so many points in all, lines are seriesAndBands thin: they read better so close to each other, and thick ones take ten times as long. */
+/**
+ * Above this total number of points lines are drawn thin. Thick lines are harder to read and take ten times as long.
+ */
 const DENSE = 4_000;
 const WIDTH = { dense: 1, usual: 1.6 };
 const DAY = 86_400_000;
@@ -16,7 +18,7 @@ const FADED = 0.2;
 
 export interface PlotOptions {
   readonly host: HTMLElement;
-  /** Those seriesAndBands now. */
+  /** Returns the lines that are drawn at present. */
   readonly lines: () => readonly Line[];
   readonly height: number;
   readonly span: () => Span;
@@ -25,7 +27,7 @@ export interface PlotOptions {
   readonly oncursor: (time: number | null) => void;
 }
 
-/** What makes two sets of lines drawable by one plot; if it changes, the plot is made anew. */
+/** Return a key of everything that needs a new plot when it changes. */
 export function plotKey(lines: readonly Line[]): string {
   return [
     lineWidth(lines),
@@ -37,7 +39,7 @@ function lineWidth(lines: readonly Line[]): number {
   return lines.reduce((n, l) => n + l.times.length, 0) > DENSE ? WIDTH.dense : WIDTH.usual;
 }
 
-/** Columns as uPlot wants them: times, then for every line its highs, its lows (where it has a band) and its values. */
+/** Return uPlot's columns: times, then for each line its max and min (if it has a band) and its values. */
 export function plotData(lines: readonly Line[]): uPlot.AlignedData {
   const columns = lines.flatMap((l) => [
     ...(l.min && l.max
@@ -65,7 +67,7 @@ export function makePlot(options: PlotOptions): uPlot {
       width: host.clientWidth,
       height: options.height,
       ms: 1,
-      // Room for the half of the last label that stands beyond the axis.
+      // Room for the half of the last label that extends beyond the axis.
       padding: [14, units.length > 1 ? 0 : 24, 0, 0],
       legend: { show: false },
       focus: { alpha: FADED },
@@ -130,13 +132,13 @@ export function makePlot(options: PlotOptions): uPlot {
   );
 }
 
-/** The cursor is shared by time; a drag stays with the chart it is made on. */
+/** Share the cursor by time. A drag stays with its own chart. */
 function sharedCursor(key: string): uPlot.Cursor.Sync {
   const pub = (type: string): boolean => type === 'mousemove' || type === 'mouseleave' || type === 'mouseenter';
   return { key, setSeries: false, scales: ['x', null], filters: { pub } };
 }
 
-/** Let one line stand out; null: all alike. */
+/** Highlight one line; null removes the highlight. */
 export function highlightLine(plot: uPlot, lines: readonly Line[], id: string | null): void {
   let at = 1;
   for (const line of lines) {
@@ -183,14 +185,14 @@ function rangeOf(unit: string): (u: uPlot, low: number | null, high: number | nu
   };
 }
 
-/** Ticks in one prefix, with as many decimals as their step needs; the topmost says the unit. */
+/** Return tick labels in one SI prefix, with as many decimals as their step needs. The last one states the unit. */
 export function valueLabels(splits: readonly number[], unit: string): string[] {
   const top = splits.reduce((m, v) => Math.max(m, Math.abs(v)), 0);
   const shown = toQuantity(top, unit).unit;
   const base = unit === 'kW' ? 1e3 : 1;
   const factor = shown === unitSymbol(unit) ? 1 : ({ k: 1e3, M: 1e6, G: 1e9 }[shown[0] ?? ''] ?? 1) / base;
   const step = Math.abs((splits[1] ?? 0) - (splits[0] ?? 0)) / factor;
-  // As few decimals as still tell the step exactly: a tick of 2.5 that says 3 lies.
+  // Use the fewest decimals that show the step exactly: 2.5 must not be labelled 3.
   const exact = (d: number): boolean => Math.abs(step * 10 ** d - Math.round(step * 10 ** d)) < 1e-6;
   const fine = [0, 1, 2].find(exact) ?? 3;
   return splits.map((v, i) => {
@@ -203,7 +205,7 @@ const HM = new Intl.DateTimeFormat('en-GB', { hour: '2-digit', minute: '2-digit'
 const HMS = new Intl.DateTimeFormat('en-GB', { hour: '2-digit', minute: '2-digit', second: '2-digit' });
 const DM = new Intl.DateTimeFormat('en-GB', { day: 'numeric', month: 'short' });
 
-/** The time of day, or the day where one begins. */
+/** Return the time of day, or the date at midnight. */
 function timeLabels(_: uPlot, splits: number[], __: number, ___: number, step: number): string[] {
   return splits.map((time) => {
     const date = new Date(time);
@@ -213,7 +215,7 @@ function timeLabels(_: uPlot, splits: number[], __: number, ___: number, step: n
   });
 }
 
-/** A hatched strip along the foot where any line's windows are partial. */
+/** Draw a hatched strip at the bottom wherever a line has partial windows. */
 function hatchPartial(u: uPlot, lines: readonly Line[], colour: string): void {
   const { ctx, bbox } = u;
   const size = 5 * devicePixelRatio;

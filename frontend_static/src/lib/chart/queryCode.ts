@@ -1,7 +1,7 @@
 import type { Span } from '../format/time';
 import { toIso } from '../format/time';
 
-/** What a chart asks the server for. */
+/** The data that a chart requests. */
 export interface ChartRequest {
   readonly sensors: readonly string[];
   readonly nodes: readonly string[];
@@ -10,11 +10,11 @@ export interface ChartRequest {
 }
 
 export type CodeFormat = 'query' | 'python' | 'curl';
-export const CODE_FORMATS: Record<CodeFormat, string> = { query: 'Query', python: 'Python', curl: 'curl' };
+export const CODE_FORMATS: Record<CodeFormat, string> = { query: 'GraphQL', python: 'Python', curl: 'curl' };
 
 const FIELDS = 'sensor node unit window stepSeconds timestamps values min max coverage';
 
-/** The request in one of its forms, ready to be run; `url` is the server's address without a slash at the end. */
+/** Return the request as code, ready to run. `url` is the server's address without a trailing slash. */
 export function requestCode(format: CodeFormat, request: ChartRequest, url: string): string {
   if (format === 'query') return graphqlCode(request);
   return format === 'python' ? pythonCode(request, url) : curlCode(request, url);
@@ -66,17 +66,17 @@ function pythonCode({ sensors, nodes, span, points }: ChartRequest, url: string)
   ];
   return `import os
 
-from seduce_client import connect  # the client of this server: docs/client.md
+from seduce_client import connect  # the Python client, see docs/client.md
 
 with connect(${JSON.stringify(url)}, os.environ.get("SEDUCE_TOKEN")) as seduce:
-    # window="1m" instead of points gives every minute, window="raw" every reading of sensors.
+    # Use window="1m" instead of points for every minute, or window="raw" for every reading.
     frame = seduce.series(
 ${args.map((line) => `        ${line},`).join('\n')}
     )
 print(frame)`;
 }
 
-/** JSON of strings is Python as well, apart from the line it stands on. */
+/** Return strings as a Python list. JSON strings are valid Python. */
 function pythonList(names: readonly string[]): string {
   if (names.length < 3) return `[${names.map((n) => JSON.stringify(n)).join(', ')}]`;
   return `[\n${names.map((n) => `            ${JSON.stringify(n)},\n`).join('')}        ]`;
@@ -84,7 +84,7 @@ function pythonList(names: readonly string[]): string {
 
 function curlCode(request: ChartRequest, url: string): string {
   const body = JSON.stringify({ query: WITH_VARIABLES.replace(/\s+/g, ' '), variables: variables(request) }, null, 2);
-  return `# Where reads need a log-in, add -H @FILE, with "Authorization: Bearer <token>" in the file.
+  return `# If reading needs a log-in, add -H @FILE. The file holds "Authorization: Bearer <token>".
 curl -sS '${url}/graphql' -H 'Content-Type: application/json' --data-binary @- <<'JSON'
 ${body}
 JSON`;

@@ -13,16 +13,16 @@ export interface Line {
   readonly min?: readonly (number | null)[];
   readonly max?: readonly (number | null)[];
   readonly coverage?: readonly (number | null)[];
-  /** Readings as they came, not windows of them. */
+  /** True for raw readings, false for windows. */
   readonly raw?: boolean;
 }
 
-/** Raw readings come without marks for what is missing; a threshold of this many periods is a gap. */
+/** Raw readings have no marks for missing data. A pause of this many periods is a gap. */
 const GAP_PERIODS = 5;
 
 type Column = readonly (number | null)[];
 
-/** Put a gap wherever two neighbours stand further apart than `threshold` ms. */
+/** Insert a gap wherever two neighbours are more than `threshold` ms apart. */
 export function markGaps(
   times: readonly number[],
   values: Column,
@@ -42,7 +42,10 @@ export function markGaps(
   return { times: outTimes, values: outValues };
 }
 
-/** How far apart points of a series may stand: thinned ones stand further apart than the sensor reports. */
+/**
+ * Return the distance in ms above which two points have a gap between them. Thinned points are further apart than the
+ * sensor's period.
+ */
 export function gapThreshold(times: readonly number[], periodMs: number): number {
   const steps = times.slice(1).map((t, i) => t - (times[i] ?? t));
   steps.sort((a, b) => a - b);
@@ -73,7 +76,7 @@ export function toLine(
   };
 }
 
-/** Lines on one common time axis. Where a line has no point at a time it is `undefined` (drawn through), a gap is null. */
+/** Lines on one common time axis. Without a point at a time, a line has `undefined` (drawn through); a gap is null. */
 export interface Aligned {
   readonly times: number[];
   readonly columns: (number | null | undefined)[][];
@@ -89,7 +92,7 @@ export function align(columns: readonly { times: readonly number[]; values: Colu
   return { times: [...times], columns: columns.map((c) => alignColumn(c, times)) };
 }
 
-/** All times of both, ascending as they are. */
+/** Return the union of two ascending time lists, ascending. */
 function mergeTimes(a: ArrayLike<number>, b: ArrayLike<number>): Float64Array {
   const out = new Float64Array(a.length + b.length);
   let [i, j, size] = [0, 0, 0];
@@ -102,7 +105,7 @@ function mergeTimes(a: ArrayLike<number>, b: ArrayLike<number>): Float64Array {
   return out.subarray(0, size);
 }
 
-/** A column's values at its own of these times. */
+/** Return a column's values at `times`; `undefined` where the column has no point. */
 function alignColumn(
   column: { times: readonly number[]; values: Column },
   times: ArrayLike<number>,
@@ -116,7 +119,7 @@ function alignColumn(
   return out;
 }
 
-/** The value a line has at a time: that of the nearest point, if one is near enough. */
+/** Return the value of the nearest point, if it is within `tolerance` ms. */
 export function valueAt(
   line: Line,
   time: number,
@@ -146,7 +149,10 @@ export interface Statistics {
   readonly coverage: number | null;
 }
 
-/** Statistics of a whole span from those of its windows: weighted by count, so they equal those of the readings. */
+/**
+ * Return the statistics of a span from those of its windows. Weights are counts, so the result equals that of the
+ * readings.
+ */
 export function mergeStatistics(
   series: Pick<StatisticsData, 'values' | 'min' | 'max' | 'mean' | 'count' | 'stddev' | 'coverage'>,
 ): Statistics | null {
@@ -178,7 +184,7 @@ export function mergeStatistics(
   };
 }
 
-/** Spans in which a line's windows lack a of what they should sum up. */
+/** Return the spans in which a line's windows have missing data. */
 export function partialSpans(line: Line): { from: number; to: number }[] {
   const spans: { from: number; to: number }[] = [];
   line.times.forEach((time, i) => {
@@ -192,7 +198,7 @@ export function partialSpans(line: Line): { from: number; to: number }[] {
   return spans;
 }
 
-/** A line of raw readings with those that came since; other lines stay as they are. */
+/** Return a line of raw readings with newer ones appended. Other lines are returned unchanged. */
 export function withTail(line: Line, tail: readonly { time: number; value: number }[]): Line {
   const last = line.times.at(-1) ?? -Infinity;
   const newer = tail.filter((r) => r.time > last);

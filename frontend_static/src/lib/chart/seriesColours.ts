@@ -1,8 +1,8 @@
-/** How many colours the palette has (tokens `--series-1` …); beyond them the dash varies. */
+/** Number of colours in the palette (tokens `--series-1` …). Further series vary the dash. */
 const PALETTE_SIZE = 8;
 const DASHES: readonly (readonly number[])[] = [[], [8, 4], [2, 3]];
 
-/** The look of the n-th series of a chart. */
+/** Return the colour and dash of the n-th series of a chart. */
 export function seriesStyle(index: number): { colour: string; dash: readonly number[] } {
   return {
     colour: `--series-${(index % PALETTE_SIZE) + 1}`,
@@ -10,7 +10,7 @@ export function seriesStyle(index: number): { colour: string; dash: readonly num
   };
 }
 
-/** Who has which colour: those that stay keep theirs, those that come get the lowest that is free. */
+/** Return the colour slot of each id. Ids that stay keep their slot; new ones get the lowest free one. */
 export function assignColours(previous: ReadonlyMap<string, number>, ids: readonly string[]): Map<string, number> {
   const unchanged = new Map(ids.flatMap((id) => (previous.has(id) ? [[id, previous.get(id) as number] as const] : [])));
   const usedSlots = new Set(unchanged.values());
@@ -26,7 +26,10 @@ export function assignColours(previous: ReadonlyMap<string, number>, ids: readon
   );
 }
 
-/** Tokens as plain colours, for what is drawn on a canvas; asked through an element, because each holds a light and a dark one. */
+/**
+ * Return a token as a plain colour for a canvas. The value is computed by an element, because each token has a light
+ * and a dark colour.
+ */
 export function resolveColour(host: HTMLElement, colour: string): string {
   const probe = document.createElement('span');
   probe.style.color = colour.startsWith('--') ? `var(${colour})` : colour;
@@ -36,7 +39,7 @@ export function resolveColour(host: HTMLElement, colour: string): string {
   return value;
 }
 
-/** The same colour, thinner; `colour` as `resolveColour` gives it. */
+/** Return the colour with the given opacity. `colour` is in the form that `resolveColour` returns. */
 export function withAlpha(colour: string, alpha: number): string {
   return colour.replace(/^rgb\((.+)\)$/, `rgba($1, ${alpha})`);
 }

@@ -1,4 +1,4 @@
-/** A value as it is shown: `text` and `unit` apart, because units stand smaller; `full` is the exact form for hover. */
+/** A value for display. `unit` is separate because it is drawn smaller; `full` is the exact form for hover. */
 export interface Quantity {
   readonly text: string;
   readonly unit: string;
@@ -28,29 +28,31 @@ const PREFIXES: readonly (readonly [number, string])[] = [
 const EXACT = new Intl.NumberFormat('en-GB', { maximumFractionDigits: 3 });
 const GROUPED = new Intl.NumberFormat('en-GB', { maximumFractionDigits: 0 });
 
-/** What stands where there is no value. */
+/** Placeholder for a missing value. */
 export const NO_VALUE = '—';
 
-/** The SI symbol of a unit, or the unit itself where none is known. */
+/** Return the SI symbol of a unit, or the unit itself if it is unknown. */
 export function unitSymbol(unit: string): string {
   return SYMBOLS[unit.trim().toLowerCase()] ?? unit.trim();
 }
 
-/** Three significant digits, never more than `decimals` after the point; the width stays steady as the value moves. */
+/**
+ * Format with three significant digits and at most `decimals` decimals. The width stays stable while the value changes.
+ */
 export function formatSignificant(value: number, decimals = 2): string {
   const size = Math.abs(value);
-  // The thresholds are where rounding would add a digit: 99.96 is 100, not 100.0.
+  // The thresholds are where rounding would add a digit: 99.96 becomes 100, not 100.0.
   const fraction = size >= 99.95 ? 0 : size >= 9.995 ? 1 : 2;
   const text = size >= 999.5 ? GROUPED.format(size) : size.toFixed(Math.min(fraction, decimals));
   if (Number(text.replaceAll(',', '')) === 0) return '0';
   return value < 0 ? `−${text}` : text;
 }
 
-/** At a glance: SI prefix by magnitude, at most three significant digits. */
+/** Return a value with an SI prefix and at most three significant digits. */
 export function toQuantity(value: number | null | undefined, unit: string): Quantity {
   let shown = unitSymbol(unit);
   if (value === null || value === undefined || !Number.isFinite(value)) {
-    return { text: NO_VALUE, unit: shown, full: 'no value' };
+    return { text: NO_VALUE, unit: shown, full: 'No value' };
   }
   const full = `${EXACT.format(value).replace('-', '−')}${shown && ` ${shown}`}`;
   let scaled = value;
@@ -66,13 +68,13 @@ export function toQuantity(value: number | null | undefined, unit: string): Quan
   return { text: formatSignificant(scaled, shown === '' ? 2 : 1), unit: shown, full };
 }
 
-/** The same in one string. */
+/** Return value and unit as one string. */
 export function formatQuantity(value: number | null | undefined, unit: string): string {
   const q = toQuantity(value, unit);
   return q.unit && q.text !== NO_VALUE ? `${q.text} ${q.unit}` : q.text;
 }
 
-/** How long ago, in the one unit that matters. */
+/** Format a time difference in one unit. */
 export function formatAge(ms: number): string {
   const s = Math.max(0, ms) / 1000;
   if (s < 9.95) return `${s.toFixed(1)} s`;
@@ -82,7 +84,7 @@ export function formatAge(ms: number): string {
   return `${Math.round(s / 86_400)} d`;
 }
 
-/** A length of time a user chose: 90 min, 24 h, 7 d. */
+/** Format a length of time that a user selected: 90 min, 24 h, 7 d. */
 export function formatDuration(ms: number): string {
   const units = [
     [86_400_000, 'd'],

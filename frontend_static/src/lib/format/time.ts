@@ -1,10 +1,10 @@
-/** A span of time, epoch milliseconds. */
+/** A span of time in epoch milliseconds. */
 export interface Span {
   readonly from: number;
   readonly to: number;
 }
 
-/** What a chart shows: the last `last` ms, moving with the clock, or a fixed span. */
+/** The range of a chart: the last `last` ms, following the clock, or a fixed span. */
 export type Range = { readonly last: number } | Span;
 
 export interface Preset {
@@ -25,7 +25,7 @@ export function isLive(range: Range): range is { readonly last: number } {
   return 'last' in range;
 }
 
-/** Equal keys, equal ranges: a range is made anew whenever anything in the address changes. */
+/** Return a key that is equal for equal ranges. The range object is new after every change of the address. */
 export function rangeKey(range: Range): string {
   return isLive(range) ? `last ${range.last}` : `${range.from} to ${range.to}`;
 }
@@ -34,7 +34,7 @@ export function spanOf(range: Range, now: number): Span {
   return isLive(range) ? { from: now - range.last, to: now } : range;
 }
 
-/** The range a URL asks for: `from` and `to`, or `range=6h`, or the default. Nonsense counts as absent. */
+/** Return the range in a URL: `from` and `to`, or `range=6h`, or the fallback. Invalid values are ignored. */
 export function parseRange(params: URLSearchParams, fallback: number): Range {
   const from = Date.parse(params.get('from') ?? '');
   const to = Date.parse(params.get('to') ?? '');
@@ -45,14 +45,14 @@ export function parseRange(params: URLSearchParams, fallback: number): Range {
   return { last: Math.max(1, Number(match[1])) * size };
 }
 
-/** The query parameters that say a range; null takes a parameter away. */
+/** Return the query parameters of a range; null removes a parameter. */
 export function rangeToQuery(range: Range, fallback: number): Record<string, string | null> {
   if (!isLive(range)) return { range: null, from: toIso(range.from), to: toIso(range.to) };
   const key = PRESETS.find((p) => p.ms === range.last)?.key ?? `${Math.round(range.last / 60_000)}min`;
   return { range: range.last === fallback ? null : key, from: null, to: null };
 }
 
-/** ISO 8601 in UTC, whole seconds. */
+/** Format as ISO 8601 in UTC, in whole seconds. */
 export function toIso(time: number): string {
   return `${new Date(time).toISOString().slice(0, 19)}Z`;
 }
@@ -66,12 +66,12 @@ export function formatClock(time: number): string {
   return CLOCK.format(time);
 }
 
-/** A moment in full, as the chart's cursor says it. */
+/** Format a moment with date and time. */
 export function formatMoment(time: number, seconds = true): string {
   return `${DAY.format(time)} ${(seconds ? CLOCK : MINUTE).format(time)}`;
 }
 
-/** A span as a title says it: the day is not repeated, nor the year of now. */
+/** Format a span for a title. A common day appears once. */
 export function formatSpan({ from, to }: Span): string {
   const sameDay = DAY_YEAR.format(from) === DAY_YEAR.format(to);
   const seconds = to - from < 600_000;
@@ -81,7 +81,7 @@ export function formatSpan({ from, to }: Span): string {
     : `${DAY.format(from)} ${f(from)} – ${DAY.format(to)} ${f(to)}`;
 }
 
-/** The zone all times are shown in, as UTC+1 or UTC. */
+/** Return the zone of all times shown, as UTC+1 or UTC. */
 export function zoneName(time: number): string {
   const minutes = -new Date(time).getTimezoneOffset();
   if (minutes === 0) return 'UTC';
@@ -89,7 +89,7 @@ export function zoneName(time: number): string {
   return `UTC${minutes > 0 ? '+' : '−'}${Math.floor(Math.abs(minutes) / 60)}${rest ? `:${String(rest).padStart(2, '0')}` : ''}`;
 }
 
-/** The zone of a span; both where the clock is changed within it, since an hour then comes twice or not at all. */
+/** Return the zone of a span. Both zones appear if the clock changes within it. */
 export function zoneNames({ from, to }: Span): string {
   return zoneName(from) === zoneName(to) ? zoneName(to) : `${zoneName(from)} to ${zoneName(to)}`;
 }

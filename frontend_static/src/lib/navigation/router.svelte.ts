@@ -1,4 +1,4 @@
-/** The address as state. Range, selection and filters live in it, so that a link shows what its sender saw. */
+/** The address as state. It holds range, selection and filters, so that a shared link shows the same view. */
 class Router {
   #url = $state.raw(new URL(location.href));
 
@@ -20,14 +20,14 @@ class Router {
     this.#url = new URL(location.href);
   }
 
-  /** Change some query parameters; null takes one away. */
+  /** Change query parameters; null removes one. */
   set(changes: Record<string, string | null>, replace = true): void {
     const url = new URL(this.#url);
     for (const [key, value] of Object.entries(changes)) {
       if (value === null) url.searchParams.delete(key);
       else url.searchParams.set(key, value);
     }
-    // Commas, colons and slashes may stand in a query as they are, and read better so.
+    // Commas and colons are valid in a query and easier to read unescaped.
     const search = url.searchParams.toString().replaceAll('%2C', ',').replaceAll('%3A', ':');
     this.go(url.pathname + (search && `?${search}`), replace);
   }
@@ -53,23 +53,26 @@ class Router {
 
 export const router = new Router();
 
-/** A place of this site, from what an address says; the overview for anything else, which could lead away. */
+/**
+ * Return a path of this site from a URL parameter. Anything else becomes the overview, because it could lead to another
+ * site.
+ */
 export function sameSitePath(text: string | null): string {
   if (!text?.startsWith('/')) return '/';
   const url = new URL(text, location.origin);
   return url.origin === location.origin ? url.pathname + url.search : '/';
 }
 
-/** Names of places in the address: one list, so that a link cannot point at a page that does not exist. */
+/** Paths of all pages, in one list, so that links and routes agree. */
 export const paths = {
   overview: '/',
   energy: '/energy',
   measurements: '/measurements',
-  /** These sensors together in one view. */
+  /** The given sensors in one chart. */
   chartOf: (sensors: readonly string[]): string => `/measurements?sensors=${sensors.map(encodeURIComponent).join(',')}`,
   racks: '/racks',
   room: '/room',
-  /** Who used most over the last week. */
+  /** The top consumers of the last week. */
   topConsumers: '/energy?view=ranking&show=energy&range=7d',
   devices: '/devices',
   events: '/events',

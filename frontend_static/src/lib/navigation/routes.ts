@@ -7,7 +7,7 @@ import { paths } from './router.svelte';
 export type View = Component<any>;
 type Loader = () => Promise<{ default: View }>;
 
-/** Pages other than the overview come when they are asked for. */
+/** Pages that are loaded on demand. Only the overview is part of the first script. */
 const PAGES: readonly { match: RegExp; load: Loader }[] = [
   { match: new RegExp(`^${paths.energy}$`), load: () => import('../../views/EnergyTree.svelte') },
   { match: new RegExp(`^${paths.measurements}$`), load: () => import('../../views/Measurements.svelte') },
@@ -28,7 +28,7 @@ const PAGES: readonly { match: RegExp; load: Loader }[] = [
   { match: new RegExp(`^${paths.sensors}/(.+)$`), load: () => import('../../views/Sensor.svelte') },
 ];
 
-/** Pages for those who are not in yet: one card each, without the rail. */
+/** Pages for visitors who are not logged in: one card each, without the rail. */
 const ENTRY: Readonly<Record<string, Loader>> = {
   [paths.logIn]: () => import('../../views/entry/LogIn.svelte'),
   [paths.logOut]: () => import('../../views/entry/LogOut.svelte'),
@@ -46,13 +46,13 @@ export const isAuthPath = (path: string): boolean => plain(path) in ENTRY;
 
 export interface ResolvedPage {
   readonly view: View;
-  /** What the address names: a sensor, for one. */
+  /** The object that the address names, such as a sensor. */
   readonly name: string;
-  /** Equal keys are one page; another key mounts it anew. */
+  /** Paths with equal keys are the same page. Another key mounts it again. */
   readonly key: string;
 }
 
-/** The page of a path, at once if it is the overview. */
+/** Return the page of a path; synchronously for the overview. */
 export function resolvePage(path: string): ResolvedPage | Promise<ResolvedPage> {
   const clean = plain(path);
   if (clean === paths.overview) return { view: Overview, name: '', key: clean };

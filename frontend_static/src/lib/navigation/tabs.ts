@@ -9,5 +9,5 @@ export const ROLLUP_TABS = [
 export const ADMIN_TABS = [
   { href: paths.users, label: 'Users' },
   { href: paths.keys, label: 'Device keys' },
-  { href: paths.audit, label: 'Audit' },
+  { href: paths.audit, label: 'Audit log' },
 ];

@@ -3,6 +3,7 @@ import { chartSensors, isRack, mean, type RackData, rackRows, sumWatts } from '.
 
 const probe = (sensor: string, side: 'FRONT' | 'BACK' | 'TOP', position: number) => ({
   sensor,
+  sensorLabel: sensor,
   side,
   position,
   servers: [],

@@ -5,7 +5,7 @@ export type RackData = ResultOf<typeof RacksPage>['racks'][number];
 export type ProbeData = RackData['probes'][number];
 export type EquipmentData = RackData['equipment'][number];
 
-/** What stands at one height of a rack: the probes before and behind it make a pair. */
+/** One height of a rack. The probes in front and behind form a pair. */
 export interface RackRow {
   readonly position: number;
   readonly equipment: readonly EquipmentData[];
@@ -13,7 +13,7 @@ export interface RackRow {
   readonly back: ProbeData | undefined;
 }
 
-/** Rows from top to bottom; heights at which nothing stands have none. */
+/** Return rows from top to bottom. Empty heights have no row. */
 export function rackRows(rack: RackData): RackRow[] {
   const at = (side: ProbeData['side'], position: number) =>
     rack.probes.find((p) => p.side === side && p.position === position);
@@ -31,13 +31,13 @@ export function rackRows(rack: RackData): RackRow[] {
     }));
 }
 
-/** The sensors that a row's chart has: its pair of probes, or its plugs where no probe stands. */
+/** Return the sensors of a row's chart: its pair of probes, or its plugs if it has no probe. */
 export function chartSensors(row: RackRow): string[] {
   const pair = [row.front, row.back].flatMap((p) => (p ? [p.sensor] : []));
   return pair.length > 0 ? pair : row.equipment.flatMap((e) => e.wattmeters);
 }
 
-/** A rack of the description that is one: it has equipment, or probes at several heights. */
+/** Return true for a rack with equipment, or with probes at several heights. */
 export function isRack(rack: RackData): boolean {
   return rack.equipment.length > 0 || rackRows(rack).length > 1;
 }
@@ -48,7 +48,7 @@ export interface PowerSum {
   readonly expected: number;
 }
 
-/** What several meters draw together; those that are silent are counted, not taken for zero. */
+/** Return the total power of several meters. Silent meters are counted as missing, not as zero. */
 export function sumWatts(meters: readonly string[], value: (sensor: string) => number | null): PowerSum {
   const values = meters.map(value).filter((v) => v !== null);
   return {

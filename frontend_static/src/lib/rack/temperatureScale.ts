@@ -1,4 +1,4 @@
-/** Cividis: even steps of lightness, and the same to those who see no red or no green. Sixteen of its 256 colours. */
+/** Cividis: even lightness steps, readable without red or green vision. Sixteen of its 256 colours. */
 const CIVIDIS = [
   '#00224e',
   '#002d6c',
@@ -23,11 +23,14 @@ export interface Domain {
   readonly high: number;
 }
 
-/** What a data hall usually shows, in °C. */
+/** Usual temperatures of a data hall, in °C. */
 export const DEFAULT_DOMAIN: Domain = { low: 15, high: 40 };
 const STEP = 5;
 
-/** The usual domain, stretched in whole steps to what is there: one for all racks, so that a colour means one temperature. */
+/**
+ * Return the default domain, extended in whole steps to all values. All racks share it, so that a colour means one
+ * temperature.
+ */
 export function temperatureDomain(values: Iterable<number | null | undefined>): Domain {
   let { low, high } = DEFAULT_DOMAIN;
   for (const value of values) {
@@ -42,7 +45,7 @@ function channels(colour: string): [number, number, number] {
   return [1, 3, 5].map((at) => parseInt(colour.slice(at, at + 2), 16)) as [number, number, number];
 }
 
-/** The colour of a temperature, and the ink that reads on it. */
+/** Return the colour of a temperature, and the text colour that is readable on it. */
 export function temperatureColour(value: number, { low, high }: Domain): { colour: string; ink: string } {
   const place = Math.min(1, Math.max(0, (value - low) / (high - low))) * (CIVIDIS.length - 1);
   const at = Math.min(CIVIDIS.length - 2, Math.floor(place));
@@ -53,7 +56,7 @@ export function temperatureColour(value: number, { low, high }: Domain): { colou
   return { colour, ink: luminance(colour) > 0.179 ? '#000000' : '#ffffff' };
 }
 
-/** WCAG's relative luminance, 0 to 1. */
+/** Return the relative luminance of WCAG, 0 to 1. */
 export function luminance(colour: string): number {
   const [r, g, b] = channels(colour).map((c) =>
     c / 255 <= 0.04045 ? c / 255 / 12.92 : ((c / 255 + 0.055) / 1.055) ** 2.4,
@@ -64,7 +67,7 @@ export function luminance(colour: string): number {
 /** The whole scale, for a legend. */
 export const GRADIENT = `linear-gradient(to right, ${CIVIDIS.join(', ')})`;
 
-/** The numbers of a legend. */
+/** Return the numbers of a legend. */
 export function legendTicks({ low, high }: Domain): number[] {
   return Array.from({ length: Math.floor((high - low) / STEP) + 1 }, (_, i) => low + i * STEP);
 }

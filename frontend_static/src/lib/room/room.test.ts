@@ -6,6 +6,7 @@ const sensor = (name: string, type: string, unit: string): [string, SensorData] 
   name,
   {
     name,
+    label: name,
     type,
     unit,
     location: '',

@@ -8,10 +8,10 @@ export type RoomArrayData = ResultOf<typeof RoomPage>['roomMap'][number];
 export type RoomPlanData = NonNullable<ResultOf<typeof RoomPage>['roomPlan']>;
 export type RoomQuantity = 'power' | 'temperature';
 
-/** A row of equipment with what its sensors say now. */
+/** An equipment group (array) of the room with its present values. */
 export interface ArrayState {
   readonly array: RoomArrayData;
-  /** Its meters and its probes; an array may have neither. */
+  /** Names of its wattmeters and probes. An array may have neither. */
   readonly meters: readonly string[];
   readonly probes: readonly string[];
   readonly watts: number | null;
@@ -19,7 +19,7 @@ export interface ArrayState {
   readonly silent: number;
 }
 
-/** Which of an array's sensors count: power only from wattmeters, as heat is told in watts too. */
+/** Return the array's sensors by quantity. Power counts only wattmeters, because heat is measured in watts too. */
 export function sensorsByQuantity(
   array: RoomArrayData,
   sensors: ReadonlyMap<string, SensorData>,
@@ -46,7 +46,7 @@ export function arrayState(
   };
 }
 
-/** A place on the plan in percent; null for what is no such place. */
+/** Parse a position on the plan in percent; null if it is invalid. */
 export function parsePercent(text: string): number | null {
   const match = /^\s*(\d+(?:\.\d+)?)\s*%?\s*$/.exec(text);
   const value = match ? Number(match[1]) : NaN;
@@ -57,7 +57,12 @@ const MAX_SHARE = 0.14;
 const SHARE_STEP = 0.01;
 const IN_EDGE = 0.9;
 
-/** How wide the widest mark may be, as a share of the plan's width, so that no two cover each other and none leaves the plan; in steps, so that they do not all breathe with every reading. */
+/**
+ * Return the maximum width of the widest disc, as a share of the plan's width.
+ *
+ * No two discs overlap and none leaves the plan. The result changes in steps, so that discs do not resize with every
+ * reading.
+ */
 export function maxDiscWidth(marks: readonly { x: number; y: number; width: number }[], aspect: number): number {
   let max = MAX_SHARE;
   marks.forEach((a, i) => {
@@ -72,7 +77,7 @@ export function maxDiscWidth(marks: readonly { x: number; y: number; width: numb
   return Math.max(SHARE_STEP, Math.floor(max / SHARE_STEP) * SHARE_STEP);
 }
 
-/** How wide a mark is as a share of the widest: its area is its watts. */
+/** Return the width of a disc as a share of the widest. Its area is its power. */
 export function discWidth(watts: number | null, max: number): number {
   return max > 0 ? Math.sqrt(Math.max(0, watts ?? 0) / max) : 0;
 }

@@ -6,7 +6,7 @@ export interface TreeNodeRef {
   readonly tree: 'consumption' | 'production';
 }
 
-/** What stands around a sensor: its device, how often it was path at fault, what it meters, and where it counts. */
+/** A sensor's device, error counter, metered equipment and tree nodes. */
 export interface SensorContext {
   readonly device: SensorContextData['devices'][number] | null;
   readonly errors: SensorContextData['sensorErrors'][number] | null;

@@ -5,31 +5,32 @@ import type { IconName } from '../ui/icons';
 export type SensorState = 'live' | 'silent' | 'never';
 
 export const SENSOR_STATES: Record<SensorState, { label: string; icon: IconName; explanation: string }> = {
-  live: { label: 'live', icon: 'check', explanation: 'It reports as often as it should.' },
-  silent: { label: 'silent', icon: 'silent', explanation: 'It has missed several reports in a row.' },
-  never: { label: 'never', icon: 'warn', explanation: 'It has never reported.' },
+  live: { label: 'Live', icon: 'check', explanation: 'Reports at its interval.' },
+  silent: { label: 'Silent', icon: 'silent', explanation: 'Several reports in a row are missing.' },
+  never: { label: 'No data', icon: 'warn', explanation: 'Has never reported.' },
 };
 
 const MISSED_PERIODS = 5;
 const MIN_SILENCE_MS = 60_000;
 
-/** Whether a sensor reports as it should at `now` (epoch ms), by the server's own rule for `stale`. */
+/** Return the state of a sensor at `now` (epoch ms), by the server's rule for `stale`. */
 export function sensorState(sensor: SensorData, reading: LiveReading | undefined, now: number): SensorState {
   if (reading === undefined) return 'never';
   const allowed = Math.max(MIN_SILENCE_MS, sensor.periodSeconds * 1_000 * MISSED_PERIODS);
   return now - reading.time > allowed ? 'silent' : 'live';
 }
 
-/** Where it stands, in words: the rack where it has a place in one. */
+/** Return the place of a sensor as text: its position in a rack, or its location. */
 export function placeText(sensor: SensorData): string {
   if (!sensor.rack) return sensor.location;
   return `${sensor.rack.rack}, U${sensor.rack.position} ${sensor.rack.side.toLowerCase()}`;
 }
 
-/** What a search looks through. */
+/** Return the text that a search looks through. */
 export function searchText(sensor: SensorData): string {
   return [
     sensor.name,
+    sensor.label,
     sensor.type,
     sensor.location,
     sensor.parent ?? '',
@@ -42,10 +43,10 @@ export function searchText(sensor: SensorData): string {
     .toLowerCase();
 }
 
-/** A window whose buckets give exact statistics of a span without asking for too many: at most 2,000. */
+/** Return the window for exact statistics of a span from at most 2,000 buckets. */
 export function statisticsWindow(spanMs: number): 'RAW' | 'S30' | 'M1' | 'H1' | 'D1' {
   const hours = spanMs / 3_600_000;
-  // Windows at the edges are left out; in a short span they would be missed.
+  // Windows at the edges are left out. In a short span they would be missed.
   if (hours <= 0.5) return 'RAW';
   if (hours <= 12) return 'S30';
   if (hours <= 32) return 'M1';

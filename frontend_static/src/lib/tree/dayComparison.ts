@@ -1,20 +1,23 @@
 import { formatSignificant } from '../format/format';
 
-/** Energy of one stretch of time: kWh are null where nothing was measured. */
+/** Energy of a time span. `kwh` is null if nothing was measured. */
 export interface EnergyAmount {
   readonly kwh: number | null;
-  /** ChartableSeries share of the stretch, 0 to 1. */
+  /** Measured share of the span, 0 to 1. */
   readonly coverage: number;
 }
 
-/** Stretches of time that can be compared: the day until now, the same hours yesterday, and a week ago. Epoch milliseconds. */
+/** Spans that can be compared: today so far, the same hours of yesterday, and of a week ago. Epoch milliseconds. */
 export interface ComparedHours {
   readonly today: { readonly from: number; readonly to: number };
   readonly yesterday: { readonly from: number; readonly to: number };
   readonly week: { readonly from: number; readonly to: number };
 }
 
-/** By the calendar of the reader: where a clock was moved in between, the same hours are further apart than 24 h. */
+/**
+ * Return today so far and the same hours of other days, by the reader's calendar. With a clock change in between, days
+ * are not 24 h long.
+ */
 export function comparedHours(now: number): ComparedHours {
   const daysAgo = (days: number): { from: number; to: number } => {
     const [from, to] = [new Date(now), new Date(now)];
@@ -25,10 +28,10 @@ export function comparedHours(now: number): ComparedHours {
   return { today: daysAgo(0), yesterday: daysAgo(1), week: daysAgo(7) };
 }
 
-/** Coverages further apart than this make two sums unlike. */
+/** Sums whose coverages differ by more than this are not compared. */
 const COVERAGE_TOLERANCE = 0.05;
 
-/** "+4.2 %" against another stretch; null where the two cannot be compared. */
+/** Return the change as "+4.2 %"; null if the two spans cannot be compared. */
 export function changeText(now: EnergyAmount | undefined, then: EnergyAmount | undefined): string | null {
   if (
     now?.kwh == null ||

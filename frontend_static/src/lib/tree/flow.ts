@@ -4,17 +4,17 @@ import { sortByAmount, isPartial, coverageText, sumNodes, type TreeNode, TreeSha
 
 export type Hue = 'consumption' | 'production' | 'other';
 
-/** A block of the flow. `amount` is null where nothing below it reports. */
+/** A block of the flow. `amount` is null if nothing below it reports. */
 export interface FlowNode {
   readonly id: string;
   readonly label: string;
   readonly amount: number | null;
   readonly hue: Hue;
-  /** Why the figure is not whole, if it is not: "14 of 16 meters". */
+  /** The reason for a partial figure: "14 of 16 meters". Null for a complete one. */
   readonly partial: string | null;
-  /** It has children: open or closed. Null: it has none. */
+  /** True if its children are shown, false if they are hidden, null if it has none. */
   readonly open: boolean | null;
-  /** May be chosen for the chart. */
+  /** True if it can be added to the chart. */
   readonly selectable: boolean;
 }
 
@@ -47,15 +47,15 @@ export interface FlowLayout {
   readonly links: readonly PlacedLink[];
 }
 
-/** What stands below each other, decided once from a picture of the amounts, so that live values do not reorder it. */
+/** The blocks of a flow in display order. They come from a snapshot, so that live values do not reorder them. */
 export interface FlowPlan {
-  /** Parents first. `members` are the nodes a block sums up: itself, or the small ones of a group. */
+  /** Parents come first. `members` are the nodes summed up in a block: one node, or the small ones of a group. */
   readonly blocks: readonly { id: string; parent: string | null; members: readonly string[]; group: boolean }[];
 }
 
 export const GROUP_PREFIX = 'other:';
 
-/** Which blocks to show: children of open nodes, those under `smallest` in one group unless it is opened too. */
+/** Select the blocks to show: children of open nodes. Those below `smallest` form one group unless it is open too. */
 export function planFlow(
   shape: TreeShape,
   open: ReadonlySet<string>,
@@ -78,7 +78,7 @@ export function planFlow(
   return { blocks };
 }
 
-/** The planned blocks with the amounts of now. */
+/** Return the planned blocks with the present amounts. */
 export function flowGraph(
   plan: FlowPlan,
   shape: TreeShape,
@@ -108,14 +108,14 @@ export function flowGraph(
   return { nodes: flowNodes, links };
 }
 
-/** From where the energy comes to where it goes: what own production does not cover comes from outside. */
+/** Add the sources on the left: own production, and the grid for the rest. */
 export function addSources(uses: FlowGraph, production: readonly TreeNode[]): FlowGraph {
   const centre = uses.nodes[0];
   if (centre === undefined) return uses;
   const shape = new TreeShape(production);
   const whole = production.find((n) => n.id === shape.root)?.amount ?? 0;
   const drawn = centre.amount ?? 0;
-  // More flowNodes than drawn: the surplus leaves elsewhere, and what is drawn is shared out among the sources.
+  // If production exceeds consumption, the surplus leaves elsewhere. The sources then share the consumption.
   const used = whole > drawn && whole > 0 ? drawn / whole : 1;
   const sources = production.filter((n) => n.parent === shape.root);
   const flowNodes = sources.map((n): FlowNode => ({
@@ -149,22 +149,22 @@ export function addSources(uses: FlowGraph, production: readonly TreeNode[]): Fl
 export interface Box {
   readonly width: number;
   readonly height: number;
-  /** Kept free on the right for the last column's labels. */
+  /** Pixels reserved on the right for the labels of the last column. */
   readonly labels: number;
-  /** Between blocks of a column: at least a line of text. */
+  /** Pixels between blocks of a column: at least one line of text. */
   readonly padding: number;
   readonly bar: number;
 }
 
-/** Pixels that are still seen. */
+/** Minimum sizes in pixels that are still visible. */
 const MIN_BAR_PX = 1.5;
 const MIN_HALF_WIDTH_PX = 0.5;
 
-/** Where everything stands; widths are amounts. The order given is the order kept. */
+/** Return the positions of all blocks and links. Widths are amounts; the given order is kept. */
 export function layoutFlow(graph: FlowGraph, box: Box): FlowLayout {
   if (graph.nodes.length === 0 || box.width < 80) return { nodes: [], links: [] };
   if (graph.links.length === 0) {
-    // The library knows no place for a column that leads nowhere.
+    // d3-sankey has no position for a column without links.
     const alone = { x: 0, y: box.padding / 2, width: box.bar, height: box.height - box.padding };
     return { nodes: graph.nodes.slice(0, 1).map((n) => ({ ...n, ...alone })), links: [] };
   }
@@ -188,10 +188,10 @@ export function layoutFlow(graph: FlowGraph, box: Box): FlowLayout {
     ]);
   const placed = layout({
     nodes: graph.nodes.map((n, index) => ({ id: n.id, index })),
-    // A link of nothing still has a place: a sliver that the layout can hold on to.
+    // A link of zero still needs a position, so it gets a tiny value.
     links: graph.links.map((l) => ({ source: l.source, target: l.target, value: Math.max(l.amount, total * 1e-4) })),
   });
-  // Where nothing flows the layout shares out the height all the same: the bars and bands are then lines in the middle of their places.
+  // If nothing flows, d3-sankey still divides the height. Bars and bands are then lines in the middle of their places.
   const flows = graph.nodes.some((n) => (n.amount ?? 0) > 0);
   const middle = (n: { y0?: number | undefined; y1?: number | undefined }): number => ((n.y0 ?? 0) + (n.y1 ?? 0)) / 2;
   const nodes = placed.nodes.map((n): PlacedNode => {
@@ -216,7 +216,7 @@ export function layoutFlow(graph: FlowGraph, box: Box): FlowLayout {
   return { nodes, links };
 }
 
-/** A band between two heights, as wide as its amount all along. */
+/** Return the path of a band of constant width between two heights. */
 function ribbon(x0: number, y0: number, x1: number, y1: number, half: number): string {
   const m = (x0 + x1) / 2;
   const f = (v: number) => v.toFixed(1);
@@ -226,7 +226,7 @@ function ribbon(x0: number, y0: number, x1: number, y1: number, half: number): s
   );
 }
 
-/** Rows in the busiest place: blocks with nothing to their right. */
+/** Return the number of rows: blocks with nothing to their right. */
 export function countRows(plan: FlowPlan): number {
   const parents = new Set(plan.blocks.map((b) => b.parent));
   return plan.blocks.filter((b) => !parents.has(b.id)).length;

@@ -1,6 +1,6 @@
 import { isPartial, median, type TreeNode, type TreeShape } from './tree';
 
-/** What can be told apart as one consumer: a server with all its plugs, or a meter that stands alone. */
+/** Return the consumers below a node. A consumer is a server with all its plugs, or a single meter. */
 export function consumersBelow(shape: TreeShape, id: string): string[] {
   const children = shape.children(id);
   const plugged =
@@ -8,7 +8,10 @@ export function consumersBelow(shape: TreeShape, id: string): string[] {
   return children.length === 0 || plugged ? [id] : children.flatMap((c) => consumersBelow(shape, c));
 }
 
-/** Nodes that hold several consumers, the whole first, down to `maxDepth` levels below it: what a ranking can be narrowed to. */
+/**
+ * Return the nodes to which a ranking can be limited: the root first, down to `maxDepth` levels, each with several
+ * consumers.
+ */
 export function rankableNodes(shape: TreeShape, maxDepth = 2): string[] {
   const nodes: string[] = [];
   const visit = (id: string, depth: number): void => {
@@ -20,20 +23,22 @@ export function rankableNodes(shape: TreeShape, maxDepth = 2): string[] {
   return nodes;
 }
 
-/** A range that began before the readings lacks the same share of everything; that is said once, not on every row. */
+/**
+ * A range that begins before the first reading has the same coverage everywhere. It is stated once, not on every row.
+ */
 const COVERAGE_TOLERANCE = 0.01;
 
 export interface RankedConsumer {
   readonly node: TreeNode;
   /** Name of its parent. */
   readonly place: string;
-  /** Of all that is ranked, 0 to 1. */
+  /** Share of everything ranked, 0 to 1. */
   readonly part: number;
-  /** Less of it is measured than of the others. */
+  /** True if its coverage is lower than usual in this ranking. */
   readonly partial: boolean;
 }
 
-/** The consumers below a node, the greatest first; those without a value last. */
+/** Return the consumers below a node, largest first. Those without a value come last. */
 export function rankConsumers(shape: TreeShape, nodes: ReadonlyMap<string, TreeNode>, below: string): RankedConsumer[] {
   const consumers = consumersBelow(shape, below).flatMap((id) => nodes.get(id) ?? []);
   const medianCoverage = median(consumers.map((n) => n.coverage));

@@ -1,22 +1,22 @@
 import { formatPercent } from '../format/format';
 
-/** A node of an energy tree. `amount` is in W of a moment, in Wh over a range; null where nothing below it reports. */
+/** A node of an energy tree. `amount` is in W at a moment, in Wh over a range; null if nothing below it reports. */
 export interface TreeNode {
   readonly id: string;
   readonly name: string;
   readonly parent: string | null;
   readonly target: string | null;
   readonly amount: number | null;
-  /** ChartableSeries share, 0 to 1. */
+  /** Measured share, 0 to 1. */
   readonly coverage: number;
   readonly sensorsExpected: number;
-  /** Null over a range: its sensors report now and then. */
+  /** Null over a range, because sensors report at different times. */
   readonly sensorsReporting: number | null;
 }
 
 const PLUG = /_pdu-/;
 
-/** A tree's shape, apart from its amounts: it changes only with the description of the data centre. */
+/** The structure of a tree without its amounts. It changes only with the site description. */
 export class TreeShape {
   readonly #children = new Map<string, string[]>();
   readonly #parent = new Map<string, string | null>();
@@ -35,7 +35,7 @@ export class TreeShape {
     }
   }
 
-  /** What the sensors below a node are: plugs where all of them are outlets of a PDU. */
+  /** Return the noun for the sensors below a node: plugs if all of them are PDU outlets, else meters. */
   meterNoun(id: string): string {
     return this.#metered.has(id) ? 'meters' : 'plugs';
   }
@@ -52,7 +52,7 @@ export class TreeShape {
     return this.#parent.get(id) ?? null;
   }
 
-  /** From the root down to the node's parent. */
+  /** Return the ids from the root down to the node's parent. */
   ancestors(id: string): string[] {
     const path: string[] = [];
     for (let at = this.parent(id); at !== null; at = this.parent(at)) path.unshift(at);
@@ -60,25 +60,27 @@ export class TreeShape {
   }
 }
 
-/** Identity of a tree's shape: equal strings, equal shapes. */
+/** Return a key that is equal for equal structures. */
 export function shapeKey(nodes: readonly Pick<TreeNode, 'id' | 'parent'>[]): string {
   return nodes.map((n) => `${n.id}<${n.parent ?? ''}`).join('|');
 }
 
-/** The shares of the whole below which a flow may be put in a group, tried in turn. */
+/** Shares of the whole below which a flow may be grouped, tried in turn. */
 const GROUP_SHARES = [0.01, 0.015, 0.02, 0.03];
-/** Grouping must not hide what matters: at minShare this share of a level's amount stays in sight. */
+/** Grouping must keep at least this share of a level's amount visible. */
 const MIN_VISIBLE_SHARE = 0.5;
 
 export interface Opening {
   readonly open: Set<string>;
-  /** The amount below which flows go into a group; -Infinity where none does. */
+  /** Flows below this amount are grouped; -Infinity for no grouping. */
   readonly smallest: number;
 }
 
 /**
- * What to open so that about `maxRows` rows are in sight, at most `maxDepth` levels: level by level, grouping small flows where that makes one more fit.
- * Of what is under `minShare`, a share of the whole, or would show nothing but a group, nothing is openedIds.
+ * Select the nodes to open so that about `maxRows` rows are visible, at most `maxDepth` levels deep.
+ *
+ * It opens level by level and groups small flows where that makes one more level fit. A node below `minShare` of the
+ * whole stays closed, and so does one whose children would all be grouped.
  */
 export function openToFit(
   shape: TreeShape,
@@ -90,7 +92,7 @@ export function openToFit(
   const opening = { open: new Set<string>(), smallest: -Infinity };
   if (shape.root === undefined) return opening;
   const whole = amount(shape.root) ?? 0;
-  // Of a whole that is not above zero, such as a battery that charges at night, nothing is a small share.
+  // If the whole is not above zero, such as a battery that charges at night, no share is small.
   const shareOfWhole = (part: number): number => (whole > 0 ? part * whole : -Infinity);
   const size = (id: string): number => amount(id) ?? 0;
   const sum = (numbers: readonly number[]): number => numbers.reduce((all, n) => all + n, 0);
@@ -111,7 +113,7 @@ export function openToFit(
       };
     });
     const fits = choices.find((c) => c.smallest >= opening.smallest && rows + c.more <= maxRows && c.enough);
-    // The root opens however little maxRows there is.
+    // The root opens even if there is little room.
     const choice = fits ?? (depth === 0 ? choices[0] : undefined);
     if (choice === undefined || choice.openedIds.length === 0) break;
     for (const id of choice.openedIds) opening.open.add(id);
@@ -122,7 +124,7 @@ export function openToFit(
   return opening;
 }
 
-/** Rows that siblings take when the small ones share one, and the amount that is not in that one. */
+/** Return the rows of siblings when the small ones share one, and the amount that is not grouped. */
 function countVisible(
   ids: readonly string[],
   amount: (id: string) => number | null,
@@ -134,21 +136,21 @@ function countVisible(
   return { rows: visible.length + (grouped ? 1 : 0), amount: visible.reduce((sum, id) => sum + (amount(id) ?? 0), 0) };
 }
 
-/** Children as they stand below each other: the greatest first, silent ones last; ties keep the description's order. */
+/** Sort children by amount, largest first, silent ones last. Ties keep the order of the description. */
 export function sortByAmount(ids: readonly string[], amount: (id: string) => number | null): string[] {
   return [...ids].sort((a, b) => (amount(b) ?? -1) - (amount(a) ?? -1));
 }
 
-/** "14 of 16 plugs" or "93 % covered", for a sum that lacks some. */
+/** Return "14 of 16 plugs", or "93 % coverage" over a range, for a partial sum. */
 export function coverageText(node: Counts, noun: string): string {
   return node.sensorsReporting === null
-    ? `${formatPercent(node.coverage)} covered`
+    ? `${formatPercent(node.coverage)} coverage`
     : `${node.sensorsReporting} of ${node.sensorsExpected} ${noun}`;
 }
 
 export type Counts = Pick<TreeNode, 'coverage' | 'sensorsExpected' | 'sensorsReporting'>;
 
-/** Over a range, a reading lost here or there is not worth a label: the figure is as good. */
+/** Coverage above this counts as complete: over a range, a few lost readings do not change the figure. */
 const FULL_COVERAGE = 0.995;
 
 export function isPartial(node: Counts): boolean {
@@ -159,7 +161,7 @@ export function median(values: readonly number[]): number {
   return [...values].sort((a, b) => a - b)[Math.floor(values.length / 2)] ?? 1;
 }
 
-/** What several nodes are together. */
+/** Return the sum of several nodes. */
 export function sumNodes(nodes: readonly TreeNode[]): Counts & { amount: number | null } {
   const sum = (of: (n: TreeNode) => number): number => nodes.reduce((total, n) => total + of(n), 0);
   const sensorsExpected = sum((n) => n.sensorsExpected);

@@ -3,14 +3,14 @@ import type { FlowPlan } from './flow';
 import { isPartial, coverageText, sumNodes, type TreeNode, type TreeShape } from './tree';
 import { formatCount } from '../format/format';
 
-/** A rectangle whose area is its amount. An open one holds its children childrenOf a line with its name. */
+/** A rectangle whose area is its amount. An open one holds its children below its name. */
 export interface Tile {
   readonly id: string;
   readonly label: string;
   readonly amount: number | null;
   readonly partial: string | null;
   readonly depth: number;
-  /** It has children: open or closed. Null: it has none. */
+  /** True if its children are shown, false if they are hidden, null if it has none. */
   readonly open: boolean | null;
   readonly selectable: boolean;
   readonly x: number;
@@ -19,7 +19,7 @@ export interface Tile {
   readonly height: number;
 }
 
-/** Pixels of the line with an open tile's name. */
+/** Height of the line with an open tile's name, in pixels. */
 export const HEADER_PX = 25;
 
 interface Block {
@@ -29,7 +29,7 @@ interface Block {
   readonly children: readonly Block[];
 }
 
-/** The planned blocks as tiles in a box, parents first. Blocks of nothing have no area and are left out. */
+/** Return the planned blocks as tiles in a box, parents first. Blocks of zero have no area and are left out. */
 export function layoutTiles(
   plan: FlowPlan,
   shape: TreeShape,

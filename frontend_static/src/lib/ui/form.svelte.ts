@@ -3,7 +3,7 @@ import type { Problem } from '../../api/auth';
 
 type Answer = { readonly __typename: string } & Partial<Problem>;
 
-/** A form that is sent: whether it is on its way, and what was wrong with it. */
+/** The submission state of a form: in progress, and the last problem. */
 export class Form {
   #isBusy = $state(false);
   #problem = $state.raw<Problem | null>(null);
@@ -14,23 +14,23 @@ export class Form {
     return this.#isBusy;
   }
 
-  /** What is wrong with one field; empty if nothing. */
+  /** Return the problem of one field; empty if none. */
   problemOf(field: string): string {
     return this.#problem?.path[0] === field ? this.#problem.message : '';
   }
 
-  /** What is wrong apart from the fields. */
+  /** The problem that belongs to no field; empty if none. */
   get otherProblem(): string {
     const problem = this.#problem;
     return problem && !this.fields.includes(problem.path[0] ?? '') ? problem.message : '';
   }
 
-  /** Says so without asking the server. */
+  /** Set a problem without a request to the server. */
   refuse(field: string, message: string): void {
     this.#problem = { message, path: [field] };
   }
 
-  /** Sends; the answer if it is none of the failures. */
+  /** Send the form. Return the answer, or null after a failure. */
   async send<T extends Answer>(action: () => Promise<{ answer: T }>): Promise<T | null> {
     if (this.#isBusy) return null;
     this.#isBusy = true;
@@ -48,7 +48,7 @@ export class Form {
   }
 }
 
-/** What follows `#` in a mailed link. */
+/** Return the token in the fragment (`#…`) of a mailed link. */
 export function tokenFromHash(): string {
   return location.hash.slice(1);
 }

@@ -1,4 +1,4 @@
 import { MediaQuery } from 'svelte/reactivity';
 
-/** A phone, or a window as narrow as one; the same width as in the style sheets. */
+/** A phone, or an equally narrow window. The style sheets use the same width. */
 export const narrow = new MediaQuery('(max-width: 760px)');

@@ -1,6 +1,6 @@
 import { ApiError } from '../../api/client';
 
-/** Something asked for: its last good answer stays while a new one is on its way or fails. */
+/** Data from a request. The last good answer stays while a new request runs or fails. */
 export class Resource<T> {
   #data = $state.raw<T | null>(null);
   #error = $state.raw<ApiError | null>(null);
@@ -17,7 +17,7 @@ export class Resource<T> {
     return this.#error;
   }
 
-  /** Whether any answer came yet; null may be one. */
+  /** True after the first answer. The answer may be null. */
   get hasAnswer(): boolean {
     return this.#hasAnswer;
   }
@@ -26,7 +26,7 @@ export class Resource<T> {
     return this.#isLoading;
   }
 
-  /** Only the newest request's answer counts. */
+  /** Run a request. An older request that is still running is ignored. */
   async load(request: () => Promise<T>): Promise<void> {
     const requestNumber = ++this.#newestRequest;
     this.#lastRequest = request;

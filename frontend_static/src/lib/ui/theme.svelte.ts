@@ -1,7 +1,7 @@
 export type Theme = 'system' | 'light' | 'dark';
 const KEY = 'theme';
 
-/** Light or dark: the system's wish unless the reader chose. */
+/** Light or dark: the system's preference unless the reader selected one. */
 class ThemeChoice {
   #choice = $state<Theme>('system');
   #version = $state(0);
@@ -16,7 +16,7 @@ class ThemeChoice {
     return this.#choice;
   }
 
-  /** Changes whenever colours may have; what is drawn on a canvas follows it. */
+  /** Changes whenever colours may have changed. Canvas drawings depend on it. */
   get version(): number {
     return this.#version;
   }
@@ -29,7 +29,7 @@ class ThemeChoice {
       if (theme === 'system') localStorage.removeItem(KEY);
       else localStorage.setItem(KEY, theme);
     } catch {
-      // Storage may be forbidden; the choice then lasts as long as the page.
+      // Storage may be forbidden. The selection then lasts until the page is closed.
     }
     this.#version += 1;
   }

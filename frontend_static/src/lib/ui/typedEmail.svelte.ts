@@ -1,3 +1,5 @@
-/** The e-mail address as typed so far: it goes along from card to card, so that nobody types it twice, and what was
- *  typed while the next card was still on its way is not lost. */
+/**
+ * The e-mail address typed so far. All account cards share it, so that nobody types it twice and no keystroke is lost
+ * while the next card loads.
+ */
 export const typedEmail = $state({ value: '' });

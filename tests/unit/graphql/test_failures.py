@@ -1,4 +1,4 @@
-"""Expected failures of mutations: typed where the union has the type, an error with a path elsewhere."""
+"""Expected failures of mutations: a member of the union if it has the type, else an error with a path."""
 
 from __future__ import annotations
 
@@ -92,11 +92,11 @@ async def test_an_expected_failure_is_a_member_of_the_union(how: str, kind: str)
     assert result.data == {"all": expected}
 
 
-async def test_success_is_the_thing_itself() -> None:
+async def test_success_answers_the_changed_object() -> None:
     assert (await run("all", "lamp")).data == {"all": {"__typename": "Thing", "name": "lamp"}}
 
 
-async def test_a_failure_that_the_union_lacks_is_an_error_and_not_another_failure() -> None:
+async def test_a_failure_outside_of_the_union_is_an_error() -> None:
     assert (await run("few", "input")).data["few"]["path"] == ["thing", "name"]
     result = await run("few", "missing")
     (error,) = result.errors
@@ -104,7 +104,7 @@ async def test_a_failure_that_the_union_lacks_is_an_error_and_not_another_failur
     assert error.path == ["few"]
 
 
-async def test_what_is_unexpected_stays_masked(caplog: pytest.LogCaptureFixture) -> None:
+async def test_an_unexpected_error_is_masked(caplog: pytest.LogCaptureFixture) -> None:
     (error,) = (await run("all", "unexpected")).errors
     assert error.extensions["code"] == "INTERNAL"
     assert "otter" not in error.message

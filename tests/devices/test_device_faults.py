@@ -1,10 +1,10 @@
-"""Every trouble of every protocol, on the wire: it costs the troubled device alone, says so once, and invents nothing."""
+"""Every fault of every protocol over real connections: it affects one device, is logged once, and causes no false reading."""
 
 from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
 
@@ -35,7 +35,15 @@ from crawlers.simulators.fault_schedule import (
 from crawlers.simulators.fleet import SimulatedFleet
 from crawlers.simulators.model import DataCentreModel
 from crawlers.simulators.relocate import relocate
-from tests.devices.support import NOW_NS, Door, MemorySink, inventory, open_door, outlets, sensor
+from tests.devices.support import (
+    NOW_NS,
+    MemorySink,
+    ScriptedEndpoint,
+    inventory,
+    outlets,
+    sensor,
+    serve_endpoint,
+)
 from tests.support.manual_clock import ManualClock
 
 S = 10**9
@@ -48,20 +56,20 @@ SILENCING = (
     FaultKind.WRONG,
     FaultKind.REBOOT,
 )
-"""Troubles in which nothing that can be believed is said."""
+"""Faults during which a device sends no valid value."""
 
 DEVICES = ("snmp", "modbus", "flukso")
 
 
-def two_of_each() -> Inventory:
-    """Two devices a protocol: `<method>-a` and `<method>-b`, some sensors each."""
-    found = []
-    for place, offset in (("a", 0), ("b", 1)):
-        found += [
+def devices_of_each_protocol(places: Sequence[str]) -> Inventory:
+    """Return one device per protocol and place, such as `snmp-a`, with some sensors each."""
+    sensors = []
+    for offset, place in enumerate(places):
+        sensors += [
             replace(s, name=f"snmp-{place}/{i}", parent=f"snmp-{place}")
             for i, s in enumerate(outlets(161 + offset, range(1, 5)))
         ]
-        found += [
+        sensors += [
             sensor(
                 f"modbus-{place}/{i}",
                 ModbusSource("127.0.0.1", 10 + 2 * i, "uint32", 502 + offset, byteorder=">", wordorder=">"),
@@ -69,12 +77,12 @@ def two_of_each() -> Inventory:
             )
             for i in range(3)
         ]
-        found.append(
+        sensors.append(
             sensor(
                 f"flukso-{place}/0", FluksoSource("127.0.0.1", "ab", 80 + offset), parent=f"flukso-{place}"
             )
         )
-    return relocate(inventory(found))
+    return relocate(inventory(sensors))
 
 
 @dataclass
@@ -87,16 +95,16 @@ class Watch:
     sink: MemorySink
 
     def condition(self, parent: str) -> Condition:
-        [found] = [
+        [condition] = [
             self.fleet._condition(s.method, s.source.ip, s.source.port)
             for s in self.fleet._inventory.sensors.values()
             if s.parent == parent and not isinstance(s.source, PushSource)
         ][:1]
-        return found
+        return condition
 
     def health(self, parent: str) -> PollerHealth:
-        [found] = [h for h in self.crawler.health.values() if parent in h.device]
-        return found
+        [health] = [h for h in self.crawler.health.values() if parent in h.device]
+        return health
 
     async def until(self, holds: Callable[[], bool]) -> None:
         async with asyncio.timeout(60):
@@ -114,8 +122,8 @@ class Watch:
 
 
 @asynccontextmanager
-async def watched() -> AsyncIterator[Watch]:
-    described = two_of_each()
+async def watched(places: Sequence[str] = ("a", "b")) -> AsyncIterator[Watch]:
+    described = devices_of_each_protocol(places)
     model, sink = DataCentreModel(described, SEED), MemorySink()
     fleet = SimulatedFleet(described, model)
     crawler = build_crawler(described, sink, SystemClock(), backoff=Backoff(0.2, 0.5))
@@ -130,55 +138,57 @@ async def watched() -> AsyncIterator[Watch]:
             await asyncio.gather(running, return_exceptions=True)
 
 
-@pytest.mark.parametrize("trouble", SILENCING)
-async def test_a_troubled_device_is_lost_once_and_back_once_and_costs_the_others_nothing(
-    trouble: FaultKind, caplog: pytest.LogCaptureFixture
-) -> None:
+async def test_a_faulty_device_fails_and_recovers_once_and_alone(caplog: pytest.LogCaptureFixture) -> None:
+    """Every kind of fault at once, each in one device per protocol, beside a healthy device."""
     caplog.set_level(logging.INFO)
-    async with watched() as watch:
-        for method in DEVICES:
-            watch.condition(f"{method}-a").inject(trouble)
-        await watch.until(lambda: all(watch.health(f"{m}-a").failures >= 2 for m in DEVICES))
-        lost = {m: watch.health(f"{m}-a").state for m in DEVICES}
-        reasons = {m: watch.health(f"{m}-a").last_error for m in DEVICES}
-        for method in DEVICES:
-            watch.condition(f"{method}-a").recover()
-        await watch.until(lambda: all(watch.health(f"{m}-a").state is DeviceState.OK for m in DEVICES))
-        others = [watch.health(f"{m}-b") for m in DEVICES]
+    faults = {f"{method}-{kind}": kind for method in DEVICES for kind in SILENCING}
+    async with watched([*SILENCING, "healthy"]) as watch:
+        for device, kind in faults.items():
+            watch.condition(device).inject(kind)
+        await watch.until(lambda: all(watch.health(device).failures >= 2 for device in faults))
+        states = {device: watch.health(device).state for device in faults}
+        reasons = {device: watch.health(device).last_error for device in faults}
+        for device in faults:
+            watch.condition(device).recover()
+        await watch.until(lambda: all(watch.health(d).state is DeviceState.OK for d in faults))
+        healthy = [watch.health(f"{method}-healthy") for method in DEVICES]
         invented = watch.invented()
-    assert lost == dict.fromkeys(DEVICES, DeviceState.LOST)
+    assert states == dict.fromkeys(faults, DeviceState.LOST)
     assert all(reasons.values())
-    assert [h.failures for h in others] == [0, 0, 0]
+    assert [h.failures for h in healthy] == [0, 0, 0]
     assert not invented
-    for method in DEVICES:
-        said = [r.getMessage() for r in caplog.records if f"{method}-a" in r.getMessage()]
-        assert sum("failed device" in text for text in said) == 1, said
-        assert sum("recovered device" in text for text in said) == 1, said
-        assert not [r for r in caplog.records if r.exc_info]
+    messages = [r.getMessage() for r in caplog.records]
+    for device in faults:
+        assert sum("failed device" in text and f"({device})" in text for text in messages) == 1, messages
+        assert sum("recovered device" in text and f"({device})" in text for text in messages) == 1, messages
+    assert not [r for r in caplog.records if r.exc_info]
 
 
-async def test_a_device_that_lies_or_drifts_is_read_as_it_says_and_stands_alone_in_it() -> None:
+async def test_a_lying_or_drifting_device_does_not_affect_the_others() -> None:
     async with watched() as watch:
         before = {m: watch.health(f"{m}-a").polls for m in DEVICES}
-        for method, trouble in zip(DEVICES, (FaultKind.LIE, FaultKind.DRIFT, FaultKind.DRIFT), strict=True):
-            watch.condition(f"{method}-a").inject(trouble)
+        for method, kind in zip(DEVICES, (FaultKind.LIE, FaultKind.DRIFT, FaultKind.DRIFT), strict=True):
+            watch.condition(f"{method}-a").inject(kind)
         await watch.until(lambda: all(watch.health(f"{m}-a").polls > before[m] + 4 for m in DEVICES))
         states = {m: watch.health(f"{m}-a").state for m in DEVICES}
-        said = watch.sink.rows.by_sensor()
+        reported = watch.sink.rows.by_sensor()
         invented = [text for text in watch.invented() if "-b/" in text]
         odd = {
             m: int(
-                (said[f"{m}-a/0"].values != watch.model.value([f"{m}-a/0"], said[f"{m}-a/0"].times)[0]).sum()
+                (
+                    reported[f"{m}-a/0"].values
+                    != watch.model.value([f"{m}-a/0"], reported[f"{m}-a/0"].times)[0]
+                ).sum()
             )
             for m in DEVICES
         }
     assert states == dict.fromkeys(DEVICES, DeviceState.OK)
     assert not invented
-    assert said["snmp-a/0"].values.max() == 2.0**31 - 1
+    assert reported["snmp-a/0"].values.max() == 2.0**31 - 1
     assert all(odd.values()), odd
 
 
-async def test_counters_of_an_agent_that_reboots_give_no_rate_that_never_was() -> None:
+async def test_a_reboot_of_an_agent_gives_no_false_rate() -> None:
     source = SnmpSource("127.0.0.1", "1.3.6.1.2.1.2.2.1.10", 1, 161, rate=True)
     described = relocate(inventory([sensor("octets", source, unit="B/s", parent="switch")]))
     clock = SystemClock()
@@ -205,7 +215,7 @@ async def test_counters_of_an_agent_that_reboots_give_no_rate_that_never_was() -
 
 
 def card(
-    trouble: FaultKind | None = None, clock: ManualClock | None = None
+    kind: FaultKind | None = None, clock: ManualClock | None = None
 ) -> tuple[Card, Condition, DataCentreModel]:
     clock = clock or ManualClock(NOW_NS)
     probes = [
@@ -213,14 +223,14 @@ def card(
     ]
     model = DataCentreModel(inventory(probes), SEED)
     condition = Condition("card", clock)
-    made = Card("card", probes, model, clock, condition)
-    if trouble is not None:
-        condition.inject(trouble)
-    return made, condition, model
+    pushing_card = Card("card", probes, model, clock, condition)
+    if kind is not None:
+        condition.inject(kind)
+    return pushing_card, condition, model
 
 
 @pytest.mark.parametrize(
-    ("trouble", "bodies"),
+    ("kind", "bodies"),
     [
         (FaultKind.MUTE, 0),
         (FaultKind.REBOOT, 0),
@@ -229,65 +239,67 @@ def card(
         (FaultKind.WRONG, 1),
     ],
 )
-async def test_a_troubled_card_pushes_what_it_has(trouble: FaultKind, bodies: int) -> None:
-    made, _, _ = card()
-    right = made.body(NOW_NS)
-    made, _, _ = card(trouble)
-    async with open_door(Door()) as door, httpx.AsyncClient(trust_env=False) as client:
-        await made.push(client, f"http://127.0.0.1:{door.port}/temperature/list", NOW_NS)
-    assert len(door.bodies) == bodies
-    assert right not in door.bodies
-    if trouble is FaultKind.CUT:
-        assert right.startswith(door.bodies[0])
-    if trouble is FaultKind.WRONG:
-        assert b'"v": {"T": "' in door.bodies[0]
+async def test_a_faulty_card_sends_damaged_bodies(kind: FaultKind, bodies: int) -> None:
+    pushing_card, _, _ = card()
+    right = pushing_card.body(NOW_NS)
+    pushing_card, _, _ = card(kind)
+    async with serve_endpoint(ScriptedEndpoint()) as endpoint, httpx.AsyncClient(trust_env=False) as client:
+        await pushing_card.push(client, f"http://127.0.0.1:{endpoint.port}/temperature/list", NOW_NS)
+    assert len(endpoint.bodies) == bodies
+    assert right not in endpoint.bodies
+    if kind is FaultKind.CUT:
+        assert right.startswith(endpoint.bodies[0])
+    if kind is FaultKind.WRONG:
+        assert b'"v": {"T": "' in endpoint.bodies[0]
 
 
-def test_a_card_that_starts_again_says_the_power_on_value_first() -> None:
+def test_a_rebooted_card_first_sends_the_power_on_value() -> None:
     clock = ManualClock(NOW_NS)
-    made, condition, model = card(FaultKind.REBOOT, clock)
+    pushing_card, condition, model = card(FaultKind.REBOOT, clock)
     clock.advance(5)
     condition.recover()
-    assert made.body(NOW_NS).count(f"{POWER_ON_C:.2f}".encode()) == 3
-    made._last_push_boot_ns = condition.booted_ns  # as after its push
-    first = model.value([made._probes[0]], np.array([NOW_NS]))[0, 0]
-    assert f'{{"sensor": "{address(made._probes[0])}", "t": "T", "v": {first:.2f}}}'.encode() in made.body(
-        NOW_NS
+    assert pushing_card.body(NOW_NS).count(f"{POWER_ON_C:.2f}".encode()) == 3
+    pushing_card._last_push_boot_ns = condition.booted_ns  # as after its push
+    first = model.value([pushing_card._probes[0]], np.array([NOW_NS]))[0, 0]
+    assert (
+        f'{{"sensor": "{address(pushing_card._probes[0])}", "t": "T", "v": {first:.2f}}}'.encode()
+        in pushing_card.body(NOW_NS)
     )
 
 
-def test_a_card_with_its_probes_unplugged_lies() -> None:
-    made, _, _ = card(FaultKind.LIE)
-    assert made.body(NOW_NS).count(f"{UNPLUGGED_C:.2f}".encode()) == 3
+def test_unplugged_probes_send_minus_127() -> None:
+    pushing_card, _, _ = card(FaultKind.LIE)
+    assert pushing_card.body(NOW_NS).count(f"{UNPLUGGED_C:.2f}".encode()) == 3
 
 
 def test_a_drift_grows_with_time() -> None:
     clock = ManualClock(NOW_NS)
     condition = Condition("x", clock)
     condition.inject(FaultKind.DRIFT)
-    said = []
+    reported = []
     for _ in range(3):
-        said.append((condition.distort(100.0), condition.clock_offset_s))
+        reported.append((condition.distort(100.0), condition.clock_offset_s))
         clock.advance(10)
-    assert said == [(100.0 * (1 + DRIFT_PER_SECOND * t), DRIFT_PER_SECOND * t) for t in (0.0, 10.0, 20.0)]
+    assert reported == [(100.0 * (1 + DRIFT_PER_SECOND * t), DRIFT_PER_SECOND * t) for t in (0.0, 10.0, 20.0)]
 
 
-def test_a_plan_says_when_a_device_is_in_trouble() -> None:
+def test_scheduled_faults_are_active_at_their_times() -> None:
     clock = ManualClock(NOW_NS)
     conditions = Conditions(
         clock, [ScheduledFault.parse("pdu-*=mute@60+30/300"), ScheduledFault.parse("pdu-1=slow")]
     )
     one, two, other = (conditions.get(n) for n in ("pdu-1", "pdu-2", "cooler"))
-    seen = []
+    states_by_second = []
     for _ in range(420):
-        seen.append((one.fault, two.fault, other.fault))
+        states_by_second.append((one.fault, two.fault, other.fault))
         clock.advance(1)
-    mute = [t for t, (_, trouble, _) in enumerate(seen) if trouble is FaultKind.MUTE]
+    mute = [t for t, (_, kind, _) in enumerate(states_by_second) if kind is FaultKind.MUTE]
     assert mute == [*range(60, 90), *range(360, 390)]
     assert all(
-        first is (FaultKind.MUTE if t in mute else FaultKind.SLOW) for t, (first, _, _) in enumerate(seen)
+        first is (FaultKind.MUTE if t in mute else FaultKind.SLOW)
+        for t, (first, _, _) in enumerate(states_by_second)
     )
-    assert {third for _, _, third in seen} == {None}
+    assert {third for _, _, third in states_by_second} == {None}
     assert (two.delay_s, one.delay_s) == (0.0, SLOW_S)
 
 
@@ -296,12 +308,12 @@ def test_a_plan_says_when_a_device_is_in_trouble() -> None:
     lasts=st.integers(1, 20),
     more=st.integers(0, 30),
     at=st.integers(0, 500),
-    again=st.booleans(),
+    repeats=st.booleans(),
 )
 def test_a_device_last_started_when_its_last_reboot_ended(
-    start: int, lasts: int, more: int, at: int, again: bool
+    start: int, lasts: int, more: int, at: int, repeats: bool
 ) -> None:
-    spell = ScheduledFault("x", FaultKind.REBOOT, start, lasts, lasts + more + 1 if again else None)
+    spell = ScheduledFault("x", FaultKind.REBOOT, start, lasts, lasts + more + 1 if repeats else None)
     ends = [
         t
         for t in range(1, at + 1)
@@ -311,13 +323,13 @@ def test_a_device_last_started_when_its_last_reboot_ended(
 
 
 @pytest.mark.parametrize("text", ["pdu", "pdu=", "pdu=sulking", "pdu=mute@soon", "pdu=mute+5s", "=mute"])
-def test_a_trouble_that_is_none_is_refused_with_what_there_is(text: str) -> None:
+def test_an_invalid_fault_is_refused_with_the_syntax(text: str) -> None:
     with pytest.raises(UserError, match="expected DEVICE=FAULT"):
         ScheduledFault.parse(text)
 
 
-def test_a_trouble_of_nobody_is_refused_with_who_there_is() -> None:
-    described = two_of_each()
+def test_a_fault_without_a_matching_device_is_refused() -> None:
+    described = devices_of_each_protocol(["a"])
     with pytest.raises(UserError, match=r"no simulated device is called nobody; there are: flukso 127"):
         SimulatedFleet(
             described, DataCentreModel(described), schedule=[ScheduledFault("nobody", FaultKind.MUTE)]

@@ -1,21 +1,30 @@
-"""The client that waits."""
+# Generated from ../_async/client.py by `make client`; do not edit.
+
+"""The client of one server."""
 
 from __future__ import annotations
 
 import time
 from collections.abc import AsyncGenerator, Mapping
 from types import TracebackType
-from typing import TYPE_CHECKING, Any, Literal, Self, TypeVar, overload
+from typing import TYPE_CHECKING, Any, Literal, Self, TypeVar, Unpack, overload
 
 import httpx
 
-from seduce_client import protocol, talk
-from seduce_client.arguments import Names, TreeName, Window, moment_of, series_wanted
+from seduce_client import exchanges, protocol
+from seduce_client.arguments import (
+    Names,
+    SeriesOptions,
+    TreeName,
+    Window,
+    optional_moment,
+    select_series,
+)
+from seduce_client.exchanges import Exchange, Request, Response
 from seduce_client.frames import Frame, Library
 from seduce_client.live import live
 from seduce_client.model import Batch, Columns, Sensor, Tree
 from seduce_client.progress import Progress
-from seduce_client.talk import Request, Response, Talk
 from seduce_client.times import Moment
 
 if TYPE_CHECKING:
@@ -27,9 +36,9 @@ T = TypeVar("T")
 
 
 class Client:
-    """A server. Close it, or use it in a `with` block.
+    """A client of one server. Close it after use, or use it as a context manager.
 
-    All methods raise `BadRequest`, `NotAllowed` or `Unavailable`, which say where, what and the mend.
+    All methods raise `BadRequest`, `NotAllowed` or `Unavailable`. Each error says where and what the fault is, and how to fix it.
     """
 
     def __init__(
@@ -43,6 +52,7 @@ class Client:
         )
 
     def close(self) -> None:
+        """Close the connections."""
         self._http.close()
 
     def __enter__(self) -> Self:
@@ -54,20 +64,20 @@ class Client:
         self.close()
 
     def query(self, document: str, variables: Mapping[str, Any] | None = None) -> Mapping[str, Any]:
-        """The data of any GraphQL query."""
-        return self._run(talk.query(document, variables or {}, self._retries))
+        """Return the data of any GraphQL query."""
+        return self._run(exchanges.query(document, variables or {}, self._retries))
 
     def sensors(
         self, *, type: str | None = None, method: str | None = None, search: str | None = None
     ) -> list[Sensor]:
-        """Sensors that match all that is given, each with its newest reading."""
-        return self._run(talk.sensors(type, method, search, self._retries))
+        """Return the sensors that match all filters, each with its newest reading."""
+        return self._run(exchanges.sensors(type, method, search, self._retries))
 
     def tree(
         self, tree: TreeName = "consumption", *, root: str | None = None, at: Moment | None = None
     ) -> Tree:
-        """An energy tree or what is below a node, now or at a moment in the past."""
-        return self._run(talk.tree(tree, root, moment_of(at), self._retries))
+        """Return an energy tree, or the part below the node `root`, now or at a time in the past."""
+        return self._run(exchanges.tree(tree, root, optional_moment(at), self._retries))
 
     def columns(
         self,
@@ -79,9 +89,9 @@ class Client:
         points: int = 2000,
         statistics: Names = "mean",
     ) -> list[Columns]:
-        """As `series` with the window auto, as plain lists: needs no library."""
-        wanted = series_wanted(sensors, nodes, (), start, end, "auto", statistics)
-        return self._run(talk.columns(wanted, points, self._retries))
+        """Return the same as `series` with the window "auto", as plain lists. Needs no data frame library."""
+        selection = select_series(sensors, nodes, (), start, end, "auto", statistics)
+        return self._run(exchanges.columns(selection, points, self._retries))
 
     @overload
     def series(
@@ -89,14 +99,8 @@ class Client:
         sensors: Names = ...,
         nodes: Names = ...,
         *,
-        types: Names = ...,
-        start: Moment,
-        end: Moment | None = ...,
-        window: Window = ...,
-        statistics: Names = ...,
-        points: int = ...,
         frame: Literal["pandas"] = ...,
-        progress: Progress = ...,
+        **options: Unpack[SeriesOptions],
     ) -> pd.DataFrame: ...
 
     @overload
@@ -105,14 +109,8 @@ class Client:
         sensors: Names = ...,
         nodes: Names = ...,
         *,
-        types: Names = ...,
-        start: Moment,
-        end: Moment | None = ...,
-        window: Window = ...,
-        statistics: Names = ...,
-        points: int = ...,
         frame: Literal["polars"],
-        progress: Progress = ...,
+        **options: Unpack[SeriesOptions],
     ) -> pl.DataFrame: ...
 
     @overload
@@ -121,14 +119,8 @@ class Client:
         sensors: Names = ...,
         nodes: Names = ...,
         *,
-        types: Names = ...,
-        start: Moment,
-        end: Moment | None = ...,
-        window: Window = ...,
-        statistics: Names = ...,
-        points: int = ...,
         frame: Literal["arrow"],
-        progress: Progress = ...,
+        **options: Unpack[SeriesOptions],
     ) -> pa.Table: ...
 
     def series(
@@ -145,42 +137,42 @@ class Client:
         frame: Library = "pandas",
         progress: Progress = None,
     ) -> Frame:
-        """Series over [start, end) as one long frame; `end` None is now.
+        """Return series over [start, end) as one long frame; `end` None is now.
 
-        window "auto"  to look at: at most `points` points a series, in `value` (raw or mean), merged or thinned by the server
-        window "raw"   to compute with: every reading, `time`, `sensor`, `value`
-        a window       to compute with: every window of sensors and nodes, one column a statistic, and `coverage`
+        window "auto"  for charts: at most `points` points per series, merged or thinned by the server, in `value`
+        window "raw"   for computations: every reading, with the columns `time`, `sensor`, `value`
+        other windows  for computations: every window of sensors and nodes, one column per statistic, and `coverage`
 
-        Without `sensors`, `nodes` and `types`, all sensors. Windows without readings are there, and empty.
+        Without `sensors`, `nodes` and `types`, all sensors are returned. A window without readings is a row with empty values.
         """
-        wanted = series_wanted(sensors, nodes, types, start, end, window, statistics)
-        return self._run(talk.series(wanted, points, frame, progress, self._retries))
+        selection = select_series(sensors, nodes, types, start, end, window, statistics)
+        return self._run(exchanges.series(selection, points, frame, progress, self._retries))
 
     def live(self, sensors: Names = (), types: Names = ()) -> AsyncGenerator[Batch, None]:
-        """Batches of live readings: `async for batch in client.live(types="wattmeter")`.
+        """Yield batches of live readings: `async for batch in client.live(types="wattmeter")`.
 
-        The newest reading of every sensor first, then what comes. A lost connection is made again; `gap_from` of the
-        batch after it says since when readings may have been missed.
+        The first batch is a snapshot with the newest reading of every sensor. A lost connection is opened again. `gap_from` of
+        the next batch is then the time from which readings may be missing.
         """
-        return live(self.url, self._token, protocol.listed(sensors), protocol.listed(types))
+        return live(self.url, self._token, protocol.unique_names(sensors), protocol.unique_names(types))
 
-    def _run(self, conversation: Talk[T]) -> T:
+    def _run(self, exchange: Exchange[T]) -> T:
         try:
-            request = next(conversation)
+            request = next(exchange)
             while True:
                 if request.pause_s:
                     time.sleep(request.pause_s)
-                request = conversation.send(self._send(request))
+                request = exchange.send(self._send(request))
         except StopIteration as end:
-            found: T = end.value
-            return found
+            result: T = end.value
+            return result
         finally:
-            conversation.close()
+            exchange.close()
 
     def _send(self, request: Request) -> Response:
         headers = {"Content-Type": "application/json"} if request.body else {}
         try:
-            found = self._http.request(
+            response = self._http.request(
                 request.method,
                 request.path,
                 params=dict(request.params),
@@ -188,5 +180,7 @@ class Client:
                 headers=headers,
             )
         except httpx.HTTPError as error:
-            return Response(0, b"", failed=f"no answer from {self.url} ({error or type(error).__name__})")
-        return Response(found.status_code, found.content, talk.seconds_of(found.headers.get("retry-after")))
+            reason = f"no answer from {self.url} ({error or type(error).__name__})"
+            return Response(0, b"", failure=reason)
+        retry_after_s = exchanges.parse_retry_after(response.headers.get("retry-after"))
+        return Response(response.status_code, response.content, retry_after_s)
