@@ -291,14 +291,14 @@ def effective(everything: bool = True) -> Iterator[str]:
         source = (
             "environment" if variable in in_environment else str(file) if variable in in_file else "default"
         )
-        yield f"{variable}={shown(name, getattr(settings, name))}  # {source}"
+        yield f"{variable}={redacted(name, getattr(settings, name))}  # {source}"
     for variable in sorted(v for v in in_environment | in_file if v.startswith("SEDUCE_")):
         if variable.removeprefix("SEDUCE_").lower() not in Settings.model_fields:
             where = "the environment" if variable in in_environment else str(file)
             yield f"# {variable} in {where}: unknown setting"
 
 
-def shown(name: str, value: object) -> str:
+def redacted(name: str, value: object) -> str:
     """Return the value of a setting as text, without secrets."""
     if isinstance(value, SecretStr) or (name == "device_keys" and value):
         return "(not shown)" if str(value) else ""

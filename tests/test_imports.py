@@ -1,4 +1,4 @@
-"""The rooms, and who may import whom. A breach is a failing test, not a matter of taste."""
+"""The import rules between the folders of the code."""
 
 from __future__ import annotations
 
@@ -13,13 +13,13 @@ import pytest
 ROOT = Path(__file__).resolve().parents[1]
 PACKAGES = ("backend", "crawlers", "workers")
 
-# Folders that assemble the rest. Nothing imports them, except those named here.
-ASSEMBLED = {
+# Folders that assemble processes, and their only importers.
+ASSEMBLING = {
     "backend.processes": {"backend.cli", "workers.app"},
     "backend.cli": set[str](),
 }
 
-# room -> rooms of ours it may import (itself always)
+# Folder -> the other folders it may import.
 ALLOWED: dict[str, set[str]] = {
     "backend.core": set(),
     "backend.packaged": set(),
@@ -67,7 +67,7 @@ ALLOWED: dict[str, set[str]] = {
     "workers": {"backend.core", "backend.rollups", "backend.jobs", "backend.watch", "backend.accounts"},
 }
 
-# Drivers that only the named rooms may touch.
+# Library -> the only folders that may import it.
 DRIVERS = {
     "duckdb": {"backend.store"},
     "influxdb_client": {"backend.store"},
@@ -91,7 +91,7 @@ def modules() -> Iterator[tuple[str, Path]]:
             yield name.removesuffix(".__init__"), path
 
 
-def room_of(module: str) -> str | None:
+def folder_of(module: str) -> str | None:
     """Return the folder whose rule applies to a module; None for a folder that assembles the rest, or a bare package."""
     if module == "workers.app":  # Celery needs this address; it assembles a process
         return None
@@ -104,49 +104,50 @@ def is_in(module: str, folder: str) -> bool:
 
 
 def imports(path: Path) -> set[str]:
-    found: set[str] = set()
+    """Return the modules and names that a module imports."""
+    names: set[str] = set()
     for node in ast.walk(ast.parse(path.read_text())):
         if isinstance(node, ast.Import):
-            found |= {alias.name for alias in node.names}
+            names |= {alias.name for alias in node.names}
         elif isinstance(node, ast.ImportFrom):
-            assert node.level == 0, f"{path}: relative imports hide the room they reach"
-            found.add(node.module or "")
-            found |= {f"{node.module}.{alias.name}" for alias in node.names}
-    return found
+            assert node.level == 0, f"{path}: relative imports hide the folder they reach"
+            names.add(node.module or "")
+            names |= {f"{node.module}.{alias.name}" for alias in node.names}
+    return names
 
 
 MODULES = list(modules())
 
 
 @pytest.mark.parametrize("name, path", MODULES, ids=[m for m, _ in MODULES])
-def test_room_imports_only_what_it_may(name: str, path: Path) -> None:
-    room = room_of(name)
+def test_a_module_imports_only_allowed_folders(name: str, path: Path) -> None:
+    folder = folder_of(name)
     for imported in imports(path):
-        for folder, importers in ASSEMBLED.items():
-            allowed = any(is_in(name, importer) for importer in {folder, *importers})
-            assert allowed or not is_in(imported, folder), (
+        for assembling, importers in ASSEMBLING.items():
+            is_allowed = any(is_in(name, importer) for importer in {assembling, *importers})
+            assert is_allowed or not is_in(imported, assembling), (
                 f"{name} imports {imported}, which assembles a process"
             )
-        if room is None:
+        if folder is None:
             continue
-        other = room_of(imported)
-        assert other is None or other == room or other in ALLOWED[room], f"{name} imports {imported}"
+        other = folder_of(imported)
+        assert other is None or other == folder or other in ALLOWED[folder], f"{name} imports {imported}"
         driver = imported.split(".")[0]
         if driver in DRIVERS:
-            assert room in DRIVERS[driver], f"{name} imports the driver {driver}"
+            assert folder in DRIVERS[driver], f"{name} imports the driver {driver}"
 
 
-def test_every_module_stands_in_a_room() -> None:
+def test_every_module_belongs_to_a_folder_with_a_rule() -> None:
     bare = {"backend", "workers"}
-    homeless = [
+    unassigned = [
         m
         for m, _ in MODULES
         if m not in bare
         and m != "workers.app"
-        and room_of(m) is None
-        and not any(is_in(m, a) for a in ASSEMBLED)
+        and folder_of(m) is None
+        and not any(is_in(m, a) for a in ASSEMBLING)
     ]
-    assert not homeless, f"give these a room and a rule: {homeless}"
+    assert not unassigned, f"move these into a folder with a rule: {unassigned}"
 
 
 def test_core_needs_only_the_standard_library_and_numpy() -> None:
@@ -154,7 +155,7 @@ def test_core_needs_only_the_standard_library_and_numpy() -> None:
 
     allowed = set(sys.stdlib_module_names) | {"numpy", "backend"}
     for name, path in MODULES:
-        if room_of(name) == "backend.core":
+        if folder_of(name) == "backend.core":
             outside = {i.split(".")[0] for i in imports(path)} - allowed
             assert not outside, f"{name} imports {outside}"
 

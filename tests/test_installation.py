@@ -1,4 +1,4 @@
-"""The files that an installation copies: units, the container's recipe, the man page, the dashboard of Grafana."""
+"""The files of an installation: systemd units, container file, man page, and Grafana dashboard."""
 
 from __future__ import annotations
 
@@ -40,8 +40,8 @@ def test_systemd_understands_the_unit(unit: Path, tmp_path: Path) -> None:
             (tmp_path / other.name).write_text(other.read_text())
     command = [need("systemd-analyze", "systemd"), "verify", "--man=no", str(tmp_path / name)]
     done = subprocess.run(command, capture_output=True, text=True, timeout=60)
-    ours = [line for line in done.stderr.splitlines() if "seduce" in line]
-    assert not ours, done.stderr
+    lines = [line for line in done.stderr.splitlines() if "seduce" in line]
+    assert not lines, done.stderr
 
 
 @pytest.mark.parametrize("unit", [u for u in UNITS if u.suffix == ".service"], ids=lambda path: path.name)
@@ -138,7 +138,7 @@ def test_grafana_asks_for_what_there_is() -> None:
     nodes = [*site.consumption.by_id, *site.production.by_id]
     tables = {measurement(SeriesKind.NODE, node, window) for window in Window for node in nodes}
     tables |= {measurement(kind, "", w) for w in Window for kind in (SeriesKind.SENSOR, SeriesKind.TYPE)}
-    asked = 0
+    checked = 0
     for panel in board["panels"]:
         for target in panel.get("targets", ()):
             if "expr" in target:
@@ -147,5 +147,5 @@ def test_grafana_asks_for_what_there_is() -> None:
             else:
                 (table,) = re.findall(r'FROM "([^"]+)"', target["query"])
                 assert table in tables, table
-            asked += 1
-    assert asked > 10
+            checked += 1
+    assert checked > 10

@@ -1,4 +1,4 @@
-"""The example of a supervisor's configuration names commands that exist and sensors that are there."""
+"""The commands and sensors in the example configuration of supervisord exist."""
 
 from __future__ import annotations
 
@@ -22,8 +22,8 @@ COMMANDS = {name.removeprefix("program:"): shlex.split(CONFIG[name]["command"]) 
 def test_every_service_keeps_its_name() -> None:
     crawlers = {f"pdu_crawler_z1_{n}" for n in (10, 11, 20, 21, 40, 41, 50, 51)}
     crawlers |= {"poe_crawler", "modbus_crawler_inrow", "modbus_crawler_entech", "sensors_crawler"}
-    ours = {"frontend", "api", "ingest", "celery_beat", "celery_worker", "temperature_registerer"}
-    assert crawlers | ours | {"influxdb", "redis"} == set(COMMANDS)
+    programs = {"frontend", "api", "ingest", "celery_beat", "celery_worker", "temperature_registerer"}
+    assert crawlers | programs | {"influxdb", "redis"} == set(COMMANDS)
 
 
 @pytest.mark.parametrize("name", [n for n, c in COMMANDS.items() if c[0].endswith("/seduce")])

@@ -85,8 +85,8 @@ async def write_backup(sources: BackupSources, target: Path, progress: Progress)
         part.mkdir(parents=True, mode=0o700)
         store, revision = await _copy(sources, part, progress)
         files = await asyncio.to_thread(list_files, part)
-        made = datetime.now(UTC).isoformat(timespec="seconds")
-        Manifest(made, version("seduce-dashboard"), store, revision, files).write(part)
+        created = datetime.now(UTC).isoformat(timespec="seconds")
+        Manifest(created, version("seduce-dashboard"), store, revision, files).write(part)
         if target.suffix == ".tar":
             await asyncio.to_thread(_pack, part, target)
         else:

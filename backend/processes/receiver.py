@@ -30,7 +30,7 @@ from backend.rest.metrics import metrics_route
 from backend.settings import Settings
 
 RELAY_PATH: Final = "/ingest/cards"
-"""Where the receiver of temperature cards pushes validated readings: as `/ingest`, but unknown probes are accepted."""
+"""Endpoint for the validated readings of the card receiver: as `/ingest`, but unknown probes are accepted."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -27,7 +27,7 @@ from backend.ingest.spoolfile import SpoolFile
 from backend.processes.one_process import Services, create_app
 from backend.processes.shared import Overrides
 from backend.processes.stores import create_store
-from backend.settings import Settings, shown
+from backend.settings import Settings, redacted
 from backend.store.influxdb.store import InfluxDBStore
 from tests.support import postgres
 from tests.support.history import DAY0, EXAMPLE, KNOWN, assert_holds, expected, readings
@@ -279,13 +279,13 @@ async def test_upgrade_says_what_it_does_and_refuses_a_later_versions_tables(
 
 def test_no_secret_is_shown() -> None:
     url = "influxdb+http://seduce:hunter2@127.0.0.1:8086/bucket?org=o&token=t0ken"
-    assert shown("store_url", url) == (
+    assert redacted("store_url", url) == (
         "influxdb+http://seduce:(not shown)@127.0.0.1:8086/bucket?org=o&token=(not shown)"
     )
     assert (
-        shown("database_url", "postgresql://u:p%40ss@/db?host=/run")
+        redacted("database_url", "postgresql://u:p%40ss@/db?host=/run")
         == "postgresql://u:(not shown)@/db?host=/run"
     )
-    assert shown("bus_url", "redis://:pw@127.0.0.1:6379/0") == "redis://:(not shown)@127.0.0.1:6379/0"
-    assert shown("ingest_key", Settings(ingest_key="k").ingest_key) == "(not shown)"  # type: ignore[arg-type]
-    assert shown("port", 8081) == "8081"
+    assert redacted("bus_url", "redis://:pw@127.0.0.1:6379/0") == "redis://:(not shown)@127.0.0.1:6379/0"
+    assert redacted("ingest_key", Settings(ingest_key="k").ingest_key) == "(not shown)"  # type: ignore[arg-type]
+    assert redacted("port", 8081) == "8081"

@@ -112,7 +112,7 @@ async def running_site(folder: Path) -> AsyncIterator[Site]:
         for name in WEB:
             await site.services[name].says("The dashboard is live at", within_s=300)
         for name in DOORS:
-            await site.services[name].says("Readings are taken at", within_s=300)
+            await site.services[name].says("The ingest endpoint is live at", within_s=300)
         yield site
 
 
@@ -226,10 +226,10 @@ async def test_any_process_may_go_and_nothing_sticks_to_one(tmp_path: Path) -> N
         await site.services["ingest-1"].start()
         await site.services["web-2"].start()
         await site.services["ingest-2"].kill()
-        await site.services["ingest-1"].says("Readings are taken at", 2)
+        await site.services["ingest-1"].says("The ingest endpoint is live at", 2)
         await grown(site, 500)
         await site.services["ingest-2"].start()
-        await site.services["ingest-2"].says("Readings are taken at", 2)
+        await site.services["ingest-2"].says("The ingest endpoint is live at", 2)
         await late_readings_are_marked_by_either_door(site)
 
         for task in tasks:

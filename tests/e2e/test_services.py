@@ -146,8 +146,8 @@ async def running_site(folder: Path) -> AsyncIterator[Site]:
         for service in list(site.services.values()):
             stack.callback(service.abandon)
             await service.start()
-        await site.services["ingest"].says("Readings are taken at", within_s=300)
-        await site.services["temperature_registerer"].says("Temperature cards are taken at")
+        await site.services["ingest"].says("The ingest endpoint is live at", within_s=300)
+        await site.services["temperature_registerer"].says("The receiver of temperature cards is live at")
         for name, command in CRAWLERS.items():
             crawler = site.crawler(name, command)
             stack.callback(crawler.abandon)

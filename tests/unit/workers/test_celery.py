@@ -1,4 +1,4 @@
-"""The Celery application: the schedule, what it refuses, and asking for a task over a real Redis."""
+"""The Celery application: its schedule, the settings it refuses, and requests of a task over a real Redis."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ def test_beat_reads_the_one_schedule() -> None:
     for name, entry in entries.items():
         task = app.tasks[entry["task"]]
         assert entry["task"] == PREFIX + name
-        assert task.time_limit > limit_of(name), "it ends itself before it is killed"
+        assert task.time_limit > limit_of(name), "it stops itself before it is killed"
         assert entry["options"]["expires"] >= entry["schedule"]
 
 
@@ -59,7 +59,7 @@ def test_a_bus_in_memory_is_refused() -> None:
     assert "Traceback" not in done.stderr
 
 
-def test_a_wrong_setting_is_named() -> None:
+def test_an_invalid_setting_is_named() -> None:
     done = celery("beat", SEDUCE_PORT="many")
     assert (done.returncode, done.stderr) == (
         1,
@@ -74,7 +74,7 @@ def test_nothing_heavy_is_loaded_with_the_application() -> None:
     assert done.stdout == "[]\n", done.stderr
 
 
-async def test_a_task_that_is_asked_for_waits_in_the_queue(redis_server: RedisServer) -> None:
+async def test_a_requested_task_waits_in_the_queue(redis_server: RedisServer) -> None:
     client = redis.Redis.from_url(redis_server.url(5))
     client.flushdb()
     await CeleryQueue(redis_server.url(5)).request_run("run_job")
@@ -83,7 +83,7 @@ async def test_a_task_that_is_asked_for_waits_in_the_queue(redis_server: RedisSe
     client.close()
 
 
-async def test_a_broker_out_of_reach_is_told(redis_server: RedisServer) -> None:
+async def test_an_unreachable_broker_is_reported(redis_server: RedisServer) -> None:
     with pytest.raises(TransientError, match="cannot reach the broker of the workers"):
         await CeleryQueue("redis://127.0.0.1:1/0").request_run("run_job")
     await CeleryQueue("").request_run("run_job")

@@ -21,16 +21,16 @@ from workers.schedule import SCHEDULE
 from workers.tasks import History, TaskServices, bind_tasks
 
 
-class Ticks:
-    """A sleep that ends when told, and remembers what it was asked for."""
+class ManualTimer:
+    """A sleep that the test ends by hand. It records the requested durations in seconds."""
 
     def __init__(self) -> None:
-        self.asked: list[float] = []
+        self.requested: list[float] = []
         self.sleeping = asyncio.Event()
         self._go = asyncio.Event()
 
     async def sleep(self, seconds: float) -> None:
-        self.asked.append(seconds)
+        self.requested.append(seconds)
         self.sleeping.set()
         await self._go.wait()
         self._go.clear()
@@ -43,38 +43,38 @@ class Ticks:
 
 
 async def test_a_task_runs_at_once_and_then_every_period() -> None:
-    ticks, runs = Ticks(), []
+    timer, runs = ManualTimer(), []
 
     async def count() -> None:
         runs.append(1)
 
-    async with InProcessRunner({"count": 60.0}, {"count": count}, ticks.sleep):
-        await ticks.sleeping.wait()
+    async with InProcessRunner({"count": 60.0}, {"count": count}, timer.sleep):
+        await timer.sleeping.wait()
         assert len(runs) == 1
-        await ticks.next()
+        await timer.next()
         assert len(runs) == 2
-    assert all(0 < seconds <= 120 for seconds in ticks.asked)
+    assert all(0 < seconds <= 120 for seconds in timer.requested)
 
 
 async def test_a_slow_task_neither_overlaps_nor_catches_up() -> None:
-    inside, most, done = 0, 0, asyncio.Event()
+    active, max_active, done = 0, 0, asyncio.Event()
     starts: list[float] = []
     loop = asyncio.get_running_loop()
 
     async def slow() -> None:
-        nonlocal inside, most
-        inside += 1
-        most = max(most, inside)
+        nonlocal active, max_active
+        active += 1
+        max_active = max(max_active, active)
         starts.append(loop.time())
         for _ in range(50):
             await asyncio.sleep(0)
-        inside -= 1
+        active -= 1
         if len(starts) == 5:
             done.set()
 
     async with InProcessRunner({"slow": 1e-6}, {"slow": slow}):
         await done.wait()
-    assert most == 1
+    assert max_active == 1
 
 
 async def test_one_task_does_not_wait_for_another() -> None:
@@ -91,21 +91,21 @@ async def test_one_task_does_not_wait_for_another() -> None:
 
 
 async def test_loss_and_recovery_are_logged_once(caplog: pytest.LogCaptureFixture) -> None:
-    ticks, broken = Ticks(), True
+    timer, broken = ManualTimer(), True
 
     async def fails() -> None:
         if broken:
             raise TransientError("the store is down")
 
     caplog.set_level(logging.INFO, "workers")
-    async with InProcessRunner({"fails": 60.0}, {"fails": fails}, ticks.sleep) as runner:
-        await ticks.sleeping.wait()
-        await ticks.next()
-        await ticks.next()
+    async with InProcessRunner({"fails": 60.0}, {"fails": fails}, timer.sleep) as runner:
+        await timer.sleeping.wait()
+        await timer.next()
+        await timer.next()
         assert runner.failures == {"fails": 3}
         broken = False
-        await ticks.next()
-        await ticks.next()
+        await timer.next()
+        await timer.next()
     failed, recovered = [(r.levelname, r.getMessage()) for r in caplog.records]
     assert failed == ("ERROR", 'failed task task=fails error="the store is down"')
     assert recovered[0] == "INFO"
@@ -136,23 +136,23 @@ def test_schedule_and_tasks_must_agree() -> None:
 
 
 async def test_a_task_that_is_asked_for_does_not_wait_for_its_time() -> None:
-    ran, queue, ticks = asyncio.Queue[str](), InProcessTaskQueue(), Ticks()
+    ran, queue, timer = asyncio.Queue[str](), InProcessTaskQueue(), ManualTimer()
 
     async def task() -> None:
         await ran.put("ran")
 
-    async with InProcessRunner({"task": 1.0}, {"task": task}, ticks.sleep, queue):
+    async with InProcessRunner({"task": 1.0}, {"task": task}, timer.sleep, queue):
         await ran.get()
-        await ticks.sleeping.wait()
+        await timer.sleeping.wait()
         await queue.request_run("task")
         await ran.get()
-        await ticks.next()
+        await timer.next()
         await ran.get()
         assert ran.empty()
 
 
 async def test_the_schedule_has_a_task_for_every_name(tmp_path: Path) -> None:
-    site, ticks = SmallSite(), Ticks()
+    site, timer = SmallSite(), ManualTimer()
     await site.write("fan", range(NOON - 3600, NOON - 60, 10), [100.0] * 354)
     async with account_bench(f"sqlite:///{tmp_path / 'accounts.db'}") as bench:
         await bench.accounts.sign_ups.sign_up(ANNA, HERE)
@@ -179,10 +179,10 @@ async def test_the_schedule_has_a_task_for_every_name(tmp_path: Path) -> None:
             outbox_sender=bench.accounts.outbox_sender,
         )
         runs = TaskExecutor(bind_tasks(services), site.task_log, site.clock)
-        async with InProcessRunner(SCHEDULE, {n: partial(runs.run, n) for n in runs.names}, ticks.sleep):
-            while len(ticks.asked) < len(SCHEDULE):
-                ticks.sleeping.clear()
-                await ticks.sleeping.wait()
+        async with InProcessRunner(SCHEDULE, {n: partial(runs.run, n) for n in runs.names}, timer.sleep):
+            while len(timer.requested) < len(SCHEDULE):
+                timer.sleeping.clear()
+                await timer.sleeping.wait()
         assert [mail.to for mail in bench.mailbox.mails] == [ANNA.email]
     assert (await site.rollups.step()).rows == 0, "the task has rolled everything up"
     records = await site.task_log.records()
@@ -191,10 +191,10 @@ async def test_the_schedule_has_a_task_for_every_name(tmp_path: Path) -> None:
 
 
 async def test_it_stops_where_a_task_fails_in_place_of_being_cancelled() -> None:
-    begun = asyncio.Event()
+    started = asyncio.Event()
 
     async def stubborn() -> None:
-        begun.set()
+        started.set()
         try:
             await asyncio.Event().wait()
         except asyncio.CancelledError:
@@ -202,5 +202,5 @@ async def test_it_stops_where_a_task_fails_in_place_of_being_cancelled() -> None
 
     runner = InProcessRunner({"task": 1000.0}, {"task": stubborn})
     runner.start()
-    await begun.wait()
+    await started.wait()
     await asyncio.wait_for(runner.stop(), 30)

@@ -58,19 +58,19 @@ async def test_a_time_out_of_its_own_stays_one() -> None:
         await TaskExecutor({"heal": heal}, MemoryTaskLog(), CLOCK).run("heal")
 
 
-async def test_another_process_that_is_told_to_does_nothing(tmp_path: Path) -> None:
+async def test_a_second_process_skips_a_running_task(tmp_path: Path) -> None:
     url = f"sqlite:///{tmp_path / 'x.db'}"
     await migrate(url)
-    log, begun, go = MemoryTaskLog(), asyncio.Event(), asyncio.Event()
+    log, started, go = MemoryTaskLog(), asyncio.Event(), asyncio.Event()
 
     async def heal() -> None:
-        begun.set()
+        started.set()
         await go.wait()
 
     databases = [Database(url), Database(url)]
     one, two = (TaskExecutor({"heal": heal}, log, CLOCK, SqlLeases(database)) for database in databases)
     running = asyncio.create_task(one.run("heal"))
-    await begun.wait()
+    await started.wait()
     assert await two.run("heal") is False
     go.set()
     assert await running is True
@@ -80,12 +80,12 @@ async def test_another_process_that_is_told_to_does_nothing(tmp_path: Path) -> N
         await database.close()
 
 
-def test_every_limit_is_of_a_task() -> None:
+def test_every_limit_belongs_to_a_task() -> None:
     assert set(schedule.LIMITS) <= set(schedule.SCHEDULE)
     assert all(schedule.limit_of(name) >= schedule.LIMIT_S for name in schedule.SCHEDULE)
 
 
-async def test_work_goes_on_without_waiting_for_its_time() -> None:
+async def test_a_run_requests_its_follow_ups_at_once() -> None:
     left = 3
 
     async def prepare() -> int:
@@ -102,8 +102,8 @@ async def test_work_goes_on_without_waiting_for_its_time() -> None:
 
     queue = InProcessTaskQueue()
     tasks = {"run_job": prepare, "wait_job": work, "finish_job": finish}
-    made = TaskExecutor(tasks, MemoryTaskLog(), CLOCK, queue=queue)
-    hours = {name: partial(made.run, name) for name in tasks}
+    executor = TaskExecutor(tasks, MemoryTaskLog(), CLOCK, queue=queue)
+    hours = {name: partial(executor.run, name) for name in tasks}
     async with (
         InProcessRunner(dict.fromkeys(tasks, 3_600.0), hours, queue=queue) as runner,
         asyncio.timeout(10),
@@ -113,7 +113,7 @@ async def test_work_goes_on_without_waiting_for_its_time() -> None:
     assert runner.stats["wait_job"].timing.count >= 3
 
 
-async def test_what_found_nothing_asks_for_nothing() -> None:
+async def test_a_run_that_did_nothing_requests_no_follow_up() -> None:
     async def work() -> int:
         return 0
 
