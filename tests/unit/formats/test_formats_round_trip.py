@@ -44,7 +44,9 @@ def back(
 ) -> tuple[list[Reading], dict[str, SensorTags], Tally]:
     path = folder / "file"
     path.write_bytes(data)
-    tally, found, tags = Tally(), [], {}
+    tally = Tally()
+    found: list[Reading] = []
+    tags: dict[str, SensorTags] = {}
     with Source(str(path)) as source:
         for batch in read(source, wanted, tally, start or Mark()):
             found += list(batch.readings)

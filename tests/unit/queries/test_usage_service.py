@@ -155,7 +155,7 @@ async def test_a_node_holds_what_its_sensors_held() -> None:
     )
     assert node.kwh == pytest.approx((3600 * 10 + (2400 + 300) * 20) / 3.6e6)
     assert (node.covered_s, node.held_s) == (3000.0, 150.0)
-    assert node.mean_watts == pytest.approx(node.kwh * 1000)
+    assert node.mean_watts == pytest.approx((node.kwh or 0.0) * 1000)
 
 
 async def test_bars_add_up_and_say_what_they_cover() -> None:
@@ -208,8 +208,8 @@ async def test_more_readings_than_described_do_not_count_twice() -> None:
     site = SmallSite()
     await site.write("fan", np.arange(START, NOON, 0.5), [100.0] * 4 * HOUR)
     await site.roll_up()
-    for window in (None, "30s"):
-        found = await one(site, request(START, START + HOUR, window=window))
+    for name in (None, "30s"):
+        found = await one(site, request(START, START + HOUR, window=name))
         assert (found.kwh, found.coverage) == (pytest.approx(0.1), pytest.approx(1.0))
 
 
@@ -222,8 +222,8 @@ async def test_a_period_that_nobody_says_is_learned_from_the_roll_ups() -> None:
         expected = np.full(len(kept), window.seconds / 10)
         await site.store.write_buckets(SeriesKind.SENSOR, window, kept.with_expected(expected))
     object.__setattr__(site.inventory.sensors["fan"], "period_s", None)
-    for window in (None, "30s"):
-        found = await one(site, request(START, NOON, window=window))
+    for name in (None, "30s"):
+        found = await one(site, request(START, NOON, window=name))
         assert (found.kwh, found.coverage) == (pytest.approx(0.1), 0.5)
 
 
