@@ -80,10 +80,10 @@ async def test_an_action_that_no_property_shows_is_neither_confirmed_nor_denied(
 
 async def test_an_acknowledged_command_without_effect_is_not_confirmed() -> None:
     async def stubborn(
-        fc: int, start: int, at: int, count: int, regs: list[int], written: list[int] | None
+        fc: int, start: int, at: int, count: int, regs: list[int], written: list[int] | list[bool] | None
     ) -> None:
         if written is not None:
-            written[:] = [0] * len(written)
+            written[:] = [False] * len(written)
 
     device = holding(3, REGISTERS)
     device.action = stubborn
