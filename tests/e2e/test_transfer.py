@@ -299,7 +299,7 @@ async def test_what_cannot_be_read_is_told_and_the_rest_imported(
     assert "damaged or truncated" in output
     assert "folder cannot be read" in output
     assert "good.csv: line 3: found 1 columns in 'rubbish'; expected time,sensor,value" in output
-    assert "sensors that are not described" in output
+    assert "sensors that are not in the site description" in output
     assert "Traceback" not in output
     with pytest.raises(UserError, match="no such file"):
         await imported(tmp_path / "a", tmp_path / "nowhere")
