@@ -119,7 +119,7 @@ async def test_refused_commands_explain_the_reason() -> None:
             PermanentError, match="register 4000 cannot be written: exception 2: illegal data"
         ):
             await commands.run_action("inrow", "nowhere")
-        with pytest.raises(UserError, match="no register holds 70000"):
+        with pytest.raises(UserError, match="70000 does not fit into a register"):
             await commands.run_action("inrow", "impossible")
         with pytest.raises(UserError, match="no action 'explode': there are start, stop"):
             await commands.run_action("inrow", "explode")

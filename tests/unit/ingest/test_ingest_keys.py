@@ -90,7 +90,7 @@ def test_an_invalid_key_entry_is_reported_by_its_place_and_not_shown(tmp_path: P
     key, entry = generate_key("a")
     for text, place in (
         (f"a:{key}", "entry 1"),
-        (f"{entry},{entry}", "entry 2.*twice"),
+        (f"{entry},{entry}", "entry 2.*duplicate"),
         (entry[2:], "entry 1"),
     ):
         with pytest.raises(UserError, match=place) as error:

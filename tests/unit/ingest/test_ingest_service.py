@@ -261,7 +261,7 @@ async def test_the_number_of_unknown_probes_is_bounded(s: Setup) -> None:
         cards = [{"sensor": f"28:{i:06x}", "v": 20} for i in range(start, start + 100)]
         outcome = await s.ingest.accept_cards(orjson.dumps(cards))
     assert outcome.accepted == 0
-    assert {r.reason for r in outcome.rejected} == {"too many sensors that the description does not know"}
+    assert {r.reason for r in outcome.rejected} == {"too many unknown sensors"}
     assert (await s.ingest.accept_cards(b'[{"sensor": "28:000001", "v": 20}]')).accepted == 1
 
 

@@ -116,7 +116,7 @@ async def test_history_that_cannot_be_computed_is_left_out(site: JobSite) -> Non
     plan = await site.service.plan(JobRequest(queries=["cq_datacenter_1m", "cq_datacenter_1h"]))
     starts = {job.window: job.interval_start_ns for job in plan.jobs}
     assert starts == {Window.M1: midnight, Window.H1: Window.H1.floor(START)}
-    with pytest.raises(UserError, match="Nothing is rolled up in that interval"):
+    with pytest.raises(UserError, match="No roll-ups to recompute in this interval"):
         await site.service.plan(JobRequest(kinds=EVERYTHING, start_ns=END + HOUR))
     with pytest.raises(UserError, match="ends before it begins"):
         await site.service.plan(JobRequest(kinds=EVERYTHING, start_ns=END, end_ns=START))
