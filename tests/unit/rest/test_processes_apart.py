@@ -14,7 +14,7 @@ from backend.bus.memory import MemoryBus
 from backend.cli.main import main
 from backend.core.errors import PermanentError, TransientError
 from backend.ingest.keys import generate_key
-from backend.processes.cards import create_registerer
+from backend.processes.cards import create_card_receiver
 from backend.processes.ingest import create_ingest
 from backend.processes.one_process import create_app
 from backend.processes.rollups import run_rollups
@@ -66,7 +66,7 @@ async def test_cards_are_answered_while_ingest_is_down_and_their_readings_arrive
     key, entry = generate_key("cards")
     port = free_port()
     settings = Settings(data_dir=tmp_path / "cards", ingest_url=f"http://127.0.0.1:{port}", ingest_key=key)
-    cards = create_registerer(settings, parts.inventory)
+    cards = create_card_receiver(settings, parts.inventory)
     async with client_of(cards) as client:
         push = [{"sensor": "front1", "v": "21.5"}, {"sensor": "28:b8:fb:29:09:00:00:03", "v": 19}, {"v": 1}]
         answer = await client.post("/temperature/list", json=push)
