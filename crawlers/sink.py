@@ -191,8 +191,8 @@ class SpooledSink:
     """A sink that acknowledges readings when they are in its own spool, and forwards them from there in order.
 
     It serves a crawler on a machine that may lose its network and its power. A backlog is forwarded with at most `rows_a_second`,
-    so that the crawlers do not overload an endpoint that comes back. `dropped` counts readings that were replaced by newer ones
-    or rejected by the endpoint.
+    so that the crawlers do not overload an endpoint that comes back. `dropped` counts readings that were deleted to make
+    room for newer ones, or rejected by the endpoint.
     """
 
     def __init__(

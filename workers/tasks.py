@@ -75,6 +75,7 @@ def bind_tasks(services: TaskServices) -> Mapping[str, Task]:
         "forget": lambda: services.log_retention.delete_expired(clock.now_ns()),
         "detect_unresponsive_temperature_sensors": services.silence_counter.detect,
         "watch_sensors": services.watcher.check,
+        # The names of the job tasks are those of the job's transitions, not of the work that the methods do.
         "run_job": services.jobs.prepare,
         "wait_job": services.jobs.run,
         "finish_job": services.jobs.finish,

@@ -9,7 +9,7 @@ from typing import Final, TypeAlias
 
 
 class Right(StrEnum):
-    """The right that an entry point requires."""
+    """The right that an entry point requires. The pages call it a permission."""
 
     ANYONE = "anyone"
     READ = "read"

