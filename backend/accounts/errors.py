@@ -24,7 +24,7 @@ class InvalidLink(NotFound):
 
     def __init__(self) -> None:
         super().__init__(
-            "This link is invalid: it has been used or has expired. Request a new one.", path=("token",)
+            "This link has expired or was already used. Request a new one.", path=("token",)
         )
 
 
