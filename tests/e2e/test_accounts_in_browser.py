@@ -167,7 +167,7 @@ def test_from_sign_up_to_a_first_chart(stranger: Browser, town: Town) -> None:
         # Not yet.
         anna.goto(f"{town.url}/log-in")
         log_in(anna, ANNA, PASSWORD)
-        expect(anna.get_by_role("alert")).to_contain_text("This account is")
+        expect(anna.get_by_role("alert")).to_contain_text("awaiting approval")
 
         # An administrator approves by mail, without a log-in.
         approve = link_in_mail(town, ADMIN, "approve")
@@ -177,7 +177,7 @@ def test_from_sign_up_to_a_first_chart(stranger: Browser, town: Town) -> None:
         expect(admin.locator("h1")).to_have_text("Approved")
         admin.goto("about:blank")
         admin.goto(approve)
-        expect(admin.get_by_role("alert")).to_contain_text("used already")
+        expect(admin.get_by_role("alert")).to_contain_text("has been used")
 
         # The mail about it leads to the log-in, and that to where the way led at first.
         assert link_free_mail(town, ANNA, "Your SeDuCe account is approved").endswith("/log-in")

@@ -66,7 +66,7 @@ def test_plan_and_list_are_in_step(browser: Browser, base_url: str) -> None:
         expect(page.locator(".plan .highlighted .name")).to_have_text(name)
         marks = page.locator(".plan .place.has-sensors")
         marks.first.hover()
-        expect(page.locator("li.pointed")).to_have_count(1)
+        expect(page.locator("li.highlighted")).to_have_count(1)
         page.get_by_role("button", name="Temperature").click()
         expect(page.locator(".plan .heat").first).to_be_visible()
         marks.first.click()

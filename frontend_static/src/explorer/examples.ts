@@ -12,7 +12,7 @@ const since = (hours: number): string => JSON.stringify({ from: hoursAgo(hours) 
 
 export const examples = (): Example[] => [
   {
-    query: `# What is drawn now, and what it rests on. Run it with Ctrl Enter; the documentation is behind the book on the left.
+    query: `# Present power and its coverage. Run it with Ctrl+Enter. The book icon on the left opens the documentation.
 query Now {
   overview {
     consumption { value unit coverage sensorsExpected sensorsReporting withheld }
@@ -27,17 +27,18 @@ query Now {
     query: `query Sensors {
   sensors(type: "wattmeter", first: 10) {
     totalCount
-    edges { node { name unit location latest { value ageSeconds stale } } }
+    edges { node { name label unit location latest { value ageSeconds stale } } }
     pageInfo { hasNextPage endCursor }
   }
 }
 `,
   },
   {
-    query: `# A day of the whole data centre: columns of equal length; a gap is null, never zero.
+    query: `# One day of the consumption tree: columns of equal length. A gap is null.
 query Day($from: DateTime!) {
-  series(nodes: ["datacenter"], from: $from, maxPoints: 200, statistics: [MEAN, MIN, MAX]) {
-    node unit window stepSeconds timestamps mean min max coverage
+  energyRoot(tree: CONSUMPTION) {
+    id name
+    series(from: $from, maxPoints: 200, statistics: [MEAN, MIN, MAX]) { unit window stepSeconds timestamps mean min max coverage }
   }
 }
 `,
@@ -54,7 +55,7 @@ query Day($from: DateTime!) {
     variables: since(24),
   },
   {
-    query: `# A snapshot first, then readings as they are accepted.
+    query: `# A snapshot first, then every accepted reading.
 subscription Readings {
   readings(types: ["temperature"]) { snapshot gap sensors timestamps values }
 }
