@@ -15,7 +15,7 @@ from backend.graphql.field import member, mutation, query
 from backend.graphql.fields.people import Done, User, to_user
 from backend.graphql.transport.cookies import delete_session_cookie, refuse_websocket, set_session_cookie
 
-_MAILED = "A mail is on its way. Follow the link in it."
+_MAILED = "We sent you an e-mail. Follow its link to confirm the address."
 
 Email = Annotated[str, strawberry.argument(description="E-mail address.")]
 Password = Annotated[str, strawberry.argument(description="12 to 128 characters that are hard to guess.")]
@@ -118,7 +118,7 @@ class AuthMutation:
     ) -> ConfirmEmailResult:
         context = info.context
         await context.accounts.sign_ups.confirm(token, password, context.caller.address)
-        return Done(message="The address is confirmed. You get a mail once an administrator has decided.")
+        return Done(message="The address is confirmed. We will e-mail you after an administrator has decided.")
 
     @mutation("Approve or reject a user by the link in an administrator's e-mail.", right=Right.ANYONE)
     async def decide_request(
@@ -139,13 +139,13 @@ class AuthMutation:
     async def request_password_reset(self, info: Info, email: Email) -> MailResult:
         context = info.context
         await context.accounts.sign_ups.request_password_reset(email, context.caller.address)
-        return Done(message="If there is an account with this address, a mail is on its way.")
+        return Done(message="If an account has this address, we sent it an e-mail.")
 
     @mutation("Set a new password by mailed link, and end all sessions of the user.", right=Right.ANYONE)
     async def reset_password(self, info: Info, token: LinkToken, password: Password) -> ResetPasswordResult:
         context = info.context
         await context.accounts.sign_ups.reset_password(token, password, context.caller.address)
-        return Done(message="The password is changed. Log in with the new one.")
+        return Done(message="Your password has been changed. Log in with the new one.")
 
     @mutation("Start a session. Its cookie comes with the answer.", right=Right.ANYONE)
     async def log_in(
