@@ -1,8 +1,9 @@
-"""How series should travel to a notebook: columns of JSON through GraphQL, or an Arrow stream, from request to data frame.
+"""Time from request to data frame for a notebook: JSON columns through GraphQL, and an Arrow stream.
 
     python -m benchmarks.bench_client [runs]
 
-One sensor at 1 Hz and 10 of their minutes, over HTTP on loopback from a process of its own; the client is the one people use.
+Cases: one sensor at 1 Hz, and minutes of ten sensors. The server is a separate process on loopback; the client is
+seduce_client.
 """
 
 from __future__ import annotations
@@ -63,7 +64,7 @@ def main() -> None:
     every = list(load(ROOT / "examples" / "datacenter").sensors)
     with tempfile.TemporaryDirectory() as folder, ours(Path(folder)) as (_, port):
         print(
-            f"{f'ms to a pandas frame, median of {runs} runs':44}{'rows':>9}{'JSON':>9}{'Arrow':>9}{'Polars':>9}"
+            f"{f'ms to a data frame, median of {runs} runs':44}{'rows':>9}{'JSON':>9}{'Arrow':>9}{'Polars':>9}"
         )
         with connect(f"http://127.0.0.1:{port}") as seduce:
             for title, window, count, seconds in CASES:

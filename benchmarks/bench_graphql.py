@@ -1,8 +1,8 @@
-"""The API's three typical questions, over HTTP on loopback, against the example data centre in DuckDB.
+"""Response times of three typical GraphQL queries, over HTTP on loopback, with the example data centre in DuckDB.
 
     python benchmarks/bench_graphql.py [runs]
 
-Server and client are separate processes, as in life.
+Server and client are separate processes.
 """
 
 from __future__ import annotations
@@ -48,7 +48,7 @@ def iso(seconds: float) -> str:
 
 
 def raw_day(names: list[str]) -> Readings:
-    """A day of one reading a second of each sensor, sorted by (sensor, time)."""
+    """Return a day of one reading per second of each sensor, sorted by (sensor, time)."""
     rng = np.random.default_rng(1)
     times = np.arange(NOW_S - DAY_S, NOW_S, dtype=np.int64) * NS_PER_SECOND
     walk = 150 + np.cumsum(rng.normal(size=len(times)))
@@ -61,7 +61,7 @@ def raw_day(names: list[str]) -> Readings:
 
 
 def week_of(names: list[str], window: Window) -> Buckets:
-    """Made-up roll-ups of the last seven days."""
+    """Return synthetic roll-ups of the last seven days."""
     starts = np.arange(NOW_S - 7 * DAY_S, NOW_S, window.seconds, dtype=np.int64) * NS_PER_SECOND
     size = len(starts) * len(names)
     mean = np.random.default_rng(2).normal(150, 20, size)
@@ -178,9 +178,9 @@ def main() -> None:
         try:
             connection = http.client.HTTPConnection("127.0.0.1", receiver.recv())
             connection.connect()
-            # Head and body go out in two pieces; the second must not wait for an acknowledgement of the first.
+            # Header and body are sent separately; the second must not wait for an acknowledgement of the first.
             connection.sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-            print(f"{'':52}{'median':>9}{'least':>9}   ({runs} runs)")
+            print(f"{'':52}{'median':>9}{'min':>9}   ({runs} runs)")
             for title, body in questions(names).items():
                 taken, answer, size = measure(connection, body, runs)
                 assert "errors" not in answer, answer["errors"]

@@ -1,9 +1,11 @@
-"""What 1,000 hostile documents do to others: deep, wide, aliased, circular, doubling, many directives, huge variables.
+"""Effect of 1,000 hostile documents on other clients: deep, wide, aliased, circular, doubling, many directives, huge
+variables.
 
     python -m benchmarks.bench_hostile [documents]
 
-Others ask what the page asks: the tree, sensors, a series. They are timed alone and beside the hostile client in turns, so that
-whatever else the machine does strikes both. The hostile client sends the next document as soon as the last is answered.
+The other clients send the page's queries: the tree, sensors, a series. They are timed alone and beside the hostile
+client in turn, so that other load on the machine affects both. The hostile client sends the next document as soon as
+the last is answered.
 """
 
 from __future__ import annotations
@@ -68,15 +70,15 @@ def hostile(count: int) -> Iterator[bytes]:
 
 
 def attack(port: int, bodies: list[bytes]) -> None:
-    """In a process of its own: its work must not hold up the others' clock."""
+    """Send the bodies from a process of its own, so that this work does not delay the clients that are timed."""
     connection = connect(port)
     for body in bodies:
         answer = post(connection, body)
         assert b'"errors"' in answer, answer
 
 
-def polite(port: int, rounds: int) -> list[float]:
-    """Milliseconds of each answer."""
+def time_requests(port: int, rounds: int) -> list[float]:
+    """Return the milliseconds of each answer."""
     connection, taken = connect(port), []
     for _, query in itertools.product(range(rounds), POLITE):
         start = time.perf_counter()
@@ -86,13 +88,13 @@ def polite(port: int, rounds: int) -> list[float]:
     return taken
 
 
-def beside(port: int, bodies: list[bytes]) -> list[float]:
-    """Milliseconds of polite answers for as long as the hostile client has documents left."""
+def time_requests_under_attack(port: int, bodies: list[bytes]) -> list[float]:
+    """Return the milliseconds of the other clients' answers while the hostile client has documents left."""
     attacker = multiprocessing.get_context("fork").Process(target=attack, args=(port, bodies))
     attacker.start()
     taken: list[float] = []
     while attacker.is_alive():
-        taken += polite(port, 1)
+        taken += time_requests(port, 1)
     attacker.join()
     assert attacker.exitcode == 0
     return taken
@@ -107,27 +109,29 @@ def main() -> None:
     server.start()
     try:
         port = receiver.recv()
-        polite(port, 20)
+        time_requests(port, 20)
         bodies = list(hostile(count))
         alone: list[float] = []
-        among: list[float] = []
-        spent = 0.0
+        attacked: list[float] = []
+        cpu_spent = 0.0
         for turn in range(TURNS):
             part = bodies[turn::TURNS]
-            alone += polite(port, 100)
+            alone += time_requests(port, 100)
             before = cpu_ms(server.pid or 0)
-            among += beside(port, part)
-            spent += cpu_ms(server.pid or 0) - before
+            attacked += time_requests_under_attack(port, part)
+            cpu_spent += cpu_ms(server.pid or 0) - before
     finally:
         done.set()
         server.join()
-    quiet, loud = (np.percentile(taken, (50, 99)) for taken in (alone, among))
-    print(f"others alone:   p50 {quiet[0]:.1f} ms, p99 {quiet[1]:.1f} ms of {len(alone):,} answers")
+    without, during = (np.percentile(times, (50, 99)) for times in (alone, attacked))
+    print(f"without attack: p50 {without[0]:.1f} ms, p99 {without[1]:.1f} ms of {len(alone):,} answers")
     print(
-        f"beside {count:,} hostile documents: p50 {loud[0]:.1f} ms, p99 {loud[1]:.1f} ms of {len(among):,} answers"
+        f"during {count:,} hostile documents: p50 {during[0]:.1f} ms, p99 {during[1]:.1f} ms of {len(attacked):,} answers"
     )
-    print(f"server CPU of that time: {spent / count:.1f} ms a hostile document, the others' answers included")
-    print(f"p99 beside / alone: {loud[1] / quiet[1]:.2f} (goal: under {GOAL:g})")
+    print(
+        f"server CPU meanwhile: {cpu_spent / count:.1f} ms per hostile document, including the other answers"
+    )
+    print(f"p99 during / without: {during[1] / without[1]:.2f} (goal: under {GOAL:g})")
 
 
 if __name__ == "__main__":

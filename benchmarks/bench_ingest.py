@@ -1,7 +1,8 @@
-"""How many readings a second the ingest door acknowledges: each one fsynced before it is.
+"""Acknowledged readings per second of the ingest endpoint; each is fsynced before it is acknowledged.
 
-Starts the door (uvicorn, spool, drain) as a child and a load generator as another, on loopback. With `--served` the child is
-the whole dashboard as `seduce serve` runs it, without crawlers: DuckDB, live values, roll-ups and page included.
+Starts the endpoint (uvicorn, spool, drain) as one child process and a load generator as another, on loopback. With
+`--served` the server is the whole dashboard as `seduce serve` runs it, without crawlers: DuckDB, live values,
+roll-ups and page included.
 
     python -m benchmarks.bench_ingest [--seconds 5] [--connections 32] [--rows 10] [--store none|duckdb] [--served]
 """
@@ -40,13 +41,13 @@ SENSORS = list(load(EXAMPLE).sensors)[:350]
 
 
 class Server(uvicorn.Server):
-    """Leaves the signals alone, so that the report is written after it stopped."""
+    """Installs no signal handlers, so that the report is written after the server stopped."""
 
     capture_signals = contextlib.nullcontext
 
 
 class NoStore:
-    """Takes everything and keeps nothing: shows what the door and the spool cost by themselves."""
+    """A store that discards everything, to measure the cost of endpoint and spool alone."""
 
     async def write(self, readings: Readings, tags: object = None) -> WriteResult:
         return WriteResult(len(readings), Readings.empty())
@@ -90,7 +91,7 @@ def serve_all(folder: Path, fd: int) -> None:
     from backend.processes.server import serve as run_server
     from backend.settings import Settings
 
-    # The server passes the signal on once it has stopped; the report comes after that.
+    # The server re-raises the signal once it has stopped; the report is written after that.
     signal.signal(signal.SIGTERM, signal.SIG_IGN)
     listener = socket.socket(fileno=fd)
     settings = Settings(public_read=True, data_dir=folder, description_dir=EXAMPLE)
@@ -102,18 +103,18 @@ def serve_all(folder: Path, fd: int) -> None:
 def report(folder: Path, ingest: Ingest) -> None:
     usage = resource.getrusage(resource.RUSAGE_SELF)
     size = sum(p.stat().st_size for p in folder.glob("spool.*"))
-    found = {
+    figures = {
         "accepted": ingest.counters.accepted,
         "drained": ingest.counters.drained,
         "cpu_s": usage.ru_utime + usage.ru_stime,
         "system_s": usage.ru_stime,
         "spool_bytes": size,
     }
-    (folder / "report.json").write_bytes(orjson.dumps(found))
+    (folder / "report.json").write_bytes(orjson.dumps(figures))
 
 
 class Pusher(asyncio.Protocol):
-    """One keep-alive connection: the next request leaves when the last one is answered."""
+    """One keep-alive connection that sends the next request when the last one is answered."""
 
     def __init__(self, request: bytes, latencies: list[float]) -> None:
         self._request = request
@@ -207,9 +208,9 @@ def main() -> None:
 
 
 def run(args: argparse.Namespace, folder: str, listener: socket.socket) -> None:
-    me = [sys.executable, __file__, "--store", args.store, *(["--served"] if args.served else [])]
+    command = [sys.executable, __file__, "--store", args.store, *(["--served"] if args.served else [])]
     fd, port = listener.fileno(), listener.getsockname()[1]
-    server = subprocess.Popen([*me, "--serve", folder, str(fd)], pass_fds=[fd])
+    server = subprocess.Popen([*command, "--serve", folder, str(fd)], pass_fds=[fd])
     try:
         flags = [
             "--seconds",
@@ -219,7 +220,7 @@ def run(args: argparse.Namespace, folder: str, listener: socket.socket) -> None:
             "--rows",
             str(args.rows),
         ]
-        subprocess.run([*me, "--load", str(port), *flags], check=True)
+        subprocess.run([*command, "--load", str(port), *flags], check=True)
     finally:
         server.terminate()
         with contextlib.suppress(subprocess.TimeoutExpired):
@@ -229,7 +230,7 @@ def run(args: argparse.Namespace, folder: str, listener: socket.socket) -> None:
     per_request = report["cpu_s"] / report["accepted"] * args.rows * 1e6
     print(
         f"server: {report['accepted']:,} accepted, {report['drained']:,} in the store, {report['cpu_s']:.1f} s of CPU "
-        f"({report['system_s']:.1f} in the kernel), {per_request:.0f} us a request; spool file {report['spool_bytes']:,} bytes"
+        f"({report['system_s']:.1f} in the kernel), {per_request:.0f} us per request; spool file {report['spool_bytes']:,} bytes"
     )
 
 

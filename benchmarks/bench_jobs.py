@@ -1,9 +1,9 @@
-"""History of the example's sensors computed again by jobs, in one process, while live readings come in every second.
+"""Recomputation by jobs of the example sensors' history, in one process, with live readings every second.
 
     python -m benchmarks.bench_jobs [--days 2] [--period 1] [--folder DIR] [--kinds sensor node]
 
-A month is --days 30: it takes some 3 GB of disk and an hour to make; in a folder that is given it is made once.
-Prints wall and CPU seconds of the jobs, what that is for a month, and the delay of live readings from the door to the bus
+A month is --days 30: it takes some 3 GB of disk and an hour to create. It is created once if a folder is given.
+Prints wall and CPU seconds of the jobs, the same for a month, and the delay of live readings from endpoint to bus
 without and with jobs.
 """
 
@@ -33,7 +33,7 @@ SENSORS = 350
 
 
 def hour(names: tuple[str, ...], start: int, period_s: float) -> Readings:
-    """An hour of all sensors, in the order of time."""
+    """Return an hour of readings of all sensors, ordered by time."""
     rng = np.random.default_rng(start // NS_PER_SECOND % 2**31)
     times = np.arange(start, start + Window.H1.ns, round(period_s * NS_PER_SECOND), dtype=np.int64)
     values = np.round(rng.normal(120, 20, len(times) * len(names)), 1)
@@ -45,8 +45,10 @@ def hour(names: tuple[str, ...], start: int, period_s: float) -> Readings:
     )
 
 
-async def make(services: Services, names: tuple[str, ...], end: int, days: int, period_s: float) -> None:
-    """Whole days before `end`, rolled up. Does nothing where they are there."""
+async def create_history(
+    services: Services, names: tuple[str, ...], end: int, days: int, period_s: float
+) -> None:
+    """Write whole days before `end`, and roll them up. Do nothing if they exist."""
     start = end - days * DAY
     if await services.store.first_time() is None:
         began = time.perf_counter()
@@ -58,12 +60,12 @@ async def make(services: Services, names: tuple[str, ...], end: int, days: int, 
     began, cpu = time.perf_counter(), time.process_time()
     await services.rollups.step()
     wall, cpu = time.perf_counter() - began, time.process_time() - cpu
-    print(f"rolled up the first time in {wall:.1f} s wall, {cpu:.1f} s CPU")
+    print(f"first roll-up in {wall:.1f} s wall, {cpu:.1f} s CPU")
 
 
 @asynccontextmanager
 async def live(services: Services, names: tuple[str, ...]) -> AsyncIterator[list[float]]:
-    """All sensors every second through the door; the seconds until the bus hands each batch out."""
+    """Push all sensors every second; yield the seconds until the bus delivers each batch."""
     delays: list[float] = []
 
     async def push() -> None:
@@ -92,22 +94,22 @@ async def live(services: Services, names: tuple[str, ...]) -> AsyncIterator[list
                 await task
 
 
-def tell(what: str, delays: list[float]) -> None:
+def print_delays(label: str, delays: list[float]) -> None:
     p50, p99 = np.percentile(delays, [50, 99])
     print(
-        f"live readings {what:12s} p50 {p50 * 1e3:6.1f} ms  p99 {p99 * 1e3:6.1f} ms  max {max(delays) * 1e3:6.1f} ms"
+        f"live readings {label:12s} p50 {p50 * 1e3:6.1f} ms  p99 {p99 * 1e3:6.1f} ms  max {max(delays) * 1e3:6.1f} ms"
     )
 
 
-async def work_off(services: Services, start: int, end: int, days: int, kinds: list[SeriesKind]) -> None:
+async def run_jobs(services: Services, start: int, end: int, days: int, kinds: list[SeriesKind]) -> None:
     service = services.queries.work.jobs
     began, cpu = time.perf_counter(), time.process_time()
     plan = await service.create(JobRequest(kinds=kinds, start_ns=start, end_ns=end))
-    while sum([await service.count(state) for state in ACTIVE]):  # noqa: ASYNC110 (they are told by the database)
+    while sum([await service.count(state) for state in ACTIVE]):  # noqa: ASYNC110 (the state is in the database)
         await asyncio.sleep(0.5)
     wall, cpu = time.perf_counter() - began, time.process_time() - cpu
-    found = [await service.find(job.id) for job in plan.jobs]
-    run_s = sum(job.run_s for job in found if job is not None)
+    jobs = [await service.find(job.id) for job in plan.jobs]
+    run_s = sum(job.run_s for job in jobs if job is not None)
     print(
         f"{len(plan.jobs)} jobs, {plan.windows:,} windows: {wall:.1f} s wall, {run_s:.1f} s in slices, {cpu:.1f} s CPU"
     )
@@ -123,7 +125,7 @@ async def bench(folder: Path, days: int, period_s: float, kinds: list[SeriesKind
     async def prepared(services: Services) -> AsyncIterator[None]:
         nonlocal names
         names = tuple(services.inventory.sensors)[:SENSORS]
-        await make(services, names, end, days, period_s)
+        await create_history(services, names, end, days, period_s)
         yield
 
     app = create_app(settings, extension=prepared)
@@ -133,10 +135,10 @@ async def bench(folder: Path, days: int, period_s: float, kinds: list[SeriesKind
         assert all(rolled)
         async with live(services, names) as delays:
             await asyncio.sleep(CALM_S)
-            tell("alone", delays)
+            print_delays("without jobs", delays)
             delays.clear()
-            await work_off(services, end - days * DAY, end, days, kinds)
-            tell("beside jobs", delays)
+            await run_jobs(services, end - days * DAY, end, days, kinds)
+            print_delays("with jobs", delays)
 
 
 def main() -> None:
@@ -144,15 +146,21 @@ def main() -> None:
     parser.add_argument("--days", type=int, default=2)
     parser.add_argument("--period", type=float, default=1.0, help="seconds between two readings of a sensor")
     parser.add_argument("--folder", type=Path)
-    parser.add_argument("--kinds", nargs="+", choices=list(SeriesKind), default=list(SeriesKind), help="what")
-    asked = parser.parse_args()
+    parser.add_argument(
+        "--kinds",
+        nargs="+",
+        choices=list(SeriesKind),
+        default=list(SeriesKind),
+        help="kinds of series to recompute",
+    )
+    arguments = parser.parse_args()
     with tempfile.TemporaryDirectory() as temporary:
         asyncio.run(
             bench(
-                asked.folder or Path(temporary),
-                asked.days,
-                asked.period,
-                [SeriesKind(k) for k in asked.kinds],
+                arguments.folder or Path(temporary),
+                arguments.days,
+                arguments.period,
+                [SeriesKind(k) for k in arguments.kinds],
             )
         )
 

@@ -1,4 +1,4 @@
-"""What a live message costs the server: equal subscriptions of many pages, over WebSocket on loopback.
+"""Server cost of a live message: equal subscriptions of many pages, over WebSocket on loopback.
 
     python benchmarks/bench_live.py [pages] [batches]
 
@@ -67,16 +67,16 @@ async def watch(pipe: Any, pages: int, batches: int) -> None:
     pipe.send("go")
     start = time.perf_counter()
     for _ in range(batches):
-        got = await asyncio.gather(*(s.recv() for s in sockets))
+        messages = await asyncio.gather(*(s.recv() for s in sockets))
         pipe.send("next")
     taken = time.perf_counter() - start
     cpu = pipe.recv()
-    size = len(got[0])
+    size = len(messages[0])
     print(
-        f"{pages} pages, {batches} batches of {size / 1e3:.1f} kB: {cpu / pages / batches * 1e6:.0f} us of server CPU a message"
+        f"{pages} pages, {batches} batches of {size / 1e3:.1f} kB: {cpu / pages / batches * 1e6:.0f} us of server CPU per message"
     )
     print(
-        f"from one batch to the next, all pages served: {taken / batches * 1e3:.1f} ms, the clients' own work included"
+        f"time per batch until all pages are served: {taken / batches * 1e3:.1f} ms, including the clients' work"
     )
     await asyncio.gather(*(s.close() for s in sockets))
     pipe.send("end")

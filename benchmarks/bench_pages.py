@@ -1,4 +1,4 @@
-"""The pages on a processor slowed four times: frames a second while live, the first paint, and memory over time.
+"""The pages on a processor slowed four times: frames per second while live, first paint, and memory over time.
 
 python -m benchmarks.bench_pages                  a demo of its own; about three minutes
 python -m benchmarks.bench_pages --minutes 30     memory over half an hour
@@ -18,7 +18,7 @@ from playwright.sync_api import Browser, BrowserContext, CDPSession, Page, expec
 from tests.support.demo import Demo
 
 SLOWED: Final = 4
-WATCHED_S: Final = 15
+MEASURED_S: Final = 15
 CHARTED: Final = 10
 LOADS: Final = 5
 
@@ -41,7 +41,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument("--minutes", type=float, default=1.0, help="how long memory is watched")
+    parser.add_argument("--minutes", type=float, default=1.0, help="minutes over which memory is measured")
     args = parser.parse_args()
     with tempfile.TemporaryDirectory() as folder, sync_playwright() as playwright:
         demo = Demo(Path(folder))
@@ -65,23 +65,23 @@ def measure(browser: Browser, demo: Demo, minutes: float) -> None:
     paints = []
     for _ in range(LOADS):
         devtools.send("Network.clearBrowserCache")
-        shown(page, demo.url)
+        open_page(page, demo.url)
         paints.append(page.evaluate(PAINT))
     print(f"overview, largest paint         {median(paints):8.0f} ms, of {LOADS} loads without a cache")
     print(f"overview, live                  {frames(page)}")
-    shown(page, f"{demo.url}/sensor")
+    open_page(page, f"{demo.url}/sensor")
     print(f"all sensors, live               {frames(page)}")
-    shown(page, f"{demo.url}/energy")
+    open_page(page, f"{demo.url}/energy")
     print(f"energy flow, live               {frames(page)}")
-    found = context.request.post(f"{demo.url}/graphql", data={"query": SENSORS}).json()
-    names = ",".join(e["node"]["name"] for e in found["data"]["sensors"]["edges"][:CHARTED])
-    shown(page, f"{demo.url}/measurements?sensors={names}&range=1h")
+    answer = context.request.post(f"{demo.url}/graphql", data={"query": SENSORS}).json()
+    names = ",".join(e["node"]["name"] for e in answer["data"]["sensors"]["edges"][:CHARTED])
+    open_page(page, f"{demo.url}/measurements?sensors={names}&range=1h")
     print(f"chart of {CHARTED} sensors, live        {frames(page)}")
     page.close()
     memory(context, demo.url, minutes)
 
 
-def shown(page: Page, url: str) -> None:
+def open_page(page: Page, url: str) -> None:
     page.goto(url)
     page.wait_for_selector("main h1")
     expect(page.locator(".bone, [aria-busy=true]")).to_have_count(0, timeout=60_000)
@@ -89,7 +89,7 @@ def shown(page: Page, url: str) -> None:
 
 
 def frames(page: Page) -> str:
-    times: list[float] = page.evaluate(FRAMES, WATCHED_S * 1000)
+    times: list[float] = page.evaluate(FRAMES, MEASURED_S * 1000)
     gaps = sorted(b - a for a, b in itertools.pairwise(times))
     rate = 1000 * len(gaps) / (times[-1] - times[0])
     late = sum(gap > 50 for gap in gaps)
@@ -97,17 +97,19 @@ def frames(page: Page) -> str:
 
 
 def memory(context: BrowserContext, url: str, minutes: float) -> None:
-    """What is left after collecting, on the pages that hold most, side by side, from one minute on and at the end."""
-    opened = {}
+    """Print the memory after garbage collection of the three heaviest pages, open side by side, after one minute and at
+    the end.
+    """
+    pages = {}
     for path in ("/", "/sensor", "/energy"):
         page = context.new_page()
-        shown(page, url + path)
-        opened[path] = (page, context.new_cdp_session(page))
-    waiting, _ = opened["/"]
-    waiting.wait_for_timeout(60_000)
-    first = {path: heap(devtools) for path, (_, devtools) in opened.items()}
-    waiting.wait_for_timeout(minutes * 60_000)
-    for path, (_, devtools) in opened.items():
+        open_page(page, url + path)
+        pages[path] = (page, context.new_cdp_session(page))
+    first_page, _ = pages["/"]
+    first_page.wait_for_timeout(60_000)
+    first = {path: heap(devtools) for path, (_, devtools) in pages.items()}
+    first_page.wait_for_timeout(minutes * 60_000)
+    for path, (_, devtools) in pages.items():
         print(
             f"memory of {path:10}            {first[path]:6.1f} MB, {heap(devtools):6.1f} MB after {minutes:g} min"
         )

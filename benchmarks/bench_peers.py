@@ -1,10 +1,11 @@
-"""A day of one sensor from us and from VictoriaMetrics, on one machine in one run, and what our server keeps in memory.
+"""A day of one sensor from our server and from VictoriaMetrics, on one machine in one run, and our server's memory.
 
     python -m benchmarks.bench_peers [runs]
 
-The same 86,400 readings: ours as GraphQL columns and as an Arrow stream of /export, theirs by /api/v1/export, over HTTP on
-loopback, from a process each. Ours holds the example data centre: a day of readings of 50 sensors, seven days of roll-ups of
-all. VictoriaMetrics is Debian's package; without it there is nothing to compare with, and that is said.
+Both hold the same 86,400 readings. Ours are read as GraphQL columns and as an Arrow stream of /export, theirs by
+/api/v1/export, over HTTP on loopback. Each server is a process of its own. Ours holds the example data centre: a day
+of readings of 50 sensors, seven days of roll-ups of all. VictoriaMetrics is Debian's package; without it the
+comparison is skipped with a message.
 """
 
 from __future__ import annotations
@@ -48,14 +49,14 @@ DAY_TITLE = "86,400 raw points of one sensor"
 WEEK_TITLES = ("10 sensors x 7 days, 168 points each", "10 sensors x 7 days, maxPoints 2,000")
 RSS_GOAL_MB = 400
 CLOCK_NS = (NOW_S + 10) * NS_PER_SECOND
-"""A little later than the last window, so that it counts as over."""
+"""A little after the last window, so that it counts as complete."""
 
 
 # -- ours --------------------------------------------------------------------------------------------------------
 
 
 async def fill(folder: Path) -> None:
-    """Everything the server will have, sorted as it is after a night."""
+    """Write the server's data, sorted as after a night of maintenance."""
     inventory = load(ROOT / "examples" / "datacenter")
     app = create_app(
         Settings(public_read=True, data_dir=folder),
@@ -79,7 +80,7 @@ async def serve(folder: Path, port: Connection, done: Event) -> None:
     clock = ManualClock(CLOCK_NS)
     app = create_app(Settings(public_read=True, data_dir=folder), Overrides(clock=clock))
     async with serving(app) as address:
-        tune_gc()  # as the real one does when it has started
+        tune_gc()  # as the real server does after its start
         port.send(int(address.rpartition(":")[2]))
         await asyncio.to_thread(done.wait)
 
@@ -94,7 +95,7 @@ def run_server(folder: Path, port: Connection, done: Event) -> None:
 
 @contextmanager
 def ours(folder: Path) -> Iterator[tuple[int, int]]:
-    """Process id and port of a server over what a process before it wrote."""
+    """Yield process id and port of our server, over data that another process wrote."""
     context = multiprocessing.get_context("spawn")
     filling = context.Process(target=run_fill, args=(folder,))
     filling.start()
@@ -112,13 +113,13 @@ def ours(folder: Path) -> Iterator[tuple[int, int]]:
 
 
 def memory_mb(pid: int, field: str) -> float:
-    """`VmRSS`, what a process holds, or `VmHWM`, the most it held."""
+    """Return `VmRSS`, the current memory of a process, or `VmHWM`, its peak."""
     text = Path(f"/proc/{pid}/status").read_text()
     return next(int(line.split()[1]) for line in text.splitlines() if line.startswith(field)) / 1024
 
 
 def cpu_ms(pid: int) -> float:
-    """CPU time a process has used; unlike a duration it says the same on a busy machine."""
+    """Return the CPU time of a process; unlike a duration it does not depend on other load."""
     fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
     return (int(fields[11]) + int(fields[12])) * 1e3 / os.sysconf("SC_CLK_TCK")
 
@@ -128,7 +129,7 @@ def cpu_ms(pid: int) -> float:
 
 @contextmanager
 def victoria_metrics(program: str, folder: Path) -> Iterator[tuple[int, int]]:
-    """Process id and port of a server of our own over an empty folder."""
+    """Yield process id and port of a VictoriaMetrics over an empty folder."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port = int(probe.getsockname()[1])
@@ -138,7 +139,7 @@ def victoria_metrics(program: str, folder: Path) -> Iterator[tuple[int, int]]:
         until = time.monotonic() + 30
         while not answers(port):
             assert process.poll() is None, f"{PROGRAM} ended with {process.returncode}"
-            assert time.monotonic() < until, f"{PROGRAM} did not come up"
+            assert time.monotonic() < until, f"{PROGRAM} did not start"
             time.sleep(0.05)
         yield process.pid, port
     finally:
@@ -164,7 +165,7 @@ def import_day(port: int, name: str) -> None:
     status, answer = ask(connection, "POST", "/api/v1/import", orjson.dumps(line))
     assert status in (200, 204), answer
     ask(connection, "GET", "/internal/force_flush")
-    # As after a night here too: one part, merged.
+    # Merged into one part, as after a night.
     ask(connection, "GET", "/internal/force_merge")
 
 
@@ -174,7 +175,7 @@ def import_day(port: int, name: str) -> None:
 def connect(port: int) -> http.client.HTTPConnection:
     connection = http.client.HTTPConnection("127.0.0.1", port)
     connection.connect()
-    # Head and body go out in two pieces; the second must not wait for an acknowledgement of the first.
+    # Header and body are sent separately; the second must not wait for an acknowledgement of the first.
     connection.sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
     return connection
 
@@ -204,7 +205,8 @@ def report(title: str, taken: list[float], spent: float, answer: bytes) -> None:
 
 
 def compare(our: tuple[int, int], their: tuple[int, int], names: list[str], runs: int) -> tuple[float, float]:
-    """Ours by theirs, GraphQL and Arrow, asked in turn, so that whatever else the machine does strikes all three.
+    """Return our time divided by theirs, for GraphQL and for Arrow. Requests alternate, so that other load affects all
+    three.
 
     `our` and `their`: process id, port.
     """
@@ -254,18 +256,20 @@ def main() -> None:
     names = list(load(ROOT / "examples" / "datacenter").sensors)
     with tempfile.TemporaryDirectory() as folder, ours(Path(folder) / "ours") as (pid, port):
         started = memory_mb(pid, "VmRSS")
-        print(f"{f'ms, {runs} runs':52}{'first':>9}{'median':>9}{'least':>9}{'cpu':>9}")
+        print(f"{f'ms, {runs} runs':52}{'first':>9}{'median':>9}{'min':>9}{'cpu':>9}")
         if program is None:
-            print(f"not compared: {PROGRAM} is not installed (apt-get install {PROGRAM})")
+            print(f"comparison skipped: {PROGRAM} is not installed (apt-get install {PROGRAM})")
         else:
             with victoria_metrics(program, Path(folder) / "theirs") as their:
                 import_day(their[1], names[0])
                 columns, arrow = compare((pid, port), their, names, runs)
-            print(f"ours / theirs: {columns:.2f} (goal: at most 1), as Arrow {arrow:.2f} (goal: at most 0.6)")
+            print(
+                f"ours / theirs: JSON {columns:.2f} (goal: at most 1), Arrow {arrow:.2f} (goal: at most 0.6)"
+            )
         weeks(pid, port, names, runs)
         peak, now = memory_mb(pid, "VmHWM"), memory_mb(pid, "VmRSS")
         print(
-            f"our server's memory: {started:.0f} MB at the start, {now:.0f} MB now, {peak:.0f} MB at most "
+            f"our server's memory: {started:.0f} MB at the start, {now:.0f} MB now, {peak:.0f} MB peak "
             f"(goal: below {RSS_GOAL_MB})"
         )
 

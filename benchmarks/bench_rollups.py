@@ -69,10 +69,10 @@ def day(names: dict[str, Info], start: int) -> Readings:
 
 
 @contextmanager
-def timed(what: str) -> Iterator[None]:
+def timed(label: str) -> Iterator[None]:
     wall, cpu = time.perf_counter(), time.process_time()
     yield
-    print(f"{what:42s} {time.perf_counter() - wall:6.2f} s wall {time.process_time() - cpu:6.2f} s CPU")
+    print(f"{label:42s} {time.perf_counter() - wall:6.2f} s wall {time.process_time() - cpu:6.2f} s CPU")
 
 
 async def write(store: TimeSeriesStore, readings: Readings, batch: int) -> None:
@@ -80,10 +80,10 @@ async def write(store: TimeSeriesStore, readings: Readings, batch: int) -> None:
         await store.write(readings.take(np.arange(first, min(first + batch, len(readings)))))
 
 
-async def report(work: Awaitable[object], what: str) -> None:
-    with timed(what):
-        done = await work
-    print(" " * 42, f"{getattr(done, 'rows', '')} buckets")
+async def report(work: Awaitable[object], label: str) -> None:
+    with timed(label):
+        result = await work
+    print(" " * 42, f"{getattr(result, 'rows', '')} buckets")
 
 
 async def bench(folder: Path) -> None:
@@ -102,9 +102,9 @@ async def bench(folder: Path) -> None:
         await write(store, readings, 500_000)
     clock = ManualClock(START + DAY + 10 * SECOND)
     engine = RollupEngine(store, SqlRollupState(database), definitions, clock, 5.0)
-    with timed("house-keeping"):
+    with timed("store maintenance"):
         await store.maintain(clock.now_ns())
-    await report(engine.step(), "a day at once")
+    await report(engine.step(), "rolling up a day at once")
     clock.set(START + DAY + 5 * SECOND)
     here = (readings.codes == 3) & (readings.times >= START + 7 * Window.H1.ns)
     late = readings.take(here & (readings.times < START + 8 * Window.H1.ns))

@@ -1,6 +1,6 @@
-"""CPU an SNMP outlet costs the crawler: 24 outlets of one PDU, by GETBULK and by GET.
+"""CPU time of the crawler per SNMP outlet: 24 outlets of one PDU, by GETBULK and by GET.
 
-The agent runs in a process of its own, so that the figures are the crawler's alone. Goal: at most 0.09 ms an outlet.
+The agent runs in a process of its own, so that the figures are the crawler's alone. Goal: at most 0.09 ms per outlet.
 
     python -m benchmarks.bench_snmp [polls]
 """
@@ -41,7 +41,7 @@ def outlets(port: int) -> list[Sensor]:
 
 
 async def measure(port: int, polls: int, bulk: bool) -> tuple[float, float]:
-    """CPU and wall time an outlet, ms."""
+    """Return CPU and wall time per outlet, in ms."""
     device = SnmpDevice(outlets(port), bulk=bulk)
     for _ in range(5):
         assert len((await device.read(0)).readings) == OUTLETS
@@ -64,7 +64,7 @@ def main() -> int:
         runs = [asyncio.run(measure(port, polls, bulk)) for _ in range(3)]
         cpu, wall = min(runs)
         best = best or cpu
-        print(f"{what:14} {cpu:.3f} ms of CPU an outlet, {wall:.3f} ms in all")
+        print(f"{what:14} {cpu:.3f} ms of CPU per outlet, {wall:.3f} ms wall")
     agent.terminate()
     print(f"goal {GOAL_MS} ms by GETBULK: {'met' if best <= GOAL_MS else 'MISSED'}")
     return 0 if best <= GOAL_MS else 1

@@ -1,7 +1,7 @@
-"""What the DuckDB store does in a second: `python benchmarks/bench_store.py [--days N] [--sensors N]`.
+"""Throughput of the DuckDB store: `python benchmarks/bench_store.py [--days N] [--sensors N]`.
 
-Writes history, reads it back through the port the way the dashboard does, and prints what each took. Small by default;
-the wall time of each read is the median of several, CPU time is that of the whole process.
+Writes history, reads it back through the port as the dashboard does, and prints the time of each step. Small by
+default. The wall time of each read is the median of several; CPU time is that of the whole process.
 """
 
 from __future__ import annotations
@@ -35,21 +35,21 @@ def cpu() -> float:
 
 
 async def timed(
-    label: str, act: Callable[[], Awaitable[T]], times: int = 1, unit: str = "", rows: int = 0
+    label: str, action: Callable[[], Awaitable[T]], times: int = 1, unit: str = "", rows: int = 0
 ) -> T:
     wall, before = [], cpu()
     for _ in range(times):
         start = time.perf_counter()
-        result = await act()
+        result = await action()
         wall.append(time.perf_counter() - start)
-    each, spent = float(np.median(wall)), (cpu() - before) / times
-    rate = f"  {rows / each / 1e6:6.2f} M {unit}/s" if rows else ""
-    print(f"{label:<58} {each * 1e3:9.2f} ms   cpu {spent * 1e3:9.2f} ms{rate}", flush=True)
+    median, cpu_spent = float(np.median(wall)), (cpu() - before) / times
+    rate = f"  {rows / median / 1e6:6.2f} M {unit}/s" if rows else ""
+    print(f"{label:<58} {median * 1e3:9.2f} ms   cpu {cpu_spent * 1e3:9.2f} ms{rate}", flush=True)
     return result
 
 
 def day(number: int, sensors: list[str], rng: np.random.Generator, fast: int) -> Readings:
-    """A day: the first `fast` sensors once a second, the others every ten seconds, sorted by (sensor, time)."""
+    """Return a day: the first `fast` sensors once per second, the others every ten seconds, sorted by (sensor, time)."""
     codes, times = [], []
     for code in range(len(sensors)):
         at = T0 + number * DAY + np.arange(0, 86_400, 1 if code < fast else 10, dtype=np.int64) * S
@@ -87,17 +87,17 @@ async def history(store: DuckDBStore, sensors: list[str], days: int, fast: int) 
 
 
 async def live(store: DuckDBStore, sensors: list[str], start: int, seconds: int) -> None:
-    took = []
+    durations = []
     before = cpu()
     for k in range(seconds):
         batch = second(sensors, start + k * S)
         t = time.perf_counter()
         await store.write(batch)
-        took.append(time.perf_counter() - t)
-    p50, p99, worst = (np.quantile(took, q) * 1e3 for q in (0.5, 0.99, 1))
-    spent = (cpu() - before) / seconds * 1e3
+        durations.append(time.perf_counter() - t)
+    p50, p99, worst = (np.quantile(durations, q) * 1e3 for q in (0.5, 0.99, 1))
+    cpu_spent = (cpu() - before) / seconds * 1e3
     print(
-        f"live write of {len(sensors)} rows: p50 {p50:.2f} ms, p99 {p99:.2f} ms, worst {worst:.1f} ms, cpu {spent:.2f} ms"
+        f"live write of {len(sensors)} rows: p50 {p50:.2f} ms, p99 {p99:.2f} ms, worst {worst:.1f} ms, cpu {cpu_spent:.2f} ms"
     )
 
 
@@ -111,7 +111,7 @@ async def main(days: int, count: int, fast: int, hot_hours: float) -> None:
         now = T0 + days * DAY
         hot = second(sensors, now)
         steps = int(hot_hours * 3600)
-        for first in range(0, steps, 100):  # in arrival order, a hundred seconds a batch
+        for first in range(0, steps, 100):  # in order of arrival, a hundred seconds per batch
             n = min(100, steps - first)
             at = now + np.repeat(np.arange(first, first + n, dtype=np.int64), count) * S
             await store.write(
@@ -128,7 +128,7 @@ async def main(days: int, count: int, fast: int, hot_hours: float) -> None:
         await aggregates(store, sensors, end)
         await timed("first maintain (moves the hot tail)", lambda: store.maintain(end + HOUR))
         await timed("second maintain", lambda: store.maintain(end + HOUR))
-        await timed("one sensor, the moved hours", lambda: store.raw(one, now, end), 15)
+        await timed("one sensor, hours moved by maintenance", lambda: store.raw(one, now, end), 15)
         await rollups(store, sensors)
         await timed("close", store.close)
         print(f"file: {path.stat().st_size / 1e6:.0f} MB")
@@ -142,7 +142,9 @@ async def aggregates(store: DuckDBStore, sensors: list[str], end: int) -> None:
     types = {f"type-{k}": sensors[k::6] for k in range(6)}
     edge = Window.S30.floor(end)
     await timed(
-        "30 s of all sensors, just past", lambda: store.aggregate(groups, Window.S30, edge - 30 * S, edge), 5
+        "30 s of all sensors, just completed",
+        lambda: store.aggregate(groups, Window.S30, edge - 30 * S, edge),
+        5,
     )
     before = cpu()
     for window in WINDOWS:
@@ -150,7 +152,7 @@ async def aggregates(store: DuckDBStore, sensors: list[str], end: int) -> None:
             f"a day of all sensors to {window}", partial(store.aggregate, groups, window, T0, T0 + DAY)
         )
         await timed(f"a day of all types to {window}", partial(store.aggregate, types, window, T0, T0 + DAY))
-    print(f"  together: cpu {cpu() - before:.2f} s")
+    print(f"  total: cpu {cpu() - before:.2f} s")
     before = cpu()
     await timed(
         "a day of all sensors to all windows at once",
@@ -160,7 +162,7 @@ async def aggregates(store: DuckDBStore, sensors: list[str], end: int) -> None:
         "a day of all types to all windows at once",
         lambda: store.aggregate_many(types, WINDOWS, T0, T0 + DAY),
     )
-    print(f"  together: cpu {cpu() - before:.2f} s")
+    print(f"  total: cpu {cpu() - before:.2f} s")
 
 
 async def rollups(store: DuckDBStore, names: list[str]) -> None:
@@ -168,10 +170,10 @@ async def rollups(store: DuckDBStore, names: list[str]) -> None:
         for number in range(days):
             await store.write_buckets(SeriesKind.SENSOR, window, rolled_day(number, names, window))
         await timed(f"maintain after writing {window} roll-ups", lambda: store.maintain(T0 + 40 * DAY))
-        for some in (names[3:400:40], names[:1]):
-            read = partial(store.buckets, SeriesKind.SENSOR, some, window, T0, T0 + 7 * DAY)
+        for selection in (names[3:400:40], names[:1]):
+            read = partial(store.buckets, SeriesKind.SENSOR, selection, window, T0, T0 + 7 * DAY)
             rows = len(await read())
-            await timed(f"{len(some)} series x 7 days of {window} ({rows:,} rows)", read, 15)
+            await timed(f"{len(selection)} series x 7 days of {window} ({rows:,} rows)", read, 15)
 
 
 if __name__ == "__main__":

@@ -1,9 +1,9 @@
-"""1,000 subscribers with 10 messages a second each: ours beside Strawberry as it comes and npm's graphql-ws, in one run.
+"""1,000 subscribers with 10 messages per second each: our server, plain Strawberry and npm's graphql-ws, in one run.
 
     python -m benchmarks.bench_subscribers [subscribers] [seconds]
 
-Then ours with more and more of them, as long as a core holds them. All run on this machine and the subscribers' own work takes
-part of it, so that delays mean little where it does other things as well; the CPU time of each server is its own.
+Afterwards our server with more and more subscribers, until a core is full. Servers and subscribers share this
+machine, so delays mean little under other load. The CPU time of each server is its own.
 """
 
 from __future__ import annotations
@@ -40,7 +40,7 @@ def servers() -> dict[str, list[str] | None]:
 
 @contextmanager
 def running(command: list[str]) -> Iterator[tuple[int, int]]:
-    """Process id and port."""
+    """Yield process id and port of a server."""
     process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True, cwd=HERE.parent)
     assert process.stdout is not None
     try:
@@ -51,21 +51,21 @@ def running(command: list[str]) -> Iterator[tuple[int, int]]:
 
 
 def measure(name: str, command: list[str], subscribers: int, seconds: float) -> tuple[float, float, float]:
-    """(p99 in ms, share of the due messages that came, cores); prints a line."""
+    """Print a line of figures. Return p99 (ms), the share of the due messages that arrived, and the cores used."""
     with running(command) as (pid, port):
         marks: list[float] = []
         delays = np.array(
             asyncio.run(listen(port, subscribers, seconds, SETTLE_S, marks, lambda: cpu_ms(pid))) or [np.nan]
         )
-        spent_ms = marks[1] - marks[0]
+        cpu_ms_spent = marks[1] - marks[0]
     p50, p99 = np.percentile(delays * 1e3, (50, 99))
-    came = len(delays) / (subscribers * PER_SECOND * seconds)
+    arrived = len(delays) / (subscribers * PER_SECOND * seconds)
     print(
         f"{name:26}{subscribers:8,}{len(delays) / seconds:12,.0f}{p50:10.1f}{p99:10.1f}"
-        f"{spent_ms / seconds / 1e3:10.2f}{spent_ms * 1e3 / max(1, len(delays)):10.1f}",
+        f"{cpu_ms_spent / seconds / 1e3:10.2f}{cpu_ms_spent * 1e3 / max(1, len(delays)):10.1f}",
         flush=True,
     )
-    return float(p99), came, spent_ms / seconds / 1e3
+    return float(p99), arrived, cpu_ms_spent / seconds / 1e3
 
 
 def main() -> None:
@@ -76,20 +76,20 @@ def main() -> None:
     print(f"{'':26}{'clients':>8}{'messages/s':>12}{'p50 ms':>10}{'p99 ms':>10}{'cores':>10}{'us each':>10}")
     for name, command in servers().items():
         if command is None:
-            print(f"{name}: not compared, there is no Node (scripts/npm.sh brings it)")
+            print(f"{name}: skipped, Node is not installed (scripts/npm.sh installs it)")
         else:
             measure(name, command, subscribers, seconds)
-    print(f"goal of ours: p99 under {GOAL_P99_MS} ms, under {GOAL_CORES} of a core")
+    print(f"our goal: p99 under {GOAL_P99_MS} ms, under {GOAL_CORES} of a core")
     ours = servers()["ours"]
     assert ours is not None
-    more = subscribers * 2
-    while more <= min(hard - 100, 16 * subscribers):
-        p99, came, cores = measure("ours, more of them", ours, more, seconds)
-        if came < 0.98 or p99 > 1000:
-            held = "a core" if cores > 0.9 else "this machine, with the subscribers on it,"
-            print(f"that is more than {held} holds")
+    count = subscribers * 2
+    while count <= min(hard - 100, 16 * subscribers):
+        p99, arrived, cores = measure("ours, more clients", ours, count, seconds)
+        if arrived < 0.98 or p99 > 1000:
+            limit = "one core" if cores > 0.9 else "this machine, including the subscribers,"
+            print(f"limit of {limit} reached")
             break
-        more += subscribers
+        count += subscribers
 
 
 if __name__ == "__main__":

@@ -1,7 +1,8 @@
-"""How fast history comes in and goes out, and in how much memory: `python -m benchmarks.bench_transfer [--points N]`.
+"""Speed and peak memory of import and export: `python -m benchmarks.bench_transfer [--points N]`.
 
-Writes a file as `influx_inspect export` does (a week of one series after the other), imports it by the command, exports it as
-Parquet and imports that into an empty store. Each command is a process of its own, whose peak of memory is what counts.
+Writes a file as `influx_inspect export` does (a week of one series after another), imports it by the command, exports
+it as Parquet and imports that into an empty store. Each command is a process of its own, whose peak memory is
+measured.
 """
 
 from __future__ import annotations
@@ -17,7 +18,7 @@ import numpy as np
 
 from backend.core.ports import SensorTags
 from backend.core.reading import Readings
-from backend.formats.kinds import Format
+from backend.formats.file_formats import Format
 from backend.formats.write import writer
 
 S = 10**9
@@ -27,7 +28,8 @@ PERIOD = 10 * S
 ROOT = Path(__file__).resolve().parents[1]
 
 
-def exported(path: Path, points: int, sensors: int) -> None:
+def write_export(path: Path, points: int, sensors: int) -> None:
+    """Write a file of line protocol."""
     names = tuple(f"ecotype-{k}_pdu-Z1.50" for k in range(sensors))
     tags = {name: SensorTags(name.split("_")[0], "wattmeter", "W") for name in names}
     out = writer(Format.LINE, names, tags)
@@ -42,7 +44,7 @@ def exported(path: Path, points: int, sensors: int) -> None:
                 file.write(out.write(Readings(names, np.full(n, code, np.int32), times, values)))
 
 
-# What the kernel reports of a child counts its parent's memory too; this is the child's own.
+# The kernel's figure for a child includes memory of its parent; VmHWM is the child's own.
 MEASURED = """
 import resource, re, sys
 from pathlib import Path
@@ -55,16 +57,16 @@ sys.exit(code)
 
 
 def run(label: str, points: int, *arguments: object) -> None:
-    """One command; prints its wall time, its CPU time and the peak of its memory."""
+    """Run one command; print its wall time, CPU time and peak memory."""
     start = time.perf_counter()
     command = [sys.executable, "-c", MEASURED, *map(str, arguments)]
-    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
-    if done.returncode:
-        sys.exit(f"{label} failed: {done.stderr}")
-    took = time.perf_counter() - start
-    peak, spent = map(float, done.stdout.split())
+    process = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
+    if process.returncode:
+        sys.exit(f"{label} failed: {process.stderr}")
+    wall_s = time.perf_counter() - start
+    peak, cpu_s = map(float, process.stdout.split())
     print(
-        f"{label:<28} {took:8.1f} s   cpu {spent:8.1f} s   {points / took / 1e6:6.2f} M points/s   "
+        f"{label:<28} {wall_s:8.1f} s   cpu {cpu_s:8.1f} s   {points / wall_s / 1e6:6.2f} M points/s   "
         f"peak {peak / 1024:6.0f} MB",
         flush=True,
     )
@@ -80,13 +82,13 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         lines, parquet = folder / "export.line", folder / "export.parquet"
-        exported(lines, args.points, args.sensors)
+        write_export(lines, args.points, args.sensors)
         print(
             f"{args.points:,} points of {args.sensors} sensors, {lines.stat().st_size / 1e6:,.0f} MB of line protocol"
         )
         points = args.points // args.sensors * args.sensors
         run("import of line protocol", points, "import", "--quiet", "--data", folder / "a", lines)
-        run("the same again, noted", points, "import", "--quiet", "--data", folder / "a", lines)
+        run("the same file again (skipped)", points, "import", "--quiet", "--data", folder / "a", lines)
         for kind in Format:
             file = parquet if kind is Format.PARQUET else folder / f"export.{kind}"
             run(

@@ -1,4 +1,4 @@
-"""Documents that are meant to hurt: deep, wide, aliased, circular, doubling, with many directives, with huge variables."""
+"""Hostile documents: deep, wide, aliased, circular, doubling, with many directives, with huge variables."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ def aliased(count: int) -> str:
 
 
 def crossed(count: int) -> str:
-    """Every field conflicts with every other: what validation compares in pairs."""
+    """Return a document in which every field conflicts with every other, since validation compares them in pairs."""
     return "{" + " ".join(f'x: energyTree(root: "{i}") {{ at }}' for i in range(count)) + "}"
 
 
@@ -43,7 +43,7 @@ def quoted(size: int) -> str:
 
 
 def documents(count: int) -> Iterator[tuple[str, dict[str, Any] | None]]:
-    """`count` different ones, of all kinds in turn."""
+    """Yield `count` different documents, cycling through all kinds."""
     makers = (
         lambda n: deep(12 + n % 60),
         lambda n: wide(31 + n % 150),

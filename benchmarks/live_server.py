@@ -1,9 +1,9 @@
-"""Servers of one subscription, for `bench_subscribers`: ours, and Strawberry as it comes.
+"""Servers of one subscription, for `bench_subscribers`: ours, and plain Strawberry.
 
     python -m benchmarks.live_server ours|strawberry
 
-Prints its port. Ten times a second there is one new reading, whose value is the time it was made, in seconds of the monotonic
-clock.
+Prints its port. Ten times per second there is one new reading, whose value is its creation time in seconds of the
+monotonic clock.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ async def ours() -> None:
     site = SmallSite()
     site.hear({SENSOR: 0.0})
     async with serving(site_app(site), **SOCKETS) as address:
-        tune_gc()  # as the real one does when it has started
+        tune_gc()  # as the real server does after its start
         print(address.rpartition(":")[2], flush=True)
         async for now in beats():
             await site.bus.publish(Readings.from_rows([SENSOR], [time.time_ns()], [now]))

@@ -1,15 +1,16 @@
-"""The supervised set for half an hour at 1,000 sensors x 1 Hz, with faults, and a verdict on each thing that must hold.
+"""Soak test: the supervised programs for half an hour at 1,000 sensors x 1 Hz, with faults, and a verdict per guarantee.
 
     python -m benchmarks.soak [--minutes 30] [--sensors 1000] [--keep FOLDER]
 
-Real supervisord, InfluxDB, Redis, PostgreSQL, Celery, crawlers and SNMP agents. A gate before the ingest door writes down what
-the door promised. One fault after the other: door, InfluxDB, Redis, PostgreSQL, Celery and a web process are killed, the line
-between crawlers and door is cut. Ends with 0 if all verdicts are good.
+Uses real supervisord, InfluxDB, Redis, PostgreSQL, Celery, crawlers and SNMP agents. A proxy before the ingest
+endpoint records what the endpoint acknowledged. Faults come one after the other: endpoint, InfluxDB, Redis,
+PostgreSQL, Celery and a web process are killed, and the connection between crawlers and endpoint is cut. Exits with 0
+if all verdicts are good.
 
-no lost reading   every reading that the door acknowledged is stored, once
+no lost reading   every acknowledged reading is stored, once
 flat memory       no process grows by more than 20 % and 30 MB from the second quarter to the last
-reads             p99 of GraphQL reads under 200 ms, while nothing is away
-roll-ups          30 s windows lag under 60 s, while nothing is away and a minute after
+reads             p99 of GraphQL reads is under 200 ms, while nothing is down
+roll-ups          30 s windows lag under 60 s, while nothing is down and from a minute after
 """
 
 from __future__ import annotations
@@ -56,11 +57,11 @@ AWAY_S: Final = 15.0
 P99_S: Final = 0.2
 LAG_S: Final = 60.0
 AFTER_S: Final = 60.0
-"""How long after a fault its end still shows in what is measured."""
+"""Seconds for which a fault still affects the measurements after its end."""
 
 
 class SecondsLedger(Ledger):
-    """As `Ledger`, in a byte a second and sensor: half an hour of 1,000 sensors are 1.8 million readings."""
+    """A `Ledger` with one byte per second and sensor: half an hour of 1,000 sensors are 1.8 million readings."""
 
     def __init__(self, begin_s: int, seconds: int) -> None:
         super().__init__()
@@ -80,15 +81,15 @@ class SecondsLedger(Ledger):
 
 
 @dataclass
-class Measured:
-    """What was seen while it ran."""
+class Measurements:
+    """Measurements during the run."""
 
     reads_s: list[float] = field(default_factory=list)
     failed: int = 0
     lag_s: list[float] = field(default_factory=list)
     memory: defaultdict[str, list[tuple[float, int]]] = field(default_factory=lambda: defaultdict(list))
     calm_from: float = 0.0
-    """Time (monotonic) before which a fault shows."""
+    """Time (monotonic) until which a fault affects the measurements."""
 
     @property
     def calm(self) -> bool:
@@ -96,7 +97,7 @@ class Measured:
 
 
 def describe(folder: Path, ports: list[int]) -> list[str]:
-    """A PDU a port, 24 outlets each, a node a PDU. Returns the sensors' names."""
+    """Write a description with one PDU per port, 24 outlets each, and one node per PDU. Return the sensor names."""
     names, sensors, nodes = [], ["pdu:"], []
     pdus = [f"S{number:03}" for number in range(len(ports))]
     nodes.append(f"datacenter: {{id: datacenter, name: all, root: true, children: [{', '.join(pdus)}]}}")
@@ -120,7 +121,7 @@ def describe(folder: Path, ports: list[int]) -> list[str]:
 
 
 def serve_agents(count: int, told: Connection) -> None:
-    """PDUs in a process of their own: what is measured is not theirs."""
+    """Serve the PDUs in a process of their own, so that they are not part of the measurement."""
 
     async def main() -> None:
         ports = []
@@ -161,8 +162,8 @@ def crawler(group: int) -> str:
     )
 
 
-async def read_for_ever(site: Supervised, names: list[str], seen: Measured) -> None:
-    """What a page and a notebook ask, ten times a second, in turn of the two web processes."""
+async def read_loop(site: Supervised, names: list[str], seen: Measurements) -> None:
+    """Send the queries of a page and a notebook ten times per second, to the two web processes in turn."""
     dice = random.Random(1)
     async with httpx.AsyncClient(timeout=30) as client:
         while True:
@@ -188,7 +189,7 @@ async def read_for_ever(site: Supervised, names: list[str], seen: Measured) -> N
             await asyncio.sleep(0.1)
 
 
-async def look_for_ever(site: Supervised, seen: Measured) -> None:
+async def watch_loop(site: Supervised, seen: Measurements) -> None:
     async with httpx.AsyncClient(timeout=30) as client:
         while True:
             for name, pid, size in await asyncio.to_thread(sizes, site):
@@ -202,7 +203,7 @@ async def look_for_ever(site: Supervised, seen: Measured) -> None:
 
 
 def sizes(site: Supervised) -> list[tuple[str, int, int]]:
-    """Name, number and resident bytes of our own programs."""
+    """Return name, process id and resident bytes of our own programs."""
     found = []
     for words in (line.split() for line in site.control("status").splitlines() if "RUNNING" in line):
         name, pid = words[0], int(words[3].rstrip(","))
@@ -221,9 +222,9 @@ def children(pid: int) -> list[int]:
 
 
 async def faults(
-    site: Supervised, server: postgres.Postgres, proxy: RecordingProxy, seen: Measured, seconds: float
+    site: Supervised, server: postgres.Postgres, proxy: RecordingProxy, seen: Measurements, seconds: float
 ) -> None:
-    """One after the other, spread over the time; the last tenth is calm."""
+    """Cause one fault after the other, spread over the run; the last tenth is without faults."""
 
     async def stopped(program: str) -> None:
         await asyncio.to_thread(site.control, "signal", "KILL", program)
@@ -245,12 +246,12 @@ async def faults(
         await proxy.restore()
 
     plan = {
-        "ingest door killed": lambda: killed("ingest"),
-        "InfluxDB killed, back later": lambda: stopped("influxdb"),
-        "Redis killed, back later": lambda: stopped("redis"),
-        "PostgreSQL killed, back later": postgresql,
-        "line to the door cut": line,
-        "Celery's worker killed": lambda: killed("celery_worker"),
+        "ingest endpoint killed": lambda: killed("ingest"),
+        "InfluxDB killed, restarted later": lambda: stopped("influxdb"),
+        "Redis killed, restarted later": lambda: stopped("redis"),
+        "PostgreSQL killed, restarted later": postgresql,
+        "connection to the endpoint cut": line,
+        "Celery worker killed": lambda: killed("celery_worker"),
         "web process killed": lambda: killed("api"),
     }
     for name, act in plan.items():
@@ -262,7 +263,7 @@ async def faults(
 
 
 async def compare(site: Supervised, ledger: SecondsLedger, begin_s: int) -> tuple[int, int, int]:
-    """Readings promised, lost, and stored twice."""
+    """Return the numbers of readings acknowledged, lost, and stored twice."""
     store = InfluxDBStore(f"influxdb+http://127.0.0.1:{site.ports['influxdb']}/seduce")
     await store.open()
     promised = lost = twice = 0
@@ -282,8 +283,8 @@ async def compare(site: Supervised, ledger: SecondsLedger, begin_s: int) -> tupl
 
 
 def growth(memory: Mapping[str, list[tuple[float, int]]], begin: float, end: float) -> list[str]:
-    """Processes that lived from the second quarter to the last and grew."""
-    found, quarter = [], (end - begin) / 4
+    """Return the processes that lived from the second quarter to the last and grew."""
+    grown, quarter = [], (end - begin) / 4
     for name, samples in memory.items():
         second = [size for at, size in samples if begin + quarter <= at < begin + 2 * quarter]
         last = [size for at, size in samples if at >= end - quarter]
@@ -291,8 +292,8 @@ def growth(memory: Mapping[str, list[tuple[float, int]]], begin: float, end: flo
             before, after = float(np.median(second)), float(np.median(last))
             say(f"  {name}: {before / 1e6:.0f} MB, later {after / 1e6:.0f} MB")
             if after > 1.2 * before and after - before > 30e6:
-                found.append(name)
-    return found
+                grown.append(name)
+    return grown
 
 
 def say(text: str) -> None:
@@ -301,7 +302,7 @@ def say(text: str) -> None:
 
 async def soak(folder: Path, minutes: float, sensors: int) -> bool:
     seconds, begin_s = minutes * 60, int(time.time()) - 60
-    ledger, seen, ports = SecondsLedger(begin_s, round(seconds) + 1200), Measured(), spare_ports()
+    ledger, seen, ports = SecondsLedger(begin_s, round(seconds) + 1200), Measurements(), spare_ports()
     async with agents(-(-sensors // OUTLETS)) as addresses, RecordingProxy(ports["ingest"], ledger) as proxy:
         names = describe(folder / "description", addresses)
         with postgres.stoppable() as server:
@@ -321,8 +322,8 @@ async def soak(folder: Path, minutes: float, sensors: int) -> bool:
                 begin = time.monotonic()
                 seen.calm_from = begin + min(AFTER_S, seconds / 6)
                 working = [
-                    asyncio.create_task(read_for_ever(site, names, seen)),
-                    asyncio.create_task(look_for_ever(site, seen)),
+                    asyncio.create_task(read_loop(site, names, seen)),
+                    asyncio.create_task(watch_loop(site, seen)),
                     asyncio.create_task(faults(site, server, proxy, seen, seconds)),
                 ]
                 await asyncio.sleep(seconds)
@@ -333,13 +334,15 @@ async def soak(folder: Path, minutes: float, sensors: int) -> bool:
                 await site.all_running()
                 for group in range(CRAWLERS):
                     await asyncio.to_thread(site.control, "stop", f"crawler_{group}")
-                await drained(site)
+                await wait_until_drained(site)
                 promised, lost, twice = await compare(site, ledger, begin_s)
-    wrong = [error for error in ended if isinstance(error, Exception)]
-    return verdicts(seen, promised, lost, twice, growth(seen.memory, begin, end), wrong, len(names) * seconds)
+    errors = [error for error in ended if isinstance(error, Exception)]
+    return verdicts(
+        seen, promised, lost, twice, growth(seen.memory, begin, end), errors, len(names) * seconds
+    )
 
 
-async def drained(site: Supervised) -> None:
+async def wait_until_drained(site: Supervised) -> None:
     async with httpx.AsyncClient() as client, asyncio.timeout(300):
         while True:
             with suppress(httpx.HTTPError, KeyError):
@@ -350,7 +353,7 @@ async def drained(site: Supervised) -> None:
 
 
 def verdicts(
-    seen: Measured,
+    seen: Measurements,
     promised: int,
     lost: int,
     twice: int,
@@ -362,17 +365,19 @@ def verdicts(
     p50, p99 = np.nanpercentile(reads, 50), np.nanpercentile(reads, 99)
     lag = max(seen.lag_s, default=float("nan"))
     share = 100 * promised / ticks
-    kept = f"{promised:,} promised ({share:.1f} % of all ticks), {lost} lost, {twice} twice"
-    asked = f"{len(reads):,}, p50 {1e3 * p50:.0f} ms, p99 {1e3 * p99:.0f} ms, {seen.failed} failed"
+    readings_text = (
+        f"{promised:,} acknowledged ({share:.1f} % of all ticks), {lost} lost, {twice} stored twice"
+    )
+    reads_text = f"{len(reads):,}, p50 {1e3 * p50:.0f} ms, p99 {1e3 * p99:.0f} ms, {seen.failed} failed"
     lines = {
-        f"no lost reading: {kept}": promised > 0 and lost == 0 and twice == 0,
+        f"no lost reading: {readings_text}": promised > 0 and lost == 0 and twice == 0,
         f"flat memory: {', '.join(grown) or 'no process'} grew": not grown,
-        f"reads: {asked}": bool(p99 < P99_S) and not seen.failed,
-        f"roll-ups: 30 s windows lag {lag:.0f} s at most": lag < LAG_S,
-        f"the soak itself: {'; '.join(map(repr, wrong)) or 'nothing failed'}": not wrong,
+        f"reads: {reads_text}": bool(p99 < P99_S) and not seen.failed,
+        f"roll-ups: maximum lag of 30 s windows {lag:.0f} s": lag < LAG_S,
+        f"the test itself: {'; '.join(map(repr, wrong)) or 'nothing failed'}": not wrong,
     }
     for text, good in lines.items():
-        print(f"{'good' if good else 'BAD '}  {text}")
+        print(f"{'OK  ' if good else 'FAIL'}  {text}")
     return all(lines.values())
 
 
@@ -380,16 +385,18 @@ def main() -> int:
     options = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     options.add_argument("--minutes", type=float, default=30.0)
     options.add_argument("--sensors", type=int, default=1000)
-    options.add_argument("--keep", type=Path, help="folder for data and logs, kept; else a temporary one")
-    chosen = options.parse_args()
+    options.add_argument(
+        "--keep", type=Path, help="folder for data and logs, which is kept; default: a temporary one"
+    )
+    arguments = options.parse_args()
     if reason := postgres.why_not():
         print(reason)
         return 2
-    if chosen.keep:
-        chosen.keep.mkdir(parents=True)
-        return 0 if asyncio.run(soak(chosen.keep.absolute(), chosen.minutes, chosen.sensors)) else 1
+    if arguments.keep:
+        arguments.keep.mkdir(parents=True)
+        return 0 if asyncio.run(soak(arguments.keep.absolute(), arguments.minutes, arguments.sensors)) else 1
     with tempfile.TemporaryDirectory(prefix="seduce-soak-") as folder:
-        return 0 if asyncio.run(soak(Path(folder), chosen.minutes, chosen.sensors)) else 1
+        return 0 if asyncio.run(soak(Path(folder), arguments.minutes, arguments.sensors)) else 1
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""Many subscribers in one process, as cheap as they can be: frames are cut, and the time in each is read."""
+"""Many subscribers in one process, at minimum cost: frames are split, and only the time in each is read."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ SUBSCRIBE = _frame({"id": "1", "type": "subscribe", "payload": {"query": QUERY}}
 
 
 class Subscriber(asyncio.Protocol):
-    """Puts into `delays`, while `counting`, the seconds from each reading to its arrival."""
+    """Appends to `delays`, while `counting`, the seconds from each reading to its arrival."""
 
     delays: list[float] = []  # noqa: RUF012 (shared on purpose)
     counting = False
@@ -79,7 +79,9 @@ class Subscriber(asyncio.Protocol):
 async def listen(
     port: int, count: int, seconds: float, settle: float, marks: list[float], cpu
 ) -> list[float]:  # type: ignore[no-untyped-def]
-    """Delays in s of what `count` subscribers got in `seconds`; `marks` gets what `cpu()` says at the start and at the end."""
+    """Return the delays in s of what `count` subscribers received in `seconds`; append `cpu()` at start and end to
+    `marks`.
+    """
     loop = asyncio.get_running_loop()
     subscribers: list[Subscriber] = []
     for start in range(0, count, 50):

@@ -15,8 +15,8 @@ from typing import BinaryIO, cast
 
 from backend.cli.console import progress_bar, say
 from backend.core.errors import UserError
-from backend.formats import kinds
-from backend.formats.kinds import Format
+from backend.formats import file_formats
+from backend.formats.file_formats import Format
 from backend.formats.write import writer
 from backend.inventory.loader import load
 from backend.processes.stores import exclusive_store
@@ -46,7 +46,7 @@ async def _export(settings: Settings, options: Export) -> int:
         plan = await service.plan(options.request)
         kind = (
             options.format
-            or (kinds.format_from_name(options.file.name) if options.file else None)
+            or (file_formats.format_from_name(options.file.name) if options.file else None)
             or Format.CSV
         )
         encoder = writer(kind, plan.sensors, plan.tags, plan.labels)

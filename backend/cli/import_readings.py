@@ -27,8 +27,8 @@ from backend.db.engine import Database
 from backend.db.migrate import migrate
 from backend.db.rollup_state import SqlRollupState
 from backend.formats.batch import Batch
-from backend.formats.kinds import Format, Precision
-from backend.formats.notes import ImportProgress, Progress
+from backend.formats.file_formats import Format, Precision
+from backend.formats.progress import ImportProgress, Progress
 from backend.formats.read import STDIN, ReadOptions, Source, file_identity, read
 from backend.formats.report import Tally
 from backend.ingest.service import Ingest

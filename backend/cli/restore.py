@@ -15,7 +15,7 @@ from backend.cli.console import say
 from backend.cli.import_readings import Import, run_import
 from backend.core.errors import UserError
 from backend.db.copying import load
-from backend.formats.kinds import Format, Precision
+from backend.formats.file_formats import Format, Precision
 from backend.formats.manifest import Manifest, find_faults
 from backend.processes import control
 from backend.processes.backup import DATABASE, DESCRIPTION, READINGS, SERIES, SPOOLS

@@ -17,14 +17,14 @@ from types import TracebackType
 from typing import Any, BinaryIO, Final, cast
 
 from backend.core.errors import UserError
-from backend.formats import comma, kinds
+from backend.formats import csv_parser, file_formats
 from backend.formats.batch import Batch, Mark
-from backend.formats.comma import CsvParser
-from backend.formats.kinds import Format, Precision
-from backend.formats.line import LineParser
+from backend.formats.csv_parser import CsvParser
+from backend.formats.file_formats import Format, Precision
+from backend.formats.line_parser import LineParser
 from backend.formats.report import Tally
-from backend.formats.tables import TableReader
-from backend.formats.text import batches
+from backend.formats.table_reader import TableReader
+from backend.formats.text_reader import batches
 
 STDIN: Final = "-"
 _SAMPLE_BYTES: Final = 1 << 16
@@ -57,7 +57,7 @@ class Source(AbstractContextManager["Source"]):
                 self.size = Path(name).stat().st_size
             magic = _read_up_to(self._raw, 2)
             raw = self._from_start(magic, self._raw)
-            self.is_compressed = magic == kinds.GZIP_MAGIC
+            self.is_compressed = magic == file_formats.GZIP_MAGIC
             self.file: BinaryIO = cast(BinaryIO, gzip.GzipFile(fileobj=raw)) if self.is_compressed else raw
             self.head = _read_up_to(self.file, _HEADER_BYTES)
             if self.is_compressed and self.size is not None:
@@ -145,12 +145,14 @@ def file_identity(name: str) -> str | None:
 def read(source: Source, options: ReadOptions, tally: Tally, start: Mark) -> Iterator[Batch]:
     """Yield all batches after `start`. Raise `UserError` if the file cannot be read, at its start or later."""
     head = source.head
-    kind = options.format or kinds.format_from_name(source.name) or kinds.format_from_content(head)
+    kind = (
+        options.format or file_formats.format_from_name(source.name) or file_formats.format_from_content(head)
+    )
     tables = TableReader(options.precision, options.latest_ns, tally)
     if kind is Format.PARQUET:
         batches_found = tables.parquet(source.seekable(), start)
     elif kind is Format.ARROW:
-        is_arrow_file = head.startswith(kinds.ARROW_FILE_MAGIC)
+        is_arrow_file = head.startswith(file_formats.ARROW_FILE_MAGIC)
         batches_found = tables.arrow(source.seekable() if is_arrow_file else source.file, head, start)
     else:
         batches_found = _text(source, kind, options, tally, start, head)
@@ -166,9 +168,11 @@ def _text(
         parser = LineParser(options.precision or Precision.NS, options.latest_ns)
         return batches(source.file, parser, tally, start)
     first = head.split(b"\n", 2)
-    header = comma.parse_header(first[0])
+    header = csv_parser.parse_header(first[0])
     precision = (
-        comma.detect_precision(first[1], header, options.precision) if len(first) > 1 else options.precision
+        csv_parser.detect_precision(first[1], header, options.precision)
+        if len(first) > 1
+        else options.precision
     )
     position, line = max((len(first[0]) + (len(first) > 1), 1), (start.position, start.line))
     source.skip(position)

@@ -21,9 +21,9 @@ from backend.core.errors import UserError
 from backend.core.ports import SensorTags
 from backend.core.reading import Int64, Readings
 from backend.formats.batch import is_valid_name, tags_of
-from backend.formats.kinds import Format
+from backend.formats.file_formats import Format
 from backend.formats.report import quoted
-from backend.formats.tables import LABELS_KEY, TAGS_KEY
+from backend.formats.table_reader import LABELS_KEY, TAGS_KEY
 
 GROUP_ROWS: Final = 250_000
 """Rows of a Parquet row group."""

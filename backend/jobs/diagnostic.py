@@ -1,6 +1,4 @@
-"""Health of the continuous queries: the description compared with what the store holds and what the roll-up state
-records.
-"""
+"""Health of the continuous queries: the description against the store and the roll-up state."""
 
 from __future__ import annotations
 
@@ -38,13 +36,14 @@ class QueryFault(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class QueryHealth:
-    """Health of one continuous query. `missing`, `unknown` and `wrong` name its series with that fault; `stale` names
-    those of the wrong ones that healing recomputes by itself.
+    """Health of one continuous query.
 
-    expected        whether it is described; one that is not has only `unknown` series
-    watermark_ns    end of what is rolled up; None before the first roll-up
-    lag_s           seconds from there to now
-    dirty_windows   its windows to recompute after late readings
+    expected         whether it is described; one that is not has only `unknown` series
+    watermark_ns     end of what is rolled up; None before the first roll-up
+    lag_s            seconds from there to now
+    missing, unknown, wrong   names of the series with that fault
+    stale            those of the wrong series that healing recomputes by itself
+    dirty_windows    its windows to recompute after late readings
     last_s, last_error   of the last run of the roll-up task
     """
 
@@ -92,7 +91,7 @@ class Diagnostic:
         self._log = log
 
     async def read(self) -> Sequence[QueryHealth]:
-        """Return the health of every described query, in their order, then of queries that are stored but not described."""
+        """Return the health of every described query, in order, then of stored but undescribed ones."""
         marks = {window: await self._state.watermark(window) for window in WINDOWS}
         faults = await self._compare(marks)
         dirty = await self._state.dirty(MAX_DIRTY)

@@ -25,8 +25,9 @@ class Scope(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class JobRequest:
-    """A request to recompute series; everything named is added up. Times are ns; None means all that is stored, or up to
-    now.
+    """A request to recompute series; all selections add up.
+
+    Times are ns; None means all that is stored, or up to now.
 
     queries   names of continuous queries
     kinds     all series of a kind

@@ -107,7 +107,10 @@ class JobService:
         return replace(plan, jobs=saved)
 
     async def step(self, ids: Sequence[int], step: str) -> Sequence[Job]:
-        """Pause, resume, cancel or retry jobs, all or none. Raise `NotFound`, or `Conflict` for a job in another state."""
+        """Pause, resume, cancel or retry jobs, all or none.
+
+        Raises `NotFound`, or `Conflict` for a job in another state.
+        """
         for _ in range(5):
             jobs = {job.id: job for job in await self._jobs.find(ids)}
             missing = [job_id for job_id in ids if job_id not in jobs]

@@ -158,7 +158,7 @@ async def _copy_file(source: Path, target: Path) -> None:
 
 async def _export(sources: BackupSources, target: Path, progress: Progress) -> None:
     """Write the readings of a store that is a server of its own as line protocol."""
-    from backend.formats.kinds import Format
+    from backend.formats.file_formats import Format
     from backend.formats.write import writer
     from backend.queries.export import ExportRequest, ExportService
 

@@ -16,7 +16,7 @@ import orjson
 
 from backend.core.asgi import Header, Receive, Scope, Send, send_json
 from backend.core.errors import TransientError, UserError
-from backend.formats.kinds import FORMAT_INFO, Format
+from backend.formats.file_formats import FORMAT_INFO, Format
 from backend.queries.export import ExportRefused, ExportRequest, ExportService
 from backend.queries.rollup_export import RollupExportService
 from backend.rest.export_address import ParsedExport, parse_export

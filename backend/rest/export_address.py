@@ -7,7 +7,7 @@ from typing import Final, TypeAlias
 from urllib.parse import parse_qsl
 
 from backend.core.windows import WINDOWS, Window
-from backend.formats.kinds import Format
+from backend.formats.file_formats import Format
 from backend.queries.export import ExportRefused, ExportRequest, time_of
 from backend.queries.rollup_export import STATISTICS, RollupExportRequest
 

@@ -12,8 +12,8 @@ from typing import Protocol
 import numpy as np
 
 from backend.core.windows import NS_PER_SECOND
-from backend.formats.kinds import FORMAT_INFO, Format
-from backend.formats.windows import COVERAGE, Layout, WindowSeries, windows_writer
+from backend.formats.file_formats import FORMAT_INFO, Format
+from backend.formats.window_writer import COVERAGE, Layout, WindowSeries, windows_writer
 from backend.formats.write import writer
 from backend.queries.export import ExportPlan, ExportService
 from backend.queries.rollup_export import RollupExportPlan, RollupExportService

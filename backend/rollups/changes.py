@@ -67,7 +67,10 @@ def compare(
 
 
 def _must_rewrite_expected(stored: SeriesRecord, described: SeriesRecord) -> bool:
-    """Return whether stored expectations must be rewritten. A period that is no longer described was right for its time."""
+    """Return whether stored expectations must be rewritten.
+
+    A period that is no longer described was right for its time.
+    """
     return described.expects != UNKNOWN and not (described.expects == LEARNED and stored.expects != UNKNOWN)
 
 
@@ -79,7 +82,7 @@ def _expected_reports(definitions: Definitions, sensor: str) -> str:
 
 
 def _weighted_leaves(definitions: Definitions, below: Sequence[str]) -> Iterator[str]:
-    """Yield the sensors of a node with their weights: the unit of a leaf is part of the node's shape (1 kW counts 1000)."""
+    """Yield the sensors of a node with their weights, since the unit of a leaf is part of the node's shape."""
     for name in below:
         weight = definitions.weights.get(name, 1.0)
         yield name if weight == 1.0 else f"{name} x {weight:g}"

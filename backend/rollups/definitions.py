@@ -135,7 +135,10 @@ class Definitions:
         return self.periods.get(sensor, self.learned.get(sensor, math.nan))
 
     def expected(self, groups: Mapping[str, Sequence[str]], window: Window) -> dict[str, float]:
-        """Return the expected readings per window of each group of sensors; NaN if the period of one member is unknown."""
+        """Return the expected readings per window of each group of sensors.
+
+        NaN if the period of one member is unknown.
+        """
         return {
             name: sum(window.seconds / self.period(s) for s in members) for name, members in groups.items()
         }

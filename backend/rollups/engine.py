@@ -117,10 +117,10 @@ class RollupEngine:
                 raise
 
     async def on_late(self, readings: Readings) -> None:
-        """Mark the windows dirty that readings belong to, if they were rolled up before. Call it after storing the readings.
+        """Mark the rolled-up windows of late readings dirty. Call it after storing the readings.
 
-        Pass every stored batch, or at least those that may hold a reading older than the roll-ups. A reading that is newer
-        than all others of its sensor can still be late.
+        Pass every stored batch, or at least those that may hold a reading older than the roll-ups. A reading that is
+        newer than all others of its sensor can still be late.
         """
         if not len(readings):
             return
@@ -198,15 +198,18 @@ class RollupEngine:
         return await self._recompute.recompute_day(definitions, spans, day, self._defs.sensors)
 
     async def _prepare(self) -> int:
-        """Bring the state in line with the clock and the description. Return the time up to which windows are complete."""
+        """Bring the state in line with the clock and the description.
+
+        Return the time up to which windows are complete.
+        """
         limit = self._clock.now_ns() - self._delay_ns
         await self._rewind_watermarks(limit)
         # With a shared lock another process may have learned a period, or have another description, since.
         if not (self._changes_are_stored and self._has_local_lock):
             self._defs = await self._with_learned_periods(self._defs)
-            found = await self._changes(self._defs)
-            if found.changed or found.removed:
-                await self._state.set_series(found.changed, found.removed)
+            description_changes = await self._changes(self._defs)
+            if description_changes.changed or description_changes.removed:
+                await self._state.set_series(description_changes.changed, description_changes.removed)
             self._changes_are_stored = True
         return limit
 

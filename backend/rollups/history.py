@@ -75,7 +75,7 @@ class History:
         return bool(coarse.count.any()) and not len(await self._sensor_buckets(Window.S30, day, day + DAY_NS))
 
     async def _rewrite_expected(self, series: Sequence[SeriesRecord], day: int, stop: int) -> int:
-        """Rewrite `expected` in the stored buckets of sensors and types; only buckets where it differs are written."""
+        """Rewrite `expected` in the stored buckets of sensors and types, where it differs."""
         rows = 0
         for kind in (SeriesKind.SENSOR, SeriesKind.TYPE):
             learned = {s.name for s in series if s.kind is kind and s.expects == LEARNED}

@@ -42,8 +42,9 @@ async def learn(
     now_ns: int,
     stale_ns: int,
 ) -> Mapping[str, LearnedPeriod]:
-    """Return the periods to store: of sensors without one, and of sensors whose period was learned `stale_ns` ago or
-    longer.
+    """Return the periods to store.
+
+    These are the periods of sensors without one, and of sensors whose period was learned `stale_ns` ago or longer.
     """
     due = [
         n for n in definitions.undeclared_periods if n not in stored or now_ns - stored[n].at_ns >= stale_ns

@@ -45,18 +45,19 @@ class RollupRecompute:
     async def recompute_day(
         self, definitions: Definitions, spans: Spans, day: int, all_sensors: Sequence[str]
     ) -> int:
-        """Recompute all windows of one day that hold the spans, of the defined series. Return the number of buckets written.
+        """Recompute all windows of one day that hold the spans, of the defined series.
 
-        `all_sensors` are marked dirty if the lock is lost.
+        Return the number of buckets written. `all_sensors` are marked dirty if the lock is lost.
         """
         return await self._recompute([(window, definitions, spans) for window in WINDOWS], day, all_sensors)
 
     async def recompute_portions(
         self, definitions: Definitions, portions: Iterable[Portion], start_ns: int, end_ns: int
     ) -> int:
-        """Recompute the part of each portion in [start_ns, end_ns), within one day. Return the number of buckets written.
+        """Recompute the part of each portion in [start_ns, end_ns), within one day.
 
-        Windows to recompute of the same series share one read of them. A day that never had readings is left out.
+        Return the number of buckets written. Windows to recompute of the same series share one read of them. A day
+        that never had readings is left out.
         """
         day = Window.D1.floor(start_ns)
         if await self._never_had_readings(definitions, day):
@@ -93,7 +94,8 @@ class RollupRecompute:
         coarse = await self._store.buckets(SeriesKind.SENSOR, sensors, Window.D1, day, day + 1, ("count",))
         if coarse.count.any() or await self._store.count(sensors, day, end):
             return False
-        return not len(await self._store.buckets(SeriesKind.SENSOR, sensors, Window.S30, day, end))
+        fine = await self._store.buckets(SeriesKind.SENSOR, sensors, Window.S30, day, end, ("count",))
+        return not len(fine)
 
 
 def _parts(

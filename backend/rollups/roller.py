@@ -125,8 +125,9 @@ class Roller:
         await self._write(kind, window, computed)
 
     async def _node_sums(self, means: Float64, start_ns: int, end_ns: int) -> NodeGrid:
-        """Return the 30 s sums of all nodes: from the sensors just rolled up, and from the stored means of the other
-        leaves.
+        """Return the 30 s sums of all nodes.
+
+        They are computed from the sensors just rolled up, and from the stored means of the other leaves.
         """
         rolled = set(self._defs.sensors)
         other_leaves = tuple(name for name in self._leaves if name not in rolled)
@@ -163,7 +164,10 @@ class Roller:
 
 
 def emptied(stored: Buckets, computed: Buckets, window: Window) -> Buckets:
-    """Return empty buckets for the windows of `stored` that held something and are not in `computed`. `expected` is NaN."""
+    """Return empty buckets for the windows that held something in `stored` and are not in `computed`.
+
+    Their `expected` is NaN.
+    """
     code_of = {name: i for i, name in enumerate(stored.names)}
     codes = np.array([code_of.get(name, -1) for name in computed.names], np.int64)[computed.codes]
     # One integer per (series, window): window numbers since the epoch stay below 2**31.

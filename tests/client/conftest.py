@@ -56,21 +56,21 @@ async def served(folder: Path, port: int = 0, **parts: Any) -> AsyncIterator[Ser
         services = app.state.services
         await services.runner.stop()
         end = SystemClock().now_ns() // NS_PER_SECOND // 60 * 60 - 120
-        found = Served(f"http://{address}", app, end)
-        for name in found.sensors:
-            times = list(found.times(name))
+        result = Served(f"http://{address}", app, end)
+        for name in result.sensors:
+            times = list(result.times(name))
             rows = Readings.from_rows(
                 [name] * len(times),
                 [t * NS_PER_SECOND for t in times],
-                [found.value(name, t) for t in times],
+                [result.value(name, t) for t in times],
             )
             await services.store.write(rows)
         await services.rollups.learn()
         await services.rollups.step()
-        yield found
+        yield result
 
 
 @pytest_asyncio.fixture
 async def site(tmp_path: Path) -> AsyncIterator[Served]:
-    async with served(tmp_path) as found:
-        yield found
+    async with served(tmp_path) as result:
+        yield result

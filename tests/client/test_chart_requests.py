@@ -1,4 +1,4 @@
-"""What the pages offer to take along runs as it stands: as GraphQL, as Python, by curl."""
+"""The code that the pages offer to copy runs unchanged: as GraphQL, as Python, by curl."""
 
 from __future__ import annotations
 
@@ -24,14 +24,14 @@ PAGES = {
 }
 
 
-async def taken(page: Page) -> dict[str, str]:
+async def snippets(page: Page) -> dict[str, str]:
     """The three forms of a chart's request."""
     await page.get_by_text("As query, Python, curl").click()
-    found = {}
+    result = {}
     for form in ("Query", "Python", "curl"):
         await page.get_by_role("tab", name=form).click()
-        found[form] = await page.get_by_role("tabpanel").inner_text()
-    return found
+        result[form] = await page.get_by_role("tabpanel").inner_text()
+    return result
 
 
 def run(command: list[str], folder: Path, text: str | None = None) -> str:
@@ -54,16 +54,16 @@ async def test_a_chart_can_be_taken_along(path: str, site: Served, chromium: str
         browser = await playwright.chromium.launch(executable_path=chromium)
         page = await browser.new_page(viewport={"width": 1440, "height": 900})
         await page.goto(site.url + path)
-        forms = await taken(page)
+        forms = await snippets(page)
         await browser.close()
     async with httpx2.AsyncClient(base_url=site.url) as client:
         answer = (await client.post("/graphql", json={"query": forms["Query"]})).json()
     assert named(answer) == PAGES[path]
     assert named(json.loads(await asyncio.to_thread(run, ["sh"], tmp_path, forms["curl"]))) == PAGES[path]
     more = "\nprint(sorted({n for k in ('sensor', 'node') if k in frame for n in frame[k].dropna()}), len(frame))"
-    said = await asyncio.to_thread(
+    output = await asyncio.to_thread(
         run, [sys.executable, "-W", "error", "-c", forms["Python"] + more], tmp_path
     )
-    names, rows = said.strip().splitlines()[-1].rsplit(" ", 1)
+    names, rows = output.strip().splitlines()[-1].rsplit(" ", 1)
     assert names == str(sorted(PAGES[path]))
     assert int(rows) == sum(len(s["timestamps"]) for s in answer["data"]["series"])

@@ -30,9 +30,9 @@ async def test_a_snapshot_and_then_what_comes(site: Served) -> None:
         first = await anext(batches)
         assert (first.snapshot, first.gap_from) == (True, None)
         await site.push(sun=3.5, b_pdu_1=1.0)
-        found = await until(batches, "sun", 3.5)
-        assert (found.snapshot, found.gap_from, list(found.sensors)) == (False, None, ["sun"])
-        assert len(found.times_ms) == len(found.values) == 1
+        result = await until(batches, "sun", 3.5)
+        assert (result.snapshot, result.gap_from, list(result.sensors)) == (False, None, ["sun"])
+        assert len(result.times_ms) == len(result.values) == 1
 
 
 async def test_a_lost_connection_is_made_again_and_the_gap_is_told(tmp_path: Path) -> None:
@@ -130,9 +130,9 @@ async def test_pings_are_answered_and_an_end_is_a_lost_connection() -> None:
         aclosing(connect_async(url).live()) as batches,
     ):
         assert (await anext(batches)).gap_from is None
-        again = await anext(batches)
-        assert again.gap_from is not None
-        assert again.gap_from.timestamp() == 5
+        repeated = await anext(batches)
+        assert repeated.gap_from is not None
+        assert repeated.gap_from.timestamp() == 5
     assert len(tokens) == 2
 
 

@@ -55,13 +55,13 @@ def test_a_response_of_another_server_is_unavailable(body: bytes) -> None:
 
 @pytest.mark.parametrize("path", SOURCES, ids=lambda p: p.stem)
 def test_it_imports_nothing_of_the_server(path: Path) -> None:
-    found: set[str] = set()
+    result: set[str] = set()
     for node in ast.walk(ast.parse(path.read_text())):
         if isinstance(node, ast.Import):
-            found |= {alias.name.split(".")[0] for alias in node.names}
+            result |= {alias.name.split(".")[0] for alias in node.names}
         elif isinstance(node, ast.ImportFrom):
-            found.add((node.module or "").split(".")[0])
-    assert found - set(sys.stdlib_module_names) <= NEEDED
+            result.add((node.module or "").split(".")[0])
+    assert result - set(sys.stdlib_module_names) <= NEEDED
 
 
 def run(*command: str | Path, cwd: Path) -> str:
@@ -112,8 +112,8 @@ async def test_its_wheel_installs_and_runs_without_the_server(site: Served, tmp_
         return python
 
     python = await asyncio.to_thread(install)
-    said = await asyncio.to_thread(run, python, "-c", SCRIPT, site.url, cwd=tmp_path)
-    assert said.splitlines() == [
+    output = await asyncio.to_thread(run, python, "-c", SCRIPT, site.url, cwd=tmp_path)
+    assert output.splitlines() == [
         "8 datacenter",
         "W True",
         "frame: pyarrow is not installed: pip install 'seduce-client[pandas]', or use another `frame`",

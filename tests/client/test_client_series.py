@@ -27,7 +27,7 @@ def at(second: int) -> datetime:
 
 
 async def waiting(site: Served, act: Any) -> Any:
-    """What `act` makes of the client that waits, beside the server's loop."""
+    """Return the result of `act` with the blocking client, on a thread beside the server's loop."""
 
     def run() -> Any:
         with connect(site.url, retries=0) as seduce:
@@ -116,19 +116,19 @@ async def test_a_long_range_comes_in_pieces_and_tells_how_far_it_is(
         site, lambda c: c.series(types="wattmeter", window="raw", frame=library, **range_of(site))
     )
     monkeypatch.setattr(exchanges, "PIECE_ROWS", 1)
-    told: list[tuple[int, int]] = []
+    reported: list[tuple[int, int]] = []
     cut = await waiting(
         site,
         lambda c: c.series(
             types="wattmeter",
             window="raw",
             frame=library,
-            progress=lambda done, total: told.append((done, total)),
+            progress=lambda done, total: reported.append((done, total)),
             **range_of(site),
         ),
     )
-    assert len(told) in (3, 4)
-    assert told == [(n + 1, len(told)) for n in range(len(told))]
+    assert len(reported) in (3, 4)
+    assert reported == [(n + 1, len(reported)) for n in range(len(reported))]
 
     def rows(frame: Any) -> list[tuple[Any, ...]]:
         table = (
@@ -180,14 +180,14 @@ async def test_sensors_and_their_last_values(site: Served) -> None:
     await site.push(sun=7.5)
     async with connect_async(site.url) as seduce:
         while True:
-            found = {s.name: s for s in await seduce.sensors(type="wattmeter")}
-            if found["sun"].value is not None:
+            result = {s.name: s for s in await seduce.sensors(type="wattmeter")}
+            if result["sun"].value is not None:
                 break
-    assert set(found) == set(site.sensors)
-    assert (found["sun"].value, found["sun"].unit) == (7.5, "W")
-    frame = pd.DataFrame(list(found.values()))
+    assert set(result) == set(site.sensors)
+    assert (result["sun"].value, result["sun"].unit) == (7.5, "W")
+    frame = pd.DataFrame(list(result.values()))
     assert list(frame.columns)[:3] == ["name", "type", "unit"]
-    assert found["sun"].label == "sun"
+    assert result["sun"].label == "sun"
 
 
 async def test_all_pages_of_sensors(site: Served) -> None:
@@ -250,10 +250,10 @@ async def test_a_store_that_is_away_is_waited_for(site: Served, monkeypatch: pyt
     "status, kind", [(401, NotAllowed), (403, NotAllowed), (404, BadRequest), (500, Unavailable)]
 )
 async def test_what_other_statuses_mean(status: int, kind: type[Exception]) -> None:
-    said: list[str | None] = []
+    output: list[str | None] = []
 
     async def gate(request: Request) -> PlainTextResponse:
-        said.append(request.headers.get("authorization"))
+        output.append(request.headers.get("authorization"))
         return PlainTextResponse("no", status)
 
     async with (
@@ -262,4 +262,4 @@ async def test_what_other_statuses_mean(status: int, kind: type[Exception]) -> N
     ):
         with pytest.raises(kind):
             await seduce.sensors()
-    assert said == ["Bearer a-token"]
+    assert output == ["Bearer a-token"]

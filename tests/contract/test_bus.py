@@ -1,4 +1,4 @@
-"""The port Bus, on every implementation."""
+"""Contract of Bus, on every implementation."""
 
 from __future__ import annotations
 
@@ -60,7 +60,7 @@ async def test_a_subscriber_gets_only_the_sensors_it_named(bus) -> None:
         assert list(got) == [Reading("b", 2, 2.0)]
 
 
-async def test_nothing_from_before_the_subscription(bus) -> None:
+async def test_readings_before_the_subscription_are_not_delivered(bus) -> None:
     await bus.publish(batch(("a", 1, 1.0)))
     async with bus.subscribe() as batches:
         await bus.publish(batch(("a", 2, 2.0)))
@@ -68,7 +68,7 @@ async def test_nothing_from_before_the_subscription(bus) -> None:
         assert list(got) == [Reading("a", 2, 2.0)]
 
 
-async def test_one_that_falls_behind_ends_up_with_the_newest_of_each(bus) -> None:
+async def test_a_slow_subscriber_gets_the_newest_reading_of_each_sensor(bus) -> None:
     async with bus.subscribe() as batches:
         for i in range(1, 2001):
             await bus.publish(batch(("a", i, float(i)), (f"s{i % 50}", i, float(-i))))
@@ -90,7 +90,7 @@ async def test_publishing_without_subscribers_is_fine(bus) -> None:
     await bus.publish(Readings.empty())
 
 
-async def test_a_subscriber_that_never_asks_hurts_nobody(bus) -> None:
+async def test_a_subscriber_that_never_reads_blocks_nobody(bus) -> None:
     async with bus.subscribe(), bus.subscribe() as awake:
         for i in range(1, 301):
             await bus.publish(batch(("a", i, float(i))))

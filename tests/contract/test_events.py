@@ -1,4 +1,4 @@
-"""What every implementation of EventLog does."""
+"""Contract of EventLog, on every implementation."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ async def log(request: pytest.FixtureRequest, tmp_path: Path, clock: ManualClock
         yield SqlEvents(database, clock)
 
 
-async def test_an_event_is_kept_whole_and_ends_once(log: EventLog, clock: ManualClock) -> None:
+async def test_an_event_is_stored_completely_and_ends_once(log: EventLog, clock: ManualClock) -> None:
     await log.record([SILENT], [])
     (kept,) = await log.open()
     assert replace(kept, id=0) == replace(SILENT, noticed_ns=NOW)
@@ -44,7 +44,7 @@ async def test_an_event_is_kept_whole_and_ends_once(log: EventLog, clock: Manual
     assert list(await log.page(EventFilter(), 9)) == [replace(kept, ended_ns=NOW + 5)]
 
 
-async def test_what_lasts_does_not_begin_again(log: EventLog) -> None:
+async def test_an_ongoing_event_does_not_begin_twice(log: EventLog) -> None:
     stuck = replace(SILENT, kind=EventKind.STUCK)
     await log.record([SILENT, SILENT], [])
     await log.record([SILENT, stuck, replace(SILENT, sensor="other")], [])
@@ -59,7 +59,7 @@ async def test_what_lasts_does_not_begin_again(log: EventLog) -> None:
     await log.record([], [])
 
 
-async def test_events_are_found_by_what_is_asked(log: EventLog) -> None:
+async def test_events_are_filtered(log: EventLog) -> None:
     ended = replace(SILENT, sensor="b", kind=EventKind.OUT_OF_RANGE, at_ns=NOW - 500, ended_ns=NOW - 400)
     await log.record([replace(SILENT, sensor="a"), ended, replace(SILENT, sensor="c")], [])
 
@@ -83,7 +83,7 @@ async def test_events_are_found_by_what_is_asked(log: EventLog) -> None:
     assert await log.page(EventFilter(), 1) == [newest]
 
 
-async def test_what_changed_since(log: EventLog, clock: ManualClock) -> None:
+async def test_changes_since_a_time(log: EventLog, clock: ManualClock) -> None:
     await log.record([replace(SILENT, sensor=name) for name in "abc"], [])
     clock.advance(10)
     assert list(await log.changed(clock.now_ns())) == []
@@ -93,7 +93,7 @@ async def test_what_changed_since(log: EventLog, clock: ManualClock) -> None:
     assert len(await log.changed(0)) == 4
 
 
-async def test_only_what_ended_long_ago_is_forgotten(log: EventLog) -> None:
+async def test_only_rows_that_ended_long_ago_are_deleted(log: EventLog) -> None:
     await log.record([SILENT, replace(SILENT, kind=EventKind.BACK, ended_ns=NOW - 9)], [])
     assert await log.delete_ended_before(NOW - 9) == 0
     assert await log.delete_ended_before(NOW) == 1

@@ -1,4 +1,4 @@
-"""The ports HealthBoard and Counters, in memory and on a real Redis."""
+"""Contract of HealthBoard and Counters, in memory and on a real Redis."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ PDU = DeviceHealth(
     last_error="no answer within 0.9 s",
     waiting=12,
 )
-"""Never answered: `last_success_ns` is None."""
+"""A device that never responded: `last_success_ns` is None."""
 
 
 @dataclass
@@ -69,7 +69,7 @@ async def pair(request: pytest.FixtureRequest) -> AsyncIterator[Pair]:
     await counters.close()
 
 
-async def test_what_is_reported_is_read_back_whole(pair: Pair) -> None:
+async def test_a_report_is_read_back_completely(pair: Pair) -> None:
     assert list(await pair.board.devices()) == []
     other = replace(PDU, name="a", state=DeviceState.OK, last_success_ns=NOW)
     await pair.board.report([PDU, other])
@@ -77,14 +77,14 @@ async def test_what_is_reported_is_read_back_whole(pair: Pair) -> None:
     assert list(await pair.board.devices()) == [other, PDU]
 
 
-async def test_the_last_report_of_a_device_stands_whoever_made_it(pair: Pair) -> None:
+async def test_the_last_report_of_a_device_wins(pair: Pair) -> None:
     await pair.board.report([PDU, replace(PDU, name="a")])
     back = replace(PDU, crawler="another process", state=DeviceState.OK)
     await pair.board.report([back])
     assert list(await pair.board.devices()) == [replace(PDU, name="a"), back]
 
 
-async def test_a_device_that_nobody_reports_is_forgotten_after_an_hour(pair: Pair) -> None:
+async def test_a_device_without_reports_is_dropped_after_an_hour(pair: Pair) -> None:
     await pair.board.report([PDU])
     pair.clock.advance(3590)
     await pair.board.report([replace(PDU, name="a", reported_ns=pair.clock.now_ns())])
@@ -115,7 +115,7 @@ async def test_counters_are_reset_one_by_one_or_all(pair: Pair) -> None:
     assert list(await pair.counters.errors()) == [SensorErrors("b", 1, NOW + 7, NOW + 7)]
 
 
-async def test_redis_away_is_told_and_found_again(tmp_path: Path) -> None:
+async def test_a_redis_outage_is_logged_once_and_recovered(tmp_path: Path) -> None:
     server = RedisServer(need("redis-server", "redis-server"), tmp_path)
     server.start()
     board, counters = RedisHealthBoard(server.url(), ManualClock(NOW)), RedisCounters(server.url())

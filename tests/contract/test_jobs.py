@@ -1,4 +1,4 @@
-"""What every implementation of JobRepository does."""
+"""Contract of JobRepository, on every implementation."""
 
 from __future__ import annotations
 
@@ -54,7 +54,7 @@ async def jobs(
         yield SqlJobs(database, clock)
 
 
-async def test_a_job_is_kept_whole(jobs: JobRepository) -> None:
+async def test_a_job_is_stored_completely(jobs: JobRepository) -> None:
     full = replace(
         JOB,
         series=("a", "b"),
@@ -78,7 +78,7 @@ async def test_a_job_is_kept_whole(jobs: JobRepository) -> None:
     assert list(await jobs.add([])) == []
 
 
-async def test_high_priority_comes_first_then_what_was_first(jobs: JobRepository) -> None:
+async def test_high_priority_comes_first_then_order_of_creation(jobs: JobRepository) -> None:
     high = replace(JOB, priority=Priority.HIGH)
     added = await jobs.add([JOB, high, replace(JOB, state=JobState.PAUSED), JOB, high])
     ids = [job.id for job in added]
@@ -95,7 +95,9 @@ async def test_pages_are_newest_first(jobs: JobRepository) -> None:
     assert (await jobs.count(None), await jobs.count((JobState.FINISHED,))) == (5, 1)
 
 
-async def test_who_saw_an_older_version_changes_nothing(jobs: JobRepository, clock: ManualClock) -> None:
+async def test_a_writer_with_an_older_version_changes_nothing(
+    jobs: JobRepository, clock: ManualClock
+) -> None:
     one, two = await jobs.add([JOB, JOB])
     clock.advance(5)
     (kept,) = await jobs.save([apply_step(one, "pause")])
@@ -109,14 +111,14 @@ async def test_who_saw_an_older_version_changes_nothing(jobs: JobRepository, clo
     assert await jobs.find([one.id]) == [kept]
 
 
-async def test_of_many_who_change_a_job_at_once_one_does(jobs: JobRepository) -> None:
+async def test_only_one_of_several_concurrent_writers_changes_a_job(jobs: JobRepository) -> None:
     (job,) = await jobs.add([JOB])
     kept = await asyncio.gather(*(jobs.save([replace(job, windows_done=at)]) for at in range(8)))
     (only,) = [one for saved in kept for one in saved]
     assert await jobs.find([job.id]) == [only]
 
 
-async def test_what_changed_since(jobs: JobRepository, clock: ManualClock) -> None:
+async def test_changes_since_a_time(jobs: JobRepository, clock: ManualClock) -> None:
     one, two, three = await jobs.add([JOB] * 3)
     clock.advance(1)
     await jobs.save([apply_step(two, "cancel")])
@@ -133,7 +135,7 @@ async def test_speeds_are_of_all_jobs_that_ran(jobs: JobRepository) -> None:
     assert await jobs.speeds() == {(SeriesKind.NODE, Window.H1): 50.0, (SeriesKind.SENSOR, Window.D1): 200.0}
 
 
-async def test_only_what_ended_long_ago_is_forgotten(jobs: JobRepository, clock: ManualClock) -> None:
+async def test_only_rows_that_ended_long_ago_are_deleted(jobs: JobRepository, clock: ManualClock) -> None:
     old, _ = await jobs.add([replace(JOB, state=JobState.FINISHED), JOB])
     clock.advance(60)
     await jobs.add([replace(JOB, state=JobState.CANCELLED)])

@@ -1,4 +1,4 @@
-"""Locks between processes: each `SqlLeases` here stands for a process of its own."""
+"""Locks between processes: each `SqlLeases` here represents a process."""
 
 from __future__ import annotations
 
@@ -17,12 +17,12 @@ def leases(database: Database, ttl_s: float = 30.0) -> SqlLeases:
 
 
 async def seize(database: Database, name: str) -> None:
-    """As if the holder's time had run out and another had taken it."""
+    """Simulate an expired lease that another process took."""
     async with database.unit_of_work() as session:
         await session.execute(text(f"UPDATE lease SET owner = 'other' WHERE name = '{name}'"))
 
 
-async def test_at_most_one_holds_it(database: Database) -> None:
+async def test_at_most_one_process_holds_the_lock(database: Database) -> None:
     inside, most, order = 0, 0, []
 
     async def work(process: int) -> None:
@@ -41,7 +41,7 @@ async def test_at_most_one_holds_it(database: Database) -> None:
     assert (most, len(order)) == (1, 15)
 
 
-async def test_who_held_it_last_lets_another_have_it(database: Database) -> None:
+async def test_the_last_holder_lets_another_have_the_lock(database: Database) -> None:
     one, two = leases(database).lock("x"), leases(database).lock("x")
     order: list[str] = []
 
@@ -64,7 +64,7 @@ async def test_who_held_it_last_lets_another_have_it(database: Database) -> None
     assert "two" in order[:4], order
 
 
-async def test_within_a_process_it_is_a_lock_too(database: Database) -> None:
+async def test_the_lock_works_within_a_process_too(database: Database) -> None:
     lock, inside = leases(database).lock("x"), 0
 
     async def work() -> None:
@@ -78,7 +78,7 @@ async def test_within_a_process_it_is_a_lock_too(database: Database) -> None:
     await asyncio.gather(*(work() for _ in range(5)))
 
 
-async def test_an_attempt_waits_for_nobody(database: Database) -> None:
+async def test_an_attempt_does_not_wait(database: Database) -> None:
     one, two = leases(database), leases(database)
     async with one.attempt("x") as mine, two.attempt("x") as theirs, two.attempt("y") as other:
         assert mine is not None
@@ -89,7 +89,7 @@ async def test_an_attempt_waits_for_nobody(database: Database) -> None:
         assert theirs is not None
 
 
-async def test_a_dead_holder_is_rid_of_it_when_its_time_is_up(database: Database) -> None:
+async def test_the_lease_of_a_dead_holder_expires(database: Database) -> None:
     assert await leases(database, ttl_s=0.3).acquire("x", "the dead one")
     async with leases(database, ttl_s=0.3).attempt("x") as early:
         assert early is None
@@ -97,7 +97,7 @@ async def test_a_dead_holder_is_rid_of_it_when_its_time_is_up(database: Database
         pass
 
 
-async def test_a_living_holder_keeps_it_beyond_its_time(database: Database) -> None:
+async def test_a_living_holder_renews_its_lease(database: Database) -> None:
     async with leases(database, ttl_s=0.4).attempt("x") as mine:
         assert mine is not None
         for _ in range(10):
@@ -106,7 +106,7 @@ async def test_a_living_holder_keeps_it_beyond_its_time(database: Database) -> N
                 assert other is None
 
 
-async def test_who_lost_it_is_told(database: Database) -> None:
+async def test_a_holder_that_lost_the_lock_gets_an_error(database: Database) -> None:
     lock = leases(database, ttl_s=0.2).lock("x")
     with pytest.raises(TransientError, match="lock 'x' expired"):
         async with lock:
@@ -118,7 +118,7 @@ async def test_who_lost_it_is_told(database: Database) -> None:
     assert held == 1, "what another holds is not released by who lost it"
 
 
-async def test_a_wait_that_is_given_up_leaves_nothing_behind(database: Database) -> None:
+async def test_a_cancelled_wait_leaves_nothing_behind(database: Database) -> None:
     one, two = leases(database), leases(database)
     waiting = two.lock("x")
 
@@ -135,7 +135,7 @@ async def test_a_wait_that_is_given_up_leaves_nothing_behind(database: Database)
         pass
 
 
-async def test_a_failure_inside_lets_go(database: Database) -> None:
+async def test_a_failure_inside_releases_the_lock(database: Database) -> None:
     lock = leases(database).lock("x")
     with pytest.raises(RuntimeError):
         async with lock:

@@ -1,4 +1,4 @@
-"""The port RateLimits, in memory and on a real Redis."""
+"""Contract of RateLimits, in memory and on a real Redis."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ async def limits(request: pytest.FixtureRequest) -> AsyncIterator[RateLimits]:
     await found.close()
 
 
-async def test_so_many_and_no_more(limits: RateLimits) -> None:
+async def test_attempts_are_limited(limits: RateLimits) -> None:
     assert [await limits.take("a", 3, 600) for _ in range(3)] == [0.0, 0.0, 0.0]
     assert 0 < await limits.take("a", 3, 600) <= 600
     assert await limits.take("b", 3, 600) == 0.0
@@ -51,7 +51,7 @@ async def test_a_window_ends(limits: RateLimits) -> None:
             await asyncio.sleep(0.05)
 
 
-async def test_memory_is_bounded_whoever_attacks(monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_memory_is_bounded_under_attack(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(memory, "MAX_KEYS", 10)
     clock = ManualClock(10**18)
     limits = MemoryRateLimits(clock)
@@ -62,7 +62,7 @@ async def test_memory_is_bounded_whoever_attacks(monkeypatch: pytest.MonkeyPatch
     assert await limits.take("key49", 1, 600) > 0
 
 
-async def test_without_redis_attempts_are_counted_all_the_same() -> None:
+async def test_attempts_are_counted_without_redis() -> None:
     away = RedisRateLimits(f"redis://127.0.0.1:{free_port()}/0")
     with pytest.raises(TransientError):
         await away.take("a", 1, 60)
@@ -75,7 +75,7 @@ async def test_without_redis_attempts_are_counted_all_the_same() -> None:
     await away.close()
 
 
-async def test_redis_holds_no_address_of_anybody(redis_server: RedisServer) -> None:
+async def test_redis_stores_no_addresses(redis_server: RedisServer) -> None:
     redis_server.command("FLUSHALL")
     limits = RedisRateLimits(redis_server.url())
     await limits.take("log-in:anna@example.org", 1, 60)

@@ -1,4 +1,4 @@
-"""What every implementation of RollupState does."""
+"""Contract of RollupState, on every implementation."""
 
 from __future__ import annotations
 
@@ -51,7 +51,7 @@ def window(sensor: str, at: int, length: int = 1) -> DirtyWindow:
     return DirtyWindow(sensor, T + at * S30, T + (at + length) * S30)
 
 
-async def test_watermarks_are_kept_a_window(state: RollupState) -> None:
+async def test_watermarks_are_stored_per_window(state: RollupState) -> None:
     assert [await state.watermark(w) for w in WINDOWS] == [None] * 4
     await state.set_watermark(Window.S30, T)
     await state.set_watermark(Window.D1, T - 5)
@@ -61,7 +61,7 @@ async def test_watermarks_are_kept_a_window(state: RollupState) -> None:
     assert await state.watermark(Window.D1) == T - 5
 
 
-async def test_the_horizon_goes_both_ways_and_is_no_watermark(state: RollupState) -> None:
+async def test_the_horizon_moves_both_ways_and_is_not_a_watermark(state: RollupState) -> None:
     assert await state.horizon() is None
     await state.set_horizon(T + 9)
     await state.set_horizon(T)
@@ -69,7 +69,7 @@ async def test_the_horizon_goes_both_ways_and_is_no_watermark(state: RollupState
     assert await state.watermark(Window.S30) is None
 
 
-async def test_what_is_kept_is_noted_a_length(state: RollupState) -> None:
+async def test_retention_starts_are_stored_per_window(state: RollupState) -> None:
     lengths = (None, *WINDOWS)
     assert [await state.retained_from(length) for length in lengths] == [None] * 5
     for at, length in enumerate(lengths):
@@ -79,7 +79,7 @@ async def test_what_is_kept_is_noted_a_length(state: RollupState) -> None:
     assert [await state.watermark(w) for w in WINDOWS] == [None] * 4
 
 
-async def test_the_oldest_mark(state: RollupState) -> None:
+async def test_the_oldest_dirty_mark(state: RollupState) -> None:
     assert await state.oldest_dirty() is None
     await state.mark_dirty([window("a", 3), window("b", 1, 5), window("c", 2)])
     assert await state.oldest_dirty() == T + S30
@@ -97,14 +97,14 @@ async def test_dirty_is_newest_first_and_limited(state: RollupState) -> None:
     assert list(await state.dirty(0)) == []
 
 
-async def test_marking_again_lists_once(state: RollupState) -> None:
+async def test_a_span_marked_twice_is_listed_once(state: RollupState) -> None:
     await state.mark_dirty([window("a", 1), window("a", 1)])
     await state.mark_dirty([window("a", 1)])
     await state.mark_dirty([])
     assert list(await state.dirty(10)) == [window("a", 1)]
 
 
-async def test_clearing_forgets_what_was_handed_out(state: RollupState) -> None:
+async def test_clearing_removes_the_returned_marks(state: RollupState) -> None:
     await state.mark_dirty([window("a", i) for i in range(1_500)])
     found = await state.dirty(1_000)
     assert len(found) == 1_000
@@ -116,7 +116,7 @@ async def test_clearing_forgets_what_was_handed_out(state: RollupState) -> None:
     assert len(await state.dirty(1_000)) == 500
 
 
-async def test_a_window_marked_again_since_stays(state: RollupState) -> None:
+async def test_a_window_marked_again_meanwhile_stays(state: RollupState) -> None:
     await state.mark_dirty([window("a", 1), window("b", 1)])
     found = await state.dirty(10)
     await state.mark_dirty([window("a", 1)])
@@ -147,7 +147,7 @@ async def test_series_are_kept_replaced_and_removed_together(state: RollupState)
     assert list(await state.series()) == [changed]
 
 
-async def test_learned_periods_stand_beside_each_other(state: RollupState) -> None:
+async def test_learned_periods_are_stored_per_sensor(state: RollupState) -> None:
     assert await state.periods() == {}
     await state.set_periods({"a": LearnedPeriod(10.0, T), "b": LearnedPeriod(0.5, T)})
     await state.set_periods({"a": LearnedPeriod(1.0, T + S30)})

@@ -1,4 +1,4 @@
-"""The port Spool, on every implementation."""
+"""Contract of Spool, on every implementation."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ async def all_of(spool: SqliteSpool, max_rows: int = 1000) -> list[Reading]:
     return found
 
 
-async def test_what_goes_in_comes_out_in_order(spool) -> None:
+async def test_readings_come_out_in_order(spool) -> None:
     for start in (0, 3, 6):
         await spool.append(some(start, 3))
     assert spool.depth == 9
@@ -49,13 +49,13 @@ async def test_what_goes_in_comes_out_in_order(spool) -> None:
     assert spool.depth == 0
 
 
-async def test_order_holds_over_names_seen_late(spool) -> None:
+async def test_order_holds_for_names_that_appear_later(spool) -> None:
     await spool.append(Readings.of([Reading("b", 1, 1.0)]))
     await spool.append(Readings.of([Reading("a", 2, 2.0), Reading("b", 2, 3.0)]))
     assert [(r.sensor, r.value) for r in await all_of(spool)] == [("b", 1.0), ("a", 2.0), ("b", 3.0)]
 
 
-async def test_peek_gives_the_same_until_forgotten(spool) -> None:
+async def test_peek_returns_the_same_until_forgotten(spool) -> None:
     await spool.append(some(0, 2))
     first_mark, first = await spool.peek(10)
     await spool.append(some(2, 2))
@@ -96,7 +96,7 @@ async def test_an_empty_append_leaves_nothing(spool) -> None:
     assert spool.depth == 0
 
 
-async def test_many_at_once_all_stay(spool) -> None:
+async def test_concurrent_appends_are_all_stored(spool) -> None:
     await asyncio.gather(*(spool.append(some(10 * i, 10)) for i in range(200)))
     found = await all_of(spool)
     assert sorted(r.time_ns for r in found) == list(range(2000))
@@ -104,7 +104,7 @@ async def test_many_at_once_all_stay(spool) -> None:
     assert all(b.time_ns == a.time_ns + 1 for a, b in itertools.pairwise(found) if b.time_ns % 10)
 
 
-async def test_reopened_it_still_holds_what_was_not_forgotten(make) -> None:
+async def test_a_reopened_spool_holds_what_was_not_forgotten(make) -> None:
     first = make()
     await first.open()
     await first.append(some(0, 3))

@@ -1,4 +1,4 @@
-"""What every time series store must do. Each implementation runs the whole of it."""
+"""Contract of TimeSeriesStore, on every implementation."""
 
 from __future__ import annotations
 
@@ -38,13 +38,13 @@ from tests.support.store_cases import (
 # -- writing -----------------------------------------------------------------------------------------------------
 
 
-async def test_what_is_written_is_read(store: TimeSeriesStore) -> None:
+async def test_written_readings_are_read(store: TimeSeriesStore) -> None:
     written = await store.write(readings(("a", T0, 1.5), ("b", T0, -2.0), ("a", T0 + S, 0.0)))
     assert (written.rows, len(written.late)) == (3, 0)
     assert await content(store, "a", "b") == {"a": [(T0, 1.5), (T0 + S, 0.0)], "b": [(T0, -2.0)]}
 
 
-async def test_writing_again_changes_nothing(store: TimeSeriesStore) -> None:
+async def test_writing_twice_changes_nothing(store: TimeSeriesStore) -> None:
     batch = readings(("a", T0, 1.0), ("b", T0, 2.0))
     await store.write(batch)
     again = await store.write(batch)
@@ -66,7 +66,7 @@ async def test_of_duplicates_in_a_batch_the_last_row_wins(store: TimeSeriesStore
     assert await content(store, "a", "b") == {"a": [(T0, 3.0)], "b": [(T0, 5.0)]}
 
 
-async def test_a_late_reading_takes_its_place(store: TimeSeriesStore) -> None:
+async def test_a_late_reading_is_sorted_in(store: TimeSeriesStore) -> None:
     await store.write(readings(("a", T0 + 5 * S, 5.0), ("b", T0, 1.0)))
     written = await store.write(readings(("a", T0 + 2 * S, 2.0), ("a", T0 + 6 * S, 6.0), ("b", T0 + S, 2.0)))
     assert list(written.late) == [Reading("a", T0 + 2 * S, 2.0)]
@@ -88,14 +88,14 @@ async def test_names_without_rows_are_not_stored(store: TimeSeriesStore) -> None
 
 
 @pytest.mark.parametrize("bad", [math.nan, math.inf, -math.inf])
-async def test_what_is_not_finite_is_refused_whole(store: TimeSeriesStore, bad: float) -> None:
+async def test_a_batch_with_a_value_that_is_not_finite_is_refused(store: TimeSeriesStore, bad: float) -> None:
     with pytest.raises(ValueError, match="'b'"):
         await store.write(readings(("a", T0, 1.0), ("b", T0, bad)))
     assert await content(store, "a", "b") == {}
     assert await store.latest() == {}
 
 
-async def test_odd_names_and_values_survive(bench: Bench) -> None:
+async def test_unusual_names_and_values_are_preserved(bench: Bench) -> None:
     odd = ["it's", 'a "quoted" one', "with space,comma=equals", "épée", "back\\slash", "x" * 200]
     values = [5e-324, 1.7976931348623157e308, -0.0, 0.1 + 0.2, 1e-7, 123456789.123456789]
     batch = readings(*((name, T0 + S, value) for name, value in zip(odd, values, strict=True)))
@@ -124,7 +124,7 @@ async def test_the_last_tags_of_each_sensor_are_kept(bench: Bench) -> None:
         assert await store.tags(["late", "bare", "unheard of"]) == {"late": third}
 
 
-async def test_a_large_batch_and_what_overlaps_it(bench: Bench) -> None:
+async def test_a_large_batch_and_overlapping_writes(bench: Bench) -> None:
     store, n = bench.store, 60_000
     written = await store.write(second_by_second("a", np.arange(n)))
     assert (written.rows, len(written.late)) == (n, 0)
@@ -182,7 +182,7 @@ async def test_points_are_plain_columns(store: TimeSeriesStore) -> None:
     assert type(points.times) is type(points.values) is np.ndarray
 
 
-async def test_a_day_boundary_is_no_boundary(store: TimeSeriesStore) -> None:
+async def test_reads_cross_day_boundaries(store: TimeSeriesStore) -> None:
     await store.write(second_by_second("a", range(10), start=T0 + DAY - 5 * S))
     assert (await store.raw(["a"], T0 + DAY - 2 * S, T0 + DAY + 2 * S))["a"].values.tolist() == [3, 4, 5, 6]
 
@@ -214,7 +214,7 @@ async def test_first_time(bench: Bench) -> None:
     assert await (await bench.reopen()).first_time() == T0 + 3
 
 
-async def test_first_and_last_time_of_what_comes_late_and_goes(bench: Bench) -> None:
+async def test_first_and_last_time_after_late_readings_and_deletes(bench: Bench) -> None:
     async def ends() -> tuple[int | None, dict[str, int]]:
         return await bench.store.first_time(), {s: r.time_ns for s, r in (await bench.store.latest()).items()}
 
@@ -240,7 +240,7 @@ async def test_count(store: TimeSeriesStore) -> None:
 
 
 @pytest.mark.parametrize("maintained", [False, True])
-async def test_raw_of_no_more_than_so_many(bench: Bench, maintained: bool) -> None:
+async def test_raw_up_to_a_limit(bench: Bench, maintained: bool) -> None:
     store = bench.store
     await store.write(second_by_second("a", range(10)))
     await store.write(second_by_second("b", range(3)))
@@ -257,7 +257,7 @@ async def test_raw_of_no_more_than_so_many(bench: Bench, maintained: bool) -> No
     assert await store.raw_up_to([], *ALWAYS, 0) == {}
 
 
-# -- forgetting --------------------------------------------------------------------------------------------------
+# -- deleting ----------------------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("maintained", [False, True])
@@ -365,7 +365,7 @@ async def test_the_standard_deviation_of_one_reading_is_not_known(store: TimeSer
     np.testing.assert_array_equal(got.stddev, [math.nan, 0.0])
 
 
-async def test_squares_keep_their_digits_far_from_zero(store: TimeSeriesStore) -> None:
+async def test_squared_deviations_are_exact_far_from_zero(store: TimeSeriesStore) -> None:
     values = 1e6 + np.random.default_rng(7).normal(0, 0.01, 3600)
     await store.write(second_by_second("a", values))
     got = await store.aggregate({"a": ["a"]}, Window.H1, T0, T0 + HOUR)
@@ -393,7 +393,7 @@ async def test_one_reading_makes_a_bucket(store: TimeSeriesStore) -> None:
 
 
 @pytest.mark.parametrize("window", WINDOWS)
-async def test_roll_ups_come_back_as_they_were(bench: Bench, window: Window) -> None:
+async def test_roll_ups_are_read_as_written(bench: Bench, window: Window) -> None:
     kept = buckets_of({"b": {T0: 1.0, T0 + window.ns: math.nan}, "a": {T0: 3.0}})
     await bench.store.write_buckets(SeriesKind.NODE, window, kept)
     end = T0 + 2 * window.ns
@@ -421,7 +421,7 @@ async def test_some_columns_of_roll_ups(store: TimeSeriesStore) -> None:
             np.testing.assert_array_equal(found, whole, err_msg=field.name)
 
 
-async def test_kinds_and_windows_are_apart(store: TimeSeriesStore) -> None:
+async def test_kinds_and_windows_are_separate(store: TimeSeriesStore) -> None:
     for kind in SeriesKind:
         for window in WINDOWS:
             await store.write_buckets(
@@ -460,7 +460,7 @@ async def test_empty_roll_ups_replace_and_are_replaced(store: TimeSeriesStore, w
         same(await store.buckets(SeriesKind.NODE, ["n"], window, T0, T0 + window.ns), bucket)
 
 
-async def test_roll_ups_of_few_readings_come_back_to_the_last_bit(bench: Bench) -> None:
+async def test_roll_ups_of_few_readings_are_read_bit_for_bit(bench: Bench) -> None:
     rng = np.random.default_rng(5)
     values = np.concatenate(
         [rng.normal(150, 30, 600), np.round(rng.normal(20, 3, 600), 1), [-0.5, 1e100] * 9]
@@ -470,13 +470,13 @@ async def test_roll_ups_of_few_readings_come_back_to_the_last_bit(bench: Bench) 
     for window in (Window.S30, Window.M1):
         made = await bench.store.aggregate({"a": ["a"]}, window, T0, T0 + DAY)
         assert {1.0, 2.0, 3.0} <= set(made.count.tolist())
-        odd = np.arange(len(made)) % 7 == 0  # what does not agree must come back too
+        odd = np.arange(len(made)) % 7 == 0  # inconsistent rows must be read back too
         for kept in (made, replace(made, median=made.median + odd, reported=made.reported + odd)):
             await bench.store.write_buckets(SeriesKind.SENSOR, window, kept)
             async for one in bench.now_and_reopened():
                 got = await one.buckets(SeriesKind.SENSOR, ["a"], window, T0, T0 + DAY)
                 same(got, kept)
-                for name in ("sum", "m2", "min", "max", "median", "reported"):  # each also by itself
+                for name in ("sum", "m2", "min", "max", "median", "reported"):  # each also alone
                     alone = await one.buckets(SeriesKind.SENSOR, ["a"], window, T0, T0 + DAY, (name,))
                     np.testing.assert_array_equal(getattr(alone, name), getattr(kept, name), err_msg=name)
             await bench.store.maintain(T0 + 9000 * DAY)
@@ -499,7 +499,7 @@ async def test_the_interval_of_roll_ups_is_that_of_their_starts(store: TimeSerie
 
 
 @pytest.mark.parametrize("maintained", [False, True])
-async def test_roll_ups_of_one_window_are_forgotten_up_to_a_time(bench: Bench, maintained: bool) -> None:
+async def test_roll_ups_of_one_window_are_deleted_up_to_a_time(bench: Bench, maintained: bool) -> None:
     rows = {name: {T0 + k * DAY: float(k) + 3 for k in range(40)} for name in ("a", "b_30s")}
     for kind in SeriesKind:
         for window in WINDOWS:

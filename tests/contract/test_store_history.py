@@ -1,4 +1,4 @@
-"""Any sequence of writes, house-keeping, deletes and restarts reads like a dictionary."""
+"""Any sequence of writes, maintenance, deletes and restarts reads like a dictionary."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Millions of readings: written in pieces and partly twice, and every one of them there."""
+"""Millions of readings, written in pieces and partly twice: every one of them is stored."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ PER_DAY = 86_400
 
 
 def hour_of(names: tuple[str, ...], hour: int) -> Readings:
-    """A reading a second of each sensor, in the order of time, whose value tells sensor and second."""
+    """Return one reading per second of each sensor, ordered by time, whose value encodes sensor and second."""
     seconds = np.repeat(np.arange(hour * 3600, (hour + 1) * 3600, dtype=np.int64), len(names))
     codes = np.tile(np.arange(len(names), dtype=np.int32), 3600)
     return Readings(names, codes, T0 + seconds * S, value(codes, seconds))

@@ -1,4 +1,4 @@
-"""Which series have roll-ups, and forgetting those of some."""
+"""Listing the series that have roll-ups, and dropping some of them."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ async def test_series_are_listed_by_kind_and_window(bench: Bench) -> None:
         assert await kept(store, SeriesKind.SENSOR, Window.D1) == set()
 
 
-async def test_dropping_forgets_the_series_of_one_kind_and_window_alone(bench: Bench) -> None:
+async def test_dropping_deletes_series_of_one_kind_and_window_only(bench: Bench) -> None:
     for kind in SeriesKind:
         for window in (Window.S30, Window.H1):
             await bench.store.write_buckets(kind, window, buckets_of({n: {T0: 1.0} for n in ODD}))

@@ -1,4 +1,4 @@
-"""What every implementation of TaskLog does."""
+"""Contract of TaskLog, on every implementation."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ async def test_runs_add_up(log: TaskLog) -> None:
     assert heal.timing.sum_s == pytest.approx(40.302)
 
 
-async def test_a_success_ends_the_row_of_failures(log: TaskLog) -> None:
+async def test_a_success_resets_the_failures_in_a_row(log: TaskLog) -> None:
     await log.record("heal", 1, 0.1, "x" * 10_000)
     await log.record("heal", 2, 0.1, None)
     heal = (await log.records())["heal"]

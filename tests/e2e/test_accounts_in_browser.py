@@ -177,7 +177,7 @@ def test_from_sign_up_to_a_first_chart(stranger: Browser, town: Town) -> None:
         expect(admin.locator("h1")).to_have_text("Approved")
         admin.goto("about:blank")
         admin.goto(approve)
-        expect(admin.get_by_role("alert")).to_contain_text("has been used")
+        expect(admin.get_by_role("alert")).to_contain_text("has been used or has expired")
 
         # The mail about it leads to the log-in, and that to where the way led at first.
         assert link_free_mail(town, ANNA, "Your SeDuCe account is approved").endswith("/log-in")

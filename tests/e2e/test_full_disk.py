@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 import time
 from collections.abc import AsyncIterator, Callable
 from contextlib import AsyncExitStack, asynccontextmanager, closing
@@ -137,6 +138,7 @@ async def until(holds: Callable[[], bool], what: str) -> None:
 async def test_nothing_kept_is_lost_on_full_disks_and_room_heals_them(
     tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
+    caplog.set_level(logging.INFO, "crawlers.sink")
     with small_disk(tmp_path / "door") as door_disk, small_disk(tmp_path / "crawler") as crawler_disk:
         async with running(door_disk, crawler_disk) as site:
             await until(

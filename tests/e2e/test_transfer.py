@@ -22,7 +22,7 @@ from backend.core.bucket import Buckets, SeriesKind
 from backend.core.errors import PermanentError, UserError
 from backend.core.windows import NS_PER_SECOND as S
 from backend.core.windows import Window
-from backend.formats.kinds import Format
+from backend.formats.file_formats import Format
 from backend.processes.one_process import Services, create_app
 from backend.processes.shared import Overrides
 from backend.queries.export import ExportRequest

@@ -10,7 +10,7 @@ import numpy as np
 from backend.core.ports import SensorTags, TimeSeriesStore
 from backend.core.reading import Points, Readings
 from backend.core.windows import NS_PER_SECOND as S
-from backend.formats.kinds import Format
+from backend.formats.file_formats import Format
 from backend.formats.write import writer
 from backend.store.duckdb.store import DuckDBStore
 

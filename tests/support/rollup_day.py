@@ -1,7 +1,7 @@
-"""A simulated stretch of a small data centre with everything that goes wrong in one, and what its roll-ups must be.
+"""A simulated day of a small data centre with all kinds of faults, and the roll-ups expected of it.
 
 27 hours around a leap day: gaps, a silent sensor, a slow one, one that hardly changes, one that is negative.
-The expectation is computed from the raw readings alone, window by window, without any of the code under test.
+The expected roll-ups are computed from the raw readings alone, window by window, without any of the code under test.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ class Info:
     exclude_from_aggregation: bool = False
     unit: str = "W"
     gaps: tuple[tuple[float, float], ...] = field(default=())
-    """Hours after START in which it is silent."""
+    """Hours after START in which the sensor is silent."""
 
 
 SENSORS: Mapping[str, Info] = {
@@ -72,7 +72,7 @@ DEFINITIONS = Definitions.of(SENSORS, (CONSUMPTION, PRODUCTION, STEADY))
 
 
 def simulate(seed: int = 0, start: int = START, end: int = END) -> dict[str, Points]:
-    """Readings by sensor; a silent sensor is absent."""
+    """Return readings by sensor; a silent sensor is absent."""
     rng = np.random.default_rng(seed)
     found = {}
     for i, (name, info) in enumerate(SENSORS.items()):
@@ -95,7 +95,7 @@ def simulate(seed: int = 0, start: int = START, end: int = END) -> dict[str, Poi
 
 
 def readings_of(points: Mapping[str, Points]) -> Readings:
-    """In the order of time, as crawlers bring them."""
+    """Return the readings ordered by time, as crawlers send them."""
     names = tuple(points)
     codes = np.concatenate([np.full(len(p), i, np.int32) for i, p in enumerate(points.values())])
     times = np.concatenate([p.times for p in points.values()])
@@ -115,7 +115,7 @@ def expect(
     end: int,
     definitions: Definitions = DEFINITIONS,
 ) -> Expected:
-    """All rows with start in [start, end): COLUMNS by (series, start)."""
+    """Return all rows with a start in [start, end): COLUMNS by (series, start)."""
     if kind is SeriesKind.NODE:
         return _expect_nodes(points, window, start, end, definitions)
     alone = {name: (name,) for name in definitions.sensors}
@@ -136,34 +136,48 @@ def expect(
 def _expect_nodes(
     points: Mapping[str, Points], window: Window, start: int, end: int, definitions: Definitions
 ) -> Expected:
-    step = Window.S30
-    leaves = {sensor for below in definitions.nodes.values() for sensor in below}
-    means = {
-        name: {at: float(values.sum()) / len(values) for at, values in by_window(p, step)}
-        for name, p in points.items()
-        if name in leaves
-    }
+    step, per_window = Window.S30.ns, window.ns // Window.S30.ns
+    means = _leaf_means(points, definitions)
+    empty = (0.0, *[np.nan] * 5)
     rows: Expected = {}
-    per = window.ns // step.ns
     for node, below in definitions.nodes.items():
+        leaves = [means[sensor] for sensor in below if sensor in means]
+        # The means below the node, by 30 s window.
+        values: dict[int, list[float]] = {}
+        for leaf in leaves:
+            for moment, mean in leaf.items():
+                values.setdefault(moment, []).append(mean)
         for at in range(window.ceil(start), end, window.ns):
-            sums, reported = [], 0
-            for moment in range(at, at + window.ns, step.ns):
-                here = [means[s][moment] for s in below if moment in means.get(s, {})]
-                reported += len(here)
-                if here:
-                    sums.append(sum(here))
-            due = float(len(below) * per)
-            empty = (0.0, *[np.nan] * 5)
-            rows[node, at] = (*(statistics(np.array(sums)) if sums else empty), due, float(reported))
+            reports = [values[m] for m in range(at, at + window.ns, step) if m in values]
+            sums = [sum(means_there) for means_there in reports]
+            reported = sum(map(len, reports))
+            expected = float(len(below) * per_window)
+            rows[node, at] = (*(statistics(np.array(sums)) if sums else empty), expected, float(reported))
     return rows
 
 
-_memory: dict[tuple[object, ...], tuple[object, object, Expected]] = {}
-_REMEMBERED = 24
+_last_means: tuple[object, object, dict[str, dict[int, float]]] = (None, None, {})
 
 
-def _remembered(
+def _leaf_means(points: Mapping[str, Points], definitions: Definitions) -> dict[str, dict[int, float]]:
+    """Return the 30 s means of all leaves, by sensor and start; computed once for the same points."""
+    global _last_means
+    if _last_means[0] is not points or _last_means[1] is not definitions:
+        leaves = {sensor for below in definitions.nodes.values() for sensor in below}
+        means = {
+            name: {at: float(values.sum()) / len(values) for at, values in by_window(p, Window.S30)}
+            for name, p in points.items()
+            if name in leaves
+        }
+        _last_means = (points, definitions, means)
+    return _last_means[2]
+
+
+_cache: dict[tuple[object, ...], tuple[object, object, Expected]] = {}
+_CACHE_SIZE = 24
+
+
+def _cached_expect(
     points: Mapping[str, Points],
     kind: SeriesKind,
     window: Window,
@@ -171,17 +185,17 @@ def _remembered(
     end: int,
     definitions: Definitions,
 ) -> Expected:
-    """`expect`, once for the same points and interval; many tests end with the same whole."""
+    """Return `expect`, computed once for the same points and interval, since many tests end alike."""
     key = (id(points), kind, window, start, end, id(definitions))
-    # The points and definitions are kept too, or others might get their ids. What was used longest ago goes.
-    found = _memory.pop(key, None) or (
+    # The points and definitions are held too, so that no other objects get their ids. The least recently used entry is dropped.
+    found = _cache.pop(key, None) or (
         points,
         definitions,
         expect(points, kind, window, start, end, definitions),
     )
-    _memory[key] = found
-    while len(_memory) > _REMEMBERED:
-        del _memory[next(iter(_memory))]
+    _cache[key] = found
+    while len(_cache) > _CACHE_SIZE:
+        del _cache[next(iter(_cache))]
     return found[2]
 
 
@@ -192,7 +206,7 @@ async def compare(
     start: int = START,
     definitions: Definitions = DEFINITIONS,
 ) -> int:
-    """Every kept bucket against the expectation, up to each window's end. Returns how many there were."""
+    """Compare every stored bucket with the expected one, up to each window's end. Return the number of buckets."""
     many = 0
     for kind, names in (
         (SeriesKind.SENSOR, definitions.sensors),
@@ -202,17 +216,17 @@ async def compare(
         for window in Window:
             if kind is SeriesKind.TYPE and window is Window.S30:
                 continue
-            # Healing may have kept explicit empty node windows before the first reading; they say what absence says.
+            # Healing may have stored explicit empty node windows before the first reading; they mean the same as absent ones.
             first = window.floor(start) if kind is SeriesKind.NODE else 0
             got = await store.buckets(kind, names, window, first, ends[window] + 10 * Window.D1.ns)
-            want = _remembered(points, kind, window, window.floor(start), ends[window], definitions)
+            want = _cached_expect(points, kind, window, window.floor(start), ends[window], definitions)
             check(got, want, f"{kind} {window}", exact=kind is not SeriesKind.NODE)
             many += len(got)
     return many
 
 
 def check(got: Buckets, want: Expected, what: str, *, exact: bool) -> None:
-    """Same rows; count, expected and reported alike, min and max bit for bit, the others within 1e-9 of their magnitude.
+    """Assert equal rows: count, expected and reported equal, min and max bit for bit, the others within 1e-9 of their magnitude.
 
     A sensor's or type's empty row counts as no row. Node values are themselves sums, so their min and max are not exact.
     """
@@ -220,11 +234,11 @@ def check(got: Buckets, want: Expected, what: str, *, exact: bool) -> None:
     keys = [
         (got.names[c], s) for c, s in zip(got.codes[rows].tolist(), got.starts[rows].tolist(), strict=True)
     ]
-    assert len(set(keys)) == len(keys), f"{what}: a window is there twice"
+    assert len(set(keys)) == len(keys), f"{what}: a window occurs twice"
     missing, unexpected = set(want) - set(keys), set(keys) - set(want)
-    assert not missing, f"{what}: {len(missing)} windows missing, as {min(missing, key=lambda k: k[1])}"
+    assert not missing, f"{what}: {len(missing)} windows missing, such as {min(missing, key=lambda k: k[1])}"
     assert not unexpected, (
-        f"{what}: {len(unexpected)} windows too many, as {min(unexpected, key=lambda k: k[1])}"
+        f"{what}: {len(unexpected)} unexpected windows, such as {min(unexpected, key=lambda k: k[1])}"
     )
     if not keys:
         return

@@ -58,7 +58,7 @@ def import_(
     skipped.
     """
     from backend.cli.import_readings import Import, run_import
-    from backend.formats.kinds import Format, Precision
+    from backend.formats.file_formats import Format, Precision
 
     request = Import(
         files,
@@ -102,7 +102,7 @@ def export(
 ) -> int:
     """Export readings of the store to a file; stop the dashboard first."""
     from backend.cli.export_readings import Export, run_export
-    from backend.formats.kinds import Format
+    from backend.formats.file_formats import Format
     from backend.queries.export import ExportRequest, time_of
 
     start_ns = time_of("--from", start) if start else None

@@ -140,12 +140,12 @@ class Aggregation:
         """Return the buckets by window. `names` are those of the groups."""
         self._buckets = {window: [] for window in self._windows}
         self._rows = self._count(cursor) if self._windows else {}
-        done: set[int] = set()
+        summarised: set[int] = set()
         with _BackgroundWorker(sum(self._rows.values()) >= THREADED_ROWS) as worker:
             for batch in self._batches():
                 for start, end in self._spans(batch.sids):
-                    self._summarise_span(cursor, batch, start, end, done, worker)
-                done.update(batch.sids)
+                    self._summarise_span(cursor, batch, start, end, summarised, worker)
+                summarised.update(batch.sids)
         return {window: _join(names, pieces) for window, pieces in self._buckets.items()}
 
     def _count(self, cursor: Cursor) -> dict[int, int]:
@@ -190,9 +190,15 @@ class Aggregation:
             yield start, min(start + step, self._end)
 
     def _summarise_span(
-        self, cursor: Cursor, batch: _Batch, start: int, end: int, done: set[int], worker: _BackgroundWorker
+        self,
+        cursor: Cursor,
+        batch: _Batch,
+        start: int,
+        end: int,
+        summarised: set[int],
+        worker: _BackgroundWorker,
     ) -> None:
-        """Summarise a span of a batch; series in `done` count in joint groups only."""
+        """Summarise a span of a batch; series in `summarised` count in joint groups only."""
         joint: list[_Rows] = []
         for sids in self._pieces(batch.sids):
             rows = self._read(cursor, sids, start, end)
@@ -200,7 +206,7 @@ class Aggregation:
                 continue
             if batch.joint:
                 joint.append(rows)
-            alone = [sid for sid in sids if sid in self._single_groups and sid not in done]
+            alone = [sid for sid in sids if sid in self._single_groups and sid not in summarised]
             if alone:
                 worker.submit(partial(self._summarise_alone, rows, alone, len(alone) == len(sids)))
         if joint:

@@ -52,7 +52,10 @@ Spans = tuple[Span, ...]
 
 
 class Aliases:
-    """The spans of each node, oldest first. Changes run on the writer thread; readers use the mapping they started with."""
+    """The spans of each node, oldest first.
+
+    Changes run on the writer thread; readers use the mapping they started with.
+    """
 
     def __init__(self) -> None:
         # Replaced, never changed in place: a reader compares the object it started from.
@@ -227,22 +230,22 @@ def _fill_values(members: Mapping[int, Span], halves: Columns) -> tuple[Float64,
 
     Expected is None if it is one sensor everywhere, or if it is not requested.
     """
-    one = next(iter(members.values()))
-    shape = (len(members), (one.end - one.first) // STEP_NS)
+    first_span = next(iter(members.values()))
+    shape = (len(members), (first_span.end - first_span.first) // STEP_NS)
     values, reporting = np.full(shape, np.nan), np.zeros(shape)
-    own = "expected" in halves and any(node == span.source for node, span in members.items())
-    expected = np.ones(shape) if own else None
+    has_self_alias = "expected" in halves and any(node == span.source for node, span in members.items())
+    expected = np.ones(shape) if has_self_alias else None
     sid, ts, count, total = (halves[name] for name in ("sid", "ts", "count", "sum"))
     for row, (node, span) in enumerate(members.items()):
         a, b = np.searchsorted(sid, (span.source, span.source + 1))
         c, d = a + np.searchsorted(ts[a:b], (span.first, span.end))
         at = _positions(ts[c:d], span.first)
-        here = count[c:d] > 0
+        has_values = count[c:d] > 0
         with np.errstate(invalid="ignore", divide="ignore"):
-            mean = total[c:d] / np.where(here, count[c:d], np.nan)
+            mean = total[c:d] / np.where(has_values, count[c:d], np.nan)
         values[row, at] = mean if span.weight == 1.0 else mean * span.weight
         if node != span.source:
-            reporting[row, at] = here
+            reporting[row, at] = has_values
         elif expected is not None:
             reporting[row, at] = halves["reported"][c:d]
             expected[row, at] = halves["expected"][c:d]

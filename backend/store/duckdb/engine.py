@@ -28,7 +28,7 @@ Cursor = duckdb.DuckDBPyConnection
 Columns = dict[str, npt.NDArray[Any]]
 
 STORAGE_VERSION: Final = "v1.4.0"
-"""Files stay readable by any DuckDB from this version on; a newer library must not upgrade an existing file by itself."""
+"""Files stay readable by any DuckDB from this version on: a newer library must not upgrade a file by itself."""
 
 LOG_SIZE: Final = "64MB"
 """Size of the write-ahead log at which DuckDB checkpoints by itself.

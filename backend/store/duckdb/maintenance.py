@@ -41,8 +41,9 @@ class Slice:
 
 
 def find_moves(table: ClusteredTable, cursor: Cursor, edge_ns: int, over_ns: int) -> list[Slice]:
-    """Return what to move out of the hot table: rows before `edge_ns` of partitions that have many, or that ended by
-    `over_ns`.
+    """Return the slices to move out of the hot table: rows before `edge_ns`.
+
+    Only partitions with many such rows are moved, or those that ended by `over_ns`.
     """
     width = table.part_ns
     counts_read = fetch(
@@ -114,7 +115,10 @@ def needs_seal(table: ClusteredTable, part: int, over_ns: int) -> bool:
 
 
 def seal_steps(table: ClusteredTable, part: int, cursor: Cursor) -> Iterator[Step]:
-    """Yield the steps that copy a partition, sorted, slice by slice, and replace it. Nothing may append to it meanwhile."""
+    """Yield the steps that copy a partition, sorted, slice by slice, and replace it.
+
+    Nothing may append to the partition meanwhile.
+    """
     counts = fetch(cursor, f"select sid, count(*) as n from {table.table(part)} group by sid order by sid")
     yield _begin(table, part)
     for piece in slice_series(part, counts["sid"].tolist(), counts["n"].tolist()):

@@ -176,7 +176,10 @@ class RollupTables:
         return _concatenate(parts) if parts else _NO_HALVES
 
     async def delete(self, window: Window, end_ns: int) -> None:
-        """Delete buckets that start before `end_ns`. Aliases of other windows that depend on them are written out first."""
+        """Delete buckets that start before `end_ns`.
+
+        Aliases of other windows that depend on them are written out first.
+        """
         table = self.tables[window]
         if window is Window.S30:
             await self._write_out(Window.M1, self._aliases.spans(Window.M1), end_ns)

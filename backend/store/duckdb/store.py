@@ -99,13 +99,13 @@ class DuckDBStore:
         return _points(await self._access.select(self._raw, "sid, ts, value", known, start_ns, end_ns), known)
 
     async def raw_up_to(
-        self, sensors: Sequence[str], start_ns: int, end_ns: int, most: int
+        self, sensors: Sequence[str], start_ns: int, end_ns: int, max_rows: int
     ) -> Mapping[str, Points] | None:
         known = self._series_ids.lookup(SENSOR, sensors)
         rows = await self._access.select(
-            self._raw, "sid, ts, value", known, start_ns, end_ns, large=True, limit=most + 1
+            self._raw, "sid, ts, value", known, start_ns, end_ns, large=True, limit=max_rows + 1
         )
-        return None if rows is not None and len(rows["sid"]) > most else _points(rows, known)
+        return None if rows is not None and len(rows["sid"]) > max_rows else _points(rows, known)
 
     async def latest(self, sensors: Sequence[str] | None = None) -> Mapping[str, Reading]:
         requested = None if sensors is None else self._series_ids.lookup(SENSOR, sensors)
@@ -246,8 +246,8 @@ def _series(rows: Columns, values: Sequence[str]) -> Iterator[tuple[int, Int64, 
         sid, columns = sid[order], [column[order] for column in columns]
     edges = [0, *(np.flatnonzero(sid[1:] != sid[:-1]) + 1).tolist(), len(sid)]
     for start, end in pairwise(edges):
-        ts, *rest = (column[start:end] for column in columns)
+        ts, *value_columns = (column[start:end] for column in columns)
         if np.any(ts[1:] < ts[:-1]):
             order = np.argsort(ts, kind="stable")
-            ts, rest = ts[order], [column[order] for column in rest]
-        yield int(sid[start]), ts, tuple(rest)
+            ts, value_columns = ts[order], [column[order] for column in value_columns]
+        yield int(sid[start]), ts, tuple(value_columns)

@@ -30,7 +30,7 @@ class Heads:
         return len(self._newest)
 
     def replace(self, sensors: Iterable[str] | None, heads: Iterable[tuple[int, str, str]]) -> None:
-        """Replace what is remembered of some sensors, or of all, by what the server has (newest time, sensor, tag set)."""
+        """Replace what is remembered of some sensors, or of all, by the server's newest times and tag sets."""
         for sensor in list(self._newest) if sensors is None else sensors:
             self._newest.pop(sensor, None)
             self._series.pop(sensor, None)

@@ -109,7 +109,10 @@ def _floats(
 
 
 def tags_of_key(text: str) -> Mapping[str, str]:
-    """Return the tags, still escaped, of a series key or of the tag text of a result; tags without a value are left out."""
+    """Return the tags, still escaped, of a series key or of a result's tag text.
+
+    Tags without a value are left out.
+    """
     pairs = (pair for pair in re.split(r"(?<!\\),", text) if pair)
     split_pairs = (re.split(r"(?<!\\)=", pair, maxsplit=1) for pair in pairs)
     return {pair[0]: pair[1] for pair in split_pairs if len(pair) == 2 and pair[1]}

@@ -12,10 +12,10 @@ from backend.core.bucket import Buckets, SeriesKind, measurement, node_from_meas
 from backend.core.reading import Float64, Int64, Points, Reading
 from backend.core.windows import NS_PER_SECOND, Window, slices
 from backend.store.influxdb import influxql as ql
+from backend.store.influxdb.aggregate import Piece, join_pieces, summarise_groups
 from backend.store.influxdb.columns import Run, runs, text_cells
 from backend.store.influxdb.line_protocol import RAW, TAG_OF, tags_of_key, unescape
 from backend.store.influxdb.server import Server
-from backend.store.influxdb.windows import Piece, join_pieces, summarise_groups
 
 T = TypeVar("T")
 
@@ -29,7 +29,9 @@ NAMES: Final = 100
 """Names that a query lists. The time a server takes grows with the square of their number."""
 
 REACHES_NS: Final = (3_600 * NS_PER_SECOND, 30 * 86_400 * NS_PER_SECOND)
-"""Spans in which the newest readings are looked for before all of time: an old server opens every week of data for that."""
+"""Spans in which the newest readings are looked for before all of time, for which an old server opens every week of
+data.
+"""
 
 FIELDS: Final = (
     "count", "sum", "m2", "min", "max", "median", "expected", "reported", "mean", "stddev", "value",
@@ -165,15 +167,15 @@ class Reads:
             return
         names = list(dict.fromkeys(names))
         fit = max(1, PAGE_ROWS * step_ns // (end_ns - start_ns))
-        whole = where.tag == "sensor" and fit >= len(names)
-        for chunk in _chunks(names, min(max(10, fit), self._names_at_once(len(names)) if whole else NAMES)):
+        may_read_all = where.tag == "sensor" and fit >= len(names)
+        for chunk in _chunks(
+            names, min(max(10, fit), self._names_at_once(len(names)) if may_read_all else NAMES)
+        ):
             share = PAGE_ROWS // len(chunk)
             for name, run in self._query(where, chunk, start_ns, end_ns, share):
                 yield name, run
                 limit, last = share, run
-                while (
-                    len(last.times) >= limit
-                ):  # there may be more: query the remaining rows of this series alone
+                while len(last.times) >= limit:  # more rows may follow: query this series alone
                     limit = PAGE_ROWS
                     more = list(self._query(where, [name], int(last.times[-1]) + 1, end_ns, limit))
                     if not more:
@@ -207,17 +209,17 @@ class Reads:
             by=where.tag or "",
             limit=limit,
         )
-        wanted = set(names)
+        requested = set(names)
         for run in runs(self._server.read(statement), where.fields):
-            # The only tag asked for: what follows its name is the value, which 2.9 no longer escapes.
+            # The only requested tag: its value follows its name, and 2.9 does not escape it.
             name = unescape(run.tags.removeprefix(f"{where.tag}=")) if where.tag else tables[run.name]
-            if name in wanted:
+            if name in requested:
                 yield name, run
 
 
 @dataclass(frozen=True, slots=True)
 class _Where:
-    """Fields of the series of a kind: those under the values of a tag of one table, or without a tag in a table each."""
+    """Selects fields of the series of a kind: by the values of a tag in one table, or without a tag in one table each."""
 
     tag: str | None
     what: str
@@ -228,7 +230,7 @@ class _Where:
         return self.what.count(",") + 1
 
     def tables(self, names: Sequence[str]) -> dict[str, str]:
-        """The tables of these series, and the name of a series in each."""
+        """Return the tables of these series, and the name of the series in each."""
         return {self.table(name): name for name in names}
 
 
@@ -240,23 +242,25 @@ def _points(pieces: Sequence[Run]) -> Points:
     return Points(times, values) if last.all() else Points(times[last], values[last])
 
 
-def _statistics(got: Mapping[str, Float64]) -> dict[str, Float64]:
-    """The columns of `Buckets` from fields, NaN where a row has none. Old rows have no `m2`, `expected` and `reported`,
-    old 30 s rows of nodes nothing but `value`."""
-    value, count, mean, m2 = got["value"], got["count"], got["mean"], got["m2"]
+def _statistics(columns: Mapping[str, Float64]) -> dict[str, Float64]:
+    """Return the columns of `Buckets` from the fields; NaN where a row has none.
+
+    Old rows have no `m2`, `expected` and `reported`; old 30 s rows of nodes have only `value`.
+    """
+    value, count, mean, m2 = columns["value"], columns["count"], columns["mean"], columns["m2"]
     count = np.where(np.isnan(count), np.where(np.isnan(value), 0.0, 1.0), count)
     single = (count == 1) & ~np.isnan(value)
-    spread = np.where(count > 1, got["stddev"] ** 2 * (count - 1), 0.0)
-    found = {
-        "sum": np.where(np.isnan(got["sum"]), mean * count, got["sum"]),
+    spread = np.where(count > 1, columns["stddev"] ** 2 * (count - 1), 0.0)
+    statistics = {
+        "sum": np.where(np.isnan(columns["sum"]), mean * count, columns["sum"]),
         "m2": np.where(np.isnan(m2), spread, m2),
-        **{name: got[name] for name in ("min", "max", "median")},
+        **{name: columns[name] for name in ("min", "max", "median")},
     }
-    for name, column in found.items():
+    for name, column in statistics.items():
         column = np.where(single, 0.0 if name == "m2" else value, column)
-        found[name] = np.where(count == 0, np.nan, column)
-    reported = np.where(np.isnan(got["reported"]), count, got["reported"])
-    return {"count": count, **found, "expected": got["expected"], "reported": reported}
+        statistics[name] = np.where(count == 0, np.nan, column)
+    reported = np.where(np.isnan(columns["reported"]), count, columns["reported"])
+    return {"count": count, **statistics, "expected": columns["expected"], "reported": reported}
 
 
 def _text(tags: Mapping[str, str]) -> str:

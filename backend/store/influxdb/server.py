@@ -67,8 +67,9 @@ class Server:
             self._client = self._write_api = None
 
     def write(self, lines: Sequence[str], precision: str) -> None:
-        """Write lines with times in `precision` (s, ns), some thousand per request; a later request may fail after
-        earlier ones succeeded.
+        """Write lines with times in `precision` (s, ns), some thousand per request.
+
+        A later request may fail after earlier ones succeeded.
         """
         self.connect()
         for at in range(0, len(lines), LINES_PER_REQUEST):
@@ -98,24 +99,25 @@ class Server:
 
     def _new_client(self) -> Any:
         make: Any = InfluxDBClient
-        there, basic = self.address, self.address.user is not None and self.address.token is None
+        address, basic = self.address, self.address.user is not None and self.address.token is None
         return make(
-            there.base,
-            token=f"{there.user}:{there.password or ''}" if basic else there.token or "",
+            address.base,
+            token=f"{address.user}:{address.password or ''}" if basic else address.token or "",
             auth_basic=basic,
-            org=there.org or "-",  # 1.8 requires the parameter and ignores it
+            org=address.org or "-",  # 1.8 requires the parameter and ignores it
             enable_gzip=True,
             timeout=(round(_CONNECT_S * 1e3), round(self._timeout_s * 1e3)),
         )
 
     def _version(self, client: Any) -> tuple[int, int]:
-        """Return major and minor version; (2, 0) for a build without a number that has the set-up route of 2.x, else (1,
-        0).
+        """Return major and minor version of the server.
+
+        (2, 0) for a build without a number that has the set-up route of 2.x, else (1, 0).
         """
         response = self._call(client, "/ping", "GET")
-        found = re.match(r"v?(\d+)\.(\d+)", response.headers.get("X-Influxdb-Version", ""))
-        if found:
-            return int(found[1]), int(found[2])
+        version = re.match(r"v?(\d+)\.(\d+)", response.headers.get("X-Influxdb-Version", ""))
+        if version:
+            return int(version[1]), int(version[2])
         if "X-Influxdb-Version" not in response.headers:
             raise PermanentError(f"what answers at {self.address.base} is not an InfluxDB")
         try:
@@ -141,16 +143,16 @@ class Server:
         )
 
     def _write(self, body: bytes, precision: str) -> None:
-        there = self.address
+        address = self.address
         if self._write_api is not None:
             write = self._write_api.write
-            self._retry(lambda: write(there.database, there.org or "-", body, write_precision=precision))
+            self._retry(lambda: write(address.database, address.org or "-", body, write_precision=precision))
             return
         self._call(
             self._client,
             "/write",
             "POST",
-            query_params=[("db", there.database), ("precision", precision)],
+            query_params=[("db", address.database), ("precision", precision)],
             header_params={"Content-Type": "text/plain; charset=utf-8", "Content-Encoding": "gzip"},
             body=gzip.compress(body, 1),
         )

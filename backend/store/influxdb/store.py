@@ -78,10 +78,10 @@ class InfluxDBStore:
         return await self._run_in(self._readers, lambda: self._reads.raw(sensors, start_ns, end_ns))
 
     async def raw_up_to(
-        self, sensors: Sequence[str], start_ns: int, end_ns: int, most: int
+        self, sensors: Sequence[str], start_ns: int, end_ns: int, max_rows: int
     ) -> Mapping[str, Points] | None:
         rows = await self.count(sensors, start_ns, end_ns)  # InfluxQL's LIMIT applies to each series
-        return None if sum(rows.values()) > most else await self.raw(list(rows), start_ns, end_ns)
+        return None if sum(rows.values()) > max_rows else await self.raw(list(rows), start_ns, end_ns)
 
     async def latest(self, sensors: Sequence[str] | None = None) -> Mapping[str, Reading]:
         now_ns = self._clock.now_ns()

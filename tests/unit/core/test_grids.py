@@ -65,12 +65,12 @@ def test_summaries_are_those_of_the_values(given_grid: tuple[NodeGrid, Window]) 
 @given(grids())
 def test_kept_buckets_give_the_grid_back(given_grid: tuple[NodeGrid, Window]) -> None:
     grid, _ = given_grid
-    kept = as_buckets(grid)
-    again = NodeGrid.of_buckets(kept, grid.nodes, grid.sensors, grid.start_ns, grid.end_ns)
-    np.testing.assert_array_equal(again.values, grid.values)
-    np.testing.assert_array_equal(again.reporting, grid.reporting)
-    assert (np.diff(kept.codes) >= 0).all()
-    assert kept.expected.tolist() == [4.0] * len(kept)
+    stored = as_buckets(grid)
+    repeated = NodeGrid.of_buckets(stored, grid.nodes, grid.sensors, grid.start_ns, grid.end_ns)
+    np.testing.assert_array_equal(repeated.values, grid.values)
+    np.testing.assert_array_equal(repeated.reporting, grid.reporting)
+    assert (np.diff(stored.codes) >= 0).all()
+    assert stored.expected.tolist() == [4.0] * len(stored)
 
 
 @given(grids(), st.data())
@@ -100,17 +100,19 @@ IDENTITIES = st.sets(st.tuples(st.integers(0, 2), st.integers(-2, 5)))
 
 
 @given(IDENTITIES, IDENTITIES)
-def test_vanished_are_the_kept_windows_that_were_not_found(
-    kept: set[tuple[int, int]], found: set[tuple[int, int]]
+def test_emptied_returns_the_old_windows_that_the_new_ones_lack(
+    old_rows: set[tuple[int, int]], new_rows: set[tuple[int, int]]
 ) -> None:
     h = Window.H1.ns
     # Both name the same series, in another order.
-    old = buckets(("a", "b", "c"), [(c, i * h, 1.0) for c, i in kept])
-    new = buckets(("c", "b", "a"), [(2 - c, i * h, 1.0) for c, i in found])
-    gone = emptied(old, new, Window.H1)
-    assert set(zip(gone.codes.tolist(), (gone.starts // h).tolist(), strict=True)) == kept - found
-    assert not gone.count.any()
-    assert np.isnan(gone.sum).all()
+    old = buckets(("a", "b", "c"), [(c, i * h, 1.0) for c, i in old_rows])
+    new = buckets(("c", "b", "a"), [(2 - c, i * h, 1.0) for c, i in new_rows])
+    removed = emptied(old, new, Window.H1)
+    assert (
+        set(zip(removed.codes.tolist(), (removed.starts // h).tolist(), strict=True)) == old_rows - new_rows
+    )
+    assert not removed.count.any()
+    assert np.isnan(removed.sum).all()
 
 
 def test_what_was_empty_before_does_not_vanish() -> None:

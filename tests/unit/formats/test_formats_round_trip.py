@@ -1,4 +1,4 @@
-"""What a writer wrote its reader reads: the same readings, to the nanosecond and the last bit."""
+"""A reader returns the readings that a writer wrote, to the nanosecond and the last bit."""
 
 from __future__ import annotations
 
@@ -16,10 +16,10 @@ from hypothesis import strategies as st
 from backend.core.ports import SensorTags
 from backend.core.reading import Reading, Readings
 from backend.formats.batch import EARLIEST_NS, Mark, is_valid_name, tags_of
-from backend.formats.kinds import FORMAT_INFO, Format, format_from_content, format_from_name
+from backend.formats.file_formats import FORMAT_INFO, Format, format_from_content, format_from_name
 from backend.formats.read import ReadOptions, Source, read
 from backend.formats.report import Tally
-from backend.formats.tables import LABELS_KEY
+from backend.formats.table_reader import LABELS_KEY
 from backend.formats.write import writer
 
 LATEST = 2_000_000_000 * 10**9
@@ -79,7 +79,7 @@ def test_a_round_trip_changes_nothing(
 
 
 @pytest.mark.parametrize("kind", Format)
-def test_formats_are_told_by_name_and_by_content(kind: Format) -> None:
+def test_formats_are_detected_by_name_and_by_content(kind: Format) -> None:
     data = content(kind, [Readings.of([Reading("fan", EARLIEST_NS, 1.5)])], {})
     assert format_from_content(data) is kind
     assert format_from_name(f"x{FORMAT_INFO[kind].suffix}.gz") is kind
@@ -87,7 +87,7 @@ def test_formats_are_told_by_name_and_by_content(kind: Format) -> None:
 
 
 @pytest.mark.parametrize("kind", Format)
-def test_reading_goes_on_from_every_mark(kind: Format, folder: Path) -> None:
+def test_reading_resumes_from_every_mark(kind: Format, folder: Path) -> None:
     n = 1_200_000
     rng = np.random.default_rng(1)
     whole = Readings(
@@ -116,9 +116,7 @@ def test_reading_goes_on_from_every_mark(kind: Format, folder: Path) -> None:
 
 @pytest.mark.parametrize("packed", [False, True])
 @pytest.mark.parametrize("kind", Format)
-def test_the_standard_input_serves_as_well(
-    kind: Format, packed: bool, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_standard_input_can_be_read(kind: Format, packed: bool, monkeypatch: pytest.MonkeyPatch) -> None:
     import gzip
 
     rows = [Reading("fan", EARLIEST_NS + i, float(i)) for i in range(5000)]

@@ -1,4 +1,4 @@
-"""Files as they come: other measurements, headers, mistakes. What is wrong is told with its line, never by a traceback."""
+"""Real-world files: other measurements, headers, mistakes. A fault is reported with its line, never by a traceback."""
 
 from __future__ import annotations
 
@@ -13,9 +13,9 @@ from hypothesis import strategies as st
 from backend.core.errors import UserError
 from backend.core.ports import SensorTags
 from backend.core.reading import Reading, Readings
-from backend.formats import text
+from backend.formats import text_reader
 from backend.formats.batch import EARLIEST_NS, Batch, Mark
-from backend.formats.kinds import Format, Precision
+from backend.formats.file_formats import Format, Precision
 from backend.formats.read import ReadOptions, Source, read
 from backend.formats.report import MAX_EXAMPLES, Tally
 from backend.formats.write import writer
@@ -94,7 +94,7 @@ WRONG = [
 
 
 @pytest.mark.parametrize("line, expected", WRONG, ids=[repr(line) for line, _ in WRONG])
-def test_a_wrong_line_is_told_and_the_others_go_on(tmp_path: Path, line: bytes, expected: str) -> None:
+def test_a_bad_line_is_reported_and_the_others_are_read(tmp_path: Path, line: bytes, expected: str) -> None:
     found, _, tally = all_of(b"\n".join([GOOD, line, GOOD]), tmp_path, precision=Precision.S)
     assert found == [Reading("fan", T * S, 1.0)] * 2
     assert [w.line for w in tally.examples] == [2]
@@ -124,14 +124,14 @@ def test_every_precision(tmp_path: Path, precision: Precision) -> None:
     assert all_of(header, tmp_path, Format.CSV, precision)[0] == found
 
 
-def test_only_the_first_wrong_lines_are_told_and_all_are_counted(tmp_path: Path) -> None:
+def test_the_first_bad_lines_are_reported_and_all_are_counted(tmp_path: Path) -> None:
     _, _, tally = all_of(b"x\n" * 5000, tmp_path, Format.LINE)
     assert tally.wrong == 5000
     assert len(tally.examples) == MAX_EXAMPLES
 
 
-def test_line_numbers_hold_over_chunks(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(text, "CHUNK_BYTES", 1000)
+def test_line_numbers_continue_over_chunks(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(text_reader, "CHUNK_BYTES", 1000)
     lines = [b"sensors,sensor=fan value=%d %d" % (i, T + i) for i in range(2000)]
     for at in (3, 777, 1999):
         lines[at] = b"wrong"
@@ -141,11 +141,11 @@ def test_line_numbers_hold_over_chunks(tmp_path: Path, monkeypatch: pytest.Monke
     assert [r.value for r in found] == [i for i in range(2000) if i not in (3, 5, 777, 1999)]
 
 
-def test_a_line_without_end_is_passed_over_in_bounded_memory(
+def test_an_endless_line_is_skipped_in_bounded_memory(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(text, "CHUNK_BYTES", 1000)
-    monkeypatch.setattr(text, "MAX_LINE_BYTES", 2000)
+    monkeypatch.setattr(text_reader, "CHUNK_BYTES", 1000)
+    monkeypatch.setattr(text_reader, "MAX_LINE_BYTES", 2000)
     good = GOOD + b"\n"
     found, _, tally = all_of(good + b"y" * 50_000 + b"\n" + good + b"bad\n", tmp_path, precision=Precision.S)
     assert len(found) == 2
@@ -195,7 +195,9 @@ CSV_WRONG = [
 
 
 @pytest.mark.parametrize("line, expected", CSV_WRONG, ids=[repr(line) for line, _ in CSV_WRONG])
-def test_a_wrong_row_of_csv_is_told_and_the_others_go_on(tmp_path: Path, line: bytes, expected: str) -> None:
+def test_a_bad_row_of_csv_is_reported_and_the_others_are_read(
+    tmp_path: Path, line: bytes, expected: str
+) -> None:
     good = b"2020-01-26T01:53:20.000000001+01:00,fan,1"
     found, _, tally = all_of(b"\n".join([b"time,sensor,value", good, line, good]), tmp_path)
     assert found == [Reading("fan", T * S + 1, 1.0)] * 2
@@ -219,9 +221,7 @@ def test_a_wrong_row_of_csv_is_told_and_the_others_go_on(tmp_path: Path, line: b
         (gzip.compress(EXPORTED)[:-20], None),
     ],
 )
-def test_a_file_that_cannot_be_read_is_told_in_words(
-    tmp_path: Path, data: bytes, kind: Format | None
-) -> None:
+def test_an_unreadable_file_gives_a_clear_error(tmp_path: Path, data: bytes, kind: Format | None) -> None:
     with pytest.raises(UserError):
         all_of(data, tmp_path, kind)
 
@@ -234,7 +234,7 @@ def table(**columns: object) -> bytes:
     return sink.getvalue().to_pybytes()
 
 
-def test_columns_that_others_wrote(tmp_path: Path) -> None:
+def test_tables_of_other_writers(tmp_path: Path) -> None:
     zone = pa.timestamp("ms", "Europe/Paris")
     data = table(
         value=pa.array([1, None, 3, 4], pa.int32()),
@@ -264,7 +264,7 @@ def test_columns_that_others_wrote(tmp_path: Path) -> None:
         {"time": pa.array([T], pa.timestamp("s", "UTC")), "value": pa.array([1.0])},
     ],
 )
-def test_columns_that_are_none_of_ours(tmp_path: Path, columns: dict[str, pa.Array]) -> None:
+def test_tables_with_wrong_columns_are_refused(tmp_path: Path, columns: dict[str, pa.Array]) -> None:
     with pytest.raises(UserError, match=r"time|sensor|value"):
         all_of(table(**columns), tmp_path)
 
@@ -308,7 +308,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.mark.parametrize("kind", [Format.LINE, Format.CSV, None])
 @settings(max_examples=150, deadline=None)
 @given(data=noise)
-def test_noise_is_told_in_words(folder: Path, kind: Format | None, data: bytes) -> None:
+def test_random_bytes_give_a_clear_error(folder: Path, kind: Format | None, data: bytes) -> None:
     try:
         found, _, _ = all_of(data, folder, kind, Precision.S)
     except UserError:
@@ -320,14 +320,14 @@ def test_noise_is_told_in_words(folder: Path, kind: Format | None, data: bytes) 
 @given(
     lines=st.lists(st.lists(pieces, max_size=12).map(lambda p: b"".join(p).replace(b"\n", b"")), max_size=6)
 )
-def test_the_quick_way_and_the_careful_way_agree(folder: Path, lines: list[bytes]) -> None:
-    """Each line by itself reads as it does among others."""
+def test_columnar_and_line_by_line_parsing_agree(folder: Path, lines: list[bytes]) -> None:
+    """Each line is read alike alone and among others."""
     whole = [GOOD, *lines, GOOD]
     together, _, tally = all_of(b"\n".join(whole), folder, Format.LINE, Precision.S)
     apart: list[Reading] = []
     wrong = 0
     for line in whole:
-        # Beside a line that the quick way cannot read, each is read with care.
+        # Next to a line that columnar parsing cannot read, each is parsed alone.
         found, _, one = all_of(line + b"\nx", folder, Format.LINE, Precision.S)
         apart += found
         wrong += one.wrong - 1
@@ -337,7 +337,9 @@ def test_the_quick_way_and_the_careful_way_agree(folder: Path, lines: list[bytes
 @pytest.mark.parametrize("kind", [Format.ARROW, Format.PARQUET])
 @settings(max_examples=100, deadline=None)
 @given(at=st.integers(0, 10_000), byte=st.integers(0, 255), keep=st.integers(0, 10_000))
-def test_a_damaged_table_is_told_in_words(folder: Path, kind: Format, at: int, byte: int, keep: int) -> None:
+def test_a_damaged_table_gives_a_clear_error(
+    folder: Path, kind: Format, at: int, byte: int, keep: int
+) -> None:
     readings = Readings.of([Reading(f"s{i % 3}", (T + i) * S, float(i)) for i in range(50)])
     out = writer(kind, readings.names, {})
     data = bytearray(out.begin() + out.write(readings) + out.end())

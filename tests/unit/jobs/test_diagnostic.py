@@ -1,4 +1,4 @@
-"""Each fault is planted, found where it is and nowhere else, and gone after its mending."""
+"""Each fault is planted, reported for its query and no other, and gone after the repair."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ async def faults(site: JobSite) -> Mapping[str, tuple[QueryFault, ...]]:
 
 
 async def mend(site: JobSite) -> None:
-    """All that is found is mended, and the workers do what they were asked for."""
+    """Repair all faults, and run the requested tasks."""
     await site.repair.repair(list(await faults(site)))
     if "roll_up" in site.queue.asked:
         await site.engine.step()
@@ -48,7 +48,7 @@ async def mend(site: JobSite) -> None:
     await site.work_off()
 
 
-async def test_all_is_well(site: JobSite) -> None:
+async def test_a_healthy_site_has_no_faults(site: JobSite) -> None:
     healths = await site.diagnostic.read()
     assert [health.query for health in healths] == list(DEFINITIONS.queries())
     assert await faults(site) == {}
@@ -88,7 +88,7 @@ async def test_a_sensor_that_never_reported_is_not_missing(site: JobSite) -> Non
     assert await faults(site) == {}
 
 
-async def test_what_nobody_describes_is_unknown(site: JobSite) -> None:
+async def test_stored_but_undescribed_series_are_unknown(site: JobSite) -> None:
     old = Buckets.empty(("gone",))
     row = {f: np.array([1.0]) for f in ("count", "sum", "m2", "min", "max", "median", "expected", "reported")}
     old = replace(old, codes=np.zeros(1, np.int32), starts=np.array([Window.H1.floor(START)]), **row)
@@ -110,7 +110,7 @@ async def test_what_nobody_describes_is_unknown(site: JobSite) -> None:
 
 
 async def test_a_query_that_is_late(site: JobSite) -> None:
-    # Seconds after END minutes and half-minutes are due again; a minute of grace, and they are late.
+    # Seconds after END 1 m and 30 s windows are due; after a minute of grace they are late.
     site.clock.advance(119)
     assert set(await faults(site)) == {q.name for q in DEFINITIONS.queries() if q.window is Window.S30}
     site.clock.advance(2)
@@ -122,7 +122,7 @@ async def test_a_query_that_is_late(site: JobSite) -> None:
 
 
 async def test_a_definition_that_changed(site: JobSite) -> None:
-    """`fan` gets another plug, and the description with it: what is kept is of the old one."""
+    """`fan` gets another plug in the description: stored roll-ups belong to the old one."""
     nodes = {**DEFINITIONS.nodes, "fan": ("plug_steady",), "cooling": ("plug_steady", "plug_2")}
     changed = JobSite(site.store, replace(DEFINITIONS, nodes=nodes), site.state)
     found = {h.query.name: h.faults for h in await changed.diagnostic.read() if h.faults}
@@ -134,12 +134,12 @@ async def test_a_definition_that_changed(site: JobSite) -> None:
     assert await changed.compare()
 
 
-async def test_roll_ups_of_another_definition_that_nobody_remembers(site: JobSite) -> None:
-    """As after a restored backup: the state says that all fits, the store holds what another description made."""
+async def test_roll_ups_of_another_definition_without_a_record(site: JobSite) -> None:
+    """As after a restored backup: the state matches, but the store holds roll-ups of another description."""
     kept = await site.store.buckets(SeriesKind.NODE, ["servers"], Window.H1, 0, END)
     await site.store.write_buckets(SeriesKind.NODE, Window.H1, replace(kept, expected=kept.expected * 2))
     periods = await site.store.buckets(SeriesKind.SENSOR, ["sun"], Window.M1, 0, END)
-    # Its newest minute: readings come every five.
+    # Only its newest minute, since readings come every five.
     assert periods.starts[-1] < Window.M1.floor(END)
     assert await faults(site) == {"cq_servers_1h": (QueryFault.WRONG,)}
     await mend(site)
@@ -169,7 +169,7 @@ async def test_windows_that_are_dirty(site: JobSite) -> None:
     assert await faults(site) == {}
 
 
-async def test_mending_says_what_it_cannot(site: JobSite) -> None:
+async def test_repair_reports_faults_that_it_cannot_fix(site: JobSite) -> None:
     with pytest.raises(NotFound, match="no continuous query 'cq_nope_1h'"):
         await site.repair.repair(["cq_nope_1h"])
     site.clock.advance(600)
@@ -178,7 +178,7 @@ async def test_mending_says_what_it_cannot(site: JobSite) -> None:
         await site.repair.repair(["cq_datacenter_30s"])
 
 
-async def test_nothing_was_ever_read() -> None:
+async def test_a_site_without_readings() -> None:
     store = DuckDBStore(":memory:", readers=1)
     await store.open()
     site = JobSite(store)

@@ -41,7 +41,7 @@ async def states(site: JobSite, ids: Iterable[int]) -> set[JobState]:
     return {job.state for job in await site.jobs.find(list(ids))}
 
 
-async def test_all_of_history_is_computed_again(site: JobSite) -> None:
+async def test_all_of_history_is_recomputed(site: JobSite) -> None:
     await site.falsify()
     with pytest.raises(AssertionError):
         await site.compare()
@@ -56,7 +56,7 @@ async def test_all_of_history_is_computed_again(site: JobSite) -> None:
         assert job.ended_ns == END
 
 
-async def test_an_interval_and_nothing_beside_it(site: JobSite) -> None:
+async def test_only_the_interval_is_recomputed(site: JobSite) -> None:
     await site.falsify()
     start, end = START + 5 * HOUR + 1, START + 8 * HOUR - 1
     ids = await site.create(sensors=["plug_1"], windows=[Window.M1], start_ns=start, end_ns=end)
@@ -76,7 +76,7 @@ async def test_an_interval_and_nothing_beside_it(site: JobSite) -> None:
     assert untouched.mean.tolist() == pytest.approx(fresh.mean.tolist()), "other series are as they were"
 
 
-async def test_nodes_come_from_the_kept_means(site: JobSite) -> None:
+async def test_nodes_are_computed_from_the_stored_means(site: JobSite) -> None:
     await site.falsify()
     await site.create(kinds=[SeriesKind.SENSOR, SeriesKind.TYPE])
     await site.work_off()
@@ -86,13 +86,13 @@ async def test_nodes_come_from_the_kept_means(site: JobSite) -> None:
     await site.work_off()
     with pytest.raises(AssertionError, match="node"):
         await site.compare()
-    # `steady` stands in a tree of its own that requests do not know.
+    # `steady` is in a tree of its own that requests do not select.
     await site.create(kinds=[SeriesKind.NODE])
     await site.work_off()
     assert await site.compare()
 
 
-async def test_a_dry_run_tells_how_much_and_keeps_nothing(site: JobSite) -> None:
+async def test_a_dry_run_estimates_and_stores_nothing(site: JobSite) -> None:
     plan = await site.service.plan(JobRequest(kinds=[SeriesKind.NODE], windows=[Window.H1]))
     hours = (Window.H1.floor(END) - Window.H1.floor(START)) // HOUR
     assert plan.windows == hours * len(DEFINITIONS.nodes)
@@ -108,7 +108,7 @@ async def test_a_dry_run_tells_how_much_and_keeps_nothing(site: JobSite) -> None
     assert again.seconds == pytest.approx(ran)
 
 
-async def test_what_cannot_be_computed_is_left_out(site: JobSite) -> None:
+async def test_history_that_cannot_be_computed_is_left_out(site: JobSite) -> None:
     midnight = Window.D1.floor(START) + Window.D1.ns
     await site.state.set_retained_from(Window.M1, midnight)
     plan = await site.service.plan(JobRequest(queries=["cq_datacenter_1m", "cq_datacenter_1h"]))
@@ -120,7 +120,7 @@ async def test_what_cannot_be_computed_is_left_out(site: JobSite) -> None:
         await site.service.plan(JobRequest(kinds=EVERYTHING, start_ns=END, end_ns=START))
 
 
-async def test_jobs_of_one_request_share_one_reading(site: JobSite) -> None:
+async def test_jobs_of_one_request_share_one_read(site: JobSite) -> None:
     read: list[tuple[int, tuple[Window, ...], int, int]] = []
     aggregate = site.store.aggregate_many
 
@@ -137,7 +137,7 @@ async def test_jobs_of_one_request_share_one_reading(site: JobSite) -> None:
     assert sum(many for _, many in groups) == len(DEFINITIONS.sensors) + len(DEFINITIONS.types)
 
 
-async def test_high_priority_goes_first_and_breaks_in(site: JobSite) -> None:
+async def test_high_priority_runs_first_and_preempts(site: JobSite) -> None:
     low = await site.create(kinds=[SeriesKind.SENSOR])
     await site.runner.prepare()
     high = await site.create(kinds=[SeriesKind.NODE], priority=Priority.HIGH)
@@ -148,12 +148,12 @@ async def test_high_priority_goes_first_and_breaks_in(site: JobSite) -> None:
     assert not any(job.windows_done for job in await site.jobs.find(low))
 
 
-async def test_a_paused_job_stands_still_and_goes_on_where_it_was(site: JobSite) -> None:
+async def test_a_paused_job_stops_and_resumes_where_it_was(site: JobSite) -> None:
     await site.falsify()
     ids = await site.create(kinds=EVERYTHING)
     await site.runner.prepare()
     await site.runner.run(budget_s=0)
-    some = ids[-7:]  # nodes, which stand on the sensors
+    some = ids[-7:]  # nodes, which depend on the sensors
     await site.service.step(some, "pause")
     done = {job.id: job.windows_done for job in await site.jobs.find(some)}
     await site.work_off()
@@ -166,7 +166,7 @@ async def test_a_paused_job_stands_still_and_goes_on_where_it_was(site: JobSite)
     assert await site.compare()
 
 
-async def test_a_pause_in_the_middle_of_a_slice_costs_that_slice(site: JobSite) -> None:
+async def test_a_pause_within_a_slice_discards_that_slice(site: JobSite) -> None:
     (one,) = await site.create(sensors=["sun"], windows=[Window.M1])
     recompute = site.engine.recompute_series
 
@@ -200,7 +200,7 @@ async def test_a_cancelled_job_ends_and_may_be_retried(site: JobSite) -> None:
         await site.service.step_batch("nope", "cancel")
 
 
-async def test_a_store_that_is_away_costs_no_attempt(site: JobSite) -> None:
+async def test_a_store_that_is_down_uses_no_attempt(site: JobSite) -> None:
     ids = await site.create(sensors=["sun"])
     await site.runner.prepare()
     recompute = site.engine.recompute_series
@@ -219,7 +219,7 @@ async def test_a_store_that_is_away_costs_no_attempt(site: JobSite) -> None:
     assert await states(site, ids) == {JobState.FINISHED}
 
 
-async def test_a_fault_that_stays_fails_the_job_after_some_runs(site: JobSite) -> None:
+async def test_a_permanent_fault_fails_the_job_after_some_runs(site: JobSite) -> None:
     ids = await site.create(sensors=["sun"])
     await site.runner.prepare()
     seen: list[int] = []
@@ -262,7 +262,7 @@ async def test_a_run_that_dies_leaves_its_slice_to_the_next(site: JobSite) -> No
     assert await site.compare()
 
 
-async def test_tasks_that_are_told_to_run_twice_run_once(site: JobSite, tmp_path: Path) -> None:
+async def test_tasks_requested_twice_run_once(site: JobSite, tmp_path: Path) -> None:
     url = f"sqlite:///{tmp_path / 'x.db'}"
     await migrate(url)
     await site.falsify()
@@ -278,7 +278,7 @@ async def test_tasks_that_are_told_to_run_twice_run_once(site: JobSite, tmp_path
         await site.runner.finish()
         inside -= 1
 
-    databases = [Database(url) for _ in range(4)]  # each stands for a process
+    databases = [Database(url) for _ in range(4)]  # each represents a process
     workers = [
         TaskExecutor({"run_job": run_job}, site.log, site.clock, SqlLeases(database))
         for database in databases
@@ -302,7 +302,7 @@ async def test_late_readings_meanwhile_are_healed(site: JobSite) -> None:
     assert await site.compare()
 
 
-async def test_news_of_jobs(site: JobSite) -> None:
+async def test_changes_of_jobs_are_published(site: JobSite) -> None:
     ids = await site.create(sensors=["sun"])
     news = site.service.watch()
     snapshot, jobs = await anext(news)

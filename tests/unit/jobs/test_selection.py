@@ -1,4 +1,4 @@
-"""What a request means."""
+"""Tests of the queries that a request selects."""
 
 from __future__ import annotations
 
@@ -51,11 +51,11 @@ def test_types_have_no_half_minutes() -> None:
         (Scope.ALL, {"servers", "server_1", "server_2", "plug_a", "plug_b", "datacenter"}),
     ],
 )
-def test_a_node_with_what_is_below_or_above(scope: Scope, expected: set[str]) -> None:
+def test_a_node_with_the_nodes_below_or_above(scope: Scope, expected: set[str]) -> None:
     assert nodes(nodes=["servers"], scope=scope) == expected
 
 
-def test_a_node_without_sensors_brings_its_neighbours_alone() -> None:
+def test_a_node_without_sensors_selects_only_its_neighbours() -> None:
     assert nodes(nodes=["empty"], scope=Scope.ABOVE) == {"datacenter"}
     with pytest.raises(UserError, match="Nothing is selected"):
         chosen(nodes=["empty"])
@@ -66,7 +66,7 @@ def test_nodes_with_their_sensors() -> None:
     assert found["measurement_downsample_30s"] == ("plug_1", "plug_2", "plug_spare")
 
 
-def test_kinds_are_whole() -> None:
+def test_a_kind_selects_all_its_series() -> None:
     found = select_queries(JobRequest(kinds=list(SeriesKind)), DEFINITIONS, TREES)
     assert [one.query.name for one in found] == [
         q.name for q in DEFINITIONS.queries() if q.series[0] != "steady"
@@ -83,12 +83,12 @@ def test_kinds_are_whole() -> None:
         ({"nodes": ["nope"]}, "nodes", "no tree node 'nope'"),
     ],
 )
-def test_an_unknown_name_is_told(asked: dict[str, list[str]], field: str, what: str) -> None:
+def test_an_unknown_name_is_refused(asked: dict[str, list[str]], field: str, what: str) -> None:
     with pytest.raises(NotFound, match=what) as caught:
         chosen(**asked)
     assert caught.value.path == ("input", field)
 
 
-def test_nothing_at_all_is_no_request() -> None:
+def test_an_empty_request_is_refused() -> None:
     with pytest.raises(UserError, match="name queries, kinds, sensors, types or nodes"):
         chosen()

@@ -1,4 +1,4 @@
-"""How far a run goes: whole windows, backwards, about five seconds long."""
+"""Tests of slices: whole windows, newest first, about five seconds long."""
 
 from __future__ import annotations
 
@@ -53,7 +53,7 @@ def test_the_next_one_takes_about_five_seconds(length: int, seconds: float, expe
     assert end == END - 50 * D
 
 
-def test_slices_begin_where_the_coarsest_window_does() -> None:
+def test_slices_begin_at_edges_of_the_coarsest_window() -> None:
     jobs = [job(Window.S30, end=END + 7 * H), job(Window.D1)]
     top = [replace(one, done_from_ns=END + 7 * H) for one in jobs]
     assert next_slice(top) == (END - D, END + 7 * H)
@@ -65,7 +65,7 @@ def test_slices_begin_where_the_coarsest_window_does() -> None:
     st.floats(1e-4, 1e4),
     st.integers(1, 40 * 2880),
 )
-def test_slices_cover_the_interval_without_a_hole(
+def test_slices_cover_the_interval_without_a_gap(
     window: Window, many: int, seconds: float, last: int
 ) -> None:
     one = job(window, start=END - many * window.ns)
@@ -81,7 +81,7 @@ def test_slices_cover_the_interval_without_a_hole(
             break
 
 
-def test_what_was_not_survived_is_halved_down_to_a_window() -> None:
+def test_a_failed_slice_is_halved_down_to_a_window() -> None:
     one = replace(job(), last_run_start_ns=END - 4 * H, last_run_end_ns=END)
     assert narrow_slice([one]) == END - 2 * H
     assert narrow_slice([replace(one, last_run_start_ns=END - H)]) == END - H

@@ -66,9 +66,9 @@ def test_never_more_points_than_asked_for_and_always_in_order(steps: list[int], 
     thinned = thin(Points(times, values), most, 5 * S)
     assert len(thinned) <= most
     assert (np.diff(thinned.times) > 0).all()
-    kept = ~np.isnan(thinned.values)
-    assert set(thinned.times[kept].tolist()) <= set(times.tolist())
-    assert kept.any() or not steps
+    stored = ~np.isnan(thinned.values)
+    assert set(thinned.times[stored].tolist()) <= set(times.tolist())
+    assert stored.any() or not steps
 
 
 def columns_of(values: np.ndarray, windows: int) -> Columns:
@@ -107,10 +107,10 @@ def test_merged_windows_equal_those_of_the_readings(data: st.DataObject) -> None
 
 def test_a_grid_without_readings_is_null_with_coverage_zero() -> None:
     columns = columns_of(np.array([1.0, 3.0, np.nan, np.nan]), 2)
-    found = build_grid(columns, 0, np.array([0, 2 * S]), 2 * S)
-    assert found.mean[0] == 2.0
-    assert np.isnan(found.mean[1])
-    assert np.isnan(found.sum[1])
-    assert found.count.tolist() == [2.0, 0.0]
-    assert found.coverage.tolist() == [1.0, 0.0]
-    assert found.stddev[0] == pytest.approx(np.sqrt(2))
+    result = build_grid(columns, 0, np.array([0, 2 * S]), 2 * S)
+    assert result.mean[0] == 2.0
+    assert np.isnan(result.mean[1])
+    assert np.isnan(result.sum[1])
+    assert result.count.tolist() == [2.0, 0.0]
+    assert result.coverage.tolist() == [1.0, 0.0]
+    assert result.stddev[0] == pytest.approx(np.sqrt(2))

@@ -40,18 +40,18 @@ async def test_all_is_well() -> None:
     site = SmallSite()
     site.hear(ALL | AIR)
     await week_of_hours(site, 168)
-    found = await site.queries.overview.read()
-    assert found.consumption.value == 300.0
-    assert found.consumption.unit == "W"
-    assert found.production.value == 75.0
-    assert found.renewable_share.value == 25.0
-    assert found.pue.value == pytest.approx(1.2)
-    assert found.pue.coverage == 1.0
-    assert len(found.pue.line.times) == 168
-    assert found.inside_temperature.value == 22.0
-    assert found.outside_temperature.value == 8.0
-    assert (found.sensors_total, found.sensors_reporting) == (8, 8)
-    assert found.problems == []
+    result = await site.queries.overview.read()
+    assert result.consumption.value == 300.0
+    assert result.consumption.unit == "W"
+    assert result.production.value == 75.0
+    assert result.renewable_share.value == 25.0
+    assert result.pue.value == pytest.approx(1.2)
+    assert result.pue.coverage == 1.0
+    assert len(result.pue.line.times) == 168
+    assert result.inside_temperature.value == 22.0
+    assert result.outside_temperature.value == 8.0
+    assert (result.sensors_total, result.sensors_reporting) == (8, 8)
+    assert result.problems == []
 
 
 async def test_pue_is_withheld_with_the_reason() -> None:
@@ -76,12 +76,12 @@ async def test_pue_counts_partly_silent_hours_as_partly_covered() -> None:
 
 
 async def test_silence_is_not_zero() -> None:
-    found = await SmallSite().queries.overview.read()
-    assert found.consumption.value is None
-    assert found.consumption.withheld == "None of the 4 sensors of Datacenter is reporting."
-    assert found.renewable_share.value is None
-    assert found.renewable_share.withheld is not None
-    assert found.inside_temperature.withheld is not None
+    result = await SmallSite().queries.overview.read()
+    assert result.consumption.value is None
+    assert result.consumption.withheld == "None of the 4 sensors of Datacenter is reporting."
+    assert result.renewable_share.value is None
+    assert result.renewable_share.withheld is not None
+    assert result.inside_temperature.withheld is not None
 
 
 async def test_the_last_hour_by_minutes_with_gaps() -> None:
@@ -96,10 +96,10 @@ async def test_the_last_hour_by_minutes_with_gaps() -> None:
 
 
 def kinds(site: SmallSite) -> dict[ProblemKind, list[tuple[str, tuple[str, ...]]]]:
-    found: dict[ProblemKind, list[tuple[str, tuple[str, ...]]]] = {}
+    result: dict[ProblemKind, list[tuple[str, tuple[str, ...]]]] = {}
     for p in site.queries.overview.problems():
-        found.setdefault(p.kind, []).append((p.message, p.sensors))
-    return found
+        result.setdefault(p.kind, []).append((p.message, p.sensors))
+    return result
 
 
 def test_silent_sensors_are_told_by_their_device() -> None:
@@ -156,7 +156,7 @@ async def test_live_figures_do_not_need_the_store() -> None:
     site.hear(ALL | AIR)
     site.store.down = True
     site.state.down = True
-    found = await site.queries.overview.read()
-    assert found.consumption.value == 300.0
-    assert np.isnan(found.consumption.line.values).all()
-    assert found.pue.withheld == "The history is unavailable now. No data is lost."
+    result = await site.queries.overview.read()
+    assert result.consumption.value == 300.0
+    assert np.isnan(result.consumption.line.values).all()
+    assert result.pue.withheld == "The history is unavailable now. No data is lost."

@@ -35,44 +35,44 @@ async def three_hours() -> SmallSite:
 
 async def test_hours_that_are_measured_too_little_are_withheld() -> None:
     site = await three_hours()
-    found = await site.queries.ratios.pue(START * S, None, "1h")
-    assert found.window is Window.H1
-    assert found.values[[0, 2]] == pytest.approx([1.2, 1.2 - 0.2 / 60])
-    assert np.isnan(found.values[1])
-    assert found.coverage == pytest.approx([1.0, 2 / 3, 1 - 1 / 60 / 4])
-    assert found.withheld == 1
-    assert found.value is None  # eight ninths of the hardware's reports came
-    assert found.reason == "Not enough data: 89% of the range is covered; at least 90% is needed."
+    result = await site.queries.ratios.pue(START * S, None, "1h")
+    assert result.window is Window.H1
+    assert result.values[[0, 2]] == pytest.approx([1.2, 1.2 - 0.2 / 60])
+    assert np.isnan(result.values[1])
+    assert result.coverage == pytest.approx([1.0, 2 / 3, 1 - 1 / 60 / 4])
+    assert result.withheld == 1
+    assert result.value is None  # eight ninths of the hardware's reports came
+    assert result.reason == "Not enough data: 89% of the range is covered; at least 90% is needed."
 
 
 async def test_the_threshold_is_the_setting() -> None:
     site = await three_hours()
     queries = SmallSite(settings=Settings(pue_min_coverage=0.6), store=site.store, state=site.state).queries
-    found = await queries.ratios.pue(START * S, None, "1h")
-    assert found.withheld == 0
-    assert found.values[1] == pytest.approx(100 / 80)
-    assert found.value == pytest.approx((120 + 100 + 120) / 280, rel=1e-3)
-    assert found.reason is None
+    result = await queries.ratios.pue(START * S, None, "1h")
+    assert result.withheld == 0
+    assert result.values[1] == pytest.approx(100 / 80)
+    assert result.value == pytest.approx((120 + 100 + 120) / 280, rel=1e-3)
+    assert result.reason is None
     strict = SmallSite(settings=Settings(pue_min_coverage=0.85), store=site.store, state=site.state).queries
-    found = await strict.ratios.pue(START * S, None, "1h")
-    assert found.value == pytest.approx(1.2 - 0.1 / 60)
-    assert found.reason is not None
-    assert found.reason.startswith("1 of 3 windows are withheld: ")
-    assert "less than 85% coverage" in found.reason
+    result = await strict.ratios.pue(START * S, None, "1h")
+    assert result.value == pytest.approx(1.2 - 0.1 / 60)
+    assert result.reason is not None
+    assert result.reason.startswith("1 of 3 windows are withheld: ")
+    assert "less than 85% coverage" in result.reason
 
 
 async def test_the_renewable_share_in_percent() -> None:
     site = await three_hours()
-    found = await site.queries.ratios.renewable_share(START * S, (START + HOUR) * S, "1m")
-    assert len(found.starts) == 60
-    assert found.values == pytest.approx([25.0] * 60)
-    assert found.value == pytest.approx(25.0)
+    result = await site.queries.ratios.renewable_share(START * S, (START + HOUR) * S, "1m")
+    assert len(result.starts) == 60
+    assert result.values == pytest.approx([25.0] * 60)
+    assert result.value == pytest.approx(25.0)
 
 
 async def test_nothing_measured_is_withheld_with_the_reason() -> None:
-    found = await SmallSite().queries.ratios.pue(START * S, None, "auto")
-    assert (found.value, len(found.values), found.share) == (None, 0, 0.0)
-    assert found.reason == (
+    result = await SmallSite().queries.ratios.pue(START * S, None, "auto")
+    assert (result.value, len(result.values), result.share) == (None, 0, 0.0)
+    assert result.reason == (
         "Not enough data: no minute of the range has values of datacenter and hardware_cluster."
     )
     with pytest.raises(UserError, match="not before"):
@@ -128,11 +128,11 @@ async def test_balance_over_a_range_compares_the_time_that_both_have() -> None:
     half = range(START + 90 * 60, NOON)
     await site.write("feed_meter", half, np.linspace(99.0, 101.0, len(half)))
     await site.roll_up()
-    (found,) = await site.queries.balance.read(["hardware_cluster"], None, START * S, None)
-    assert (found.meter_w, found.children_w) == (pytest.approx(100.0), pytest.approx(90.0))
-    assert found.difference_percent == pytest.approx(10.0)
-    assert (found.meter_coverage, found.children_coverage) == (0.5, 1.0)
-    assert (found.meter_kwh, found.children_kwh) == (pytest.approx(0.15), pytest.approx(0.27))
+    (result,) = await site.queries.balance.read(["hardware_cluster"], None, START * S, None)
+    assert (result.meter_w, result.children_w) == (pytest.approx(100.0), pytest.approx(90.0))
+    assert result.difference_percent == pytest.approx(10.0)
+    assert (result.meter_coverage, result.children_coverage) == (0.5, 1.0)
+    assert (result.meter_kwh, result.children_kwh) == (pytest.approx(0.15), pytest.approx(0.27))
     first = (["hardware_cluster"], None, START * S, (START + HOUR) * S, True)
     assert [one.missing for one in await site.queries.balance.read(*first)] == [("feed_meter",)]
 

@@ -40,9 +40,9 @@ def test_a_probe_without_description_is_there_once_it_reports() -> None:
     site = SmallSite()
     assert site.queries.sensors.find("28b8") is None
     site.hear({"28b8": 20.0})
-    found = site.queries.sensors.find("28b8")
-    assert found is not None
-    assert (found.sensor_type, found.unit, found.location) == ("temperature", "celsius", "room exterior")
+    result = site.queries.sensors.find("28b8")
+    assert result is not None
+    assert (result.sensor_type, result.unit, result.location) == ("temperature", "celsius", "room exterior")
     assert names(site)[-1] == "28b8"
 
 

@@ -11,14 +11,14 @@ from backend.queries.series import SeriesColumns, SeriesRequest, WindowChoice
 from tests.support.small_site import DAY, NOON, SmallSite
 
 
-def request(start_s: float, end_s: float | None = None, **more: object) -> SeriesRequest:
-    asked = SeriesRequest(("fan",), (), round(start_s * S), None if end_s is None else round(end_s * S))
-    return replace(asked, **more)  # type: ignore[arg-type]
+def make_request(start_s: float, end_s: float | None = None, **more: object) -> SeriesRequest:
+    request = SeriesRequest(("fan",), (), round(start_s * S), None if end_s is None else round(end_s * S))
+    return replace(request, **more)  # type: ignore[arg-type]
 
 
-async def one(site: SmallSite, asked: SeriesRequest) -> SeriesColumns:
-    (found,) = await site.queries.series.read(asked)
-    return found
+async def read_one(site: SmallSite, request: SeriesRequest) -> SeriesColumns:
+    (result,) = await site.queries.series.read(request)
+    return result
 
 
 @pytest.fixture
@@ -32,53 +32,53 @@ async def hour() -> SmallSite:
 
 
 async def test_a_short_interval_is_raw_with_the_gap_as_null(hour: SmallSite) -> None:
-    found = await one(hour, request(NOON - 3600, max_points=5000))
-    assert found.window is WindowChoice.RAW
-    assert len(found.times) == 3001
-    assert np.isnan(found.values).sum() == 1
-    assert found.grid is None
+    result = await read_one(hour, make_request(NOON - 3600, max_points=5000))
+    assert result.window is WindowChoice.RAW
+    assert len(result.times) == 3001
+    assert np.isnan(result.values).sum() == 1
+    assert result.grid is None
 
 
 async def test_auto_takes_the_coarsest_window_that_gives_enough_points(hour: SmallSite) -> None:
-    found = await one(hour, request(NOON - 3600, max_points=60))
-    assert found.window is WindowChoice.M1
-    assert len(found.times) == 60
-    assert np.isnan(found.values[20:30]).all()
-    assert not np.isnan(found.values[:20]).any()
+    result = await read_one(hour, make_request(NOON - 3600, max_points=60))
+    assert result.window is WindowChoice.M1
+    assert len(result.times) == 60
+    assert np.isnan(result.values[20:30]).all()
+    assert not np.isnan(result.values[:20]).any()
 
 
 async def test_windows_are_merged_exactly_where_they_do_not_fit(hour: SmallSite) -> None:
-    found = await one(hour, request(NOON - 3600, max_points=50))
-    assert found.grid is not None
-    assert found.grid.step_ns == 120 * S  # 60 windows of a minute, two by two
-    assert len(found.times) == 30
-    assert found.grid.median is None
-    assert found.values[0] == pytest.approx(29.5)
-    assert found.grid.count[:2].tolist() == [120.0, 120.0]
-    assert found.grid.count[10] == 0
-    assert found.grid.coverage[10] == 0
-    assert set(np.diff(found.times).tolist()) == {120 * S}
+    result = await read_one(hour, make_request(NOON - 3600, max_points=50))
+    assert result.grid is not None
+    assert result.grid.step_ns == 120 * S  # 60 windows of a minute, two by two
+    assert len(result.times) == 30
+    assert result.grid.median is None
+    assert result.values[0] == pytest.approx(29.5)
+    assert result.grid.count[:2].tolist() == [120.0, 120.0]
+    assert result.grid.count[10] == 0
+    assert result.grid.coverage[10] == 0
+    assert set(np.diff(result.times).tolist()) == {120 * S}
 
 
 async def test_timestamps_are_a_regular_grid_whatever_is_missing(hour: SmallSite) -> None:
-    found = await one(hour, request(NOON - 3600, window=WindowChoice.S30, max_points=500))
-    assert set(np.diff(found.times).tolist()) == {30 * S}
-    assert found.times[0] == (NOON - 3600) * S
-    assert len(found.times) == 120
+    result = await read_one(hour, make_request(NOON - 3600, window=WindowChoice.S30, max_points=500))
+    assert set(np.diff(result.times).tolist()) == {30 * S}
+    assert result.times[0] == (NOON - 3600) * S
+    assert len(result.times) == 120
 
 
 async def test_roll_ups_end_at_the_newest_complete_window(hour: SmallSite) -> None:
     hour.clock.advance(45)  # a minute has begun and is not over
     await hour.roll_up()
-    found = await one(hour, request(NOON - 600, window=WindowChoice.M1))
-    assert found.times[-1] == (NOON - 60) * S
-    coarse = await one(hour, request(NOON - 2 * DAY, window=WindowChoice.D1))
+    result = await read_one(hour, make_request(NOON - 600, window=WindowChoice.M1))
+    assert result.times[-1] == (NOON - 60) * S
+    coarse = await read_one(hour, make_request(NOON - 2 * DAY, window=WindowChoice.D1))
     assert len(coarse.times) == 0
 
 
 async def test_before_the_first_roll_up_there_is_nothing() -> None:
-    found = await one(SmallSite(), request(NOON - DAY, window=WindowChoice.H1))
-    assert len(found.times) == 0
+    result = await read_one(SmallSite(), make_request(NOON - DAY, window=WindowChoice.H1))
+    assert len(result.times) == 0
 
 
 async def test_a_node_has_windows_with_its_coverage() -> None:
@@ -87,8 +87,8 @@ async def test_a_node_has_windows_with_its_coverage() -> None:
     await site.write("a_pdu-1", seconds, [100.0] * 600)
     await site.write("a_pdu-2", seconds, [50.0] * 600)
     await site.roll_up()
-    asked = SeriesRequest((), ("server-a", "hardware_cluster"), (NOON - 600) * S, max_points=10)
-    server, cluster = await site.queries.series.read(asked)
+    request = SeriesRequest((), ("server-a", "hardware_cluster"), (NOON - 600) * S, max_points=10)
+    server, cluster = await site.queries.series.read(request)
     assert server.node == "server_a"
     assert server.window is WindowChoice.M1
     assert server.values.tolist() == [150.0] * 10
@@ -102,38 +102,42 @@ async def test_a_node_is_never_raw() -> None:
     site = SmallSite()
     await site.write("sun", range(NOON - 60, NOON), [1.0] * 60)
     await site.roll_up()
-    asked = SeriesRequest((), ("solar",), (NOON - 60) * S)
-    (found,) = await site.queries.series.read(asked)
-    assert found.window is WindowChoice.S30
+    request = SeriesRequest((), ("solar",), (NOON - 60) * S)
+    (result,) = await site.queries.series.read(request)
+    assert result.window is WindowChoice.S30
     with pytest.raises(UserError, match="no raw readings"):
-        await site.queries.series.read(replace(asked, window=WindowChoice.RAW))
+        await site.queries.series.read(replace(request, window=WindowChoice.RAW))
 
 
 async def test_what_no_file_describes_is_read_raw() -> None:
     site = SmallSite()
     site.hear({"28b8fb2909000003": 21.5})
     await site.write("28b8fb2909000003", [NOON - 5 * DAY, NOON - 10], [20.0, 21.5])
-    found = await one(site, request(NOON - 20 * DAY, sensors=("28b8fb2909000003",), max_points=100))
-    assert found.window is WindowChoice.RAW
-    assert found.unit == "celsius"
-    assert found.values[~np.isnan(found.values)].tolist() == [20.0, 21.5]
+    result = await read_one(
+        site, make_request(NOON - 20 * DAY, sensors=("28b8fb2909000003",), max_points=100)
+    )
+    assert result.window is WindowChoice.RAW
+    assert result.unit == "celsius"
+    assert result.values[~np.isnan(result.values)].tolist() == [20.0, 21.5]
 
 
 @pytest.mark.parametrize(
-    ("asked", "words"),
+    ("series_request", "message"),
     [
-        (request(NOON, NOON - 1), "is not before"),
-        (request(NOON - 1, sensors=("nope",)), "unknown sensor 'nope'"),
-        (request(NOON - 1, sensors=(), nodes=("nope",)), "unknown node 'nope'"),
-        (request(NOON - 1, sensors=()), "name at least one"),
-        (request(NOON - 1, max_points=0), "expected 1 to"),
-        (request(NOON - 400 * DAY, window=WindowChoice.RAW), "the limit is"),
-        (request(NOON - 9_000 * DAY, window=WindowChoice.S30), "the limit is"),
+        (make_request(NOON, NOON - 1), "is not before"),
+        (make_request(NOON - 1, sensors=("nope",)), "unknown sensor 'nope'"),
+        (make_request(NOON - 1, sensors=(), nodes=("nope",)), "unknown node 'nope'"),
+        (make_request(NOON - 1, sensors=()), "name at least one"),
+        (make_request(NOON - 1, max_points=0), "expected 1 to"),
+        (make_request(NOON - 400 * DAY, window=WindowChoice.RAW), "the limit is"),
+        (make_request(NOON - 9_000 * DAY, window=WindowChoice.S30), "the limit is"),
     ],
 )
-async def test_what_cannot_be_answered_says_why_and_how_to_mend_it(asked: SeriesRequest, words: str) -> None:
-    with pytest.raises(UserError, match=words):
-        await SmallSite().queries.series.read(asked)
+async def test_an_invalid_request_is_refused_with_the_reason_and_the_remedy(
+    series_request: SeriesRequest, message: str
+) -> None:
+    with pytest.raises(UserError, match=message):
+        await SmallSite().queries.series.read(series_request)
 
 
 @pytest.mark.parametrize("days", [0.01, 0.5, 1, 2, 7, 31, 365, 4000])
@@ -142,7 +146,7 @@ async def test_no_interval_gives_more_points_than_asked_for(days: float, most: i
     site = SmallSite()
     for window in ("30s", "1m", "1h", "1d"):
         await site.state.set_watermark(window, NOON * S)  # type: ignore[arg-type]
-    found = await one(site, request(NOON - days * DAY + 0.123, max_points=most))
-    assert len(found.times) <= most
+    result = await read_one(site, make_request(NOON - days * DAY + 0.123, max_points=most))
+    assert len(result.times) <= most
     if days > 1 and most == 2000:
-        assert len(found.times) > 300
+        assert len(result.times) > 300

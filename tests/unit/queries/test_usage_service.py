@@ -25,14 +25,14 @@ def ns(time_s: float) -> int:
     return round(time_s * 1000) * (S // 1000)
 
 
-def request(start_s: float, end_s: float | None = None, **more: object) -> EnergyRequest:
-    asked = EnergyRequest(("fan",), (), ns(start_s), None if end_s is None else ns(end_s))
-    return replace(asked, **more)  # type: ignore[arg-type]
+def make_request(start_s: float, end_s: float | None = None, **more: object) -> EnergyRequest:
+    request = EnergyRequest(("fan",), (), ns(start_s), None if end_s is None else ns(end_s))
+    return replace(request, **more)  # type: ignore[arg-type]
 
 
-async def one(site: SmallSite, asked: EnergyRequest) -> Energy:
-    (found,) = await site.queries.usage.read(asked)
-    return found
+async def read_one(site: SmallSite, request: EnergyRequest) -> Energy:
+    (result,) = await site.queries.usage.read(request)
+    return result
 
 
 async def steady(**watts: float) -> SmallSite:
@@ -47,25 +47,27 @@ async def steady(**watts: float) -> SmallSite:
 @pytest.mark.parametrize("window", [None, "30s", "1m", "1h"])
 async def test_100_watts_for_an_hour_are_a_tenth_of_a_kilowatt_hour(window: str | None) -> None:
     site = await steady(fan=100.0)
-    found = await one(site, request(START, START + HOUR, window=window))
-    assert (found.kwh, found.mean_watts) == (0.1, 100.0)
-    assert (found.covered_s, found.coverage, found.range.seconds) == (3600.0, 1.0, 3600.0)
-    (node,) = await site.queries.usage.read(request(START, START + HOUR, sensors=(), nodes=("cooling",)))
+    result = await read_one(site, make_request(START, START + HOUR, window=window))
+    assert (result.kwh, result.mean_watts) == (0.1, 100.0)
+    assert (result.covered_s, result.coverage, result.range.seconds) == (3600.0, 1.0, 3600.0)
+    (node,) = await site.queries.usage.read(make_request(START, START + HOUR, sensors=(), nodes=("cooling",)))
     assert (node.kwh, node.coverage, node.mean_watts) == (0.1, 1.0, 100.0)
 
 
 @pytest.mark.parametrize("policy", list(GapPolicy))
 async def test_edges_that_are_no_edges_of_windows(policy: GapPolicy) -> None:
     site = await steady(fan=100.0)
-    found = await one(site, request(START + 1.5, START + 4_112.25, policy=policy))
-    assert found.kwh == pytest.approx(4110.75 * 100 / 3.6e6, rel=1e-12)
-    assert found.coverage == pytest.approx(1.0)
-    assert found.held_s == 0.0
+    result = await read_one(site, make_request(START + 1.5, START + 4_112.25, policy=policy))
+    assert result.kwh == pytest.approx(4110.75 * 100 / 3.6e6, rel=1e-12)
+    assert result.coverage == pytest.approx(1.0)
+    assert result.held_s == 0.0
 
 
 async def test_half_the_sensors_silent_is_half_the_coverage_and_nothing_is_scaled_up() -> None:
     site = await steady(a_1=60.0)
-    (node,) = await site.queries.usage.read(request(START, START + HOUR, sensors=(), nodes=("server-a",)))
+    (node,) = await site.queries.usage.read(
+        make_request(START, START + HOUR, sensors=(), nodes=("server-a",))
+    )
     assert node.node == "server_a"
     assert (node.kwh, node.coverage, node.covered_s) == (0.06, 0.5, 1800.0)
     assert node.mean_watts == 60.0
@@ -76,40 +78,40 @@ async def test_a_sensor_that_was_read_once_in_a_week_is_not_missing() -> None:
     await site.write("a_pdu-1", [NOON - 5 * DAY], [60.0])
     await site.write("fan", range(NOON - 7 * DAY, NOON, 600), [10.0] * (7 * DAY // 600))
     await site.roll_up()
-    start, wanted = NOON - 6 * DAY - 17, ("datacenter", "server_a", "cooling", "spare")
-    asked = request(start, sensors=("a_pdu-2", "fan"), nodes=wanted, missing=True)
-    *sensors, top, server, cooling, spare = await site.queries.usage.read(asked)
+    start, expected_values = NOON - 6 * DAY - 17, ("datacenter", "server_a", "cooling", "spare")
+    request = make_request(start, sensors=("a_pdu-2", "fan"), nodes=expected_values, missing=True)
+    *sensors, top, server, cooling, spare = await site.queries.usage.read(request)
     assert [one.missing for one in sensors] == [("a_pdu-2",), ()]
     assert (top.missing, server.missing) == (("a_pdu-2", "b_pdu-1"), ("a_pdu-2",))
     assert (cooling.missing, spare.missing) == ((), ())
-    held = await site.queries.usage.read(replace(asked, policy=GapPolicy.HOLD))
+    held = await site.queries.usage.read(replace(request, policy=GapPolicy.HOLD))
     assert [one.missing for one in held] == [one.missing for one in (*sensors, top, server, cooling, spare)]
     _, tree = await site.queries.usage.tree("consumption", None, ns(start), None)
-    found = {node.id: (node.sensors, node.reporting, node.missing) for node in tree}
-    assert found["datacenter"] == (4, 2, ("a_pdu-2", "b_pdu-1"))
-    assert (found["a_1"], found["a_2"]) == ((1, 1, ()), (1, 0, ("a_pdu-2",)))
-    assert found["spare"] == (0, 0, ())
+    result = {node.id: (node.sensors, node.reporting, node.missing) for node in tree}
+    assert result["datacenter"] == (4, 2, ("a_pdu-2", "b_pdu-1"))
+    assert (result["a_1"], result["a_2"]) == ((1, 1, ()), (1, 0, ("a_pdu-2",)))
+    assert result["spare"] == (0, 0, ())
 
 
 async def test_nothing_read_is_not_zero() -> None:
-    found = await one(SmallSite(), request(NOON - HOUR))
-    assert (found.kwh, found.mean_watts, found.coverage) == (None, None, 0.0)
-    assert found.range.until_ns == found.range.start_ns
+    result = await read_one(SmallSite(), make_request(NOON - HOUR))
+    assert (result.kwh, result.mean_watts, result.coverage) == (None, None, 0.0)
+    assert result.range.until_ns == result.range.start_ns
     site = await steady(a_1=60.0)
-    fan, spare = await site.queries.usage.read(request(START, NOON, nodes=("spare",), window="1h"))
-    for found in (fan, spare):
-        assert found.kwh is None
-        assert found.bars is not None
-        assert np.isnan(found.bars.kwh).all()
-        assert found.bars.coverage.tolist() == [0.0, 0.0]
+    fan, spare = await site.queries.usage.read(make_request(START, NOON, nodes=("spare",), window="1h"))
+    for result in (fan, spare):
+        assert result.kwh is None
+        assert result.bars is not None
+        assert np.isnan(result.bars.kwh).all()
+        assert result.bars.coverage.tolist() == [0.0, 0.0]
 
 
 async def test_the_answer_ends_where_the_roll_ups_end() -> None:
     site = await steady(fan=100.0)
     site.clock.advance(50)
-    found = await one(site, request(NOON - HOUR))
-    assert found.range.until_ns == NOON * S
-    assert (found.range.seconds, found.kwh) == (3600.0, 0.1)
+    result = await read_one(site, make_request(NOON - HOUR))
+    assert result.range.until_ns == NOON * S
+    assert (result.range.seconds, result.kwh) == (3600.0, 0.1)
 
 
 async def gap_of(seconds: float, policy: GapPolicy, **more: object) -> Energy:
@@ -118,7 +120,7 @@ async def gap_of(seconds: float, policy: GapPolicy, **more: object) -> Energy:
     await site.write("fan", range(START, START + HOUR - int(seconds)), [100.0] * (HOUR - int(seconds)))
     await site.write("fan", range(START + HOUR, NOON), [50.0] * HOUR)
     await site.roll_up()
-    return await one(site, request(START, NOON, policy=policy, **more))
+    return await read_one(site, make_request(START, NOON, policy=policy, **more))
 
 
 async def test_a_gap_counts_nothing_or_what_was_last_read() -> None:
@@ -140,9 +142,9 @@ async def test_a_value_is_held_into_the_range_from_before_it() -> None:
     await site.write("fan", range(START, START + HOUR), [100.0] * HOUR)
     await site.write("sun", range(START, NOON), [0.0] * 2 * HOUR)
     await site.roll_up()
-    asked = request(START + HOUR + 60, NOON, policy=GapPolicy.HOLD, hold_s=360.0)
-    found = await one(site, asked)
-    assert (found.kwh, found.held_s, found.covered_s) == (pytest.approx(300 * 100 / 3.6e6), 300.0, 0.0)
+    request = make_request(START + HOUR + 60, NOON, policy=GapPolicy.HOLD, hold_s=360.0)
+    result = await read_one(site, request)
+    assert (result.kwh, result.held_s, result.covered_s) == (pytest.approx(300 * 100 / 3.6e6), 300.0, 0.0)
 
 
 async def test_a_node_holds_what_its_sensors_held() -> None:
@@ -151,7 +153,7 @@ async def test_a_node_holds_what_its_sensors_held() -> None:
     await site.write("a_pdu-2", range(START, NOON - 1200), [20.0] * (2 * HOUR - 1200))
     await site.roll_up()
     (node,) = await site.queries.usage.read(
-        request(NOON - HOUR, sensors=(), nodes=("server_a",), policy=GapPolicy.HOLD)
+        make_request(NOON - HOUR, sensors=(), nodes=("server_a",), policy=GapPolicy.HOLD)
     )
     assert node.kwh == pytest.approx((3600 * 10 + (2400 + 300) * 20) / 3.6e6)
     assert (node.covered_s, node.held_s) == (3000.0, 150.0)
@@ -165,18 +167,18 @@ async def test_bars_add_up_and_say_what_they_cover() -> None:
     await site.roll_up()
     for window in Window:
         fan, node = await site.queries.usage.read(
-            request(START + 100, NOON - 77, nodes=("cooling",), window=window.value)
+            make_request(START + 100, NOON - 77, nodes=("cooling",), window=window.value)
         )
-        for found in (fan, node):
-            assert found.bars is not None
-            assert found.bars.window is window
-            assert np.nansum(found.bars.kwh) == pytest.approx(found.kwh)
-            assert found.bars.starts[0] == window.floor((START + 100) * S)
+        for result in (fan, node):
+            assert result.bars is not None
+            assert result.bars.window is window
+            assert np.nansum(result.bars.kwh) == pytest.approx(result.kwh)
+            assert result.bars.starts[0] == window.floor((START + 100) * S)
         assert fan.kwh == pytest.approx(node.kwh)
-    hours = (await one(site, request(START, window="1h"))).bars
+    hours = (await read_one(site, make_request(START, window="1h"))).bars
     assert hours is not None
     assert hours.coverage.tolist() == [0.75, 1.0]
-    minutes = (await one(site, request(START, START + HOUR, window="auto"))).bars
+    minutes = (await read_one(site, make_request(START, START + HOUR, window="auto"))).bars
     assert minutes is not None
     assert minutes.window is Window.M1
     assert np.isnan(minutes.kwh[5:20]).all()
@@ -189,8 +191,8 @@ async def test_kilowatts_are_a_thousand_watts() -> None:
     site = SmallSite(inventory=site.inventory)
     await site.write("fan", range(START, NOON), [0.1] * 2 * HOUR)
     await site.roll_up()
-    for found in await site.queries.usage.read(request(START, START + HOUR, nodes=("cooling",))):
-        assert found.kwh == pytest.approx(0.1)
+    for result in await site.queries.usage.read(make_request(START, START + HOUR, nodes=("cooling",))):
+        assert result.kwh == pytest.approx(0.1)
 
 
 async def test_a_reading_a_minute_covers_its_minute() -> None:
@@ -200,8 +202,11 @@ async def test_a_reading_a_minute_covers_its_minute() -> None:
     await site.write("fan", range(START, NOON, 60), [100.0] * 120)
     await site.roll_up()
     for policy in GapPolicy:
-        found = await one(site, request(START, START + HOUR, policy=policy, window="1h"))
-        assert (found.kwh, found.coverage + found.held_s / HOUR) == (pytest.approx(0.1), pytest.approx(1.0))
+        result = await read_one(site, make_request(START, START + HOUR, policy=policy, window="1h"))
+        assert (result.kwh, result.coverage + result.held_s / HOUR) == (
+            pytest.approx(0.1),
+            pytest.approx(1.0),
+        )
 
 
 async def test_more_readings_than_described_do_not_count_twice() -> None:
@@ -209,8 +214,8 @@ async def test_more_readings_than_described_do_not_count_twice() -> None:
     await site.write("fan", np.arange(START, NOON, 0.5), [100.0] * 4 * HOUR)
     await site.roll_up()
     for window in (None, "30s"):
-        found = await one(site, request(START, START + HOUR, window=window))
-        assert (found.kwh, found.coverage) == (pytest.approx(0.1), pytest.approx(1.0))
+        result = await read_one(site, make_request(START, START + HOUR, window=window))
+        assert (result.kwh, result.coverage) == (pytest.approx(0.1), pytest.approx(1.0))
 
 
 async def test_a_period_that_nobody_says_is_learned_from_the_roll_ups() -> None:
@@ -218,13 +223,13 @@ async def test_a_period_that_nobody_says_is_learned_from_the_roll_ups() -> None:
     await site.write("fan", range(START, NOON - HOUR, 10), [100.0] * 360)
     await site.roll_up()
     for window in (Window.S30, Window.H1):
-        kept = await site.store.buckets(SeriesKind.SENSOR, ["fan"], window, START * S, NOON * S)
-        expected = np.full(len(kept), window.seconds / 10)
-        await site.store.write_buckets(SeriesKind.SENSOR, window, kept.with_expected(expected))
+        stored = await site.store.buckets(SeriesKind.SENSOR, ["fan"], window, START * S, NOON * S)
+        expected = np.full(len(stored), window.seconds / 10)
+        await site.store.write_buckets(SeriesKind.SENSOR, window, stored.with_expected(expected))
     object.__setattr__(site.inventory.sensors["fan"], "period_s", None)
     for window in (None, "30s"):
-        found = await one(site, request(START, NOON, window=window))
-        assert (found.kwh, found.coverage) == (pytest.approx(0.1), 0.5)
+        result = await read_one(site, make_request(START, NOON, window=window))
+        assert (result.kwh, result.coverage) == (pytest.approx(0.1), 0.5)
 
 
 async def test_hours_fill_the_edges_where_the_30_s_windows_were_deleted() -> None:
@@ -235,24 +240,27 @@ async def test_hours_fill_the_edges_where_the_30_s_windows_were_deleted() -> Non
     await site.store.delete_buckets(Window.S30, midnight)
     await site.write("fan", [NOON + 2 * DAY - 60], [1.0])
     await site.roll_up()
-    asked = request(START + 900, NOON - 900, sensors=("fan",), nodes=("server_a",))
-    fan, server = await site.queries.usage.read(asked)
+    request = make_request(START + 900, NOON - 900, sensors=("fan",), nodes=("server_a",))
+    fan, server = await site.queries.usage.read(request)
     assert (fan.kwh, fan.coverage) == (pytest.approx(0.15), pytest.approx(1.0))
     assert (server.kwh, server.coverage) == (pytest.approx(0.075), pytest.approx(0.5))
-    held = await one(site, replace(asked, nodes=(), policy=GapPolicy.HOLD))
+    held = await read_one(site, replace(request, nodes=(), policy=GapPolicy.HOLD))
     assert held.kwh is None  # there is nothing to hold without the windows of 30 s
 
 
 async def test_a_tree_over_a_range() -> None:
     site = await steady(a_1=60.0, fan=40.0)
-    asked, nodes = await site.queries.usage.tree("consumption", None, START * S, (START + HOUR) * S)
-    found = {n.id: n for n in nodes}
-    assert asked.seconds == 3600.0
-    assert (found["datacenter"].energy.kwh, found["datacenter"].energy.coverage) == (pytest.approx(0.1), 0.5)
-    assert (found["a_1"].energy.kwh, found["a_1"].energy.coverage) == (0.06, 1.0)
-    assert found["server_b"].energy.kwh is None
-    assert found["spare"].sensors == 0
-    assert found["spare"].energy.kwh is None
+    request, nodes = await site.queries.usage.tree("consumption", None, START * S, (START + HOUR) * S)
+    result = {n.id: n for n in nodes}
+    assert request.seconds == 3600.0
+    assert (result["datacenter"].energy.kwh, result["datacenter"].energy.coverage) == (
+        pytest.approx(0.1),
+        0.5,
+    )
+    assert (result["a_1"].energy.kwh, result["a_1"].energy.coverage) == (0.06, 1.0)
+    assert result["server_b"].energy.kwh is None
+    assert result["spare"].sensors == 0
+    assert result["spare"].energy.kwh is None
     _, part = await site.queries.usage.tree("consumption", "server-a", START * S, NOON * S)
     assert [(n.id, n.parent) for n in part] == [("server_a", None), ("a_1", "server_a"), ("a_2", "server_a")]
 
@@ -260,22 +268,22 @@ async def test_a_tree_over_a_range() -> None:
 async def test_faults_of_the_caller() -> None:
     usage = SmallSite().queries.usage
     with pytest.raises(UserError, match=r"front1 \(celsius\)"):
-        await usage.read(request(START, sensors=("front1",)))
+        await usage.read(make_request(START, sensors=("front1",)))
     with pytest.raises(UserError, match="unknown node 'nowhere'"):
-        await usage.read(request(START, sensors=(), nodes=("nowhere",)))
+        await usage.read(make_request(START, sensors=(), nodes=("nowhere",)))
     with pytest.raises(UserError, match="name at least one"):
-        await usage.read(request(START, sensors=()))
+        await usage.read(make_request(START, sensors=()))
     with pytest.raises(UserError, match="not before"):
-        await usage.read(request(NOON, NOON))
+        await usage.read(make_request(NOON, NOON))
     with pytest.raises(UserError, match="RAW"):
-        await usage.read(request(START, window="raw"))
+        await usage.read(make_request(START, window="raw"))
     with pytest.raises(UserError, match="holdSeconds"):
-        await usage.read(request(START, policy=GapPolicy.HOLD, hold_s=0.0))
+        await usage.read(make_request(START, policy=GapPolicy.HOLD, hold_s=0.0))
     site = await steady(fan=1.0)
     with pytest.raises(UserError, match="the limit is"):
-        await site.queries.usage.read(request(NOON - 100 * DAY, window="30s"))
+        await site.queries.usage.read(make_request(NOON - 100 * DAY, window="30s"))
     with pytest.raises(UserError, match="the limit is"):
-        await site.queries.usage.read(request(NOON - 2000 * DAY, policy=GapPolicy.HOLD))
+        await site.queries.usage.read(make_request(NOON - 2000 * DAY, policy=GapPolicy.HOLD))
 
 
 # -- properties ----------------------------------------------------------------------------------------------------
@@ -311,7 +319,9 @@ async def test_ranges_that_meet_add_up(
     if not a < b < c:
         return
     for who in ({"sensors": ("fan",)}, {"sensors": (), "nodes": ("datacenter",)}):
-        parts = [await one(site, request(*r, policy=policy, **who)) for r in ((a, b), (b, c), (a, c))]
+        parts = [
+            await read_one(site, make_request(*r, policy=policy, **who)) for r in ((a, b), (b, c), (a, c))
+        ]
         left, right, whole = (p.kwh or 0.0 for p in parts)
         assert left + right == pytest.approx(whole, rel=1e-9, abs=1e-12)
 
@@ -324,18 +334,18 @@ async def test_it_is_the_step_integral_of_the_readings(
     site, times, watts = await site_with(holes, 1.0, seed)
     low, high = (np.floor(t / 30) * 30 for t in (at[0], at[2]))
     if low < high:
-        found = await one(site, request(START + low, START + high))
+        result = await read_one(site, make_request(START + low, START + high))
         here = (times >= low) & (times < high)
-        assert found.kwh or pytest.approx(watts[here].sum() / 3.6e6) == 0.0
-        assert found.covered_s == pytest.approx(here.sum())
+        assert result.kwh or pytest.approx(watts[here].sum() / 3.6e6) == 0.0
+        assert result.covered_s == pytest.approx(here.sum())
     low, high = round(at[0], 3), round(at[2], 3)
     if low == high:
         return
-    found = await one(site, request(START + low, START + high))
+    result = await read_one(site, make_request(START + low, START + high))
     overlap = np.clip(np.minimum(times + 1, high) - np.maximum(times, low), 0, 1)
     spread = 7.5 * 500 if not holes else 30 * 500  # of each window that an edge of the range cuts
-    assert abs((found.kwh or 0.0) * 3.6e6 - (watts * overlap).sum()) <= 2 * spread + 1e-6
-    assert found.coverage <= 1.0
+    assert abs((result.kwh or 0.0) * 3.6e6 - (watts * overlap).sum()) <= 2 * spread + 1e-6
+    assert result.coverage <= 1.0
 
 
 @settings(max_examples=10, deadline=None)
@@ -344,7 +354,7 @@ async def test_holding_never_gives_less_and_never_more_than_the_time_there_is(
     holes: list[tuple[int, int]], seed: int
 ) -> None:
     site, times, watts = await site_with(holes, 1.0, seed)
-    none, held = [await one(site, request(START, NOON, policy=policy)) for policy in GapPolicy]
+    none, held = [await read_one(site, make_request(START, NOON, policy=policy)) for policy in GapPolicy]
     assert (held.kwh or 0.0) >= (none.kwh or 0.0) - 1e-12
     assert held.covered_s == pytest.approx(none.covered_s)
     assert held.covered_s + held.held_s <= SPAN + 1e-6

@@ -15,7 +15,7 @@ import schemathesis
 from playwright.async_api import async_playwright
 from starlette.routing import Mount, Route
 
-from backend.formats.kinds import Format
+from backend.formats.file_formats import Format
 from backend.processes.application import Application
 from backend.processes.one_process import create_app
 from backend.processes.shared import Overrides

@@ -18,7 +18,7 @@ from backend.core.ports import SensorTags
 from backend.core.reading import Points, Reading, Readings
 from backend.core.windows import NS_PER_SECOND as S
 from backend.formats.batch import Mark
-from backend.formats.kinds import FORMAT_INFO, Format
+from backend.formats.file_formats import FORMAT_INFO, Format
 from backend.formats.read import ReadOptions, Source, read
 from backend.formats.report import Tally
 from backend.queries import export

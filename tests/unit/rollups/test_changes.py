@@ -1,4 +1,4 @@
-"""A changed description: what it touches is made to fit, all of its history, and nothing else is written."""
+"""A changed description: all history it concerns is adapted, and nothing else is written."""
 
 from __future__ import annotations
 
@@ -56,7 +56,7 @@ MOVED = tree(
 
 
 class Counting:
-    """Passes calls on to a store, counts what is written, and can fail after so many writes."""
+    """Forwards calls to a store, counts writes, and can fail after a number of them."""
 
     def __init__(self, store: DuckDBStore) -> None:
         self._store = store
@@ -137,7 +137,7 @@ async def test_the_same_description_writes_nothing(site: Site) -> None:
     assert not site.store.written
 
 
-async def test_a_moved_leaf_touches_the_nodes_above_it_and_no_other(site: Site) -> None:
+async def test_a_moved_leaf_changes_the_nodes_above_it_and_no_other(site: Site) -> None:
     site.start(described(trees=(MOVED, PRODUCTION, STEADY)))
     rows = await site.heal()
     names = {"servers", "server_1", "cooling"}
@@ -147,7 +147,7 @@ async def test_a_moved_leaf_touches_the_nodes_above_it_and_no_other(site: Site) 
     await site.check()
 
 
-async def test_a_new_sensor_is_rolled_up_from_what_it_read(site: Site) -> None:
+async def test_a_new_sensor_is_rolled_up_from_its_old_readings(site: Site) -> None:
     known = {name: info for name, info in SENSORS.items() if name != "probe"}
     site.start(described(known))
     await site.heal()
@@ -157,7 +157,7 @@ async def test_a_new_sensor_is_rolled_up_from_what_it_read(site: Site) -> None:
     await site.check()
 
 
-async def test_a_type_follows_its_members(site: Site) -> None:
+async def test_a_type_is_recomputed_when_its_members_change(site: Site) -> None:
     excluded = replace(SENSORS["plug_1"], exclude_from_aggregation=True)
     site.start(described(SENSORS | {"plug_1": excluded}))
     await site.heal()
@@ -165,14 +165,14 @@ async def test_a_type_follows_its_members(site: Site) -> None:
     await site.check()
 
 
-async def test_another_period_changes_what_was_expected_and_no_value(site: Site) -> None:
+async def test_another_period_changes_expected_counts_and_no_value(site: Site) -> None:
     site.start(described(SENSORS | {"sun": replace(SENSORS["sun"], period_s=100.0)}))
     await site.heal()
     assert set(site.store.written) == {(SeriesKind.SENSOR, "sun"), (SeriesKind.TYPE, "solar_power")}
     await site.check()
 
 
-async def test_removed_nodes_are_left_as_they_are(site: Site) -> None:
+async def test_roll_ups_of_removed_nodes_stay_unchanged(site: Site) -> None:
     before = await site.store.buckets(SeriesKind.NODE, ["steady"], Window.M1, 0, END)
     site.start(described(trees=(CONSUMPTION, PRODUCTION)))
     assert await site.heal() == 0
@@ -183,7 +183,7 @@ async def test_removed_nodes_are_left_as_they_are(site: Site) -> None:
     assert (SeriesKind.NODE, "steady") not in {(s.kind, s.name) for s in await site.state.series()}
 
 
-async def test_a_node_that_comes_back_gets_what_it_missed(site: Site) -> None:
+async def test_a_node_that_is_described_again_gets_its_missing_history(site: Site) -> None:
     site.start(described(trees=(CONSUMPTION, PRODUCTION)))
     site.clock.set(END + HOUR)
     await site.engine.step()
@@ -197,10 +197,10 @@ async def test_a_node_that_comes_back_gets_what_it_missed(site: Site) -> None:
     )
 
 
-async def test_healing_goes_on_after_a_failure_and_a_restart(site: Site) -> None:
+async def test_healing_resumes_after_a_failure_and_a_restart(site: Site) -> None:
     changed = described(trees=(MOVED, PRODUCTION, STEADY))
     site.start(changed)
-    site.store.left = 6  # the newest day is done, and a part of the next
+    site.store.left = 6  # enough for the newest day and a part of the next
     with pytest.raises(TransientError):
         await site.heal()
     stale = {s.name: s.stale_ns for s in await site.state.series() if s.stale_ns}
@@ -223,7 +223,7 @@ async def test_a_change_while_an_earlier_one_heals(site: Site) -> None:
 
 
 async def test_late_readings_and_steps_while_history_heals(site: Site) -> None:
-    """Windows that are rolled up between two days of healing are of the new description at once."""
+    """Windows that are rolled up between two days of healing match the new description at once."""
     site.start(described(trees=(MOVED, PRODUCTION, STEADY)))
     await site.engine.heal(revise_days=1)
     p = POINTS["plug_2"]
@@ -235,8 +235,8 @@ async def test_late_readings_and_steps_while_history_heals(site: Site) -> None:
     await site.check()
 
 
-async def test_means_that_are_gone_leave_the_coarse_windows(site: Site) -> None:
-    """Where the 30 s means were deleted there is nothing to compute from: what is kept stays."""
+async def test_deleted_means_leave_the_coarse_windows_unchanged(site: Site) -> None:
+    """Without the 30 s means nothing can be recomputed, so stored windows stay."""
     await site.store._store._engine.write(
         lambda t: [t.cursor.execute(f"delete from {name}") for name in tables(site.store._store)]
     )

@@ -1,4 +1,4 @@
-"""What is rolled up, and under which names."""
+"""Tests of the series that are rolled up, and of their names."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ def test_names_are_those_users_know() -> None:
     assert names["cq_battery1_1d"].kind is SeriesKind.NODE
 
 
-def test_around_a_sensor_are_its_types_and_the_nodes_above_it() -> None:
+def test_a_sensor_affects_its_types_and_the_nodes_above_it() -> None:
     part = DEFINITIONS.affected_by(["plug_2", "unknown"])
     assert part.sensors == ("plug_2",)
     assert set(part.types) == {"wattmeter"}
@@ -52,14 +52,14 @@ def test_one_name_for_two_different_nodes_is_refused() -> None:
     assert Definitions.of(SENSORS, (CONSUMPTION, CONSUMPTION, PRODUCTION)).nodes
 
 
-def test_unknown_sensors_and_periods_of_nothing_are_refused() -> None:
+def test_unknown_sensors_and_periods_of_zero_are_refused() -> None:
     with pytest.raises(ValueError, match="unknown sensors: plug_1"):
         Definitions.of({}, (tree("t", {"a": []}, {"a": "plug_1"}),))
     with pytest.raises(ValueError, match="idle"):
         Definitions.of({"idle": Info(period_s=0.0)})
 
 
-def test_leaves_in_kilowatts_weigh_a_thousand() -> None:
+def test_leaves_in_kilowatts_have_weight_1000() -> None:
     found = Definitions.of({"plug": Info(unit="W"), "inverter": Info(unit="kW"), "valve": Info(unit="%")})
     assert found.weights == {"inverter": 1000.0}
     assert found.affected_by(["inverter"]).weights == found.weights

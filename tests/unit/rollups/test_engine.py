@@ -58,14 +58,14 @@ class Bench:
         return {w: w.floor(self.clock.now_ns() - DELAY) for w in WINDOWS}
 
     async def write(self, points: Mapping[str, Points]) -> None:
-        """As ingest does: keep, then tell."""
+        """Write readings, then report late ones, as ingest does."""
         readings = readings_of(points)
         await self.store.write(readings)
         await self.engine.on_late(readings)
 
 
 class Fallible:
-    """Passes calls on to a store, or fails like one that cannot be reached while `down`."""
+    """Forwards calls to a store; fails like an unreachable one while `down`."""
 
     def __init__(self, store: TimeSeriesStore) -> None:
         self._store = store
@@ -78,7 +78,7 @@ class Fallible:
 
 
 BOTH = pytest.mark.parametrize("bench", ["reference", "duckdb"], indirect=True)
-"""Over the plain store too, which can only be right; elsewhere the real one does."""
+"""Also runs over the simple reference store; other tests use the real store only."""
 
 
 @pytest.fixture
@@ -150,7 +150,7 @@ async def test_a_window_waits_for_its_end_and_the_delay(bench: Bench) -> None:
     await compare(bench.store, POINTS, bench.ends())
 
 
-async def test_downtime_leaves_no_hole(bench: Bench) -> None:
+async def test_downtime_leaves_no_gap(bench: Bench) -> None:
     bench.clock.set(START + HOUR)
     await bench.write(POINTS)
     await bench.engine.step()
@@ -200,7 +200,7 @@ async def test_late_readings_are_healed_up_the_tree(bench: Bench) -> None:
 
 
 async def test_a_sensor_that_comes_back_after_hours_is_healed(bench: Bench) -> None:
-    """Its readings are newer than all it had, and late all the same."""
+    """Its readings are newer than all others of the sensor, and still late."""
     rest = {name: p for name, p in POINTS.items() if name != "plug_1"}
     await bench.write(rest | cut({"plug_1": POINTS["plug_1"]}, START, START + HOUR))
     await bench.engine.step()
@@ -209,7 +209,7 @@ async def test_a_sensor_that_comes_back_after_hours_is_healed(bench: Bench) -> N
     await compare(bench.store, POINTS, bench.ends())
 
 
-async def test_a_value_written_again_is_healed(bench: Bench) -> None:
+async def test_a_replaced_value_is_healed(bench: Bench) -> None:
     await bench.write(POINTS)
     await bench.engine.step()
     p = POINTS["battery"]
@@ -249,7 +249,7 @@ async def test_a_late_reading_does_not_fill_a_window_that_is_still_open(bench: B
 
 
 class CrashingState(MemoryRollupState):
-    """Dies when a mark is to be cleared, once."""
+    """Fails once when a mark is to be cleared."""
 
     crash = True
 
@@ -321,7 +321,7 @@ async def test_a_reading_that_arrives_while_its_window_is_rolled_up_is_not_lost(
     await compare(bench.store, {"probe": p}, bench.ends())
 
 
-async def test_a_step_gets_its_turn_between_two_days_of_healing(bench: Bench) -> None:
+async def test_a_step_runs_between_two_days_of_healing(bench: Bench) -> None:
     await bench.write({"probe": POINTS["probe"]})
     bench.clock.set(END - HOUR)
     await bench.engine.step()
@@ -339,7 +339,7 @@ async def test_a_step_gets_its_turn_between_two_days_of_healing(bench: Bench) ->
 
 
 @BOTH
-async def test_recompute_forgets_what_is_gone_from_the_raw_readings(bench: Bench) -> None:
+async def test_recompute_empties_windows_whose_readings_were_deleted(bench: Bench) -> None:
     await bench.write(POINTS)
     await bench.engine.step()
     a, b = START + 7 * HOUR, START + 8 * HOUR
@@ -360,7 +360,7 @@ async def test_recompute_forgets_what_is_gone_from_the_raw_readings(bench: Bench
     assert (kept.coverage == 0).all()
 
 
-async def test_years_of_silence_cost_little(bench: Bench) -> None:
+async def test_years_without_readings_are_skipped_fast(bench: Bench) -> None:
     p = POINTS["probe"]
     old = Points(p.times[:5] - 30 * 365 * Window.D1.ns, p.values[:5])
     await bench.write({"probe": Points(np.r_[old.times, p.times], np.r_[old.values, p.values])})
@@ -382,7 +382,7 @@ async def test_before_the_first_reading_nothing_happens(bench: Bench) -> None:
     assert not await bench.state.dirty(1)
 
 
-async def test_marks_of_sensors_no_longer_described_go(bench: Bench) -> None:
+async def test_dirty_marks_of_removed_sensors_are_cleared(bench: Bench) -> None:
     await bench.write(cut(POINTS, START, START + HOUR))
     await bench.engine.step()
     await bench.state.mark_dirty([DirtyWindow("gone", Window.S30.floor(START), Window.S30.ceil(START))])
@@ -391,7 +391,7 @@ async def test_marks_of_sensors_no_longer_described_go(bench: Bench) -> None:
 
 
 async def test_a_clock_set_back_loses_nothing(bench: Bench) -> None:
-    """What was rolled up and lies ahead of the clock is rolled up once more when the clock comes there."""
+    """Windows ahead of the clock are rolled up once more when the clock reaches them."""
     await bench.write(POINTS)
     await bench.engine.step()
     bench.clock.set(END - 2 * HOUR)
@@ -408,14 +408,18 @@ async def test_a_clock_set_back_loses_nothing(bench: Bench) -> None:
 
 
 @pytest.mark.parametrize("hours", [5, 30])
-async def test_a_clock_that_ran_ahead_shows_no_half_windows(bench: Bench, hours: int) -> None:
+async def test_a_clock_that_ran_ahead_exposes_no_partial_windows(bench: Bench, hours: int) -> None:
     now = START + 3 * HOUR + 17 * NS_PER_SECOND
     bench.clock.set(now)
     await bench.write(cut(POINTS, START, now))
     await bench.engine.step()
     bench.clock.set(now + hours * HOUR)
     await bench.engine.step()
-    for minutes in (1, 7, 61):  # right again; everything comes for windows that were rolled up empty
+    for minutes in (
+        1,
+        7,
+        61,
+    ):  # the clock is right again; readings arrive for windows that were rolled up empty
         then = START + 3 * HOUR + minutes * 60 * NS_PER_SECOND + 41 * NS_PER_SECOND
         bench.clock.set(then)
         await bench.write(cut(POINTS, now, then))
@@ -429,8 +433,8 @@ async def test_a_clock_that_ran_ahead_shows_no_half_windows(bench: Bench, hours:
     assert not await bench.state.dirty(1)
 
 
-async def test_a_clock_that_jumps_while_readings_wait_wedges_nothing(bench: Bench) -> None:
-    """Back and forth by hours, with steps and healing in between: at the end all is as if nothing had been."""
+async def test_a_clock_that_jumps_while_readings_wait_blocks_nothing(bench: Bench) -> None:
+    """The clock jumps by hours, with steps and healing in between; in the end all windows are right."""
     rng = np.random.default_rng(4)
     bench.clock.set(START + HOUR)
     written = START
@@ -449,7 +453,7 @@ async def test_a_clock_that_jumps_while_readings_wait_wedges_nothing(bench: Benc
 
 
 async def compare_up_to(bench: Bench, points: Mapping[str, Points]) -> None:
-    """As `compare`, of what readers may see: buckets below the watermarks."""
+    """Like `compare`, for what readers may see: buckets below the watermarks."""
     ends = bench.ends()
     for kind, names in (
         (SeriesKind.SENSOR, DEFINITIONS.sensors),
@@ -463,8 +467,8 @@ async def compare_up_to(bench: Bench, points: Mapping[str, Points]) -> None:
             check(got, want, f"{kind} {window}", exact=kind is not SeriesKind.NODE)
 
 
-async def test_a_restart_goes_on_where_the_files_say(tmp_path: Path) -> None:
-    """Engine, store and state anew over the same files, twice, with late readings marked before the second."""
+async def test_a_restart_resumes_from_the_files(tmp_path: Path) -> None:
+    """Open engine, store and state over the same files twice, with late readings marked before the second time."""
     url = f"sqlite:///{tmp_path / 'state.db'}"
     clock = ManualClock(START + 3 * HOUR)
     late = cut({"plug_1": POINTS["plug_1"]}, START + HOUR, START + 2 * HOUR)

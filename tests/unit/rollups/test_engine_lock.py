@@ -1,4 +1,4 @@
-"""Engines of several processes over one store: they take turns, and who lost the lock undoes what it may have spoiled."""
+"""Engines of several processes over one store take turns. An engine that lost the lock marks what it wrote as dirty."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ ENDS = {window: window.floor(END) for window in WINDOWS}
 
 
 class LosingLock(LocalLock):
-    """Lost as soon as it is checked, while `lost` is set."""
+    """A lock whose check fails while `lost` is set."""
 
     lost = False
 
@@ -35,7 +35,7 @@ class LosingLock(LocalLock):
             raise TransientError("the lock was lost")
 
 
-async def test_many_engines_at_once_are_as_one(tmp_path: Path) -> None:
+async def test_many_engines_at_once_give_the_result_of_one(tmp_path: Path) -> None:
     url = f"sqlite:///{tmp_path / 'x.db'}"
     await migrate(url)
     store = DuckDBStore(":memory:", readers=2)
@@ -69,7 +69,7 @@ async def test_many_engines_at_once_are_as_one(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("what", ["step", "recompute_series"])
-async def test_what_was_written_without_the_lock_is_computed_again(what: str) -> None:
+async def test_windows_written_without_the_lock_are_recomputed(what: str) -> None:
     store, state, lock = DuckDBStore(":memory:", readers=2), MemoryRollupState(), LosingLock()
     await store.open()
     await store.write(readings_of(POINTS))

@@ -1,4 +1,4 @@
-"""A process that was away for a day, late readings, another tree, another sensor: at the end every window is the truth."""
+"""A day of downtime, late readings, another tree and another sensor together: in the end every window is right."""
 
 from __future__ import annotations
 
@@ -54,7 +54,7 @@ AFTER_SENSORS = {**SENSORS, "plug_2": LEARNING, "sun": replace(SENSORS["sun"], p
 
 
 class Process:
-    """What a process has in memory over the files of a folder."""
+    """The in-memory objects of a process over the files of a folder."""
 
     def __init__(
         self, store: DuckDBStore, database: Database, definitions: Definitions, clock: ManualClock
@@ -69,7 +69,7 @@ class Process:
         await self.engine.on_late(readings)
 
     async def settle(self) -> None:
-        """The periodic tasks, until there is nothing left to do."""
+        """Run the periodic tasks until there is nothing left to do."""
         while True:
             stepped, learned = await self.engine.step(), await self.engine.learn()
             healed = await self.engine.heal(limit=200, revise_days=1)
@@ -95,7 +95,7 @@ def share(points: Mapping[str, Points], chosen: Mapping[str, np.ndarray]) -> dic
     return {n: p for n, p in found.items() if len(p)}
 
 
-async def test_every_window_is_the_truth_in_the_end(tmp_path: Path) -> None:
+async def test_every_window_is_right_in_the_end(tmp_path: Path) -> None:
     rng = np.random.default_rng(9)
     stop = START + 2 * HOUR + 100 * NS_PER_SECOND
     before = {n: p.times < stop for n, p in POINTS.items()}
@@ -107,10 +107,10 @@ async def test_every_window_is_the_truth_in_the_end(tmp_path: Path) -> None:
         await here.take(share(POINTS, {n: before[n] & ~late[n] for n in POINTS}))
         await here.engine.step()
 
-    # A day goes by. What the spool kept comes in one go; what was late comes after it was rolled up.
+    # A day passes. The spool's readings arrive at once; late ones arrive after the roll-up.
     clock.set(END)
     async with process(tmp_path, AFTER_SENSORS, (AFTER, PRODUCTION, STEADY), clock) as here:
-        await here.engine.step()  # nothing has come yet: a day of empty windows
+        await here.engine.step()  # no readings yet: a day of empty windows
         await here.take(share(POINTS, {n: ~before[n] & ~late[n] for n in POINTS}))
         await here.engine.heal(limit=5, revise_days=1)  # ended in the middle of it
 

@@ -1,4 +1,4 @@
-"""Which spans late readings spoil, and how healing cuts them up."""
+"""Tests of the dirty spans of late readings, and of their order in healing."""
 
 from __future__ import annotations
 
@@ -54,13 +54,13 @@ def test_spans_grow_with_age() -> None:
     )
 
 
-def test_a_year_in_bulk_marks_some_hundred_spans() -> None:
+def test_a_year_of_late_readings_marks_some_hundred_spans() -> None:
     times = np.arange(HORIZON - 365 * DAY, HORIZON, 600 * NS_PER_SECOND, dtype=np.int64)
     readings = Readings(("a",), np.zeros(len(times), np.int32), times, np.ones(len(times)))
     assert len(dirty_spans(readings, HORIZON)) < 365 + 7 * 24 + 120
 
 
-def test_days_come_newest_first_and_a_span_ends_with_its_oldest_day() -> None:
+def test_days_are_newest_first_and_a_span_ends_with_its_oldest_day() -> None:
     long, short = DirtyWindow("a", 5 * DAY, 7 * DAY), DirtyWindow("b", 6 * DAY, 6 * DAY + Window.S30.ns)
     assert list(days([long, short])) == [
         (6 * DAY, [long, short], [short]),

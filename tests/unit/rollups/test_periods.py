@@ -1,4 +1,4 @@
-"""Periods learned from readings: how, when they count, and what becomes of the windows from before."""
+"""Tests of learned periods: the estimate, its validity, and the windows from before."""
 
 from __future__ import annotations
 
@@ -61,7 +61,7 @@ async def site() -> AsyncIterator[Site]:
     await store.close()
 
 
-def test_the_spacing_is_what_most_readings_keep() -> None:
+def test_the_spacing_is_that_of_most_readings() -> None:
     rng = np.random.default_rng(0)
     times = np.arange(0, 3600, 10) * S + rng.integers(-S // 3, S // 3, 360)
     assert spacing_s(np.sort(times)) == 10.0
@@ -73,19 +73,21 @@ def test_the_spacing_is_what_most_readings_keep() -> None:
     assert spacing_s(np.zeros(50, np.int64)) is None
 
 
-async def test_until_it_is_learned_nothing_is_said_of_coverage(site: Site) -> None:
+async def test_coverage_is_unknown_until_the_period_is_learned(site: Site) -> None:
     await site.run(START + 10 * 60 * S, slow=every(10, START, START + 600 * S))
     assert np.isnan(await site.expected(SeriesKind.SENSOR, "slow")).all()
     assert np.isnan(await site.coverage("slow")).all()
     assert np.isnan(await site.expected(SeriesKind.TYPE, "wattmeter")).all()
 
 
-async def test_what_was_rolled_up_before_is_filled_in(site: Site) -> None:
+async def test_expected_counts_of_older_windows_are_filled_in(site: Site) -> None:
     end = START + HOUR
     await site.run(end, fast=every(1, START, end), slow=every(10, START, end), said=every(30, START, end))
     assert await site.engine.learn() == 2
     report = await site.engine.heal()
-    whole = 2 * (120 + 59) + 2 * 0 + 59  # two sensors' and one type's windows; the said one's stand
+    whole = (
+        2 * (120 + 59) + 2 * 0 + 59
+    )  # windows of two sensors and one type; those with a described period stay
     assert 0 < report.rows <= whole + 10
     assert set(await site.expected(SeriesKind.SENSOR, "fast")) == {60.0}
     assert set(await site.expected(SeriesKind.SENSOR, "slow")) == {6.0}
@@ -95,7 +97,7 @@ async def test_what_was_rolled_up_before_is_filled_in(site: Site) -> None:
     assert (await site.engine.heal()).rows == 0
 
 
-async def test_a_period_outlives_a_restart_and_is_looked_at_again(site: Site) -> None:
+async def test_a_period_survives_a_restart_and_is_learned_again(site: Site) -> None:
     end = START + HOUR
     await site.run(end, slow=every(10, START, end))
     assert await site.engine.learn() == 1
@@ -118,7 +120,7 @@ async def test_a_sensor_slower_than_minutes_is_learned_from_days(site: Site) -> 
     assert (await site.state.periods())["slow"].period_s == 1800.0
 
 
-async def test_what_the_description_says_outweighs_what_was_learned(site: Site) -> None:
+async def test_a_described_period_takes_precedence_over_a_learned_one(site: Site) -> None:
     end = START + HOUR
     await site.run(end, slow=every(10, START, end))
     await site.engine.learn()

@@ -1,4 +1,4 @@
-"""What was kept long enough goes, what stands on it stays as it was."""
+"""Expired data is deleted; roll-ups computed from it stay unchanged."""
 
 from __future__ import annotations
 
@@ -85,7 +85,7 @@ async def test_by_default_everything_is_kept(bench: Bench) -> None:
     assert await bench.store.first_time() == T0
 
 
-async def test_raw_readings_go_and_their_roll_ups_stay(bench: Bench) -> None:
+async def test_expired_raw_readings_are_deleted_and_their_roll_ups_stay(bench: Bench) -> None:
     before = await bench.kept()
     assert await bench.engine.retain(RetentionPeriods(raw_days=2)) == {None: T0 + 3 * DAY}
     assert await bench.store.first_time() == T0 + 3 * DAY
@@ -93,7 +93,7 @@ async def test_raw_readings_go_and_their_roll_ups_stay(bench: Bench) -> None:
     assert before[SeriesKind.SENSOR, Window.S30].starts.min() == T0
 
 
-async def test_recomputing_and_healing_leave_roll_ups_whose_readings_are_gone(bench: Bench) -> None:
+async def test_recomputing_and_healing_keep_roll_ups_whose_readings_are_deleted(bench: Bench) -> None:
     before = await bench.kept()
     await bench.engine.retain(RetentionPeriods(raw_days=2))
     await bench.engine.recompute_series(all_portions(DEFINITIONS, T0, T0 + 5 * DAY))
@@ -103,13 +103,13 @@ async def test_recomputing_and_healing_leave_roll_ups_whose_readings_are_gone(be
     await bench.engine.heal()
     same(await bench.kept(), before)
     assert not await bench.state.dirty(1)
-    # The late reading came for a time whose readings are gone, and goes after them.
+    # The late reading belongs to a deleted time, and is deleted too.
     assert await bench.store.first_time() == T0 + DAY + 7
     await bench.engine.retain(RetentionPeriods(raw_days=2))
     assert await bench.store.first_time() == T0 + 3 * DAY
 
 
-async def test_what_is_kept_still_heals(bench: Bench) -> None:
+async def test_retained_history_still_heals(bench: Bench) -> None:
     await bench.engine.retain(RetentionPeriods(raw_days=2))
     await bench.late("plug_1", T0 + 3 * DAY + 7 * NS_PER_SECOND, 5000.0)
     await bench.engine.heal()
@@ -118,7 +118,7 @@ async def test_what_is_kept_still_heals(bench: Bench) -> None:
         assert got.max[0] > 2000
 
 
-async def test_the_edge_holds_when_the_setting_is_taken_back(bench: Bench) -> None:
+async def test_the_edge_holds_after_the_setting_is_removed(bench: Bench) -> None:
     before = await bench.kept()
     await bench.engine.retain(RetentionPeriods(raw_days=2))
     engine = RollupEngine(bench.store, bench.state, DEFINITIONS, bench.clock, 5.0)
@@ -127,14 +127,14 @@ async def test_the_edge_holds_when_the_setting_is_taken_back(bench: Bench) -> No
     same(await bench.kept(), before)
 
 
-async def test_each_window_is_kept_for_its_own_time(bench: Bench) -> None:
+async def test_each_window_has_its_own_retention(bench: Bench) -> None:
     keep = RetentionPeriods(days={Window.S30: 1, Window.M1: 3, Window.D1: 4})
     edges = {Window.S30: T0 + 4 * DAY, Window.M1: T0 + 2 * DAY, Window.D1: T0 + DAY}
     assert await bench.engine.retain(keep) == edges
     for _ in range(2):
         for (kind, window), buckets in (await bench.kept()).items():
             assert buckets.starts.min() == edges.get(window, T0), (kind, window)
-        # Raw readings are all there, and yet nothing that was deleted comes back.
+        # All raw readings exist, and yet deleted roll-ups are not recomputed.
         await bench.engine.recompute_series(all_portions(DEFINITIONS, T0, T0 + 5 * DAY))
     assert await bench.store.first_time() == T0
 
@@ -156,7 +156,7 @@ async def test_readings_that_are_not_rolled_up_stay(bench: Bench) -> None:
     assert await bench.engine.retain(RetentionPeriods(raw_days=2)) == {None: T0 + 48 * DAY}
 
 
-async def test_before_anything_is_rolled_up_nothing_goes() -> None:
+async def test_nothing_is_deleted_before_the_first_roll_up() -> None:
     bench = Bench(ReferenceStore())
     await bench.store.write(readings_of(bench.points))
     assert await bench.engine.retain(RetentionPeriods(raw_days=1)) == {}
@@ -172,7 +172,7 @@ async def test_a_day_that_awaits_healing_stays_until_it_is_healed(bench: Bench) 
     assert got.max.tolist() == [5000.0]
 
 
-def test_edges_are_midnights_and_never_beyond_what_is_needed() -> None:
+def test_edges_are_midnights_and_never_after_data_that_is_needed() -> None:
     now, far = T0 + 10 * DAY + 5, T0 + 99 * DAY
     assert deletion_edge(0, now, far, None) is None
     assert deletion_edge(3, now, far, None) == T0 + 7 * DAY

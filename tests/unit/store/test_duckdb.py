@@ -1,4 +1,4 @@
-"""What is particular to the DuckDB store: its file, its tables, and what a crash leaves."""
+"""Tests of the DuckDB store alone: its file, its tables, and the state after a crash."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ def run(code: str, *args: str) -> subprocess.CompletedProcess[str]:
 
 
 def seconds(names: str, first: int, count: int) -> Readings:
-    """Each of the sensors once a second from T0 + first, in the order of time; a value of its own each."""
+    """Return one reading per second of each sensor from T0 + first, ordered by time, with distinct values."""
     times = T0 + np.repeat(np.arange(first, first + count, dtype=np.int64), len(names)) * S
     codes = np.tile(np.arange(len(names), dtype=np.int32), count)
     return Readings(tuple(names), codes, times, (times - T0) / S + codes / 10)
@@ -60,7 +60,7 @@ async def store(tmp_path: Path) -> AsyncIterator[DuckDBStore]:
 
 
 async def tables(store: DuckDBStore) -> dict[str, int]:
-    """Tables of raw readings that have rows, and how many."""
+    """Return the tables of raw readings that have rows, with their counts."""
 
     def ask(cursor: Cursor) -> dict[str, int]:
         names = cursor.execute(
@@ -75,7 +75,9 @@ async def tables(store: DuckDBStore) -> dict[str, int]:
 # -- the file ----------------------------------------------------------------------------------------------------
 
 
-async def test_a_second_process_is_told_who_holds_the_file(store: DuckDBStore, tmp_path: Path) -> None:
+async def test_a_second_process_gets_an_error_that_names_the_owner_of_the_file(
+    store: DuckDBStore, tmp_path: Path
+) -> None:
     code = """
         import asyncio, pathlib, sys
         from backend.core.errors import PermanentError
@@ -98,7 +100,7 @@ async def test_a_file_of_another_kind_is_refused(tmp_path: Path) -> None:
         await DuckDBStore(path).open()
 
 
-async def test_a_store_that_is_not_open_may_be_tried_again(tmp_path: Path) -> None:
+async def test_a_store_that_is_not_open_raises_a_transient_error(tmp_path: Path) -> None:
     store = DuckDBStore(tmp_path / "deep" / "down" / "series.duckdb")
     with pytest.raises(TransientError, match="not open"):
         await store.first_time()
@@ -126,10 +128,10 @@ async def test_sensors_and_their_tags_can_be_read_by_hand(store: DuckDBStore) ->
     assert rows == [(0, "a", "there", "watt", "W"), (1, "b", None, None, None)]
 
 
-# -- where rows live ---------------------------------------------------------------------------------------------
+# -- tables of rows ----------------------------------------------------------------------------------------------
 
 
-async def test_hours_that_are_over_move_and_days_that_are_over_are_sealed(
+async def test_maintenance_moves_finished_hours_and_seals_finished_days(
     store: DuckDBStore, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(maintenance, "MOVE_ROWS", 1)
@@ -137,7 +139,7 @@ async def test_hours_that_are_over_move_and_days_that_are_over_are_sealed(
         await store.write(seconds("ab", hour * 3600, 3600))
         await store.maintain(T0 + hour * HOUR + 30 * 60 * S)
     assert await tables(store) == {"raw_20231115": 14_400, "raw_hot": 7200}
-    await store.maintain(T0 + 3 * HOUR)  # the third hour is over, but stragglers may come
+    await store.maintain(T0 + 3 * HOUR)  # the third hour has ended, but late readings may come
     assert (await tables(store))["raw_hot"] == 7200
     await store.maintain(T0 + DAY - HOUR)
     assert await tables(store) == {"raw_20231115": 21_600}
@@ -147,7 +149,7 @@ async def test_hours_that_are_over_move_and_days_that_are_over_are_sealed(
     assert order == sorted(order)
 
 
-async def test_a_few_old_rows_stay_hot_until_their_day_is_over(store: DuckDBStore) -> None:
+async def test_a_few_old_rows_stay_in_the_hot_table_until_their_day_ends(store: DuckDBStore) -> None:
     await store.write(seconds("a", 0, 100))
     await store.maintain(T0 + 5 * HOUR)
     assert await tables(store) == {"raw_hot": 100}
@@ -155,7 +157,7 @@ async def test_a_few_old_rows_stay_hot_until_their_day_is_over(store: DuckDBStor
     assert await tables(store) == {"raw_20231115": 100}
 
 
-async def test_a_bulk_goes_straight_into_days(store: DuckDBStore) -> None:
+async def test_a_bulk_write_goes_straight_into_partitions(store: DuckDBStore) -> None:
     count = BULK_ROWS // 2 + 10
     written = await store.write(seconds("ab", 86_400 - 1000, count))
     assert (written.rows, len(written.late)) == (2 * count, 0)
@@ -173,7 +175,7 @@ async def test_whole_days_are_dropped(store: DuckDBStore) -> None:
     assert ("raw_20231115",) not in names
 
 
-async def test_writes_and_reads_go_on_during_house_keeping(
+async def test_writes_and_reads_continue_during_maintenance(
     store: DuckDBStore, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(maintenance, "STEP_ROWS", 500)
@@ -200,7 +202,7 @@ async def test_writes_and_reads_go_on_during_house_keeping(
     assert int((points["a"].values == -1).sum()) == turns
 
 
-async def test_roll_ups_move_too(store: DuckDBStore) -> None:
+async def test_maintenance_moves_roll_ups_too(store: DuckDBStore) -> None:
     starts = T0 + np.arange(100, dtype=np.int64) * 30 * S
     columns = (np.arange(100, dtype=np.float64) + k for k in range(8))
     kept = Buckets(("x",), np.zeros(100, np.int32), starts, *columns)
@@ -212,14 +214,14 @@ async def test_roll_ups_move_too(store: DuckDBStore) -> None:
 
 
 def half_minutes(name: str, count: int) -> Buckets:
-    """Of one value each."""
+    """Return buckets of one value each."""
     value, one = np.arange(count, dtype=np.float64), np.ones(count)
     starts = T0 + np.arange(count, dtype=np.int64) * 30 * S
     return Buckets((name,), np.zeros(count, np.int32), starts, one, value, one * 0, *[value] * 3, one, one)
 
 
 async def rolled(store: DuckDBStore, window: Window) -> int:
-    """Rows of roll-ups that are written out."""
+    """Return the number of roll-up rows that are stored."""
     names = [table.hot for w, table in store._rollups.tables.items() if w is window]
     names += [
         table.table(part) for w, table in store._rollups.tables.items() for part in table.parts if w is window
@@ -229,10 +231,10 @@ async def rolled(store: DuckDBStore, window: Window) -> int:
     )
 
 
-async def test_a_node_that_copies_a_sensor_costs_no_rows(store: DuckDBStore) -> None:
+async def test_an_alias_of_a_sensor_stores_no_rows(store: DuckDBStore) -> None:
     copies = {"leaf": SeriesAlias(SeriesKind.SENSOR, "plug")}
     await store.write_buckets(SeriesKind.SENSOR, Window.S30, half_minutes("plug", 100))
-    for first in range(0, 100, 10):  # as it grows
+    for first in range(0, 100, 10):  # in growing pieces
         start = T0 + first * 30 * S
         assert await store.set_aliases(Window.S30, copies, start, start + 300 * S)
     assert await rolled(store, Window.S30) == 100
@@ -242,7 +244,7 @@ async def test_a_node_that_copies_a_sensor_costs_no_rows(store: DuckDBStore) -> 
     same(got, half_minutes("leaf", 100))
 
 
-async def test_a_file_from_before_there_were_copies(store: DuckDBStore) -> None:
+async def test_a_file_without_an_alias_table(store: DuckDBStore) -> None:
     await store.write_buckets(SeriesKind.SENSOR, Window.S30, half_minutes("plug", 100))
     await store.write_buckets(SeriesKind.NODE, Window.S30, half_minutes("leaf", 100))
     await store._engine.write(lambda t: t.cursor.execute("drop table copies"))
@@ -251,7 +253,7 @@ async def test_a_file_from_before_there_were_copies(store: DuckDBStore) -> None:
     same(await store.buckets(SeriesKind.NODE, ["leaf"], Window.S30, *ALWAYS), half_minutes("leaf", 100))
     copies = {"leaf": SeriesAlias(SeriesKind.SENSOR, "plug")}
     assert await store.set_aliases(Window.S30, copies, T0, T0 + 1800 * S)
-    assert await rolled(store, Window.S30) == 140  # what was written out there is gone
+    assert await rolled(store, Window.S30) == 140  # the written rows are deleted
     same(await store.buckets(SeriesKind.NODE, ["leaf"], Window.S30, *ALWAYS), half_minutes("leaf", 100))
 
 
@@ -262,7 +264,7 @@ def test_runs_of_ids_become_ranges() -> None:
     assert sid_condition([]) == "false"
 
 
-def test_a_partition_knows_what_is_out_of_order() -> None:
+def test_a_partition_counts_rows_that_are_out_of_order() -> None:
     part = Part().grown(10, (0, 5), (3, 9)).grown(5, (4, 0), (4, 9))
     assert part == Part(15, 0, (4, 9))
     assert part.grown(5, (4, 9), (5, 0)) == Part(20, 5, (4, 9))
@@ -327,7 +329,7 @@ CRASH = """
         (10, "after"),
     ],
 )
-async def test_a_crash_during_house_keeping_loses_and_doubles_nothing(
+async def test_a_crash_during_maintenance_loses_and_duplicates_nothing(
     tmp_path: Path, point: int, moment: str
 ) -> None:
     path = tmp_path / "series.duckdb"

@@ -1,4 +1,4 @@
-"""The engine under the store: what is cancelled ends, and disturbs nobody."""
+"""Tests of the DuckDB engine: cancelled reads are interrupted, and affect no other work."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ async def engine() -> AsyncIterator[Engine]:
     await engine.close()
 
 
-async def test_a_read_that_is_cancelled_is_interrupted(engine: Engine) -> None:
+async def test_a_cancelled_read_is_interrupted(engine: Engine) -> None:
     begun, ended = threading.Event(), threading.Event()
 
     def endless(cursor: Cursor) -> None:
@@ -41,11 +41,11 @@ async def test_a_read_that_is_cancelled_is_interrupted(engine: Engine) -> None:
     with pytest.raises(asyncio.CancelledError):
         await task
     await asyncio.to_thread(ended.wait)
-    # The only reader is free again, and its next work is nobody's to interrupt.
+    # The only reader is free again, and its next work is not interrupted.
     assert await engine.read(lambda cursor: cursor.execute("select 1").fetchall()) == [(1,)]
 
 
-async def test_a_read_that_waits_for_its_turn_never_begins(engine: Engine) -> None:
+async def test_a_cancelled_read_in_the_queue_never_begins(engine: Engine) -> None:
     going_on, done = threading.Event(), []
     first = asyncio.create_task(engine.read(lambda cursor: going_on.wait()))
     second = asyncio.create_task(engine.read(lambda cursor: done.append(1)))
@@ -69,7 +69,7 @@ async def filed(tmp_path: Path) -> AsyncIterator[Engine]:
 
 
 class Reading:
-    """A read that goes on until it is told to end, from before a table came."""
+    """A read that runs until `end` is set, started before a table was created."""
 
     def __init__(self, engine: Engine) -> None:
         self.engine = engine
@@ -94,12 +94,12 @@ class Reading:
 
 
 def logged(engine: Engine) -> bool:
-    """Whether anything stands in the log and not yet in the file."""
+    """Return whether the log holds changes that are not yet in the file."""
     log = Path(f"{engine.path}.wal")
     return log.exists() and log.stat().st_size > 0
 
 
-async def test_a_checkpoint_that_a_read_stands_in_the_way_of_is_left_for_later(
+async def test_a_checkpoint_is_postponed_while_a_read_is_in_the_way(
     filed: Engine, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("backend.store.duckdb.engine.CHECKPOINT_TIMEOUT_S", 0.1)
@@ -110,13 +110,13 @@ async def test_a_checkpoint_that_a_read_stands_in_the_way_of_is_left_for_later(
     assert not logged(filed)
 
 
-async def test_a_backup_waits_for_the_reads_in_its_way(filed: Engine) -> None:
+async def test_a_backup_waits_for_running_reads(filed: Engine) -> None:
     async with Reading(filed) as reading:
         still = filed.hold_writes()
         entering = asyncio.create_task(still.__aenter__())
         done, _ = await asyncio.wait({entering}, timeout=0.3)
         assert not done
-        # Meanwhile, what arrives is kept.
+        # Meanwhile writes succeed.
         await filed.write(lambda change: change.cursor.execute("insert into b values (1)"))
         reading.end.set()
         await entering
@@ -124,7 +124,7 @@ async def test_a_backup_waits_for_the_reads_in_its_way(filed: Engine) -> None:
         await still.__aexit__(None, None, None)
 
 
-async def test_a_read_without_end_stops_a_backup_and_nothing_else(
+async def test_an_endless_read_fails_a_backup_but_no_write(
     filed: Engine, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("backend.store.duckdb.engine.BACKUP_TIMEOUT_S", 0.1)

@@ -1,4 +1,4 @@
-"""A real InfluxDB: what old deployments left in it, what it refuses, and what happens when it goes away."""
+"""Tests with a real InfluxDB: data of old deployments, refused input, and outages."""
 
 from __future__ import annotations
 
@@ -65,7 +65,7 @@ async def buckets(store: InfluxDBStore, kind: SeriesKind, name: str, window: Win
     return await store.buckets(kind, [name], window, T0, T0 + DAY)
 
 
-# -- what is there already -----------------------------------------------------------------------------------------
+# -- existing data ------------------------------------------------------------------------------------------------
 
 
 async def test_readings_of_an_old_deployment(store: InfluxDBStore, server: Server) -> None:
@@ -95,20 +95,20 @@ async def test_roll_ups_of_an_old_deployment(store: InfluxDBStore, server: Serve
     columns = (node.count, node.sum, node.m2, node.min, node.max, node.median, node.reported)
     assert [float(column[0]) for column in columns] == [1, 40, 0, 40, 40, 40, 1]
     assert np.isnan(node.expected[0])
-    # The new ones go into the same fields.
+    # New roll-ups use the same fields.
     await store.write_buckets(SeriesKind.SENSOR, Window.M1, old.with_expected(np.array([60.0, 60.0])))
     again = await buckets(store, SeriesKind.SENSOR, "a", Window.M1)
     assert (again.count.tolist(), again.expected.tolist(), again.m2.tolist()) == ([3, 1], [60, 60], [2, 0])
 
 
-async def test_a_reading_stays_one_when_its_tags_changed(store: InfluxDBStore, url: str) -> None:
+async def test_a_rewritten_reading_stays_one_after_its_tags_changed(store: InfluxDBStore, url: str) -> None:
     old, new = SensorTags("x", "t", "W"), SensorTags("y", "t", "W")
     await store.write(readings(*(("a", T0 + k * S, float(k)) for k in range(3))), {"a": old})
     await store.write(readings(("a", T0 + 3 * S, 3.0)), {"a": new})
     await store.close()
     again = InfluxDBStore(url)
     await again.open()
-    # Replayed under the new tags, with what was late under the old ones.
+    # Replayed under the new tags, with readings that were late under the old ones.
     rows = [("a", T0 + k * S, k + 0.5) for k in range(5)]
     written = await again.write(readings(*rows), {"a": new})
     assert [r.time_ns for r in written.late] == [T0 + k * S for k in range(4)]
@@ -120,7 +120,7 @@ async def test_a_reading_stays_one_when_its_tags_changed(store: InfluxDBStore, u
     await again.close()
 
 
-# -- much at once --------------------------------------------------------------------------------------------------
+# -- large reads ---------------------------------------------------------------------------------------------------
 
 
 async def test_answers_come_in_pages(store: InfluxDBStore, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -137,7 +137,7 @@ async def test_answers_come_in_pages(store: InfluxDBStore, monkeypatch: pytest.M
     assert got["all"].count.tolist() == [60 + 14 * 5, 60, 10]
 
 
-async def test_most_sensors_are_asked_for_as_all(store: InfluxDBStore) -> None:
+async def test_a_query_for_most_sensors_reads_all(store: InfluxDBStore) -> None:
     names = [f"s{k}" for k in range(150)]
     await store.write(readings(*((name, T0, float(k)) for k, name in enumerate(names))))
     chosen = [*names[20:], "nobody"]
@@ -148,22 +148,22 @@ async def test_most_sensors_are_asked_for_as_all(store: InfluxDBStore) -> None:
     assert got.sum.tolist() == [float(k) for k in range(20, 150)]
 
 
-# -- what it refuses -----------------------------------------------------------------------------------------------
+# -- refused input -------------------------------------------------------------------------------------------------
 
 
-async def test_a_field_of_another_type_is_named(store: InfluxDBStore, server: Server) -> None:
+async def test_an_error_about_a_field_type_names_the_field(store: InfluxDBStore, server: Server) -> None:
     server.write(["sensors,sensor=other value=1i 1700006400"], "s")
     with pytest.raises(PermanentError, match='partial write: field type conflict: input field "value"'):
         await store.write(readings(("a", T0, 1.0)))
 
 
-async def test_a_name_it_cannot_hold_is_refused_before_anything_is_written(store: InfluxDBStore) -> None:
+async def test_an_invalid_name_is_refused_before_anything_is_written(store: InfluxDBStore) -> None:
     with pytest.raises(PermanentError, match="cannot hold the name"):
         await store.write(readings(("a", T0, 1.0), ("b\\", T0, 1.0)))
     assert await store.latest() == {}
 
 
-async def test_an_answer_that_is_an_error_is_no_empty_answer(influxdb: InfluxServer) -> None:
+async def test_an_error_is_not_mistaken_for_an_empty_answer(influxdb: InfluxServer) -> None:
     url = influxdb.url(fresh_name())
     store, server = InfluxDBStore(url), Server(Address.parse(url), timeout_s=10)
     await store.write(readings(("a", T0, 1.0)))
@@ -179,7 +179,7 @@ Answer = tuple[int, str]
 
 @contextmanager
 def answering(writes: list[Answer], version: str | None = "1.8.10") -> Iterator[str]:
-    """URL of something that takes itself for an InfluxDB, and answers writes with statuses and texts in their order."""
+    """Return the URL of a fake InfluxDB that answers writes with the given statuses and texts in order."""
 
     class Page(BaseHTTPRequestHandler):
         def answer(self, status: int, text: str) -> None:
@@ -210,7 +210,7 @@ def answering(writes: list[Answer], version: str | None = "1.8.10") -> Iterator[
         serving.join()
 
 
-async def test_what_is_no_influxdb_is_told() -> None:
+async def test_a_server_that_is_not_influxdb_is_reported() -> None:
     with answering([], version=None) as url:
         store = InfluxDBStore(url)
         with pytest.raises(PermanentError, match="is not an InfluxDB"):
@@ -218,7 +218,7 @@ async def test_what_is_no_influxdb_is_told() -> None:
         await store.close()
 
 
-async def test_version_2_needs_to_know_who_asks() -> None:
+async def test_version_2_requires_a_token() -> None:
     with answering([], version="v2.7.12") as url:
         store = InfluxDBStore(url)
         with pytest.raises(PermanentError, match=r"needs org=\.\.\. and token="):
@@ -235,7 +235,7 @@ async def test_version_2_needs_to_know_who_asks() -> None:
         ([(413, "too much")], PermanentError("answered 413: too much")),
     ],
 )
-def test_writes_are_tried_again_where_that_may_help(answers: list[Answer], error: Exception | None) -> None:
+def test_writes_are_retried_after_transient_errors(answers: list[Answer], error: Exception | None) -> None:
     left = list(answers)
     with answering(left) as url:
         server = Server(Address.parse(url), timeout_s=10)
@@ -248,7 +248,7 @@ def test_writes_are_tried_again_where_that_may_help(answers: list[Answer], error
     assert left == []
 
 
-async def test_users_of_a_server_that_wants_to_know_them(tmp_path: Path) -> None:
+async def test_user_and_password_of_a_server_with_authentication(tmp_path: Path) -> None:
     influxd = InfluxServer(need("influxd", "influxdb"), tmp_path, auth=True)
     influxd.start()
     try:
@@ -279,10 +279,10 @@ def first_admin(influxd: InfluxServer) -> Request:
     return Request(f"{base}/query", form.encode())
 
 
-# -- when it goes away ---------------------------------------------------------------------------------------------
+# -- outages -------------------------------------------------------------------------------------------------------
 
 
-async def test_a_server_that_stops_and_comes_back(tmp_path: Path) -> None:
+async def test_a_server_that_stops_and_restarts(tmp_path: Path) -> None:
     server = InfluxServer(need("influxd", "influxdb"), tmp_path)
     store = InfluxDBStore(server.url("readings"))
     with pytest.raises(TransientError, match="cannot be reached"):

@@ -1,4 +1,4 @@
-"""What goes to an InfluxDB as text and what comes back as text."""
+"""Tests of the text sent to an InfluxDB, and of its answers."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ S = NS_PER_SECOND
 NAN = np.nan
 
 
-def test_a_reading_is_spelled_as_it_has_been_for_years() -> None:
+def test_a_reading_has_the_line_of_existing_deployments() -> None:
     tags = lines.tag_set("ecotype-1_pdu-Z1.50", SensorTags("ecotype-1", "wattmeter", "W"))
     points = Points(np.array([1580000000 * S]), np.array([112.0]))
     assert lines.point_lines(tags, points, S) == [
@@ -62,20 +62,20 @@ def row(count: float, *statistics: float) -> Buckets:
         ),
     ],
 )
-def test_a_roll_up_is_spelled_as_it_has_been_for_years(
+def test_a_roll_up_has_the_line_of_existing_deployments(
     kind: SeriesKind, window: Window, bucket: Buckets, line: str
 ) -> None:
     assert list(lines.bucket_lines(kind, window, bucket)) == [line]
 
 
 @pytest.mark.parametrize("name", ["two\nlines", "end\\", "a\\ b", "a\\,b", "a\\=b"])
-def test_what_lines_cannot_say_is_refused(name: str) -> None:
+def test_a_name_that_line_protocol_cannot_express_is_refused(name: str) -> None:
     with pytest.raises(PermanentError, match="cannot hold the name"):
         lines.escape(name)
 
 
 @pytest.mark.parametrize("name", ["a b", "a,b", "a=b", "a\\b", 'a"b', "épée", "#a", "a,=  b"])
-def test_escaped_names_come_back(name: str) -> None:
+def test_escaped_names_are_read_back(name: str) -> None:
     text = lines.tag_set(name, SensorTags(name, "", name))
     assert {key: lines.unescape(value) for key, value in lines.tags_of_key(text).items()} == {
         "location": name,
@@ -113,13 +113,13 @@ def test_series_longer_than_a_block_stay_whole() -> None:
         assert np.array_equal(run.fields[0], np.arange(30_000) / 2)
 
 
-def test_words_of_an_answer() -> None:
+def test_text_cells_of_an_answer() -> None:
     text = b'name,tags,key,value\nsensors,,sensor,a b\nsensors,,sensor,"x ""y"", z"\n'
     assert text_cells(text) == [["sensors", "", "sensor", "a b"], ["sensors", "", "sensor", 'x "y", z']]
     assert text_cells(b"") == []
 
 
-def test_what_a_url_says() -> None:
+def test_a_url_is_parsed() -> None:
     old = Address.parse("influxdb+http://joe:p%40ss@influx.example:8086/data%20base")
     assert (old.base, old.database) == ("http://influx.example:8086", "data base")
     assert (old.user, old.password, old.token) == ("joe", "p@ss", None)
@@ -140,7 +140,7 @@ def test_what_a_url_says() -> None:
         "influxdb+http://host:8086/db?tokn=s3cret",
     ],
 )
-def test_a_wrong_url_is_told_without_its_secrets(url: str) -> None:
+def test_an_error_about_a_url_hides_its_secrets(url: str) -> None:
     with pytest.raises(UserError, match="expected influxdb") as told:
         Address.parse(url)
     assert "s3cret" not in str(told.value)

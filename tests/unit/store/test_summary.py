@@ -31,7 +31,7 @@ def test_runs_of_any_lengths(lengths: list[int], seed: int, repeated: bool) -> N
         assert got.median[at] == np.median(run)
 
 
-def test_equal_values_do_not_vary() -> None:
+def test_equal_values_have_no_deviation() -> None:
     values = np.full(3 + 100, 0.1)
     assert summarise(values, np.array([0, 3])).m2.tolist() == [0.0, 0.0]
 
@@ -40,7 +40,7 @@ ROWS = st.lists(st.tuples(st.integers(0, 5), st.integers(-20, 20)), max_size=60)
 
 
 @given(rows=ROWS)
-def test_distinct_rows_are_sorted_and_the_last_stands(rows: list[tuple[int, int]]) -> None:
+def test_distinct_rows_are_sorted_and_the_last_duplicate_is_kept(rows: list[tuple[int, int]]) -> None:
     table = Rows(
         np.array([sid for sid, _ in rows], np.int32),
         np.array([ts for _, ts in rows], np.int64),

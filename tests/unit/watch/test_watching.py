@@ -1,4 +1,4 @@
-"""What befalls sensors: silent, back, out of range, stuck; kept once however often it is looked at."""
+"""Events of sensors: silent, back, out of range, stuck. Repeated checks record each event once."""
 
 from __future__ import annotations
 
@@ -50,11 +50,11 @@ class Room:
         for name, value in values.items():
             self.newest[name] = Reading(name, self.clock.now_ns(), value)
 
-    async def told(self) -> list[tuple[str, EventKind, bool]]:
-        """A look; then all events, oldest first: sensor, kind, and whether it lasts."""
+    async def reported(self) -> list[tuple[str, EventKind, bool]]:
+        """Check once and return all events, oldest first: sensor, kind, and whether it is open."""
         await self.watcher.check()
-        found = await self.events.page(EventFilter(), 99)
-        return [(event.sensor, event.kind, event.ended_ns is None) for event in reversed(found)]
+        result = await self.events.page(EventFilter(), 99)
+        return [(event.sensor, event.kind, event.ended_ns is None) for event in reversed(result)]
 
 
 @pytest.fixture
@@ -62,80 +62,80 @@ def room() -> Room:
     return Room()
 
 
-async def test_a_sensor_falls_silent_and_comes_back(room: Room) -> None:
+async def test_a_sensor_stops_and_resumes_reporting(room: Room) -> None:
     room.hear(probe=20.0, other=20.0)
-    assert await room.told() == []
+    assert await room.reported() == []
     room.clock.advance(61)
     room.hear(other=20.5)
-    assert await room.told() == [("probe", EventKind.SILENT, True)]
+    assert await room.reported() == [("probe", EventKind.SILENT, True)]
     room.clock.advance(539)
     room.hear(other=21.0)
-    assert await room.told() == [("probe", EventKind.SILENT, True)], "it is told once"
+    assert await room.reported() == [("probe", EventKind.SILENT, True)], "the event is recorded once"
     room.hear(probe=22.0)
-    assert await room.told() == [("probe", EventKind.SILENT, False), ("probe", EventKind.BACK, False)]
+    assert await room.reported() == [("probe", EventKind.SILENT, False), ("probe", EventKind.BACK, False)]
     back, silent = await room.events.page(EventFilter(), 9)
     assert (silent.at_ns, silent.ended_ns) == (NOON, NOON + 600 * S)
     assert (silent.message, silent.value) == ("probe stopped reporting.", 20.0)
     assert (back.at_ns, back.message) == (NOON + 600 * S, "probe resumed reporting after 10 min.")
 
 
-async def test_a_restart_neither_forgets_nor_tells_again(room: Room) -> None:
+async def test_a_restart_neither_loses_nor_repeats_an_event(room: Room) -> None:
     room.hear(probe=20.0, other=20.0)
     room.clock.advance(61)
     room.hear(other=20.5)
-    await room.told()
+    await room.reported()
     room.clock.advance(600)
     room.restart()
     room.hear(other=21.0)
-    assert await room.told() == [("probe", EventKind.SILENT, True)]
+    assert await room.reported() == [("probe", EventKind.SILENT, True)]
     room.hear(probe=20.0)
-    assert (await room.told())[-1] == ("probe", EventKind.BACK, False)
+    assert (await room.reported())[-1] == ("probe", EventKind.BACK, False)
 
 
-async def test_time_in_which_nobody_looked_is_no_silence(room: Room) -> None:
+async def test_time_before_the_first_check_is_not_silence(room: Room) -> None:
     room.hear(probe=20.0)
     room.clock.advance(3600)
     room.restart()
     room.hear(other=20.0)
-    assert await room.told() == []
+    assert await room.reported() == []
     room.clock.advance(61)
     room.hear(other=20.0)
-    assert await room.told() == [("probe", EventKind.SILENT, True)]
+    assert await room.reported() == [("probe", EventKind.SILENT, True)]
 
 
-async def test_where_nothing_at_all_is_heard_it_is_not_the_sensors(room: Room) -> None:
+async def test_a_silent_site_starts_no_events(room: Room) -> None:
     room.hear(probe=20.0, other=20.0)
     room.clock.advance(3600)
-    assert await room.told() == []
+    assert await room.reported() == []
     room.hear(other=20.0)
-    assert await room.told() == [("probe", EventKind.SILENT, True)]
+    assert await room.reported() == [("probe", EventKind.SILENT, True)]
     assert SITE_LIMIT_NS < 60 * S
 
 
-async def test_a_sensor_that_never_reported_befalls_nothing(room: Room) -> None:
+async def test_a_sensor_that_never_reported_has_no_events(room: Room) -> None:
     room.clock.advance(3600)
     room.hear(other=20.0)
-    assert await room.told() == []
+    assert await room.reported() == []
 
 
-async def test_a_value_that_cannot_be_true(room: Room) -> None:
+async def test_an_implausible_value_is_an_event(room: Room) -> None:
     room.hear(probe=85.0, other=20.0)
-    assert await room.told() == [("probe", EventKind.OUT_OF_RANGE, True)]
+    assert await room.reported() == [("probe", EventKind.OUT_OF_RANGE, True)]
     room.clock.advance(10)
     room.hear(probe=84.0)
-    assert await room.told() == [("probe", EventKind.OUT_OF_RANGE, True)]
+    assert await room.reported() == [("probe", EventKind.OUT_OF_RANGE, True)]
     room.hear(probe=20.0)
-    assert await room.told() == [("probe", EventKind.OUT_OF_RANGE, False)]
+    assert await room.reported() == [("probe", EventKind.OUT_OF_RANGE, False)]
     (event,) = await room.events.page(EventFilter(), 9)
     assert event.message == "probe reads 85 °C; plausible is -10 to 75 °C."
     assert (event.at_ns, event.ended_ns, event.value) == (NOON, NOON + 10 * S, 85.0)
 
 
-async def test_of_a_sensor_that_is_described_no_longer_nothing_lasts(room: Room) -> None:
+async def test_an_undescribed_sensor_has_no_open_events(room: Room) -> None:
     room.hear(probe=85.0, other=20.0)
-    await room.told()
+    await room.reported()
     room.restart("other")
-    assert await room.told() == [("probe", EventKind.OUT_OF_RANGE, False)]
+    assert await room.reported() == [("probe", EventKind.OUT_OF_RANGE, False)]
 
 
 async def rolled(values: Mapping[str, np.ndarray]) -> tuple[ReferenceStore, MemoryRollupState]:
@@ -149,7 +149,7 @@ async def rolled(values: Mapping[str, np.ndarray]) -> tuple[ReferenceStore, Memo
     return store, state
 
 
-async def test_the_same_value_for_hours() -> None:
+async def test_stuck_values_are_found_in_hourly_windows() -> None:
     same = np.full(6 * MINUTE, 21.5)
     early = np.where(np.arange(6 * MINUTE) < 2 * MINUTE, 21.0, same)
     late = np.where(np.arange(6 * MINUTE) == 5 * MINUTE, 21.0, same)
@@ -157,51 +157,53 @@ async def test_the_same_value_for_hours() -> None:
     store, _ = await rolled(
         {"probe": same, "plug_1": early, "plug_2": late, "sun": np.zeros(6 * MINUTE), "battery": gap}
     )
-    found = await find_stuck_values(store, list(DEFINITIONS.sensors), NOON, 3)
-    assert set(found) == {"probe", "plug_1"}, "not what changed, is off, or was silent for an hour of them"
-    assert (found["probe"].value, found["probe"].since_ns) == (21.5, NOON - 3 * H)
+    result = await find_stuck_values(store, list(DEFINITIONS.sensors), NOON, 3)
+    assert set(result) == {"probe", "plug_1"}, (
+        "not a value that changed, is 0, or has an hour without readings"
+    )
+    assert (result["probe"].value, result["probe"].since_ns) == (21.5, NOON - 3 * H)
 
 
-async def test_a_stuck_sensor_is_told_until_it_moves(room: Room) -> None:
+async def test_a_stuck_sensor_is_an_event_until_its_value_changes(room: Room) -> None:
     room.store, room.state = await rolled({"probe": np.full(6 * MINUTE, 21.5)})
     room.restart()
     room.hear(probe=21.5, other=20.0)
-    assert await room.told() == [("probe", EventKind.STUCK, True)]
+    assert await room.reported() == [("probe", EventKind.STUCK, True)]
     (event,) = await room.events.open()
     assert (event.at_ns, event.message) == (
         NOON - 3 * H,
         "probe has read 21.5 °C without change for 3 hours.",
     )
-    assert await room.told() == [("probe", EventKind.STUCK, True)]
+    assert await room.reported() == [("probe", EventKind.STUCK, True)]
     room.hear(probe=21.6)
-    assert await room.told() == [("probe", EventKind.STUCK, False)]
+    assert await room.reported() == [("probe", EventKind.STUCK, False)]
 
 
-async def test_what_may_stay_the_same_is_not_stuck(room: Room) -> None:
+async def test_a_steady_sensor_is_never_stuck(room: Room) -> None:
     room.store, room.state = await rolled({"probe": np.full(6 * MINUTE, 21.5)})
     room.restart(steady=True)
     room.hear(probe=21.5, other=20.0)
-    assert await room.told() == []
+    assert await room.reported() == []
     room.restart()
-    assert await room.told() == [("probe", EventKind.STUCK, True)]
+    assert await room.reported() == [("probe", EventKind.STUCK, True)]
     # As after a reload of the description that says so.
     room.restart(steady=True)
-    assert await room.told() == [("probe", EventKind.STUCK, False)]
+    assert await room.reported() == [("probe", EventKind.STUCK, False)]
 
 
-async def test_it_is_looked_for_when_an_hour_is_rolled_up(room: Room) -> None:
+async def test_stuck_values_are_read_once_per_rolled_up_hour(room: Room) -> None:
     room.store, room.state = await rolled({"probe": np.full(6 * MINUTE, 21.5)})
     room.restart()
     room.hear(probe=21.5)
-    await room.told()
+    await room.reported()
     room.store.down = True
-    await room.told()
+    await room.reported()
     await room.state.set_watermark(Window.H1, NOON + H)
     with pytest.raises(TransientError):
         await room.watcher.check()
 
 
-async def test_readings_come_from_the_store_where_there_is_no_live_view() -> None:
+async def test_readings_come_from_the_store_without_a_live_view() -> None:
     store, _ = await rolled({"probe": np.full(6 * MINUTE, 21.5)})
     assert await newest_from_store(store, ["probe", "sun"])() == {
         "probe": Reading("probe", NOON - MINUTE * S, 21.5)

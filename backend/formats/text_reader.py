@@ -83,13 +83,13 @@ def batches(file: BinaryIO, parser: Parser, tally: Tally, start: Mark) -> Iterat
 
 def chunks(file: BinaryIO, tally: Tally, start: Mark) -> Iterator[Chunk]:
     """Yield chunks cut at line ends. A line that exceeds the maximum length is reported and skipped."""
-    position, line, rest = start.position, start.line, b""
+    position, line, unfinished = start.position, start.line, b""
     in_long_line = False
     while True:
         block = file.read(CHUNK_BYTES)
-        data = rest + block
+        data = unfinished + block
         end = data.rfind(b"\n") + 1 if block else len(data)
-        rest = data[end:]
+        unfinished = data[end:]
         if end:
             skipped = data.find(b"\n") + 1 or end if in_long_line else 0
             lines = data[skipped:end]
@@ -102,16 +102,16 @@ def chunks(file: BinaryIO, tally: Tally, start: Mark) -> Iterator[Chunk]:
             if lines:
                 yield Chunk(_plain(lines, line == 0), count, line + 1, Mark(position, line + count))
             line += count
-        if len(rest) > MAX_LINE_BYTES:
+        if len(unfinished) > MAX_LINE_BYTES:
             if not in_long_line:
                 tally.fault(
                     line + 1,
                     Fault(
-                        f"a line that begins {quoted(rest[:40])} and is too long",
+                        f"a line that begins {quoted(unfinished[:40])} and is too long",
                         f"at most {MAX_LINE_BYTES:,} bytes",
                     ),
                 )
-            position, rest, in_long_line = position + len(rest), b"", True
+            position, unfinished, in_long_line = position + len(unfinished), b"", True
         if not block:
             return
 

@@ -1,4 +1,4 @@
-"""Summarising on a second thread changes nothing but the time it takes."""
+"""Aggregation on a second thread gives the same result as on one."""
 
 from __future__ import annotations
 
@@ -47,7 +47,9 @@ async def test_buckets_are_those_of_one_thread(tmp_path: Path, monkeypatch: pyte
     assert all(same(alone[window], apart[window]) for window in WINDOWS)
 
 
-async def test_what_goes_wrong_apart_is_raised(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_a_failure_on_the_second_thread_is_raised(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     def broken(*_: object) -> None:
         raise ArithmeticError("no such sum")
 

@@ -1,4 +1,4 @@
-"""Nodes that say what a sensor says: whatever a store keeps of them, readers get what was written."""
+"""Aliases of nodes: readers get the buckets as if they had been written, whatever the store keeps."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ NODES, SENSORS = ("leaf", "twin", "other"), ("plug", "meter in kW")
 
 
 class Model:
-    """What a reader must find: rows by window, series and start. A sensor has a 30 s mean or, as None, an empty bucket."""
+    """The rows that a reader must get, by window, series and start. A sensor has a 30 s mean or, as None, an empty bucket."""
 
     def __init__(self, store: TimeSeriesStore) -> None:
         self.store = store
@@ -37,7 +37,7 @@ class Model:
         await self.store.write_buckets(SeriesKind.SENSOR, Window.S30, buckets({name: rows}))
 
     def told(self, copy: SeriesAlias, window: Window, start: int, end: int) -> dict[int, Row]:
-        """Rows of a node that copies a sensor, one value at a time."""
+        """Set the rows of a node that aliases a sensor, one value each."""
         found = {}
         for at in range(start, end, window.ns):
             of = [self.means[copy.name].get(t) for t in range(at, at + window.ns, HALF)]
@@ -62,11 +62,11 @@ class Model:
                 await self.write(window, rows)
 
     async def summed(self, node: str, values: Mapping[int, float | None], *, note: bool = True) -> None:
-        """A node over three sensors, and its minutes, which copy itself. The halves are those of whole minutes."""
+        """Set a node over three sensors, and its minutes, which alias itself, for whole minutes."""
         halves, minutes = {}, {}
         for at, value in values.items():
             one = NOTHING if value is None else (1.0, value, 0.0, value, value, value)
-            # A sensor came to it at some time.
+            # A sensor was added at some time.
             halves[at] = (*one, 3.0 + (at >= T0 + 6 * MINUTE), 3 - at // HALF % 2 if one[0] else 0.0)
         await self.write(Window.S30, {node: halves})
         for at in sorted(at for at in halves if at % MINUTE == 0):
@@ -120,7 +120,7 @@ def buckets(rows: Mapping[str, Mapping[int, Row]]) -> Buckets:
 
 
 def means(rng: np.random.Generator, start: int, end: int) -> dict[int, float | None]:
-    """A 30 s mean each; some windows are empty, and some have no row at all."""
+    """A 30 s mean each; some windows are empty, some have no row."""
     drawn = zip(range(start, end, HALF), rng.random((end - start) // HALF), strict=True)
     return {
         at: None if chance < 0.15 else float(np.round(rng.normal(100, 20), 3))
@@ -130,7 +130,7 @@ def means(rng: np.random.Generator, start: int, end: int) -> dict[int, float | N
 
 
 def values(rng: np.random.Generator, start: int, end: int) -> dict[int, float | None]:
-    """One a window of 30 s, or none."""
+    """One value per 30 s window, or none."""
     return {at: None if rng.random() < 0.2 else float(rng.normal(300, 50)) for at in range(start, end, HALF)}
 
 
@@ -139,12 +139,12 @@ KILO = SeriesAlias(SeriesKind.SENSOR, "meter in kW", 1000.0)
 COPIES = {"leaf": LEAF, "twin": TWIN, "other": KILO}
 
 
-async def test_a_copy_is_read_as_it_was_written(bench: Bench) -> None:
+async def test_an_alias_is_read_as_if_written(bench: Bench) -> None:
     model = Model(bench.store)
     for name in SENSORS:
         await model.sensor(name, means(np.random.default_rng(len(name)), T0, T0 + 20 * MINUTE))
     await model.copied(COPIES, T0, T0 + 10 * MINUTE)
-    await model.copied(COPIES, T0 + 10 * MINUTE, T0 + 22 * MINUTE)  # beyond what its sensor has
+    await model.copied(COPIES, T0 + 10 * MINUTE, T0 + 22 * MINUTE)  # longer than its sensor's readings
     async for model.store in bench.now_and_reopened():
         await model.check()
         await model.check(T0 + 3 * MINUTE + 1, T0 + 21 * MINUTE, ("twin", "leaf"))
@@ -152,7 +152,7 @@ async def test_a_copy_is_read_as_it_was_written(bench: Bench) -> None:
         await model.check(T0 + 30 * MINUTE, T0 + 40 * MINUTE)
 
 
-async def test_a_copy_of_a_sensor_that_was_never_read_is_empty_rows(store: TimeSeriesStore) -> None:
+async def test_an_alias_of_a_sensor_without_readings_has_empty_rows(store: TimeSeriesStore) -> None:
     model = Model(store)
     await model.copied({"leaf": LEAF}, T0, T0 + 5 * MINUTE)
     await model.check()
@@ -161,7 +161,7 @@ async def test_a_copy_of_a_sensor_that_was_never_read_is_empty_rows(store: TimeS
     await model.check()
 
 
-async def test_minutes_of_a_node_that_follow_from_its_own_half_minutes(bench: Bench) -> None:
+async def test_minutes_of_a_node_that_alias_its_own_30s_values(bench: Bench) -> None:
     model, rng = Model(bench.store), np.random.default_rng(7)
     await model.summed("other", values(rng, T0, T0 + 10 * MINUTE))
     await model.summed("other", values(rng, T0 + 4 * MINUTE, T0 + 12 * MINUTE))
@@ -170,7 +170,7 @@ async def test_minutes_of_a_node_that_follow_from_its_own_half_minutes(bench: Be
     async for model.store in bench.now_and_reopened():
         await model.check()
         await model.check(T0 + 5 * MINUTE, T0 + 7 * MINUTE + 1)
-    # The node becomes a leaf, and a sum again.
+    # The node becomes a leaf, then a sum again.
     await model.copied({"other": LEAF}, T0 + 3 * MINUTE, T0 + 9 * MINUTE)
     await model.check()
     await model.summed("other", values(rng, T0 + 8 * MINUTE, T0 + 15 * MINUTE))
@@ -180,7 +180,7 @@ async def test_minutes_of_a_node_that_follow_from_its_own_half_minutes(bench: Be
     await model.check()
 
 
-async def test_what_is_written_out_stands_until_it_is_a_copy_again(bench: Bench) -> None:
+async def test_written_rows_take_precedence_until_the_node_is_an_alias_again(bench: Bench) -> None:
     model = Model(bench.store)
     await model.sensor("plug", means(np.random.default_rng(1), T0, T0 + 20 * MINUTE))
     await model.copied({"leaf": LEAF}, T0, T0 + 10 * MINUTE)
@@ -196,7 +196,7 @@ async def test_what_is_written_out_stands_until_it_is_a_copy_again(bench: Bench)
         await model.check()
 
 
-async def test_minutes_outlive_the_half_minutes_they_were_made_of(bench: Bench) -> None:
+async def test_minutes_survive_the_deletion_of_their_30s_values(bench: Bench) -> None:
     model = Model(bench.store)
     for name in SENSORS:
         await model.sensor(name, means(np.random.default_rng(len(name)), T0, T0 + 20 * MINUTE))
@@ -215,7 +215,7 @@ async def test_minutes_outlive_the_half_minutes_they_were_made_of(bench: Bench) 
     await model.check()
 
 
-async def test_what_was_copied_outlives_what_it_was_copied_from(bench: Bench) -> None:
+async def test_aliased_buckets_survive_the_deletion_of_their_source(bench: Bench) -> None:
     model, rng = Model(bench.store), np.random.default_rng(3)
     for name in SENSORS:
         await model.sensor(name, means(rng, T0, T0 + 20 * MINUTE))
@@ -240,7 +240,7 @@ async def test_what_was_copied_outlives_what_it_was_copied_from(bench: Bench) ->
 
 
 @pytest.mark.parametrize("seed", range(4))
-async def test_any_order_of_writing_and_forgetting(bench: Bench, seed: int) -> None:
+async def test_any_order_of_writes_and_deletes(bench: Bench, seed: int) -> None:
     rng, model = np.random.default_rng(seed), Model(bench.store)
     whole, kept_from = 60, 0
     for step in range(25):
@@ -252,7 +252,7 @@ async def test_any_order_of_writing_and_forgetting(bench: Bench, seed: int) -> N
         )
         nodes = {n: (LEAF, TWIN, KILO)[int(rng.integers(3))] for n in rng.permutation(NODES)[:2].tolist()}
         if what == "sensor":
-            # As the engine does it: what stands on a sensor is written anew with it.
+            # As the engine does: nodes of a sensor are rewritten with it.
             sensor = SENSORS[int(rng.integers(2))]
             await model.sensor(sensor, means(rng, a, b))
             await model.copied(dict.fromkeys(NODES, KILO if sensor != "plug" else LEAF), a, b)

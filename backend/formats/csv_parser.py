@@ -20,9 +20,9 @@ import pyarrow.csv
 
 from backend.core.errors import UserError
 from backend.formats.batch import EARLIEST_NS, Rows, Sensors, check_time, tags_of
-from backend.formats.kinds import Precision
+from backend.formats.file_formats import Precision
 from backend.formats.report import Fault, Tally, quoted
-from backend.formats.text import Chunk
+from backend.formats.text_reader import Chunk
 
 MEASUREMENT: Final = "sensors"
 ISO: Final = "a time such as 2026-11-01T00:00:00Z"
@@ -157,10 +157,10 @@ class CsvParser:
             combinations, inverse = np.unique(combined, return_inverse=True)
         words = [column.dictionary.to_pylist() for column in columns]
         codes = np.empty(len(combinations), np.int32)
-        for i, rest in enumerate(combinations.tolist()):
+        for i, remainder in enumerate(combinations.tolist()):
             key: list[bytes] = []
             for column in reversed(words):
-                rest, index = divmod(rest, max(1, len(column)))
+                remainder, index = divmod(remainder, max(1, len(column)))
                 key.append(column[index])
             codes[i] = self._code(tuple(reversed(key)))
         return codes[inverse]

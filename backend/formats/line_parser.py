@@ -17,9 +17,9 @@ import pyarrow.compute as pc
 import pyarrow.csv
 
 from backend.formats.batch import EARLIEST_NS, Rows, Sensors, check_time, tags_of
-from backend.formats.kinds import Precision
+from backend.formats.file_formats import Precision
 from backend.formats.report import Fault, Tally, quoted
-from backend.formats.text import Chunk
+from backend.formats.text_reader import Chunk
 
 MEASUREMENT: Final = b"sensors"
 EXPECTED: Final = "sensors,sensor=NAME,... value=NUMBER TIME"

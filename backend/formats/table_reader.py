@@ -18,7 +18,7 @@ import pyarrow.parquet as pq
 from backend.core.errors import UserError
 from backend.core.reading import Int32, Readings
 from backend.formats.batch import BATCH_ROWS, EARLIEST_NS, Batch, Mark, Rows, Sensors, check_time, tags_of
-from backend.formats.kinds import ARROW_FILE_MAGIC, Precision
+from backend.formats.file_formats import ARROW_FILE_MAGIC, Precision
 from backend.formats.report import Fault, Tally, quoted
 
 TAGS_KEY: Final = b"seduce.tags"
@@ -121,8 +121,8 @@ class TableReader:
     def _learn(self, schema: pa.Schema) -> None:
         """Read the tags that our own writers store in the schema."""
         try:
-            kept = json.loads((schema.metadata or {}).get(TAGS_KEY, b"{}"))
-            for name, tags in kept.items():
+            stored = json.loads((schema.metadata or {}).get(TAGS_KEY, b"{}"))
+            for name, tags in stored.items():
                 location, sensor_type, unit = map(str, tags)
                 known = tags_of({"location": location, "sensor_type": sensor_type, "unit": unit})
                 if known is not None:

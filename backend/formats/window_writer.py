@@ -18,8 +18,8 @@ import pyarrow.csv as pacsv
 
 from backend.core.errors import UserError
 from backend.core.reading import Float64, Int64
-from backend.formats.kinds import Format
-from backend.formats.tables import LABELS_KEY
+from backend.formats.file_formats import Format
+from backend.formats.table_reader import LABELS_KEY
 from backend.formats.write import ArrowWriter, ParquetWriter, Writer, check_names, iso_texts
 
 UNITS_KEY: Final = b"seduce.units"
@@ -32,10 +32,11 @@ _KINDS: Final = ("sensor", "node")
 
 @dataclass(frozen=True, slots=True, eq=False)
 class WindowSeries:
-    """Windows of one series. `kind` is sensor or node, `times` int64 (n,) their starts in ns, `columns` float64 (n,)
-    each.
+    """Windows of one series.
 
-    NaN is a gap.
+    kind     "sensor" or "node"
+    times    window starts in ns, int64 (n,)
+    columns  statistics, float64 (n,) each; NaN is a gap
     """
 
     kind: str
