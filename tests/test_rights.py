@@ -271,8 +271,8 @@ async def test_a_token_in_the_address_is_accepted_for_exports_only(site: Site) -
         assert (await site.client.get(f"/export{query}")).status_code == status
     for token in ("", "x", "%ff"):
         assert (await site.client.get(f"/export?token={token}")).status_code == 401
-    query = {"query": "{ overview { consumption { value } } }"}
-    answer = (await site.client.post(f"/graphql?token={secret}", json=query)).json()
+    body = {"query": "{ overview { consumption { value } } }"}
+    answer = (await site.client.post(f"/graphql?token={secret}", json=body)).json()
     assert answer["errors"][0]["extensions"]["code"] == "UNAUTHENTICATED"
 
 

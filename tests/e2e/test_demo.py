@@ -6,6 +6,7 @@ import re
 import stat
 import time
 from pathlib import Path
+from typing import Any
 
 import httpx
 import pytest
@@ -21,13 +22,13 @@ query($from: DateTime!) {
 """
 
 
-def ask(demo: Demo, hours: float) -> dict[str, object]:
+def ask(demo: Demo, hours: float) -> dict[str, Any]:
     since = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(time.time() - hours * 3600))
     body = {"query": QUERY, "variables": {"from": since}}
     with demo.login.client(demo.url) as client:
         answer = client.post("/graphql", json=body).json()
     assert "errors" not in answer, answer
-    data: dict[str, object] = answer["data"]
+    data: dict[str, Any] = answer["data"]
     return data
 
 

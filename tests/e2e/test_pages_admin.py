@@ -96,18 +96,18 @@ def test_a_token_works_until_it_is_deleted(browser: Browser, stranger: Browser, 
         page.get_by_label("Token name").fill("notebook of a test")
         page.get_by_role("button", name="Create token").click()
         secret = page.locator(".secret code").inner_text()
-        asks = {
+        request: dict[str, Any] = {
             "data": {"query": "{ sensorTypes { name } }"},
             "headers": {"Authorization": f"Bearer {secret}"},
         }
         outside = page.context.browser
         assert outside is not None
         fresh = outside.new_context(storage_state={"cookies": [], "origins": []})
-        assert "data" in fresh.request.post(f"{base_url}/graphql", **asks).json()
+        assert "data" in fresh.request.post(f"{base_url}/graphql", **request).json()
         page.get_by_role("button", name="Delete: notebook of a test").click()
         page.get_by_role("dialog").get_by_role("button", name="Delete token").click()
         expect(page.get_by_role("rowheader", name="notebook of a test")).to_have_count(0)
-        assert fresh.request.post(f"{base_url}/graphql", **asks).json().get("data") is None
+        assert fresh.request.post(f"{base_url}/graphql", **request).json().get("data") is None
         fresh.close()
 
 

@@ -292,7 +292,7 @@ async def test_what_cannot_be_read_is_told_and_the_rest_imported(
     assert "damaged or truncated" in said
     assert "folder cannot be read" in said
     assert "good.csv: line 3: found 1 columns in 'rubbish'; expected time,sensor,value" in said
-    assert "sensors that are not described" in said
+    assert "sensors that are not in the site description" in said
     assert "Traceback" not in said
     with pytest.raises(UserError, match="no such file"):
         await imported(tmp_path / "a", tmp_path / "nowhere")

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import datetime
 from pathlib import Path
+from typing import Literal
 from urllib.parse import parse_qs, urlsplit
 
 from playwright.sync_api import Browser, Locator, Page, Route, expect
@@ -19,7 +20,12 @@ WAIT_MS = 15_000
 
 @contextmanager
 def opened(
-    browser: Browser, url: str, width: str = "desktop", theme: str = "light", *, slowed: int = 1
+    browser: Browser,
+    url: str,
+    width: str = "desktop",
+    theme: Literal["light", "dark"] = "light",
+    *,
+    slowed: int = 1,
 ) -> Iterator[Page]:
     """A page that shows its data; at the end it must have said nothing on the console.
 

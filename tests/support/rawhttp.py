@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from dataclasses import dataclass
+from typing import Any
 
 import orjson
 
@@ -15,7 +16,7 @@ class Answer:
     body: bytes
 
     @property
-    def json(self) -> object:
+    def json(self) -> Any:
         return orjson.loads(self.body)
 
 

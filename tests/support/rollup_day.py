@@ -87,7 +87,7 @@ def simulate(seed: int = 0, start: int = START, end: int = END) -> dict[str, Poi
         times = times[here]
         values = 120 + 40 * np.sin(hours[here]) + rng.normal(0, 15, len(times))
         if name == "plug_steady":
-            values = 230.0 + rng.integers(0, 2, len(times)) * 1e-9
+            values = (230.0 + rng.integers(0, 2, len(times)) * 1e-9).astype(np.float64)
         if name == "battery":
             values = values - 150
         found[name] = Points(times, values)

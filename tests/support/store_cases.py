@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
+from numpy.typing import ArrayLike
 
 from backend.core.bucket import Buckets
 from backend.core.ports import TimeSeriesStore
@@ -72,9 +73,10 @@ def readings(*rows: tuple[str, int, float]) -> Readings:
     return Readings.of(Reading(*row) for row in rows)
 
 
-def second_by_second(sensor: str, values: Sequence[float], start: int = T0, step: int = S) -> Readings:
-    times = start + np.arange(len(values), dtype=np.int64) * step
-    return Readings((sensor,), np.zeros(len(values), np.int32), times, np.asarray(values, np.float64))
+def second_by_second(sensor: str, values: ArrayLike, start: int = T0, step: int = S) -> Readings:
+    column = np.asarray(values, np.float64)
+    times = start + np.arange(len(column), dtype=np.int64) * step
+    return Readings((sensor,), np.zeros(len(column), np.int32), times, column)
 
 
 async def content(store: TimeSeriesStore, *sensors: str) -> dict[str, list[tuple[int, float]]]:
@@ -137,7 +139,11 @@ def buckets_of(rows: Mapping[str, Mapping[int, float]]) -> Buckets:
         np.array([code for code, *_ in flat], np.int32),
         np.array([t for _, t, _ in flat], np.int64),
         count,
-        *(value + k for k in range(1, 6)),
+        sum=value + 1,
+        m2=value + 2,
+        min=value + 3,
+        max=value + 4,
+        median=value + 5,
         expected=count + 7,
         reported=np.where(empty, 0.0, count + 6),
     )

@@ -5,6 +5,7 @@ from __future__ import annotations
 import zlib
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 
@@ -149,11 +150,12 @@ class SyntheticStore(ReferenceStore):
         empty = Buckets.empty(names)
         if not codes:
             return empty
+        statistics: dict[str, Any] = {column: np.concatenate(parts) for column, parts in found.items()}
         return replace(
             empty,
             codes=np.concatenate(codes),
             starts=np.tile(starts, len(names)),
-            **{column: np.concatenate(parts) for column, parts in found.items()},
+            **statistics,
         )
 
     def now(self) -> Readings:

@@ -184,10 +184,7 @@ def test_harmless_leftovers_of_deployments_are_accepted(small: Path) -> None:
     inventory = load(small)
     assert [n.id for n in inventory.consumption.detached] == ["feed", "board", "board_1"]
     assert inventory.probes[0].servers == ("outside",)
-    assert (
-        "note: consumption: no node has these as a child, so they count in no sum: board\n"
-        in check(small)[1] + "\n"
-    )
+    assert "note: consumption: nodes without a parent (not in any sum): board\n" in check(small)[1] + "\n"
 
 
 def test_utf16_and_a_byte_order_mark_are_read(small: Path) -> None:
@@ -224,8 +221,8 @@ BROKEN: dict[str, tuple[Change, str, str]] = {
     "no sensor id": (("sensors.yaml", "sensor_id: 0123", ""), "meters.clamp.sensor_id", "nothing"),
     "unit id": (("sensors.yaml", "unit_id: 4", "unit_id: 256"), "meters.feed.unit_id", "256"),
     "name": (("sensors.yaml", "name: server-1_pdu-A", "name: x"), "pdu.server-1_pdu-A.name", "the key"),
-    "name twice": (("sensors.yaml", "  clamp:", "  water_in:"), "meters.water_in", "modbus_sensors too"),
-    "key twice": (("sensors.yaml", "  clamp:", "  feed:"), "meters.feed", "each key once"),
+    "name twice": (("sensors.yaml", "  clamp:", "  water_in:"), "meters.water_in", "also in group modbus_sensors"),
+    "key twice": (("sensors.yaml", "  clamp:", "  feed:"), "meters.feed", "duplicate key (first at line"),
     "colons": (("sensors.yaml", "2909000003:", "29:09:03:"), "temperature.28b8fb29:09:03", "without ':'"),
     "side": (("sensors.yaml", "Front", "left"), "temperature.28b8fb2909000003.side", "front, back, top"),
     "position": (("sensors.yaml", "position: 1", "position: 43"), "temperature.28b8fb2909000003.position", "42"),
@@ -233,7 +230,7 @@ BROKEN: dict[str, tuple[Change, str, str]] = {
     "group is a list": (("sensors.yaml", "empty_group:", "empty_group: [1]"), "empty_group", "a list"),
     "merge of a text": (("sensors.yaml", "<<: *wattmeter", "<<: wattmeter"), "classes.pdu.<<", "merge"),
     "alias unknown": (("sensors.yaml", "*float", "*double"), "", "undefined alias"),
-    "alias of itself": (("sensors.yaml", "empty_group:", "empty_group: &e {x: *e}"), "empty_group.x", "itself"),
+    "alias of itself": (("sensors.yaml", "empty_group:", "empty_group: &e {x: *e}"), "empty_group.x", "circular alias"),
     "syntax": (("sensors.yaml", "classes:", "classes: ]["), "", "a mistake in the YAML"),
     "tab": (("sensors.yaml", "  name:", "\tname:"), "", "a mistake in the YAML"),
     "two documents": (("racks.yaml", "site: s", "---\nsite: s"), "", "a mistake in the YAML"),
@@ -251,15 +248,15 @@ BROKEN: dict[str, tuple[Change, str, str]] = {
     "target and children": (("multitree.yaml", "a: {", "a: {children: [feed], "), "a", "both"),
     "two parents": (("multitree.yaml", "-1, clamp]", "-1, a]"), "server_1.children", "already"),
     "child of itself": (("multitree.yaml", "feed: {target: feed}", "feed: {children: [feed]}"), "feed", "feed > feed"),
-    "circle": (("multitree.yaml", "feed: {target: feed}", "feed: {children: [f]}\nf: {children: [feed]}"), "", "circle"),
-    "root in a circle": (("multitree.yaml", "a: {target: server-1_pdu-A}", "a: {children: [datacenter]}"), "", "circle"),
+    "cycle": (("multitree.yaml", "feed: {target: feed}", "feed: {children: [f]}\nf: {children: [feed]}"), "", "cycle"),
+    "root in a cycle": (("multitree.yaml", "a: {target: server-1_pdu-A}", "a: {children: [datacenter]}"), "", "cycle"),
     "ids too alike": (("multitree.yaml", "clamp: {", "server-1: {target: feed}\nclamp: {"), "server-1", "more than"),
     "id in both trees": (("production.yaml", "[sun]}\nsun", "[a]}\na"), "a", "same sensors"),
     "production target": (("production.yaml", "clamp", "none such"), "sun.target", "none such"),
     "rack position": (("racks.yaml", "32", "0"), "racks.A.server-1.position", "from 1 to 42"),
     "rack position is a map": (("racks.yaml", "32", "{}"), "racks.A.server-1.position", "a map"),
     "equipment type": (("racks.yaml", "type: switch", "type: router"), "racks.A.sw.type", "compute, switch"),
-    "equipment twice": (("racks.yaml", "}}}", "}}, B: {sw: {position: 1}}}"), "racks.B.sw", "A too"),
+    "equipment twice": (("racks.yaml", "}}}", "}}, B: {sw: {position: 1}}}"), "racks.B.sw", "also in rack A"),
     "racks is a list": (("racks.yaml", "{A:", "[{A:"), "", ""),
     "probe": (("temperature.yaml", "28b8fb2909000003", "28ff"), "A.front.1.serie", "28ff"),
     "probe position": (("temperature.yaml", "'1'", "'43'"), "A.front.43", "'43'"),
@@ -409,9 +406,7 @@ def test_check_prints_a_summary_or_all_faults(small: Path, broken: bool) -> None
         lambda line: "7 sensors" in line,
         lambda line: "snmp 2" in line and "temperature_push 2" in line,
         lambda line: "datacenter: 5 nodes, 3 leaves, 1 detached" in line,
-        lambda line: (
-            "note: consumption: counted in watts" in line and "server-1_pdu-B (kW, as 1000 W)" in line
-        ),
+        lambda line: "note: consumption: converted to W" in line and "server-1_pdu-B (kW, as 1000 W)" in line,
     ]
     for matches in checks:
         assert any(map(matches, lines)), text

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Mapping
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 import pytest
@@ -90,7 +91,9 @@ async def test_a_sensor_that_never_reported_is_not_missing(site: JobSite) -> Non
 
 async def test_stored_but_undescribed_series_are_unknown(site: JobSite) -> None:
     old = Buckets.empty(("gone",))
-    row = {f: np.array([1.0]) for f in ("count", "sum", "m2", "min", "max", "median", "expected", "reported")}
+    row: dict[str, Any] = {
+        f: np.array([1.0]) for f in ("count", "sum", "m2", "min", "max", "median", "expected", "reported")
+    }
     old = replace(old, codes=np.zeros(1, np.int32), starts=np.array([Window.H1.floor(START)]), **row)
     for kind in SeriesKind:
         await site.store.write_buckets(kind, Window.H1, old)
