@@ -89,7 +89,7 @@ def parser(prog: str, settings: Settings) -> argparse.ArgumentParser:
         type=FullSpoolPolicy,
         choices=list(FullSpoolPolicy),
         default=FullSpoolPolicy.REFUSE,
-        help="when the spool is full: refuse (buffer in memory) or drop_oldest (default: refuse)",
+        help="policy if the spool is full: refuse (buffer in memory) or drop_oldest (default: refuse)",
     )
     arguments.add_argument(
         "--replay-rate",

@@ -43,8 +43,8 @@ def test_it_starts_with_a_past_stops_cleanly_and_goes_on_where_it_stopped(tmp_pa
     assert first.interrupt() == 0, "".join(first.log)
     assert not any("Traceback" in line or "leaked" in line for line in first.log), "".join(first.log)
 
-    kept = tmp_path / "login.json"
-    assert stat.S_IMODE(kept.stat().st_mode) == 0o600
+    login_file = tmp_path / "login.json"
+    assert stat.S_IMODE(login_file.stat().st_mode) == 0o600
     second = Demo(tmp_path, days=0.1)
     try:
         assert second.login == first.login
@@ -52,8 +52,8 @@ def test_it_starts_with_a_past_stops_cleanly_and_goes_on_where_it_stopped(tmp_pa
             "errors"
         ]
         assert not any("Generating history" in line for line in second.log)
-        again = ask(second, 2.4)["series"][0]
-        now = dict(zip(again["timestamps"], again["values"], strict=True))
+        series = ask(second, 2.4)["series"][0]
+        now = dict(zip(series["timestamps"], series["values"], strict=True))
         was = dict(zip(past["timestamps"], past["values"], strict=True))
         for time_ms in measured[5:-5]:
             assert now[time_ms] == was[time_ms]

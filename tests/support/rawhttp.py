@@ -8,6 +8,8 @@ from typing import Any
 
 import orjson
 
+from tests.support.waiting import DEADLINE_S
+
 
 @dataclass(frozen=True, slots=True)
 class Answer:
@@ -36,6 +38,6 @@ async def exchange(port: int, request: bytes) -> Answer:
     reader, writer = await asyncio.open_connection("127.0.0.1", port)
     try:
         writer.write(request)
-        return await asyncio.wait_for(read_answer(reader), 10)
+        return await asyncio.wait_for(read_answer(reader), DEADLINE_S)
     finally:
         writer.close()

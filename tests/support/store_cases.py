@@ -80,8 +80,10 @@ def second_by_second(sensor: str, values: ArrayLike, start: int = T0, step: int 
 
 
 async def content(store: TimeSeriesStore, *sensors: str) -> dict[str, list[tuple[int, float]]]:
-    found = await store.raw(sensors, *ALWAYS)
-    return {s: list(zip(p.times.tolist(), p.values.tolist(), strict=True)) for s, p in found.items()}
+    points_by_sensor = await store.raw(sensors, *ALWAYS)
+    return {
+        s: list(zip(p.times.tolist(), p.values.tolist(), strict=True)) for s, p in points_by_sensor.items()
+    }
 
 
 def summary(values: Sequence[float]) -> tuple[float, ...]:
@@ -98,13 +100,13 @@ def expected_buckets(
     start: int,
     end: int,
 ) -> dict[tuple[str, int], tuple[float, ...]]:
-    found: dict[tuple[str, int], list[float]] = {}
+    values_by_window: dict[tuple[str, int], list[float]] = {}
     for group, sensors in groups.items():
         for sensor in set(sensors):
             for time, value in rows.get(sensor, {}).items():
                 if start <= time < end:
-                    found.setdefault((group, window.floor(time)), []).append(value)
-    return {key: summary(values) for key, values in found.items()}
+                    values_by_window.setdefault((group, window.floor(time)), []).append(value)
+    return {key: summary(values) for key, values in values_by_window.items()}
 
 
 def assert_buckets(got: Buckets, expected: Mapping[tuple[str, int], tuple[float, ...]]) -> None:

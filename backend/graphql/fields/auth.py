@@ -76,7 +76,7 @@ LinkResult = Annotated[
 @strawberry.type
 class AuthQuery:
     @query(
-        "The purpose of a mailed link, so that a page can ask for confirmation first. Does not use the link.",
+        "The purpose of a mailed link, so that a page can require confirmation first. Does not use the link.",
         right=Right.ANYONE,
     )
     async def mailed_link(self, info: Info, token: LinkToken) -> LinkResult:

@@ -42,9 +42,9 @@ async def faults(site: JobSite) -> Mapping[str, tuple[QueryFault, ...]]:
 async def mend(site: JobSite) -> None:
     """Repair all faults, and run the requested tasks."""
     await site.repair.repair(list(await faults(site)))
-    if "roll_up" in site.queue.asked:
+    if "roll_up" in site.queue.requests:
         await site.engine.step()
-    if "heal" in site.queue.asked:
+    if "heal" in site.queue.requests:
         await site.engine.heal()
     await site.work_off()
 

@@ -48,7 +48,7 @@ async def test_all_of_history_is_recomputed(site: JobSite) -> None:
     with pytest.raises(AssertionError):
         await site.compare()
     ids = await site.create(kinds=EVERYTHING)
-    assert site.queue.asked == ["run_job"]
+    assert site.queue.requests == ["run_job"]
     await site.work_off()
     assert await states(site, ids) == {JobState.FINISHED}
     assert await site.compare() > 1000
