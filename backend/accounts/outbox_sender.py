@@ -31,7 +31,7 @@ from backend.accounts.rules import (
     UNCONFIRMED_RETENTION_NS,
     Rules,
 )
-from backend.accounts.steps import change_state, enqueue_mail
+from backend.accounts.user_steps import change_state, enqueue_mail
 from backend.core.backoff import Backoff
 from backend.core.clock import Clock
 from backend.core.errors import PermanentError, TransientError

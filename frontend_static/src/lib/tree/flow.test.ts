@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { GROUP_PREFIX, layoutFlow, planFlow, countRows, addSources, flowGraph } from './flow';
+import { GROUP_PREFIX, labelSpace, layoutFlow, planFlow, countRows, addSources, flowGraph } from './flow';
 import { openToFit, type TreeNode, TreeShape } from './tree';
 
 function node(id: string, parent: string | null, amount: number | null, more: Partial<TreeNode> = {}): TreeNode {
@@ -37,7 +37,7 @@ describe('the flow of a tree', () => {
     const graph = flow(new Set(['root', 'it']), 20);
     expect(graph.nodes.map((n) => n.id)).toEqual(['root', 'it', 'a', 'b', `${GROUP_PREFIX}it`, 'cool']);
     const group = graph.nodes.find((n) => n.id === `${GROUP_PREFIX}it`);
-    expect(group).toMatchObject({ label: '3 others', amount: 15, partial: '2 of 3 plugs', selectable: false });
+    expect(group).toMatchObject({ label: '3 others', amount: 15, partial: '2 of 3 outlets', selectable: false });
   });
 
   it('shows what was grouped once the group is opened', () => {
@@ -49,10 +49,10 @@ describe('the flow of a tree', () => {
     expect(flow(new Set(['root']), 300).nodes.map((n) => n.id)).toEqual(['root', 'it', 'cool']);
   });
 
-  it('says plugs only where all meters are plugs', () => {
+  it('counts outlets only if all power sensors are outlets', () => {
     const graph = flow(new Set(['root']), 0);
-    expect(graph.nodes[0]?.partial).toBe('5 of 6 meters');
-    expect(graph.nodes[1]?.partial).toBe('4 of 5 plugs');
+    expect(graph.nodes[0]?.partial).toBe('5 of 6 power sensors');
+    expect(graph.nodes[1]?.partial).toBe('4 of 5 outlets');
   });
 
   it('keeps the amount of a node that nothing reports for as unknown, not zero', () => {
@@ -165,4 +165,28 @@ describe('what is open at first', () => {
 
   it('has nothing to open in an empty tree', () =>
     expect(openToFit(new TreeShape([]), () => null, 10).open.size).toBe(0));
+});
+
+describe('the space for labels', () => {
+  const graph = (name: string) => ({
+    nodes: ['root', name].map((id) => ({
+      id,
+      label: id,
+      amount: 1,
+      hue: 'consumption' as const,
+      partial: null,
+      open: null,
+      selectable: true,
+    })),
+    links: [{ source: 'root', target: name, amount: 1 }],
+  });
+
+  it('grows with the longest name of the last column', () => {
+    expect(labelSpace(graph('Chilled water pumps'), 440)).toBeGreaterThan(labelSpace(graph('Fans'), 440));
+    expect(labelSpace(graph('Chilled water pumps'), 440)).toBeGreaterThan(120);
+  });
+
+  it('leaves more than half of the width to the flow', () => {
+    expect(labelSpace(graph('n'.repeat(200)), 400)).toBe(180);
+  });
 });

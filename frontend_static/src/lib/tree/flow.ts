@@ -98,7 +98,7 @@ export function flowGraph(
       label: block.group ? formatCount(members.length, 'other') : first.name,
       amount: sum.amount,
       hue,
-      partial: isPartial(sum) ? coverageText(sum, shape.meterNoun(block.members[0] ?? '')) : null,
+      partial: isPartial(sum) ? coverageText(sum, shape.sensorNoun(block.members[0] ?? '')) : null,
       open: block.group ? false : shape.children(block.id).length > 0 ? open.has(block.id) : null,
       selectable: !block.group,
     });
@@ -123,7 +123,7 @@ export function addSources(uses: FlowGraph, production: readonly TreeNode[]): Fl
     label: n.name,
     amount: n.amount,
     hue: 'production',
-    partial: isPartial(n) ? coverageText(n, shape.meterNoun(n.id)) : null,
+    partial: isPartial(n) ? coverageText(n, shape.sensorNoun(n.id)) : null,
     open: null,
     selectable: false,
   }));
@@ -154,6 +154,22 @@ export interface Box {
   /** Pixels between blocks of a column: at least one line of text. */
   readonly padding: number;
   readonly bar: number;
+}
+
+/** Mean width of a character of a label, and the space around a label, in pixels. */
+const LABEL_PX = { character: 5.7, around: 26 };
+/** Maximum share of the diagram's width for the labels of the last column. */
+const MAX_LABEL_SHARE = 0.45;
+
+/** Return the pixels for the labels of the last column, so that its longest name is shown whole. */
+export function labelSpace(graph: FlowGraph, width: number): number {
+  const depths = new Map<string, number>();
+  // Links are listed from the sources to the last column.
+  for (const { source, target } of graph.links)
+    depths.set(target, Math.max(depths.get(target) ?? 0, (depths.get(source) ?? 0) + 1));
+  const last = Math.max(0, ...depths.values());
+  const names = graph.nodes.filter((n) => (depths.get(n.id) ?? 0) === last).map((n) => n.label.length);
+  return Math.min(width * MAX_LABEL_SHARE, Math.max(0, ...names) * LABEL_PX.character + LABEL_PX.around);
 }
 
 /** Minimum sizes in pixels that are still visible. */
