@@ -171,4 +171,6 @@ class Drain:
         except SpoolFull:
             # Only draining makes room again, so it must go on. The log is the last place that can keep these rows.
             rows = list(readings)[:_MAX_LOGGED_ROWS]
-            log.error("quarantine file full, readings dropped rows=%d; the first are: %s", len(readings), rows)
+            log.error(
+                "quarantine file full, readings dropped rows=%d; the first are: %s", len(readings), rows
+            )
