@@ -65,7 +65,7 @@ LOOK = """async ([data, quality]) => {
   const bytes = new Uint8Array(await (await paper.convertToBlob({ type: 'image/webp', quality })).arrayBuffer());
   return [colours, bytes.reduce((text, b) => text + String.fromCharCode(b), '')];
 }"""
-"""How many colours a picture has, and the picture as WebP, a character a byte."""
+"""Returns the number of colours of a picture, and the picture as WebP, one character per byte."""
 
 
 def settle(page: Page) -> None:
@@ -84,7 +84,7 @@ def unroll(page: Page, width: int, height: int) -> None:
 
 
 def log_in(browser: Browser, base: str, file: Path) -> StorageState | None:
-    """What the browser holds after a log-in with what the demo keeps in `file`; None where there is no such file."""
+    """Log in with the credentials that the demo stores in `file`. Return the browser's state, or None without that file."""
     if not file.exists():
         return None
     known = json.loads(file.read_text())
@@ -169,13 +169,13 @@ def main() -> int:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument("url", help="where the dashboard runs")
+    parser.add_argument("url", help="address of the dashboard")
     parser.add_argument("out", type=Path, help="directory for the pictures")
     parser.add_argument(
-        "--login", type=Path, default=Path("var/demo/login.json"), help="where the demo keeps its log-in"
+        "--login", type=Path, default=Path("var/demo/login.json"), help="file with the log-in of the demo"
     )
     parser.add_argument(
-        "--small", action="store_true", help="WebP instead of PNG, and a phone in light colours alone"
+        "--small", action="store_true", help="WebP instead of PNG, and phone pictures in light colours only"
     )
     args = parser.parse_args()
     blank = photograph(args.url.rstrip("/"), args.out, args.login, args.small)

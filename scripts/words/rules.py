@@ -19,7 +19,7 @@ _QUESTION: Final = re.compile(r"(what|how|who|whom|whose|whether|when|where|why|
 # fmt: off
 FORBIDDEN_NAMES: Final = frozenset([
     "afresh", "again", "anew", "asked", "befell", "begun", "besides", "chosen", "found", "given", "gone", "heard", "judged",
-    "kept", "looked", "made", "meant", "mend", "mended", "ours", "said", "seen", "shown", "sought", "spoken", "stood",
+    "kept", "looked", "made", "meant", "mend", "mended", "ours", "said", "seen", "sought", "spoken", "stood",
     "stranger", "taken", "theirs", "they", "told", "unheard", "unsaid", "wanted", "whoever", "whom", "within",
 ])
 # fmt: on

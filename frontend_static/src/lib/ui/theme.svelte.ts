@@ -7,8 +7,8 @@ class ThemeChoice {
   #version = $state(0);
 
   constructor() {
-    const chosen = document.documentElement.dataset.theme;
-    if (chosen === 'light' || chosen === 'dark') this.#choice = chosen;
+    const stored = document.documentElement.dataset.theme;
+    if (stored === 'light' || stored === 'dark') this.#choice = stored;
     matchMedia('(prefers-color-scheme: dark)').addEventListener('change', () => (this.#version += 1));
   }
 
