@@ -28,7 +28,7 @@ def demo(
     trouble: Annotated[
         tuple[str, ...],
         Parameter(
-            metavar="DEVICE=FAULT[@START][+DURATION][/EVERY]",
+            metavar="DEVICE=FAULT[@START][+DURATION][/INTERVAL]",
             help="Fault to inject, with times in seconds after the start, such as pdu-Z1.10=mute@60+30/300. "
             "FAULT is mute, slow, cut, garbage, wrong, reboot, drift or lie. "
             "Repeatable.",
@@ -44,4 +44,4 @@ def demo(
     if description is None and not Settings().description_dir.is_dir():
         description = packaged.example()
     settings = server_settings(data_dir=data or Path("var/demo"), port=port, description_dir=description)
-    return run(settings, Options(days, seed, troubles=[ScheduledFault.parse(text) for text in trouble]))
+    return run(settings, Options(days, seed, fault_schedule=[ScheduledFault.parse(text) for text in trouble]))
