@@ -36,12 +36,12 @@ WINDOWS = {"raw": "RAW", "1m": "M1"}
 
 
 def median_ms(act: Callable[[], Any], runs: int) -> tuple[float, int]:
-    taken, rows = [], 0
+    durations_ms, rows = [], 0
     for _ in range(runs + 1):
         start = time.perf_counter()
         rows = len(act())
-        taken.append((time.perf_counter() - start) * 1e3)
-    return statistics.median(taken[1:]), rows
+        durations_ms.append((time.perf_counter() - start) * 1e3)
+    return statistics.median(durations_ms[1:]), rows
 
 
 def by_json(seduce: Any, names: list[str], window: str, start: str, end: str, points: int) -> Any:
@@ -78,8 +78,8 @@ def main() -> None:
                     ask = lambda n=names, w=window, a=start, b=end, f=library: seduce.series(  # noqa: E731
                         n, start=a, end=b, window=w, frame=f, progress=False
                     )
-                    ms, found = median_ms(ask, runs)
-                    assert found == rows, (found, rows)
+                    ms, row_count = median_ms(ask, runs)
+                    assert row_count == rows, (row_count, rows)
                     figures.append(ms)
                 print(f"{title:44}{rows:9,}{''.join(f'{ms:9.1f}' for ms in figures)}")
 
