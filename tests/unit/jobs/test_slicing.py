@@ -19,11 +19,11 @@ END = 20_000 * D
 
 
 def job(window: Window = Window.H1, start: int = END - 100 * D, end: int = END, **more: object) -> Job:
-    made = Job(
+    base = Job(
         1, "b", "cq", SeriesKind.SENSOR, window, ("a", "b"), True, Priority.LOW, JobState.WAITING,
         start, end, end, 0, 0, 0,
     )  # fmt: skip
-    return replace(made, **more)  # type: ignore[arg-type]
+    return replace(base, **more)  # type: ignore[arg-type]
 
 
 def ran(length: int, seconds: float, **more: object) -> Job:
