@@ -90,15 +90,20 @@ class Settings(BaseSettings):
     )
     ingest_key: SecretStr = Field(
         default=SecretStr(""),
-        description="Device key that they send to the ingest endpoint; prefer the file.",
+        description="Device key that crawlers and card receivers send to the ingest endpoint; prefer the file.",
     )
-    ingest_key_file: str = Field(default="", description="File with the device key that they send.")
+    ingest_key_file: str = Field(
+        default="", description="File with the device key that crawlers and card receivers send."
+    )
     device_keys: str = Field(
         default="",
         description="Device keys that the ingest endpoint accepts, as name:hash, separated by commas. `seduce device-key NAME` "
         "creates one. Without any key, only loopback may push.",
     )
-    device_keys_file: str = Field(default="", description="File of such keys, one name:hash per line.")
+    device_keys_file: str = Field(
+        default="",
+        description="File of device keys that the ingest endpoint accepts, one name:hash per line.",
+    )
     card_networks: str = Field(
         default="127.0.0.0/8,::1/128",
         description="Networks whose temperature cards may push without a key, separated by commas. Cards cannot send a key.",
@@ -110,8 +115,8 @@ class Settings(BaseSettings):
     )
     public_url: str = Field(
         default="",
-        description="Address of the page for its users, such as https://seduce.example.org; links in mails start with it. Empty "
-        "means http:// with SEDUCE_HOST and SEDUCE_PORT.",
+        description="Address of the page for its users, such as https://seduce.example.org; links in e-mails start with it. "
+        "Empty means http:// with SEDUCE_HOST and SEDUCE_PORT.",
     )
     trusted_proxies: str = Field(
         default="",
@@ -128,7 +133,7 @@ class Settings(BaseSettings):
     mail_url: str = Field(
         default="",
         description="Mail server: smtp+starttls://user@host:587, smtps://user@host:465, smtp://127.0.0.1:25 (loopback only), or "
-        "console: to print mails with their links. Empty means none: mails stay queued.",
+        "console: to print e-mails with their links. Empty means none: e-mails stay queued.",
     )
     mail_password: SecretStr = Field(
         default=SecretStr(""), description="Password of the mail server's user; prefer the file."
@@ -140,15 +145,17 @@ class Settings(BaseSettings):
         default="",
         description="File of CA certificates that the mail server may use, in addition to the system's.",
     )
-    mail_from: str = Field(default="SeDuCe dashboard <seduce@localhost>", description="Sender of the mails.")
+    mail_from: str = Field(
+        default="SeDuCe dashboard <seduce@localhost>", description="Sender of the e-mails."
+    )
     introspection: bool = Field(default=True, description="Allow introspection of the GraphQL schema.")
     explorer: bool = Field(
         default=True, description="Serve pages to explore the API at /graphql and /api/docs."
     )
     persisted_only: bool = Field(
         default=False,
-        description="Accept only persisted GraphQL documents, which are those of the page. Notebooks, the explorer and scripts "
-        "with their own documents are then refused.",
+        description="Accept only persisted GraphQL documents: the documents of the page. Documents of notebooks, the explorer "
+        "and scripts are then rejected.",
     )
     query_max_cost: int = Field(
         default=1_000_000,
@@ -170,26 +177,26 @@ class Settings(BaseSettings):
     retention_raw_days: int = Field(
         default=0,
         ge=0,
-        description="Retention of raw readings in days; 0 keeps them for ever. A reading is deleted only after it is rolled up, "
+        description="Retention of raw readings in days; 0 keeps them forever. A reading is deleted only after it is rolled up, "
         "and its roll-ups stay.",
     )
     retention_30s_days: int = Field(
-        default=0, ge=0, description="Retention of 30 s roll-ups in days; 0 keeps them for ever."
+        default=0, ge=0, description="Retention of 30 s roll-ups in days; 0 keeps them forever."
     )
     retention_1m_days: int = Field(
-        default=0, ge=0, description="Retention of 1 min roll-ups in days; 0 keeps them for ever."
+        default=0, ge=0, description="Retention of 1 min roll-ups in days; 0 keeps them forever."
     )
     retention_1h_days: int = Field(
-        default=0, ge=0, description="Retention of 1 h roll-ups in days; 0 keeps them for ever."
+        default=0, ge=0, description="Retention of 1 h roll-ups in days; 0 keeps them forever."
     )
     retention_1d_days: int = Field(
-        default=0, ge=0, description="Retention of 1 d roll-ups in days; 0 keeps them for ever."
+        default=0, ge=0, description="Retention of 1 d roll-ups in days; 0 keeps them forever."
     )
     job_retention_days: int = Field(
-        default=90, ge=0, description="Retention of ended recomputation jobs in days; 0 keeps them for ever."
+        default=90, ge=0, description="Retention of ended recomputation jobs in days; 0 keeps them forever."
     )
     event_retention_days: int = Field(
-        default=365, ge=0, description="Retention of ended sensor events in days; 0 keeps them for ever."
+        default=365, ge=0, description="Retention of ended sensor events in days; 0 keeps them forever."
     )
     stuck_hours: int = Field(
         default=6,

@@ -13,6 +13,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -70,9 +71,7 @@ def main() -> None:
             for title, window, count, seconds in CASES:
                 points = seconds // SECONDS[window] + 1
                 names, start, end = every[:count], iso(NOW_S - seconds), iso(NOW_S)
-                columns, rows = median_ms(
-                    lambda n=names, w=window, a=start, b=end, p=points: by_json(seduce, n, w, a, b, p), runs
-                )
+                columns, rows = median_ms(partial(by_json, seduce, names, window, start, end, points), runs)
                 figures = [columns]
                 for library in ("pandas", "polars"):
                     ask = lambda n=names, w=window, a=start, b=end, f=library: seduce.series(  # noqa: E731

@@ -19,7 +19,11 @@ import subprocess
 import sys
 import tempfile
 import time
+from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
+
+from backend.store.duckdb.store import DuckDBStore
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
@@ -43,7 +47,9 @@ SENSORS = list(load(EXAMPLE).sensors)[:350]
 class Server(uvicorn.Server):
     """Installs no signal handlers, so that the report is written after the server stopped."""
 
-    capture_signals = contextlib.nullcontext
+    @contextlib.contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        yield
 
 
 class NoStore:
@@ -53,11 +59,9 @@ class NoStore:
         return WriteResult(len(readings), Readings.empty())
 
 
-async def make_store(kind: str, folder: Path):
+async def make_store(kind: str, folder: Path) -> NoStore | DuckDBStore:
     if kind == "none":
         return NoStore()
-    from backend.store.duckdb.store import DuckDBStore
-
     store = DuckDBStore(folder / "series.duckdb")
     await store.open()
     return store
@@ -122,7 +126,8 @@ class Pusher(asyncio.Protocol):
         self._answer = b""
         self.stopped = False
 
-    def connection_made(self, transport) -> None:
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        assert isinstance(transport, asyncio.Transport)
         self._transport = transport
         self._send()
 
@@ -152,12 +157,16 @@ def request(rows: int, index: int) -> bytes:
     return b"POST /ingest HTTP/1.1\r\nhost: x\r\ncontent-length: %d\r\n\r\n%b" % (len(body), body)
 
 
-async def load(port: int, connections: int, rows: int, seconds: float) -> None:
+def _same(pusher: Pusher) -> Pusher:
+    return pusher
+
+
+async def generate_load(port: int, connections: int, rows: int, seconds: float) -> None:
     loop = asyncio.get_running_loop()
     latencies: list[float] = []
     pushers = [Pusher(request(rows, i), latencies) for i in range(connections)]
     for p in pushers:
-        await loop.create_connection(lambda p=p: p, "127.0.0.1", port)
+        await loop.create_connection(partial(_same, p), "127.0.0.1", port)
     while not latencies:  # noqa: ASYNC110  the whole dashboard takes some seconds to start
         await asyncio.sleep(0.05)
     await asyncio.sleep(0.5)  # warm up
@@ -198,7 +207,7 @@ def main() -> None:
         uvloop.run(serve(Path(args.serve[0]), int(args.serve[1]), args.store))
         return
     if args.load:
-        uvloop.run(load(args.load, args.connections, args.rows, args.seconds))
+        uvloop.run(generate_load(args.load, args.connections, args.rows, args.seconds))
         return
     with (
         tempfile.TemporaryDirectory() as folder,

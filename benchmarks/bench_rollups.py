@@ -59,13 +59,13 @@ def day(names: dict[str, Info], start: int) -> Readings:
     rng = np.random.default_rng(0)
     codes, times = [], []
     for code, info in enumerate(names.values()):
-        at = np.arange(start, start + DAY, round(info.period_s * SECOND), dtype=np.int64)
+        at = np.arange(start, start + DAY, round((info.period_s or 1.0) * SECOND), dtype=np.int64)
         times.append(at)
         codes.append(np.full(len(at), code, np.int32))
-    every, code = np.concatenate(times), np.concatenate(codes)
+    every, series = np.concatenate(times), np.concatenate(codes)
     order = np.argsort(every, kind="stable")
     values = np.round(rng.normal(120, 20, len(every)), 1)
-    return Readings(tuple(names), code[order], every[order], values)
+    return Readings(tuple(names), series[order], every[order], values)
 
 
 @contextmanager

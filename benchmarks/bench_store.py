@@ -80,7 +80,7 @@ async def history(store: DuckDBStore, sensors: list[str], days: int, fast: int) 
         batch = day(number, sensors, rng, fast)
         await timed(
             f"write of day {number}, {len(batch):,} rows",
-            lambda b=batch: store.write(b),
+            partial(store.write, batch),
             unit="rows",
             rows=len(batch),
         )

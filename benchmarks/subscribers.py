@@ -8,6 +8,7 @@ import json
 import os
 import re
 import time
+from collections.abc import Callable
 
 QUERY = 'subscription { readings(sensors: ["fan"]) { snapshot sensors timestamps values } }'
 _VALUE = re.compile(rb'"values":\s*\[([0-9.]+)')
@@ -77,8 +78,8 @@ class Subscriber(asyncio.Protocol):
 
 
 async def listen(
-    port: int, count: int, seconds: float, settle: float, marks: list[float], cpu
-) -> list[float]:  # type: ignore[no-untyped-def]
+    port: int, count: int, seconds: float, settle: float, marks: list[float], cpu: Callable[[], float]
+) -> list[float]:
     """Return the delays in s of what `count` subscribers received in `seconds`; append `cpu()` at start and end to
     `marks`.
     """

@@ -78,21 +78,25 @@ def parser(prog: str, settings: Settings) -> argparse.ArgumentParser:
         help="folder for the spool of this process, which keeps readings on disk until acknowledged (default: in memory)",
     )
     arguments.add_argument(
-        "--spool-max-mb", type=_megabytes, default=256, metavar="N", help="maximum size of the spool (256)"
+        "--spool-max-mb",
+        type=_megabytes,
+        default=256,
+        metavar="N",
+        help="maximum size of the spool in MB (default: 256)",
     )
     arguments.add_argument(
         "--spool-policy",
         type=FullSpoolPolicy,
         choices=list(FullSpoolPolicy),
         default=FullSpoolPolicy.REFUSE,
-        help="policy for a full spool: refuse new readings, which then wait in memory, or drop_oldest (refuse)",
+        help="policy if the spool is full: refuse (buffer in memory) or drop_oldest (default: refuse)",
     )
     arguments.add_argument(
         "--replay-rate",
         type=float,
         default=20_000.0,
         metavar="N",
-        help="maximum readings per second when a backlog is forwarded (20000)",
+        help="maximum readings per second when a backlog is forwarded (default: 20000)",
     )
     return arguments
 
@@ -184,7 +188,7 @@ class _Reloader:
         try:
             inventory = await asyncio.to_thread(load, options.description)
         except SeduceError as error:
-            log.error("site description not reloaded; the old one stays active:\n%s", error)
+            log.error("site description not reloaded; the previous one stays active:\n%s", error)
             return
         selected = select(inventory.sensors.values(), options.pdu, options.sensor_bus, options.method)
         old, self._sensors = self._sensors, {s.name: s for s in selected}

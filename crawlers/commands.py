@@ -70,7 +70,7 @@ class Commands:
             raise UserError(f"{target} has no action {action!r}: there are {names or 'none'}")
         register, value = command.register, command.value
         if value not in _REGISTER_VALUES:
-            raise UserError(f"{target}.{action}: no register holds {value}")
+            raise UserError(f"{target}.{action}: {value} does not fit into a register")
         properties = [p for p in described.properties if p.register == register]
         async with self._connect(described) as connection:
             await connection.write(register, value & 0xFFFF)

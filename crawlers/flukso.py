@@ -32,10 +32,10 @@ def decode(answer: Any, newer_than_ns: int, until_ns: int = 2**63 - 1) -> Points
     Raises ValueError if the answer is not a list, or no pair can be read.
     """
     if not isinstance(answer, list):
-        raise ValueError(f"a list of [time, watts] was expected, not {type(answer).__name__}")
+        raise ValueError(f"expected a list of [time, watts], got {type(answer).__name__}")
     pairs = [_parse_pair(pair) for pair in answer]
     if answer and not any(pairs):
-        raise ValueError(f"[time, watts] was expected, not {answer[0]!r:.60}")
+        raise ValueError(f"expected [time, watts], got {answer[0]!r:.60}")
     points = {t: w for t, w in filter(None, pairs) if 0 < t <= until_ns and math.isfinite(w)}
     if points and max(points) < newer_than_ns - SET_BACK_NS:
         newer_than_ns = 0

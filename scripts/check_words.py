@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-from scripts.words.documents import read_markdown, read_sdl, read_yaml
+from scripts.words.documents import read_grafana, read_html, read_markdown, read_sdl, read_yaml
 from scripts.words.model import Content, Finding, Rule
 from scripts.words.python_source import read_python
 from scripts.words.rules import check
@@ -30,8 +30,12 @@ READERS: Final[Mapping[str, Callable[[str], Content]]] = {
     ".md": read_markdown,
     ".graphql": read_sdl,
     ".yaml": read_yaml,
+    "frontend_static/index.html": read_html,
 }
-"""The reader for each kind of file, by the end of the file's name."""
+"""The reader for each kind of file, by the end of its path."""
+
+GRAFANA: Final = "examples/grafana/"
+"""The folder of the dashboards. Other JSON files are not checked."""
 
 SKIPPED: Final = (
     "docs/schema/",  # a released contract: its words cannot change
@@ -69,10 +73,16 @@ def find(paths: Iterable[str], root: Path = ROOT) -> list[Finding]:
     """Return the findings of the files, sorted by place. `paths` are relative to `root`."""
     findings = list[Finding]()
     for path in paths:
-        reader = READERS.get(Path(path).suffix)
+        reader = _reader_of(path)
         if reader is not None and not path.startswith(SKIPPED):
             findings += check(path, reader((root / path).read_text()))
     return sorted(findings, key=lambda finding: (finding.path, finding.line))
+
+
+def _reader_of(path: str) -> Callable[[str], Content] | None:
+    if path.startswith(GRAFANA) and path.endswith(".json"):
+        return read_grafana
+    return next((reader for end, reader in READERS.items() if path.endswith(end)), None)
 
 
 def tracked_files(patterns: Sequence[str]) -> list[str]:

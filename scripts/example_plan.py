@@ -24,9 +24,9 @@ def plan() -> Iterator[str]:
     yield _box("warm", 22, 17, 66, 16)
     yield _box("cold", 22, 66, 66, 16)
     yield _box("wall", 0.5, 0.8, 99, 98.4)
-    for name, x in RACK_COLUMNS.items():
-        yield _box("rack", x - 5, 34, 10, 31)
-        yield _text(name, x, 61)
+    for name, center in RACK_COLUMNS.items():
+        yield _box("rack", center - 5, 34, 10, 31)
+        yield _text(name, center, 61)
     yield _box("rack", 55.5, 34, 7, 31)
     for x, y, way in ((17, 5, 90), (88, 5, 90)):
         yield _line("thin", x, y, x, y + way)
@@ -37,7 +37,7 @@ def plan() -> Iterator[str]:
     yield _box("thin", 4, 43, 12, 14)
     yield _box("thin", 89.5, 58, 7, 34)
     yield _box("thin", 43, 7, 10, 7)
-    for text, x, y in (
+    labels: tuple[tuple[str, float, float], ...] = (
         ("Roof", 10, 5.5),
         ("Batteries", 10, 62),
         ("Weather", 10, 88),
@@ -45,8 +45,9 @@ def plan() -> Iterator[str]:
         ("Cold aisle", 28, 80.5),
         ("Server room", 59, 94),
         ("Power", 93, 55),
-    ):
-        yield _text(text, x, y)
+    )
+    for text, left, top in labels:
+        yield _text(text, left, top)
     yield "</svg>"
 
 

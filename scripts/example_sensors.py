@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
-from example_site import (
+from scripts.example_site import (
     BATTERY,
     BOARD,
     EXTRA_PROBES,
@@ -22,7 +22,7 @@ from example_site import (
     outlets,
     rack_probes,
 )
-from example_yaml import Fields, Scalar, entry, slug
+from scripts.example_yaml import Fields, Scalar, entry, slug
 
 LOOPBACK = "127.0.0.1"
 PDU_OID = "1.3.6.1.4.1.318.1.1.26.9.4.3.1.7"
@@ -56,15 +56,27 @@ def classes() -> Iterator[str]:
     yield from entry("little_endian", {"byteorder": "<", "wordorder": "<"}, anchor="little_endian")
     yield from entry(
         "modbus_inrow",
-        {"method": "modbus", "ip": LOOPBACK, "port": 15021, "parent": "modbus_inrow", "period": 2}
-        | {"location": "in-row cooler"},
+        {
+            "method": "modbus",
+            "ip": LOOPBACK,
+            "port": 15021,
+            "parent": "modbus_inrow",
+            "period": 2,
+            "location": "in-row cooler",
+        },
         ("big_endian",),
         "modbus_inrow",
     )
     yield from entry(
         "modbus_entech",
-        {"method": "modbus", "ip": LOOPBACK, "port": 15022, "parent": "modbus_entech", "period": 5}
-        | {"location": "roof"},
+        {
+            "method": "modbus",
+            "ip": LOOPBACK,
+            "port": 15022,
+            "parent": "modbus_entech",
+            "period": 5,
+            "location": "roof",
+        },
         ("little_endian",),
         "modbus_entech",
     )
@@ -114,10 +126,21 @@ def probes() -> Iterator[str]:
     yield "temperature:"
     for rack, side, unit, address in rack_probes():
         yield from entry(address, {"name": address, "position": unit}, (f"probe_{slug(rack)}_{side}",))
-    room = {"name": ROOM_PROBE, "parent": "temp.room.top", "rack": "room", "side": "top", "position": 1}
+    room: Fields = {
+        "name": ROOM_PROBE,
+        "parent": "temp.room.top",
+        "rack": "room",
+        "side": "top",
+        "position": 1,
+    }
     yield from entry(ROOM_PROBE, room, ("probe",))
     for address, place in EXTRA_PROBES.items():
-        fields = {"name": address, "parent": "temp.room.top", "location": place, "info": f"Room, {place}"}
+        fields: Fields = {
+            "name": address,
+            "parent": "temp.room.top",
+            "location": place,
+            "info": f"Room, {place}",
+        }
         yield from entry(address, fields, ("probe",))
 
 
@@ -142,8 +165,13 @@ def cooler() -> Iterator[str]:
         )
     for index, (key, info) in enumerate(INROW_CARD.items(), 1):
         name = f"inrow_card_{key}"
-        fields = {"name": name, "index": index, "info": info, "label": label("In-row cooler card", info)}
-        yield from entry(name, {**fields, "exclude_from_aggregation": True}, ("snmp_inrow", "temperature"))
+        card: Fields = {
+            "name": name,
+            "index": index,
+            "info": info,
+            "label": label("In-row cooler card", info),
+        }
+        yield from entry(name, {**card, "exclude_from_aggregation": True}, ("snmp_inrow", "temperature"))
 
 
 def poe() -> Iterator[str]:
@@ -156,6 +184,7 @@ def poe() -> Iterator[str]:
 
 def entech() -> Iterator[str]:
     """Float32 in consecutive registers: networks from 2000 (20 each), battery 2200, weather 2300, board 2400."""
+    blocks: list[tuple[str, int, Sequence[tuple[str, str, str, str]]]]
     blocks = [(f"network{n}", 2000 + 20 * (n - 1), NETWORK) for n in NETWORKS]
     blocks += [("battery1", 2200, BATTERY), ("weather", 2300, WEATHER), ("board", 2400, BOARD)]
     yield "entech_sensors:"

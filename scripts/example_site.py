@@ -102,8 +102,12 @@ INROW_CARD = {
     "return_air": "Air from the hot aisle",
     "water_in": "Chilled water, inlet",
 }
-POE_GROUPS = ("access points", "cameras", "door locks", "1-wire cards, Z1.1", "1-wire cards, Z1.2")
-POE_GROUPS += (
+POE_GROUPS = (
+    "access points",
+    "cameras",
+    "door locks",
+    "1-wire cards, Z1.1",
+    "1-wire cards, Z1.2",
     "1-wire cards, Z1.4",
     "1-wire cards, Z1.5",
     "badge readers",

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
-from example_site import FLUKSO, NETWORKS, POE_GROUPS, RACKS, SOCOMEC, SWITCHES
-from example_yaml import Fields, Scalar, entry, slug
+from scripts.example_site import FLUKSO, NETWORKS, POE_GROUPS, RACKS, SOCOMEC, SWITCHES
+from scripts.example_yaml import Fields, Scalar, entry, slug
 
 
 def node(

@@ -1,6 +1,6 @@
 """Writes examples/datacenter, the description of a realistic data centre. Every run writes the same files.
 
-    python scripts/make_example.py [FOLDER]
+    python -m scripts.make_example [FOLDER]
 
 Every device listens on loopback, on its own port, so that simulators can replace all of them:
 
@@ -20,9 +20,9 @@ import sys
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
-from example_plan import RACK_COLUMNS, plan
-from example_sensors import LOOPBACK, sensors
-from example_site import (
+from scripts.example_plan import RACK_COLUMNS, plan
+from scripts.example_sensors import LOOPBACK, sensors
+from scripts.example_site import (
     BATTERY,
     BOARD,
     EXTRA_PROBES,
@@ -41,8 +41,8 @@ from example_site import (
     outlets,
     rack_probes,
 )
-from example_trees import consumption, production
-from example_yaml import Fields, entry, plain, write
+from scripts.example_trees import consumption, production
+from scripts.example_yaml import Fields, entry, plain, write
 
 FOLDER = Path(__file__).resolve().parents[1] / "examples" / "datacenter"
 
@@ -104,10 +104,10 @@ def room() -> Iterator[str]:
         ("weather", "Weather station", "yellow", 10, 80, [f"weather_{q[0]}" for q in WEATHER]),
     ]
     outside = {"solar", "weather"}
-    for key, info, color, x, y, sensors in arrays:
+    for key, info, color, left, top, sensors in arrays:
         location = "roof" if key in outside else "server room"
         yield from entry(key, {"name": key, "info": info, "location": location, "color": color}, indent=0)
-        yield f"  coordinates: {{x: '{x:g}%', y: '{y:g}%'}}"
+        yield f"  coordinates: {{x: '{left:g}%', y: '{top:g}%'}}"
         yield "  sensors:"
         yield from (f"  - {plain(s)}" for s in sensors)
 

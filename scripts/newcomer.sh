@@ -1,6 +1,6 @@
 #!/bin/sh
-# The path of somebody new, as the README and docs/tutorial/first-hour.md say it, in a fresh clone: demo, first query, first notebook,
-# a device of one's own, an installation. Ends with 0 if every step did what is promised. Needs no root; leaves nothing behind.
+# Follow the README and docs/tutorial/first-hour.md in a fresh clone: demo, first query, first notebook, a new device, an installation.
+# The exit code is 0 if every step works as documented. Needs no root; leaves nothing behind.
 set -eu
 source=$(cd "$(dirname "$0")/.." && pwd)
 folder=$(mktemp -d)
@@ -25,7 +25,7 @@ url=http://127.0.0.1:$port
 make demo ARGS="--days 0.1 --port $port" >"$folder/demo.log" 2>&1 &
 pids=$!
 waited=0
-until grep -q "live at" "$folder/demo.log"; do
+until grep -qs "live at" "$folder/demo.log"; do
     waited=$((waited + 1))
     [ $waited -lt 600 ] || { cat "$folder/demo.log"; fail "the demo is not live after ten minutes"; }
     kill -0 "$pids" 2>/dev/null || { cat "$folder/demo.log"; fail "the demo ended"; }
@@ -55,7 +55,7 @@ print(made["createToken"]["secret"])
 PYTHON
 token=$(.venv/bin/python "$folder/ask.py" "$url" "$folder/demo.log") || fail "the first query"
 
-step "the first notebook's lines, by the client"
+step "the lines of the first notebook, with the Python client"
 .venv/bin/pip install -q --disable-pip-version-check ./client 2>/dev/null || .venv/bin/pip install -q --disable-pip-version-check --no-deps --no-build-isolation ./client
 SEDUCE_TOKEN=$token .venv/bin/python - "$url" <<'PYTHON' || fail "the client"
 import os, sys
@@ -66,16 +66,16 @@ with connect(sys.argv[1], os.environ["SEDUCE_TOKEN"]) as seduce:
 assert len(names) > 100, len(names)
 PYTHON
 
-step "a device of one's own"
+step "a site description with a fault, and a device"
 cp -r examples/datacenter "$folder/mine"
 echo 'nonsense: {' >>"$folder/mine/racks.yaml"
-if .venv/bin/seduce check "$folder/mine" 2>"$folder/faults"; then fail "a fault was not told"; fi
-grep -q "racks.yaml" "$folder/faults" || fail "the fault does not say its file"
+if .venv/bin/seduce check "$folder/mine" 2>"$folder/faults"; then fail "a fault was not reported"; fi
+grep -q "racks.yaml" "$folder/faults" || fail "the report does not name the file"
 sed -i '$d' "$folder/mine/racks.yaml"
-.venv/bin/seduce check "$folder/mine" >/dev/null || fail "the mended description is refused"
+.venv/bin/seduce check "$folder/mine" >/dev/null || fail "the fixed description is refused"
 SEDUCE_DESCRIPTION_DIR=$folder/mine .venv/bin/python -m crawlers.snmp --pdu pdu-Z1.10 --list | grep -q Z1.10 || fail "no device is listed"
 
-step "an installation: a wheel in an environment of its own, one process, backed up while it runs"
+step "an installation: a wheel in a new virtual environment, one process, a backup while it runs"
 python3 -m venv "$folder/installed"
 .venv/bin/pip install -q --disable-pip-version-check --require-hashes --no-deps -r requirements/dev.txt
 .venv/bin/python -m build --no-isolation --wheel --outdir "$folder/dist" . >/dev/null
@@ -101,4 +101,4 @@ done
 "$folder/installed/bin/seduce" backup "$folder/backup.tar" || fail "backup"
 "$folder/installed/bin/seduce" restore --check "$folder/backup.tar" --data "$folder/other" || fail "restore --check"
 
-printf '\nEvery step did what is promised.\n'
+printf '\nEvery step works as documented.\n'

@@ -12,6 +12,7 @@ import json
 import os
 import sys
 from pathlib import Path
+from typing import Literal
 from urllib.parse import urlsplit
 
 from playwright.sync_api import Browser, BrowserContext, Page, StorageState, expect, sync_playwright
@@ -45,7 +46,7 @@ PAGES = {
 ENTRANCE = {"log-in": "/log-in", "sign-up": "/sign-up", "forgotten": "/forgotten"}
 """Pages of those who are not logged in."""
 WIDTHS = {"desktop": (1440, 900), "phone": (390, 844)}
-THEMES = ("light", "dark")
+THEMES: tuple[Literal["light", "dark"], ...] = ("light", "dark")
 TALLEST = 2_000
 QUALITY = 0.72
 """Of the small pictures, 0 to 1."""

@@ -30,9 +30,21 @@ def test_settings_page_is_written_from_the_code() -> None:
 @pytest.mark.parametrize("page", PAGES, ids=NAMES)
 def test_links_lead_somewhere(page: Path) -> None:
     text = re.sub(r"```.*?```", "", page.read_text(), flags=re.DOTALL)
-    for target in re.findall(r"\]\(([^)#]+)[^)]*\)", text):
-        if not target.startswith(("http://127.0.0.1", "https://", "http://")):
-            assert (page.parent / target).exists(), f"{page.name} links to {target}, which is not there"
+    for target, anchor in re.findall(r"\]\(([^)#]*)#?([^)]*)\)", text):
+        if target.startswith(("https://", "http://")):
+            continue
+        linked = page.parent / target if target else page
+        assert linked.exists(), f"{page.name} links to {target}, which is not there"
+        if anchor and linked.suffix == ".md":
+            assert anchor in anchors_of(linked), (
+                f"{page.name} links to {target}#{anchor}, which has no such heading"
+            )
+
+
+def anchors_of(page: Path) -> set[str]:
+    """Return the anchors of the headings, as GitHub derives them."""
+    headings = re.findall(r"^#+ (.*)$", page.read_text(), flags=re.MULTILINE)
+    return {re.sub(r"[^\w\- ]", "", heading.strip().lower()).replace(" ", "-") for heading in headings}
 
 
 @pytest.mark.parametrize("page", PAGES, ids=NAMES)
@@ -79,15 +91,15 @@ def test_the_page_of_commands_is_written_from_the_code() -> None:
 
 def test_every_page_can_be_found() -> None:
     """From README or the map of the documentation, by links."""
-    found, waiting = set(), [ROOT / "README.md", ROOT / "docs" / "README.md"]
+    reached, waiting = set(), [ROOT / "README.md", ROOT / "docs" / "README.md"]
     while waiting:
         page = waiting.pop()
-        if page in found or page.suffix != ".md" or not page.exists():
+        if page in reached or page.suffix != ".md" or not page.exists():
             continue
-        found.add(page)
+        reached.add(page)
         waiting += [(page.parent / t).resolve() for t in re.findall(r"\]\(([^)#]+)[^)]*\)", page.read_text())]
     decisions = {p for p in PAGES if p.parent.name == "decisions"}
-    assert not [str(p.relative_to(ROOT)) for p in set(PAGES) - found - decisions]
+    assert not [str(p.relative_to(ROOT)) for p in set(PAGES) - reached - decisions]
 
 
 @pytest.mark.parametrize("page", PAGES, ids=NAMES)
@@ -99,9 +111,9 @@ def test_metrics_and_settings_named_in_the_text_exist(page: Path) -> None:
     named = set(re.findall(r"\bseduce_(?!client|dashboard)[a-z0-9_]+[a-z0-9]", text))
     assert {n for n in named if n not in known and not any(k.startswith(n) for k in known)} == set()
     for name in set(re.findall(r"\bSEDUCE_([A-Z0-9_]+[A-Z0-9])\b", text)):
-        ours = name.lower() in Settings.model_fields or name.startswith(("TEST_", "E2E_"))
-        prefix = any(f.startswith(name.lower()) for f in Settings.model_fields)
-        assert ours or prefix or name in ("TOKEN", "SETTINGS_FILE", "URL", "NAME"), f"SEDUCE_{name}"
+        is_setting = name.lower() in Settings.model_fields or name.startswith(("TEST_", "E2E_"))
+        is_prefix = any(f.startswith(name.lower()) for f in Settings.model_fields)
+        assert is_setting or is_prefix or name in ("TOKEN", "SETTINGS_FILE", "URL", "NAME"), f"SEDUCE_{name}"
 
 
 @pytest.mark.parametrize("page", PAGES, ids=NAMES)
@@ -112,3 +124,37 @@ def test_queries_in_the_text_are_valid(page: Path) -> None:
     schema = build_schema((ROOT / "schema.graphql").read_text())
     for query in queries:
         assert not validate(schema, parse(query)), query
+
+
+@pytest.mark.parametrize(
+    "term",
+    [
+        *("watermark", "horizon", "dirty window", "healing", "coverage", "spool", "ingest endpoint", "drain"),
+        *("site description", "roll-up", "continuous query", "node", "leaf", "outlet", "feed", "label"),
+    ],
+)
+def test_the_glossary_defines_the_term(term: str) -> None:
+    rows = re.findall(
+        r"^\| (.+?) \| (.+) \|$", (ROOT / "docs" / "glossary.md").read_text(), flags=re.MULTILINE
+    )
+    assert dict(rows)[term]
+
+
+def test_the_glossary_defines_each_term_once_in_alphabetical_order() -> None:
+    terms = re.findall(r"^\| (.+?) \| ", (ROOT / "docs" / "glossary.md").read_text(), flags=re.MULTILINE)[1:]
+    assert terms == sorted(set(terms), key=str.lower)
+
+
+def test_every_outage_that_the_code_logs_is_documented() -> None:
+    sources = [p for folder in ("backend", "crawlers", "workers") for p in (ROOT / folder).rglob("*.py")]
+    logged = {n for p in sources for n in re.findall(r'Outages?\(\s*log, "(\w+)"', p.read_text())}
+    documented = re.findall(
+        r"^\| `(\w+)` \|", (ROOT / "docs" / "how-to" / "watch-it.md").read_text(), flags=re.MULTILINE
+    )
+    assert logged <= set(documented)
+
+
+def test_every_decision_is_in_the_list() -> None:
+    folder = ROOT / "docs" / "decisions"
+    listed = set(re.findall(r"\((\d{4}-[\w-]+\.md)\)", (folder / "README.md").read_text()))
+    assert {p.name for p in folder.glob("[0-9]*.md")} <= listed

@@ -21,6 +21,7 @@ from scripts import man_page
 from scripts.command_tree import commands
 from scripts.metrics_doc import families
 from tests.conftest import need
+from tests.support.waiting import DEADLINE_S
 
 ROOT = Path(__file__).resolve().parents[1]
 UNITS = sorted((ROOT / "examples" / "systemd").glob("*.*"))
@@ -39,7 +40,7 @@ def test_systemd_understands_the_unit(unit: Path, tmp_path: Path) -> None:
         if other != unit and other.suffix == ".target":
             (tmp_path / other.name).write_text(other.read_text())
     command = [need("systemd-analyze", "systemd"), "verify", "--man=no", str(tmp_path / name)]
-    done = subprocess.run(command, capture_output=True, text=True, timeout=60)
+    done = subprocess.run(command, capture_output=True, text=True, timeout=DEADLINE_S)
     lines = [line for line in done.stderr.splitlines() if "seduce" in line]
     assert not lines, done.stderr
 

@@ -30,6 +30,7 @@ from tests.support.accounts import HERE, links
 from tests.support.graphql_client import connected
 from tests.support.reference_store import ReferenceStore
 from tests.support.small_site import small_inventory
+from tests.support.waiting import DEADLINE_S
 
 FIELD_LIST = list(entry_points.fields())
 FIELDS = {name: rules.right for name, rules in build_schema().field_rules.items() if rules.right}
@@ -215,7 +216,7 @@ async def test_each_caller_against_every_entry_point(site: Site, caller: Caller)
 async def _require_device_keys(site: Site) -> None:
     """Create a device key: from then on this machine needs one too. The ingest endpoints notice it within seconds."""
     await site.accounts.keys.create("a-key", "", OPERATOR)
-    async with asyncio.timeout(60):
+    async with asyncio.timeout(DEADLINE_S):
         while (await site.client.post("/ingest", json=[])).status_code != 401:
             await asyncio.sleep(0.05)
 
@@ -271,8 +272,8 @@ async def test_a_token_in_the_address_is_accepted_for_exports_only(site: Site) -
         assert (await site.client.get(f"/export{query}")).status_code == status
     for token in ("", "x", "%ff"):
         assert (await site.client.get(f"/export?token={token}")).status_code == 401
-    query = {"query": "{ overview { consumption { value } } }"}
-    answer = (await site.client.post(f"/graphql?token={secret}", json=query)).json()
+    body = {"query": "{ overview { consumption { value } } }"}
+    answer = (await site.client.post(f"/graphql?token={secret}", json=body)).json()
     assert answer["errors"][0]["extensions"]["code"] == "UNAUTHENTICATED"
 
 

@@ -43,12 +43,12 @@ ASVS = {
 
 
 def test_every_point_of_the_list_is_there_once() -> None:
-    wanted = [f"{section}.{number}" for section, numbers in ASVS.items() for number in numbers]
-    assert sorted(point for point, _, _ in ROWS) == sorted(wanted)
+    numbers_of_asvs = [f"{section}.{number}" for section, numbers in ASVS.items() for number in numbers]
+    assert sorted(point for point, _, _ in ROWS) == sorted(numbers_of_asvs)
 
 
-@pytest.mark.parametrize("point, asked, here", ROWS, ids=[row[0] for row in ROWS])
-def test_a_point_names_a_test_or_says_why_not(point: str, asked: str, here: str) -> None:
+@pytest.mark.parametrize("point, requirement, answer", ROWS, ids=[row[0] for row in ROWS])
+def test_a_point_names_a_test_or_says_why_not(point: str, requirement: str, answer: str) -> None:
     reasons = (
         "does not apply",
         "not met",
@@ -58,7 +58,7 @@ def test_a_point_names_a_test_or_says_why_not(point: str, asked: str, here: str)
         "`__Host-` requires",
         "no mail reminds",
     )
-    assert "::" in here or any(reason in here for reason in reasons), f"{point} {asked}"
+    assert "::" in answer or any(reason in answer for reason in reasons), f"{point} {requirement}"
 
 
 @pytest.mark.parametrize("file, name", NAMED)

@@ -12,6 +12,7 @@ import pytest
 
 from backend.cli import main as cli
 from crawlers.cli import main as crawl
+from tests.support.waiting import DEADLINE_S
 
 ROOT = Path(__file__).resolve().parents[1]
 CONFIG = configparser.RawConfigParser(inline_comment_prefixes=(";",))
@@ -43,7 +44,7 @@ def test_the_crawler_finds_its_sensors(name: str, capsys: pytest.CaptureFixture[
 @pytest.mark.parametrize("name", [n for n, c in COMMANDS.items() if c[0].endswith("/celery")])
 def test_celery_finds_the_application_and_takes_the_options(name: str) -> None:
     command = [str(Path(sys.executable).parent / "celery"), *COMMANDS[name][1:], "--help"]
-    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=60)
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=DEADLINE_S)
     assert done.returncode == 0, done.stderr
 
 

@@ -167,7 +167,7 @@ def _read_settings() -> Settings:
         return Settings()
     except ValidationError as error:
         names = ["SEDUCE_" + "_".join(map(str, fault["loc"])).upper() for fault in error.errors()]
-        sys.exit(f"seduce: invalid settings: {', '.join(names)}; `seduce config` explains each")
+        sys.exit(f"seduce: invalid settings: {', '.join(names)}; run `seduce config` for details")
 
 
 _settings = _read_settings()

@@ -23,9 +23,7 @@ class InvalidLink(NotFound):
     """A mailed link that has been used, has expired, or was never issued."""
 
     def __init__(self) -> None:
-        super().__init__(
-            "This link is invalid: it has been used or has expired. Request a new one.", path=("token",)
-        )
+        super().__init__("This link has expired or was already used. Request a new one.", path=("token",))
 
 
 def too_many_attempts(wait_s: float) -> errors.TooManyAttempts:

@@ -57,7 +57,7 @@ def check_password(password: str, about: Sequence[str] = (), field: str = "passw
     `about` are words about the user, such as the name, that an attacker would try.
     """
     if len(password) < MIN_LENGTH:
-        raise InvalidInput(field, f"The password is too short: use at least {MIN_LENGTH} characters.")
+        raise InvalidInput(field, f"At least {MIN_LENGTH} characters. Use several uncommon words.")
     if len(password) > MAX_LENGTH:
         raise InvalidInput(field, f"The password is too long: use at most {MAX_LENGTH} characters.")
     from zxcvbn import zxcvbn  # its dictionaries take time to load, and few processes set a password

@@ -1,4 +1,4 @@
-"""Steps that several services share: change a user's state, put a mail into the outbox, protect the last administrator."""
+"""Steps that several services share: change a user's state, put an e-mail into the outbox, protect the last administrator."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ async def require_another_admin(repo: Repository, user: User) -> None:
 
 
 async def enqueue_mail(repo: Repository, clock: Clock, kind: MailKind, user_id: str, to_id: str) -> None:
-    """Put a mail into the outbox, to be sent with the next batch."""
+    """Put an e-mail into the outbox, to be sent with the next batch."""
     now = clock.now_ns()
     await repo.outbox.add(OutboxMail(new_id(), kind, user_id, to_id, now, now))
 
@@ -59,7 +59,7 @@ _STATE_TEXTS = {
     UserState.UNAUTHORIZED: "is not authorized",
 }
 _EVENT_TEXTS = {
-    UserEvent.EMAIL_SENT: "sent a confirmation mail",
+    UserEvent.EMAIL_SENT: "sent a confirmation e-mail",
     UserEvent.CONFIRM_EMAIL: "confirmed",
     UserEvent.NOTIFY_ADMIN: "submitted for approval",
     UserEvent.APPROVE: "approved",

@@ -118,7 +118,7 @@ class LastValues:
         try:
             seed = await self._seed()
         except TransientError as error:
-            log.warning("last values not loaded from the store; they fill from the live bus: %s", error)
+            log.warning("last values not loaded from the store; values appear as readings arrive: %s", error)
             return
         self.merge(Readings.of(seed.values()))
 

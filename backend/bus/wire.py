@@ -60,17 +60,17 @@ class Decoder:
     def decode(self, data: bytes) -> Message:
         """Return the message. Raises ValueError for bytes that `encode` did not make."""
         if len(data) < _HEAD.size or not data.startswith(_MAGIC):
-            raise ValueError("not a message of readings")
+            raise ValueError("invalid message")
         _, publisher, number, rows, length = _HEAD.unpack_from(data)
         at = _HEAD.size + length
         if len(data) != at + _ROW_BYTES * rows:
-            raise ValueError(f"{len(data)} bytes, expected {at + _ROW_BYTES * rows}")
+            raise ValueError(f"invalid message: {len(data)} bytes, expected {at + _ROW_BYTES * rows}")
         names = self._names(data[_HEAD.size : at])
         times = np.frombuffer(data, "<i8", rows, at).astype(np.int64, copy=False)
         values = np.frombuffer(data, "<f8", rows, at + 8 * rows).astype(np.float64, copy=False)
         codes = np.frombuffer(data, "<i4", rows, at + 16 * rows).astype(np.int32, copy=False)
         if rows and not (int(codes.min()) >= 0 and int(codes.max()) < len(names)):
-            raise ValueError("a row has a code without a name")
+            raise ValueError("row with an unknown sensor code")
         return Message(publisher, number, Readings(names, codes, times, values))
 
     def _names(self, text: bytes) -> tuple[str, ...]:
@@ -78,7 +78,7 @@ class Decoder:
         if names is None:
             parsed = orjson.loads(text)
             if not isinstance(parsed, list) or not all(isinstance(name, str) for name in parsed):
-                raise ValueError("the names are not a list of texts")
+                raise ValueError("the names are not a list of strings")
             if len(set(parsed)) != len(parsed):
                 raise ValueError("a name occurs twice")
             names = self._tables[text] = tuple(parsed)

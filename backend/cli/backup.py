@@ -28,7 +28,7 @@ def run_backup(settings: Settings, target: Path) -> int:
 
 async def _write_directly(settings: Settings, target: Path) -> None:
     """Write the backup from this process, which opens the files itself."""
-    hint = "Let that process make the backup: name its data folder (--data, SEDUCE_DATA_DIR)."
+    hint = "If the dashboard is running, use its data folder (--data, SEDUCE_DATA_DIR): it then makes the backup itself."
     async with AsyncExitStack() as stack:
         store = await stack.enter_async_context(exclusive_store(settings, hint))
         spools: dict[str, SqliteSpool] = {}

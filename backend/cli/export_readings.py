@@ -102,4 +102,4 @@ def _server_hint(settings: Settings, options: Export) -> str:
     parameters["format"] = str(options.format or Format.CSV)
     query = "&".join(f"{name}={value}" for name, value in parameters.items() if value)
     url = shlex.quote(f"http://{settings.host}:{settings.port}/export?{query}")
-    return f"If that is the dashboard, export through it instead: curl -o {options.file or 'export'} {url}"
+    return f"If the dashboard is running, use its API: curl -o {options.file or 'export'} {url}"

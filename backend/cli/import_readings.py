@@ -156,11 +156,11 @@ class _Importer:
                 else ""
             )
             say(
-                f"{sum(self.undescribed.values()):,} readings belong to {len(self.undescribed)} sensors that are not described; "
-                f"they are stored but not rolled up: {some}{more}"
+                f"{sum(self.undescribed.values()):,} readings belong to {len(self.undescribed)} sensors that are not in the "
+                f"site description. They are stored but not rolled up: {some}{more}"
             )
         if self.has_imported:
-            say("The dashboard computes the roll-ups of the imported readings once it runs")
+            say("Start the dashboard: it computes the roll-ups of the imported readings")
 
     async def _saved_progress(self, key: str) -> Progress:
         """Return the saved progress if the store still has its last reading, else no progress."""

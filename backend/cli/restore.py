@@ -30,7 +30,7 @@ def run_restore(settings: Settings, source: Path, check_only: bool) -> int:
         damaged = list(find_faults(folder, manifest))
         if damaged:
             raise UserError("\n".join([f"{source} is damaged, and nothing was restored:", *damaged]))
-        say(f"{source}: made {manifest.made} by version {manifest.program}; all checksums match")
+        say(f"{source}: created {manifest.made} by version {manifest.program}; all checksums match")
         if check_only:
             return 0
         _must_be_free(settings, manifest)
@@ -57,7 +57,7 @@ def _restore(settings: Settings, manifest: Manifest, folder: Path) -> int:
         # The import marks the windows to roll up again.
         readings = str(folder / READINGS)
         code = run_import(settings, Import([readings], Format.LINE, Precision.NS, reimport=True))
-    say(f"The site description of the backup is in its folder {DESCRIPTION}; yours is not replaced")
+    say(f"The site description is not restored. The backup has it in the folder {DESCRIPTION}")
     return code
 
 
@@ -69,20 +69,20 @@ async def _open_once(settings: Settings) -> None:
 def _must_be_free(settings: Settings, manifest: Manifest) -> None:
     if control.is_running(settings.data_dir):
         raise UserError(
-            f"a dashboard runs over {settings.data_dir}: stop it, or restore into another folder (--data)"
+            f"{settings.data_dir} is used by a running dashboard: stop it, or restore into another folder (--data)"
         )
     path = duckdb_path(settings)
     kind = "influxdb" if path is None else "duckdb"
     if manifest.store != kind:
         raise UserError(
-            f"the backup holds a store in {manifest.store}, but SEDUCE_STORE_URL names one in {kind}: restore it with the "
-            "settings it was made with, then move the readings with `seduce export` and `seduce import`"
+            f"The backup is from {manifest.store}, but SEDUCE_STORE_URL is {kind}. "
+            "Restore with the original settings, then export and import."
         )
     existing = [p for p in (settings.data_dir / name for name in SPOOLS) if p.exists()]
     existing += [path] if path is not None and path.exists() else []
     if existing:
         raise UserError(
-            f"{', '.join(map(str, existing))} exists already: move it away, or restore into another folder (--data)"
+            f"{', '.join(map(str, existing))} already exists: move it, or restore into another folder (--data)"
         )
 
 

@@ -20,7 +20,9 @@ from backend.settings import Settings
 def run_upgrade(settings: Settings, check_only: bool) -> int:
     """Return 0, or 1 if `check_only` finds something to do. Raise `SeduceError` for what the user can fix."""
     if control.is_running(settings.data_dir):
-        raise UserError(f"a dashboard runs over {settings.data_dir}: stop it first, and back it up")
+        raise UserError(
+            f"{settings.data_dir} is used by a running dashboard: stop it and back up its data first"
+        )
     return asyncio.run(_upgrade(settings, check_only))
 
 

@@ -84,12 +84,12 @@ def read_password(email: str, file: str | None, is_generated: bool) -> str:
     """Return a generated password, the first line of a file, or what is typed at a terminal. Raise `UserError`."""
     if is_generated:
         password = secrets.token_urlsafe(15)
-        print(f"Password of {email}, shown this once: {password}")
+        print(f"Password of {email}, shown only once: {password}")
         return password
     if file:
         return _read_file(file)
     if not sys.stdin.isatty():
-        raise UserError("no password: give --password-file FILE (- is the standard input), or --generate one")
+        raise UserError("no password: use --password-file FILE (- is the standard input) or --generate")
     password = getpass.getpass("Password: ")
     if getpass.getpass("Repeat it: ") != password:
         raise UserError("the two passwords differ: run the command again")

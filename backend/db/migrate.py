@@ -70,7 +70,7 @@ def _revisions(connection: Connection) -> tuple[str | None, str]:
     assert needed is not None
     if current is not None and current not in {script.revision for script in scripts.walk_revisions()}:
         raise UserError(
-            f"a later version made the database's tables (revision {current}): install that version, "
+            f"the tables of the database were created by a newer version (revision {current}): install that version, "
             "or restore a backup from before the upgrade"
         )
     return current, needed

@@ -36,8 +36,8 @@ class Manifest:
             content = json.loads((folder / NAME).read_text())
             if content["format"] != FORMAT:
                 raise UserError(
-                    f"{folder} is a backup of format {content['format']}, and this version reads {FORMAT}: "
-                    "install the version that made it"
+                    f"{folder} has the backup format {content['format']}, but this version reads {FORMAT}: "
+                    "install the version that created it"
                 )
             return cls(**content)
         except FileNotFoundError:

@@ -31,7 +31,7 @@ MaxPoints: TypeAlias = Annotated[
     ),
 ]
 Statistics: TypeAlias = Annotated[
-    list[Statistic] | None, strawberry.argument(description="The statistics to answer besides the values.")
+    list[Statistic] | None, strawberry.argument(description="The statistics to return besides the values.")
 ]
 After: TypeAlias = Annotated[
     str | None,

@@ -49,5 +49,5 @@ class RackSide(Enum):
 
 @strawberry.enum(description="The treatment of gaps in energy: of time without readings.")
 class GapPolicy(Enum):
-    NONE = member("none", "Gaps count nothing. The energy is a lower bound; nothing is estimated.")
+    NONE = member("none", "Gaps count as 0. The energy is a lower bound; nothing is estimated.")
     HOLD = member("hold", "The last value before a gap is held, up to a limit.")

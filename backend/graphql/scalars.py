@@ -75,7 +75,7 @@ def parse_time(value: object) -> TimeNs:
 
 def _output_only(name: str) -> Any:
     def refuse(value: object) -> object:
-        raise UserError(f"{name} is a type of answers; it cannot be an argument.")
+        raise UserError(f"{name} is an output type; it cannot be an argument.")
 
     return refuse
 
@@ -87,7 +87,7 @@ def _unchanged(value: object) -> object:
 SCALARS: Final[dict[object, ScalarDefinition]] = {
     TimeNs: strawberry.scalar(
         name="DateTime",
-        description="A moment: ISO 8601 with a time zone. Answers are in UTC, such as 2026-11-23T10:00:00.000Z.",
+        description="A moment: ISO 8601 with a time zone. Responses are in UTC, such as 2026-11-23T10:00:00.000Z.",
         serialize=format_time,
         parse_value=parse_time,
     ),

@@ -163,7 +163,7 @@ class Drain:
     async def _set_rows_aside(self, readings: Readings, reason: str) -> None:
         self._counters.set_aside += len(readings)
         first = next(iter(readings))
-        log.error("readings set aside rows=%d first_sensor=%r: %s", len(readings), first.sensor, reason)
+        log.error("readings quarantined rows=%d first_sensor=%r: %s", len(readings), first.sensor, reason)
         if self._set_aside is None:
             return
         try:

@@ -85,7 +85,7 @@ class ConfiguredKeys:
             if not _NAME.fullmatch(name) or not _HASH.fullmatch(digest.lower()):
                 raise UserError(f"{source}, entry {number}: expected {_ENTRY_FORMAT}")
             if name in hashes:
-                raise UserError(f"{source}, entry {number}: the name {name} is there twice")
+                raise UserError(f"{source}, entry {number}: duplicate name {name}")
             hashes[name] = bytes.fromhex(digest)
         return cls(hashes)
 

@@ -36,7 +36,7 @@ class Reason(StrEnum):
     ELEMENT = "not an object with sensor and v"
     NAME = "not a sensor name"
     UNKNOWN = "unknown sensor"
-    TOO_MANY = "too many sensors that the description does not know"
+    TOO_MANY = "too many unknown sensors"
     NOT_A_NUMBER = "value is not a number"
     NOT_FINITE = "value is not finite"
     CARD_RANGE = f"value is outside {ARDUINO_CELSIUS.low:g} to {ARDUINO_CELSIUS.high:g} °C"
@@ -114,7 +114,7 @@ def _columns(push: object) -> tuple[list[Any], list[Any], list[Any] | None]:
             f"sensors has {len(sensors)} elements, values {len(values)}; they must be equally long"
         )
     if times is not None and (not isinstance(times, list) or len(times) != len(sensors)):
-        raise UserError(f"times must be left out or be an array of {len(sensors)} elements, as sensors is")
+        raise UserError(f"times must be omitted or have {len(sensors)} elements, like sensors")
     return sensors, values, times
 
 

@@ -46,8 +46,8 @@ class ActiveDescription:
         """
         if self._load is None:
             raise UserError(
-                "the description of this process does not come from a folder, so it cannot be reloaded: "
-                "restart the process with the new description"
+                "the site description of this process does not come from a folder, so it cannot be reloaded: "
+                "restart the process with the new site description"
             )
         async with self._reload_lock:
             new = await asyncio.to_thread(self._load)
@@ -59,7 +59,7 @@ class ActiveDescription:
                 lines += await preview(new)
             if not dry_run:
                 await self._put_in_force(new)
-                log.info("description reloaded changes=%s", "; ".join(x for x in lines if x[0] != " "))
+                log.info("site description reloaded changes=%s", "; ".join(x for x in lines if x[0] != " "))
             return lines
 
     async def _put_in_force(self, new: Inventory) -> None:
@@ -76,5 +76,5 @@ class ActiveDescription:
                 try:
                     await subscriber(new, old)
                 except Exception:
-                    log.exception("description rollback failed")
+                    log.exception("site description rollback failed")
             raise

@@ -52,24 +52,24 @@ def notes(inventory: Inventory) -> Iterator[str]:
         meters = {child for node in nodes for child in node.simplified_children}
         orphans = [n.id for n in tree.detached if n.parent is None and n.id not in meters]
         if orphans:
-            yield f"{tree.name}: no node has these as a child, so they count in no sum: {_list(orphans)}"
+            yield f"{tree.name}: nodes without a parent (not in any sum): {_list(orphans)}"
         empty = [n.id for n in nodes if n.target is None and not n.children and n.id != tree.root]
         if empty:
-            yield f"{tree.name}: neither a target nor children: {_list(empty)}"
+            yield f"{tree.name}: nodes without target or children: {_list(empty)}"
         units = {s: inventory.sensors[s].unit for s in tree.leaves[tree.root]}
         scales = {s: watts_per(unit) for s, unit in units.items()}
         converted = [
             f"{s} ({units[s]}, as {scale:g} W)" for s, scale in scales.items() if scale not in (None, 1.0)
         ]
         if converted:
-            yield f"{tree.name}: counted in watts, though in another unit of power: {_list(converted)}"
+            yield f"{tree.name}: converted to W: {_list(converted)}"
         unit_faults = [f"{s} ({units[s]})" for s, scale in scales.items() if scale is None]
         if unit_faults:
-            yield f"{tree.name}: summed as if in watts, though in no unit of power: {_list(unit_faults)}"
+            yield f"{tree.name}: warning: no unit of power, summed as W: {_list(unit_faults)}"
     readers: Counter[Source] = Counter(s.source for s in sensors if not isinstance(s.source, PushSource))
     duplicates = [s.name for s in sensors if readers[s.source] > 1]
     if duplicates:
-        yield f"sensors that read the same place as another: {_list(duplicates)}"
+        yield f"sensors with the same source: {_list(duplicates)}"
     in_trees = {
         s for t in (inventory.consumption, inventory.production) for below in t.leaves.values() for s in below
     }

@@ -78,7 +78,7 @@ class ActionEntry(Entry):
 
     expected_map: ClassVar[str] = "a map with the key how"
 
-    title: Text = Field("", description="Name for people.")
+    title: Text = Field("", description="Display name.")
     how: WriteHow
 
 
@@ -87,7 +87,7 @@ class PropertyEntry(Entry):
 
     expected_map: ClassVar[str] = "a map with the key how"
 
-    title: Text = Field("", description="Name for people.")
+    title: Text = Field("", description="Display name.")
     how: ReadHow
 
 
@@ -96,12 +96,12 @@ class TargetEntry(Entry):
 
     expected_map: ClassVar[str] = "a map with actions and properties"
 
-    name: Text | None = Field(None, description="Name for people.")
-    actions: Annotated[dict[str, ActionEntry], map_of("a map from actions to how they are done")] = Field(
-        {}, description="Its commands."
+    name: Text | None = Field(None, description="Display name.")
+    actions: Annotated[dict[str, ActionEntry], map_of("a map of actions")] = Field(
+        {}, description="Commands of the device."
     )
-    properties: Annotated[dict[str, PropertyEntry], map_of("a map from properties to how they are read")] = (
-        Field({}, description="Its states.")
+    properties: Annotated[dict[str, PropertyEntry], map_of("a map of properties")] = Field(
+        {}, description="States of the device."
     )
 
 

@@ -50,7 +50,7 @@ def difference(old: Inventory, new: Inventory) -> Difference:
         "racks": "site",
         "temperature probes": "probes",
         "room": "room",
-        "plan of the room": "plan",
+        "floor plan": "plan",
         "commands": "commands",
     }
     return Difference(

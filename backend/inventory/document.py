@@ -152,9 +152,7 @@ class _Builder:
         if isinstance(node, yaml.ScalarNode):
             value: Value = Leaf(node.value, node.tag.removeprefix(_TAG), line)
         elif id(node) in self.open:
-            self._fault(
-                path, "an alias of a value that contains it", "a value that does not contain itself", line
-            )
+            self._fault(path, "a circular alias", "no circular alias", line)
             return Leaf("", "null", line)
         else:
             self.open.add(id(node))
@@ -179,8 +177,8 @@ class _Builder:
                 kind = "a list" if isinstance(key_node, yaml.SequenceNode) else "a map"
                 self._fault(path, f"{kind} as a key", "a text as a key", line)
             elif key_node.value in own:
-                repeat = f"again, after line {own[key_node.value].line}"
-                self._fault(join(path, key_node.value), repeat, "each key once", line)
+                duplicate = f"duplicate key (first at line {own[key_node.value].line})"
+                self._fault(join(path, key_node.value), duplicate, "a unique key", line)
             else:
                 own[key_node.value] = self.build(value_node, join(path, key_node.value))
         return own | {k: v for k, v in merged.items() if k not in own}

@@ -51,7 +51,7 @@ class EquipmentEntry(Entry):
 
     position: Position = Field(description="Height in U, 1 at the bottom.")
     type: Annotated[Literal["compute", "switch"], one_of(_EQUIPMENT)] = Field(
-        "compute", description="Its kind."
+        "compute", description="Kind of equipment."
     )
 
 
@@ -62,13 +62,13 @@ class RackUnits(Entry):
 
 
 class RacksFile(RackUnits):
-    """racks.yaml: what stands in the racks."""
+    """racks.yaml: the equipment of the racks."""
 
     name: Text = Field("", description="Name of the cluster.")
     site: Text = Field("", description="Name of the site.")
     racks: Annotated[
         dict[str, Annotated[dict[str, EquipmentEntry], map_of("a map from equipment to its place")]],
-        map_of("a map from racks to what stands in them"),
+        map_of("a map from racks to their equipment"),
     ] = Field({}, description="Equipment by rack and name.")
 
 
@@ -78,7 +78,7 @@ class ProbeEntry(Entry):
     expected_map: ClassVar[str] = "a map that names a probe"
 
     serie: Name = Field(description="Name of the sensor: its 1-wire address without colons.")
-    tags: Names = Field((), description="Servers that it stands at.")
+    tags: Names = Field((), description="Servers next to the probe.")
 
 
 class TemperatureFile(
@@ -120,12 +120,12 @@ class ArrayEntry(Entry):
 
     expected_map: ClassVar[str] = "a map that describes an array"
 
-    name: Text | None = Field(None, description="Its name.")
+    name: Text | None = Field(None, description="Display name.")
     info: Text = Field("", description="A note.")
-    location: Text = Field("", description="Its location, in words.")
-    color: _Color = Field("blue", description="Its colour on the plan.")
-    coordinates: Coordinates = Field(description="Its place on the plan.")
-    sensors: Names = Field((), description="Names of its sensors.")
+    location: Text = Field("", description="Location as text.")
+    color: _Color = Field("blue", description="Colour on the floor plan.")
+    coordinates: Coordinates = Field(description="Position on the floor plan.")
+    sensors: Names = Field((), description="Names of the sensors of the group.")
 
 
 class RoomFile(RootModel[Annotated[dict[str, ArrayEntry], map_of("a map of arrays")]]):
@@ -144,8 +144,8 @@ def site(file: SourceFile, units: int) -> Site:
     for rack, members in content.racks.items():
         for name in members:
             if name in rack_of:
-                expected = f"each equipment once (it is in {rack_of[name]} too)"
-                file.fault(("racks", rack, name), expected, f"{name} again")
+                duplicate = f"duplicate equipment {name} (also in rack {rack_of[name]})"
+                file.fault(("racks", rack, name), "a unique name", duplicate)
             rack_of[name] = rack
         equipment = tuple(Equipment(name, entry.position, entry.type) for name, entry in members.items())
         racks.append(Rack(rack, equipment))
@@ -162,8 +162,8 @@ def probes(file: SourceFile, sensors: Collection[str] | None, units: int) -> tup
                 place = (rack, side, position)
                 _check_sensor(file, (*place, "serie"), entry.serie, sensors)
                 if entry.serie and entry.serie in places:
-                    expected = f"each probe once (it is at {places[entry.serie]} too)"
-                    file.fault((*place, "serie"), expected)
+                    duplicate = f"duplicate probe {entry.serie} (also at {places[entry.serie]})"
+                    file.fault((*place, "serie"), "a unique probe", duplicate)
                 places.setdefault(entry.serie, file.path(place))
                 height = POSITION.kind_of({"units": units}).validate(position)
                 result.append(Probe(rack, _side(side), height, entry.serie, entry.tags))

@@ -90,24 +90,20 @@ class SensorEntry(Entry):
 
     expected_map: ClassVar[str] = "a map that describes a sensor"
 
-    method: Annotated[str, one_of({name: name for name in METHODS})] = Field(
-        description="The way it is read."
-    )
+    method: Annotated[str, one_of({name: name for name in METHODS})] = Field(description="Protocol.")
     sensor_type: Name | None = Field(None, description="Quantity, such as wattmeter or temperature.")
-    unit: Name | None = Field(None, description="Unit of its values, such as W or celsius.")
-    name: Name | None = Field(None, description="The sensor's key again, and nothing else.")
-    label: Name | None = Field(None, description="Name for people. It is derived if left out.")
-    location: Name | None = Field(None, description="A server, a room or a device.")
-    parent: Name | None = Field(None, description="The device that it belongs to.")
+    unit: Name | None = Field(None, description="Unit of the values, such as W or celsius.")
+    name: Name | None = Field(None, description="Must equal the key.")
+    label: Name | None = Field(None, description="Display name. Derived if omitted.")
+    location: Name | None = Field(None, description="Location: a server, a room or a device.")
+    parent: Name | None = Field(None, description="Device of the sensor.")
     info: Text = Field("", description="A note.")
     tags: Names = Field(
         (), description="Free tags; inside_temperature and outside_temperature have a meaning."
     )
-    exclude_from_aggregation: Flag = Field(
-        False, description="Leave it out of the figures of its sensor type."
-    )
-    period: _Seconds | None = Field(None, description="Seconds between two readings; 1 if left out.")
-    steady: Flag | None = Field(None, description="It may show one value for any time, as a setpoint does.")
+    exclude_from_aggregation: Flag = Field(False, description="Exclude from type totals.")
+    period: _Seconds | None = Field(None, description="Seconds between two readings (default: 1).")
+    steady: Flag | None = Field(None, description="True if a constant value is normal (setpoint).")
 
     @property
     def source(self) -> Source:
@@ -119,14 +115,14 @@ class _Typed(SensorEntry):
     """A sensor of a method that fixes neither type nor unit."""
 
     sensor_type: Name = Field(description="Quantity, such as wattmeter or temperature.")
-    unit: Name = Field(description="Unit of its values, such as W or celsius.")
+    unit: Name = Field(description="Unit of the values, such as W or celsius.")
 
 
 class _Wattmeter(SensorEntry):
     """A sensor of a method that reads wattmeters."""
 
     sensor_type: Name = Field("wattmeter", description="Quantity.")
-    unit: Name = Field("W", description="Unit of its values.")
+    unit: Name = Field("W", description="Unit of the values.")
 
 
 class SnmpEntry(_Typed):
@@ -135,7 +131,7 @@ class SnmpEntry(_Typed):
     method: Annotated[str, one_of({"snmp": "snmp"})]
     ip: Host = Field(description="Address of the agent.")
     oid: Annotated[str, matching(r"\.?[0-9]+(\.[0-9]+)+", "an OID such as 1.3.6.1.4.1.318")] = Field(
-        description="Object to read, or its column where `index` is given."
+        description="Object to read. With `index`: the column of the object."
     )
     index: Annotated[int, integer(0)] | None = Field(None, description="Row of the column: a PDU's outlet.")
     port: Port = Field(161, description="UDP port.")
@@ -143,7 +139,7 @@ class SnmpEntry(_Typed):
         Literal["1", "2c", "3"], one_of(_VERSIONS | {"v1": "1", "2": "2c", "v2c": "2c", "v3": "3"})
     ] = Field("2c", description="Version of SNMP.")
     community: Annotated[str, from_environment(TEXT)] = Field("public", description="Community, or ${NAME}.")
-    rate: Flag = Field(False, description="The value is by how much a counter grew per second.")
+    rate: Flag = Field(False, description="Counter: use its rate per second.")
 
     @property
     def source(self) -> SnmpSource:
@@ -247,12 +243,12 @@ class PushEntry(SensorEntry):
 
     method: Annotated[str, one_of({"temperature_push": "temperature_push"})]
     sensor_type: Name = Field("temperature", description="Quantity.")
-    unit: Name = Field("celsius", description="Unit of its values. `T` means celsius.")
-    rack: Name | None = Field(None, description="Rack that it is in.")
+    unit: Name = Field("celsius", description="Unit of the values. `T` means celsius.")
+    rack: Name | None = Field(None, description="Rack of the probe.")
     side: Annotated[Side, SIDE] | None = Field(None, description="Side of the rack.")
     position: Position | None = Field(None, description="Height in U, 1 at the bottom.")
     exclude_from_rack_temperature_overview: Flag = Field(
-        False, description="Leave it out of the rack's figures."
+        False, description="Exclude from the figures of the rack."
     )
 
     @property
@@ -308,8 +304,8 @@ def sensors(file: SourceFile, units: int) -> tuple[dict[str, Sensor], dict[str, 
         for key, entry in members.items():
             place = (group, key)
             if key in result:
-                expected = f"each sensor once (it is in the group {result[key].group} too)"
-                file.fault(place, expected, f"{key} again")
+                duplicate = f"duplicate sensor {key} (also in group {result[key].group})"
+                file.fault(place, "a unique name", duplicate)
                 continue
             _check(file, place, key, entry)
             result[key] = _sensor(key, group, entry)

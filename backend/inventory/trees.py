@@ -146,15 +146,15 @@ def _check_roots(draft: _Draft) -> None:
     if not draft.roots and not unreadable:
         file.fault((), "one node with `root: true`", "no root")
     for extra in draft.roots[1:]:
-        draft.fault(extra, f"one root ({draft.roots[0]} is the root already)", "another root", ("root",))
+        draft.fault(extra, f"exactly one root (already: {draft.roots[0]})", "another root", ("root",))
     for root in draft.roots:
         parent = draft.nodes[root].parent
         if parent is not None:
-            draft.fault(root, "a root that is no node's child", f"a root that is a child of {parent}")
+            draft.fault(root, "a root without a parent", f"a root that is a child of {parent}")
 
 
 def _check_cycles(draft: _Draft) -> None:
-    """Report each circle once. A node has at most one parent, so a climb ends at a top or comes back."""
+    """Report each cycle once. A node has at most one parent, so a climb ends at a top or comes back."""
     settled: set[str] = set()
     for start in draft.nodes:
         path: dict[str, None] = {}
@@ -164,8 +164,8 @@ def _check_cycles(draft: _Draft) -> None:
             here = draft.nodes[here].parent
         if here is not None and here in path:
             members = list(path)
-            circle = [*reversed(members[members.index(here) :])]
-            draft.fault(here, "a tree", "a circle: " + " > ".join([*circle[-1:], *circle]))
+            cycle = [*reversed(members[members.index(here) :])]
+            draft.fault(here, "a tree", "a cycle: " + " > ".join([*cycle[-1:], *cycle]))
         settled.update(path)
 
 
@@ -182,5 +182,5 @@ def shared_id_faults(consumption: Tree, production: Tree) -> Iterator[Fault]:
     """Yield a fault for each id that both trees have with other sensors: a node's id names one series, `cq_<id>_30s`."""
     for key in consumption.leaves.keys() & production.leaves.keys():
         if set(consumption.leaves[key]) != set(production.leaves[key]):
-            clash = f"{key}, which {CONSUMPTION} has with other sensors below it"
-            yield Fault(PRODUCTION, key, clash, "an id of its own, or the same sensors")
+            clash = f"{key}, which has other sensors below it in {CONSUMPTION}"
+            yield Fault(PRODUCTION, key, clash, "a unique id, or the same sensors")

@@ -89,7 +89,7 @@ class JobService:
         jobs = [job for job in drafts if job.windows]
         if not jobs:
             raise UserError(
-                "Nothing is rolled up in that interval, or what it was computed from has been deleted.",
+                "No roll-ups to recompute in this interval: none exist, or their source data was deleted.",
                 path=("input", "from"),
             )
         top = max(job.interval_end_ns for job in jobs)

@@ -40,19 +40,19 @@ MISSING = Family(
 WAITING = Family(
     "seduce_crawler_waiting_readings",
     "gauge",
-    "Readings of the crawler that are not yet acknowledged.",
+    "Queued readings of the crawler: not yet acknowledged.",
     ("crawler",),
 )
 DROPPED = Family(
     "seduce_crawler_dropped_readings_total",
     "counter",
-    "Readings that the crawler dropped because its memory limit was reached.",
+    "Readings that the crawler dropped: buffer or spool full, or push rejected.",
     ("crawler",),
 )
 ERRORS = Family(
     "seduce_sensor_errors_total",
     "counter",
-    "Checks, one every 20 s, that found the temperature sensor silent for more than 40 s.",
+    "Failed checks: every 20 s, +1 if the sensor has been silent for 40 s or two periods.",
     ("sensor",),
 )
 OPERATIONS = Family("seduce_graphql_operations_total", "counter", "GraphQL operations started.", ("type",))

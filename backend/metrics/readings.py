@@ -40,12 +40,14 @@ REJECTED = Family(
     ("reason",),
 )
 LATE = Family(
-    "seduce_ingest_readings_late_total", "counter", "Readings not newer than the newest of their sensor."
+    "seduce_ingest_readings_late_total",
+    "counter",
+    "Out-of-order readings: not newer than the sensor's newest reading.",
 )
 SET_ASIDE = Family(
     "seduce_ingest_readings_set_aside_total",
     "counter",
-    "Readings that the store refuses, kept in a separate file.",
+    "Readings that the store rejected, moved to the quarantine file.",
 )
 SPOOL = Family("seduce_spool_readings", "gauge", "Readings acknowledged but not yet in the store.")
 WRITTEN = Family(

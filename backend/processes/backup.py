@@ -68,7 +68,7 @@ def backup_command(
 def refuse_existing(target: Path) -> None:
     """Raise `UserError` if the target exists: a backup replaces nothing."""
     if target.exists():
-        raise UserError(f"{target} exists already, and a backup replaces nothing: give another name")
+        raise UserError(f"{target} already exists: choose another name")
 
 
 async def write_backup(sources: BackupSources, target: Path, progress: Progress) -> None:

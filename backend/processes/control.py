@@ -54,7 +54,7 @@ async def listen(folder: Path, commands: Mapping[str, Command]) -> AsyncIterator
 
 @contextlib.contextmanager
 def reload_on_sighup(reload: Callable[[], Awaitable[object]]) -> Iterator[None]:
-    """Reload the site description on SIGHUP while the block runs. If it is faulty, log that and keep the old one."""
+    """Reload the site description on SIGHUP while the block runs. If it is faulty, log that and keep the previous one."""
     loop = asyncio.get_running_loop()
     reloads: set[asyncio.Task[None]] = set()
 
@@ -62,9 +62,9 @@ def reload_on_sighup(reload: Callable[[], Awaitable[object]]) -> Iterator[None]:
         try:
             await reload()
         except SeduceError as error:
-            log.error("reload failed, the old description stays in force:\n%s", error)
+            log.error("site description not reloaded; the previous one stays active:\n%s", error)
         except Exception:
-            log.exception("reload failed, the old description stays in force")
+            log.exception("site description not reloaded; the previous one stays active")
 
     def start() -> None:
         task = loop.create_task(run(), name="reload")
@@ -107,7 +107,7 @@ def send_command(folder: Path, request: Mapping[str, Any], progress: Progress) -
                 raise PermanentError(answer["error"])
             else:
                 return answer["done"]
-    raise PermanentError(f"the process over {folder} ended before it answered; see its log")
+    raise PermanentError(f"the process that uses {folder} exited before it replied; see its log")
 
 
 def is_running(folder: Path) -> bool:
@@ -123,7 +123,7 @@ class NotRunning(PermanentError):
     """No process uses the data folder."""
 
     def __init__(self, folder: Path) -> None:
-        super().__init__(f"no running dashboard listens at {folder / NAME}")
+        super().__init__(f"no dashboard is running (no control socket at {folder / NAME})")
 
 
 class _Connection:

@@ -32,7 +32,7 @@ def build_rollup_engine(shared: SharedServices) -> RollupEngine:
         try:
             changes = await engine.preview(definitions_of(new))
         except TransientError as error:
-            return [f"cannot tell which history must be recomputed: {error}"]
+            return [f"cannot determine the history to recompute: {error}"]
         counts = Counter(s.kind.value for s in changes.changed if s.stale_ns is not None)
         return [
             f"history to recompute, newest day first: {count} series of kind {kind}"

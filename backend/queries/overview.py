@@ -155,7 +155,7 @@ class OverviewService:
         values = self._live.values(names, now_ns)
         reporting = values[~np.isnan(values)]
         if not len(reporting):
-            reason = f"None of the {len(names)} thermometers is reporting."
+            reason = f"None of the {len(names)} temperature sensors is reporting."
             return Figure(None, "°C", 0.0, len(names), 0, reason, line)
         coverage = len(reporting) / len(names)
         return Figure(float(reporting.mean()), "°C", coverage, len(names), len(reporting), None, line)

@@ -118,7 +118,7 @@ class RollupExportService:
             raise ExportRefused(
                 "sensors",
                 f"no roll-ups of {', '.join(map(repr, unknown[:5]))}{' and others' if unknown[5:] else ''}",
-                "use names from the description, or leave out `window` to export readings",
+                "use names from the site description, or omit `window` to export readings",
             )
         unknown_types = sorted(set(request.types) - types)
         if unknown_types:

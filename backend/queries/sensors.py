@@ -56,7 +56,7 @@ def undescribed(name: str) -> Sensor:
         group="undescribed",
         source=PushSource(),
         location="room exterior",
-        info="Pushed by a card; not in the description.",
+        info="Pushed by a card; not in the site description.",
     )
 
 

@@ -165,8 +165,8 @@ class SeriesService:
         undescribed = [s.name for s in sensors if not self._sensors.is_described(s.name)]
         if undescribed:
             raise UserError(
-                f"series(aligned: true): {undescribed[0]!r} is not in the description, so it is not rolled up: "
-                "leave it out."
+                f"series(aligned: true): {undescribed[0]!r} is not in the site description, so it is not rolled up. "
+                "Omit it."
             )
 
     def _interval(self, request: SeriesRequest) -> tuple[int, int]:

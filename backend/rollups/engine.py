@@ -229,7 +229,7 @@ class RollupEngine:
         """
         ahead = [w for w in WINDOWS if (await self._state.watermark(w) or 0) > max(limit, 0)]
         if ahead:
-            log.warning("clock was set back: newest windows will be recomputed windows=%s", ",".join(ahead))
+            log.warning("system clock moved back; recomputing newest windows windows=%s", ",".join(ahead))
             for window in ahead:
                 await self._state.set_watermark(window, window.floor(limit))
             await self._state.set_horizon(Window.S30.floor(limit))
@@ -241,4 +241,4 @@ class RollupEngine:
             if mark is not None:
                 await self._state.set_horizon(mark)
         except TransientError:
-            log.debug("horizon stays ahead of the roll-ups: readings that arrive there are rolled up twice")
+            log.debug("roll-up horizon not reset; some windows are computed twice")

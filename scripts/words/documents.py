@@ -1,4 +1,4 @@
-"""Reads Markdown, GraphQL and YAML documents for the word check."""
+"""Reads Markdown, GraphQL, YAML, HTML and Grafana documents for the word check."""
 
 from __future__ import annotations
 
@@ -16,6 +16,8 @@ _SDL_DESCRIPTION: Final = re.compile(r'"""(.*?)"""', re.DOTALL)
 _YAML_DESCRIPTION: Final = re.compile(
     r"^\s*(?:- )?(?:description|summary|title): *[>|]?-? *(.*)$", re.MULTILINE
 )
+_HTML_TEXT: Final = re.compile(r'(?:<title>|<meta name="description" content=")([^<"]*)')
+_JSON_TEXT: Final = re.compile(r'"(?:title|description)": "([^"]*)"')
 
 
 def read_markdown(source: str) -> Content:
@@ -40,6 +42,23 @@ def read_yaml(source: str) -> Content:
         for match in _YAML_DESCRIPTION.finditer(source)
     )
     return Content(descriptions=texts, sentences=texts)
+
+
+def read_html(source: str) -> Content:
+    """Return the title and the description of a page."""
+    return Content(descriptions=_matches(_HTML_TEXT, source))
+
+
+def read_grafana(source: str) -> Content:
+    """Return the titles and descriptions of a dashboard."""
+    texts = _matches(_JSON_TEXT, source)
+    return Content(descriptions=texts, sentences=texts)
+
+
+def _matches(pattern: re.Pattern[str], source: str) -> tuple[Text, ...]:
+    return tuple(
+        Text(source.count("\n", 0, match.start()) + 1, match.group(1)) for match in pattern.finditer(source)
+    )
 
 
 def _paragraphs(text: str) -> Iterator[Text]:

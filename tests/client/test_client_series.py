@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from datetime import UTC, datetime, timedelta
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 import pandas as pd
@@ -36,7 +36,7 @@ async def waiting(site: Served, act: Any) -> Any:
     return await asyncio.to_thread(run)
 
 
-def range_of(site: Served) -> dict[str, datetime]:
+def range_of(site: Served) -> dict[str, Any]:
     return {"start": at(site.start_s), "end": at(site.end_s)}
 
 
@@ -55,7 +55,7 @@ async def test_every_reading_in_pandas(site: Served) -> None:
 async def test_every_reading_in_other_libraries(site: Served, library: Any, kind: type) -> None:
     frame = await waiting(site, lambda c: c.series("sun", window="raw", frame=library, **range_of(site)))
     assert isinstance(frame, kind)
-    table = frame if isinstance(frame, pa.Table) else frame.to_arrow()
+    table = frame if isinstance(frame, pa.Table) else cast(Any, frame).to_arrow()
     assert table.num_rows == len(site.times("sun"))
     assert table.column("value").to_pylist() == [site.value("sun", t) for t in site.times("sun")]
 

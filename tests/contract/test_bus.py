@@ -35,7 +35,9 @@ def batch(*rows: tuple[str, int, float]) -> Readings:
     return Readings.of([Reading(*row) for row in rows])
 
 
-async def collect(batches, until) -> dict[str, Reading]:
+async def collect(
+    batches: AsyncIterator[Readings], until: Callable[[dict[str, Reading]], bool]
+) -> dict[str, Reading]:
     """The newest reading of each sensor that came, once `until` says it is enough."""
     newest: dict[str, Reading] = {}
     while not until(newest):
@@ -44,7 +46,7 @@ async def collect(batches, until) -> dict[str, Reading]:
     return newest
 
 
-async def test_subscribers_get_what_is_published(bus) -> None:
+async def test_subscribers_get_what_is_published(bus: Bus) -> None:
     async with bus.subscribe() as one, bus.subscribe() as two:
         await bus.publish(batch(("a", 1, 1.5), ("b", 1, 2.5)))
         for batches in (one, two):
@@ -52,7 +54,7 @@ async def test_subscribers_get_what_is_published(bus) -> None:
             assert newest == {"a": Reading("a", 1, 1.5), "b": Reading("b", 1, 2.5)}
 
 
-async def test_a_subscriber_gets_only_the_sensors_it_named(bus) -> None:
+async def test_a_subscriber_gets_only_the_sensors_it_named(bus: Bus) -> None:
     async with bus.subscribe(frozenset({"b"})) as batches:
         await bus.publish(batch(("a", 1, 1.0)))
         await bus.publish(batch(("a", 2, 1.0), ("b", 2, 2.0), ("c", 2, 3.0)))
@@ -60,7 +62,7 @@ async def test_a_subscriber_gets_only_the_sensors_it_named(bus) -> None:
         assert list(got) == [Reading("b", 2, 2.0)]
 
 
-async def test_readings_before_the_subscription_are_not_delivered(bus) -> None:
+async def test_readings_before_the_subscription_are_not_delivered(bus: Bus) -> None:
     await bus.publish(batch(("a", 1, 1.0)))
     async with bus.subscribe() as batches:
         await bus.publish(batch(("a", 2, 2.0)))
@@ -68,7 +70,7 @@ async def test_readings_before_the_subscription_are_not_delivered(bus) -> None:
         assert list(got) == [Reading("a", 2, 2.0)]
 
 
-async def test_a_slow_subscriber_gets_the_newest_reading_of_each_sensor(bus) -> None:
+async def test_a_slow_subscriber_gets_the_newest_reading_of_each_sensor(bus: Bus) -> None:
     async with bus.subscribe() as batches:
         for i in range(1, 2001):
             await bus.publish(batch(("a", i, float(i)), (f"s{i % 50}", i, float(-i))))
@@ -81,18 +83,18 @@ async def test_a_slow_subscriber_gets_the_newest_reading_of_each_sensor(bus) -> 
         }
 
 
-async def test_a_late_reading_does_not_hide_a_newer_one_in_a_batch(bus) -> None:
+async def test_a_late_reading_does_not_hide_a_newer_one_in_a_batch(bus: Bus) -> None:
     async with bus.subscribe() as batches:
         await bus.publish(batch(("a", 5, 5.0), ("a", 3, 3.0)))
         assert list(await asyncio.wait_for(anext(batches), SOON)) == [Reading("a", 5, 5.0)]
 
 
-async def test_publishing_without_subscribers_is_fine(bus) -> None:
+async def test_publishing_without_subscribers_is_fine(bus: Bus) -> None:
     await bus.publish(batch(("a", 1, 1.0)))
     await bus.publish(Readings.empty())
 
 
-async def test_a_subscriber_that_never_reads_blocks_nobody(bus) -> None:
+async def test_a_subscriber_that_never_reads_blocks_nobody(bus: Bus) -> None:
     async with bus.subscribe(), bus.subscribe() as awake:
         for i in range(1, 301):
             await bus.publish(batch(("a", i, float(i))))
@@ -100,7 +102,7 @@ async def test_a_subscriber_that_never_reads_blocks_nobody(bus) -> None:
         assert newest["a"].value == 300.0
 
 
-async def test_leaving_ends_the_subscription(bus) -> None:
+async def test_leaving_ends_the_subscription(bus: Bus) -> None:
     async with bus.subscribe() as batches:
         pass
     await bus.publish(batch(("a", 1, 1.0)))
@@ -110,7 +112,7 @@ async def test_leaving_ends_the_subscription(bus) -> None:
     waiting.cancel()
 
 
-async def test_without_a_loss_there_is_no_gap(bus) -> None:
+async def test_without_a_loss_there_is_no_gap(bus: Bus) -> None:
     assert bus.connected
     async with bus.subscribe() as batches:
         for i in range(1, 101):

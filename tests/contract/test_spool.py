@@ -21,7 +21,7 @@ def make(request: pytest.FixtureRequest, tmp_path: Path) -> Callable[[], SqliteS
 
 
 @pytest.fixture
-async def spool(make) -> AsyncIterator[SqliteSpool]:
+async def spool(make: Callable[[], SqliteSpool]) -> AsyncIterator[SqliteSpool]:
     spool = make()
     await spool.open()
     yield spool
@@ -41,7 +41,7 @@ async def all_of(spool: SqliteSpool, max_rows: int = 1000) -> list[Reading]:
     return drained
 
 
-async def test_readings_come_out_in_order(spool) -> None:
+async def test_readings_come_out_in_order(spool: SqliteSpool) -> None:
     for start in (0, 3, 6):
         await spool.append(some(start, 3))
     assert spool.depth == 9
@@ -49,13 +49,13 @@ async def test_readings_come_out_in_order(spool) -> None:
     assert spool.depth == 0
 
 
-async def test_order_holds_for_names_that_appear_later(spool) -> None:
+async def test_order_holds_for_names_that_appear_later(spool: SqliteSpool) -> None:
     await spool.append(Readings.of([Reading("b", 1, 1.0)]))
     await spool.append(Readings.of([Reading("a", 2, 2.0), Reading("b", 2, 3.0)]))
     assert [(r.sensor, r.value) for r in await all_of(spool)] == [("b", 1.0), ("a", 2.0), ("b", 3.0)]
 
 
-async def test_peek_returns_the_same_until_forgotten(spool) -> None:
+async def test_peek_returns_the_same_until_forgotten(spool: SqliteSpool) -> None:
     await spool.append(some(0, 2))
     first_mark, first = await spool.peek(10)
     await spool.append(some(2, 2))
@@ -65,7 +65,7 @@ async def test_peek_returns_the_same_until_forgotten(spool) -> None:
     assert await all_of(spool) == list(some(2, 2))
 
 
-async def test_forgetting_twice_drops_nothing_newer(spool) -> None:
+async def test_forgetting_twice_drops_nothing_newer(spool: SqliteSpool) -> None:
     await spool.append(some(0))
     mark, _ = await spool.peek(10)
     await spool.forget(mark)
@@ -75,14 +75,14 @@ async def test_forgetting_twice_drops_nothing_newer(spool) -> None:
     assert await all_of(spool) == list(some(1))
 
 
-async def test_peek_takes_about_as_many_rows_as_asked(spool) -> None:
+async def test_peek_takes_about_as_many_rows_as_asked(spool: SqliteSpool) -> None:
     for start in range(0, 100, 10):
         await spool.append(some(start, 10))
     _, readings = await spool.peek(25)
     assert 25 <= len(readings) < 50
 
 
-async def test_peek_waits_for_the_first_reading(spool) -> None:
+async def test_peek_waits_for_the_first_reading(spool: SqliteSpool) -> None:
     waiting = asyncio.create_task(spool.peek(10))
     await asyncio.sleep(0)
     assert not waiting.done()
@@ -91,12 +91,12 @@ async def test_peek_waits_for_the_first_reading(spool) -> None:
     assert list(readings) == list(some(5))
 
 
-async def test_an_empty_append_leaves_nothing(spool) -> None:
+async def test_an_empty_append_leaves_nothing(spool: SqliteSpool) -> None:
     await spool.append(Readings.empty())
     assert spool.depth == 0
 
 
-async def test_concurrent_appends_are_all_stored(spool) -> None:
+async def test_concurrent_appends_are_all_stored(spool: SqliteSpool) -> None:
     await asyncio.gather(*(spool.append(some(10 * i, 10)) for i in range(200)))
     drained = await all_of(spool)
     assert sorted(r.time_ns for r in drained) == list(range(2000))
@@ -104,7 +104,7 @@ async def test_concurrent_appends_are_all_stored(spool) -> None:
     assert all(b.time_ns == a.time_ns + 1 for a, b in itertools.pairwise(drained) if b.time_ns % 10)
 
 
-async def test_a_reopened_spool_holds_what_was_not_forgotten(make) -> None:
+async def test_a_reopened_spool_holds_what_was_not_forgotten(make: Callable[[], SqliteSpool]) -> None:
     first = make()
     await first.open()
     await first.append(some(0, 3))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Any
 
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -57,7 +58,7 @@ async def compare(
 @settings(ONE_BY_ONE, max_examples=20)
 @given(steps=st.lists(WRITE | ROLL | MAINTAIN | DELETE | REOPEN, min_size=3, max_size=10))
 async def test_any_history_reads_like_a_dictionary(
-    make_bench: Callable[[], Bench], steps: list[tuple[str, object]]
+    make_bench: Callable[[], Bench], steps: list[tuple[str, Any]]
 ) -> None:
     bench = make_bench()
     await bench.store.open()

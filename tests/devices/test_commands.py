@@ -80,10 +80,10 @@ async def test_an_action_that_no_property_shows_is_neither_confirmed_nor_denied(
 
 async def test_an_acknowledged_command_without_effect_is_not_confirmed() -> None:
     async def stubborn(
-        fc: int, start: int, at: int, count: int, regs: list[int], written: list[int] | None
+        fc: int, start: int, at: int, count: int, regs: list[int], written: list[int] | list[bool] | None
     ) -> None:
         if written is not None:
-            written[:] = [0] * len(written)
+            written[:] = [False] * len(written)
 
     device = holding(3, REGISTERS)
     device.action = stubborn
@@ -119,7 +119,7 @@ async def test_refused_commands_explain_the_reason() -> None:
             PermanentError, match="register 4000 cannot be written: exception 2: illegal data"
         ):
             await commands.run_action("inrow", "nowhere")
-        with pytest.raises(UserError, match="no register holds 70000"):
+        with pytest.raises(UserError, match="70000 does not fit into a register"):
             await commands.run_action("inrow", "impossible")
         with pytest.raises(UserError, match="no action 'explode': there are start, stop"):
             await commands.run_action("inrow", "explode")

@@ -4,14 +4,16 @@ import asyncio
 import logging
 import random
 from collections.abc import Callable, Sequence
+from typing import Any
 
 import pytest
 
 from backend.core.backoff import Backoff
 from backend.core.clock import SystemClock
 from backend.core.errors import PermanentError, TransientError
+from backend.core.health import DeviceState as State
 from crawlers.device import Sample, sample_at
-from crawlers.loop import Crawler, State, first_tick, next_tick
+from crawlers.loop import Crawler, first_tick, next_tick
 from crawlers.sink import BatchingSink
 from tests.devices.support import MemorySink
 
@@ -55,7 +57,8 @@ def make_crawler(devices: Sequence[Scripted], sink: MemorySink) -> Crawler:
 
 async def run_until(crawler: Crawler, done: asyncio.Future[object] | asyncio.Task[object]) -> None:
     running = asyncio.create_task(crawler.run())
-    await asyncio.wait([running, done], return_when=asyncio.FIRST_COMPLETED)
+    waiting: set[asyncio.Future[Any]] = {running, done}
+    await asyncio.wait(waiting, return_when=asyncio.FIRST_COMPLETED)
     assert done.done(), running.exception()
     running.cancel()
     with pytest.raises(asyncio.CancelledError):

@@ -10,9 +10,9 @@ from pymodbus.client import AsyncModbusTcpClient
 
 from backend.core.clock import SystemClock
 from backend.core.errors import PermanentError
+from backend.core.health import DeviceState as State
 from backend.core.reading import Readings
 from backend.inventory.model import FluksoSource, Inventory, PushSource
-from crawlers.loop import State
 from crawlers.registry import build_crawler, build_devices
 from crawlers.simulators.arduino_cards import Card, address
 from crawlers.simulators.faults import Faults, probes_by_card, typical_faults

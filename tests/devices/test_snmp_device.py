@@ -97,7 +97,7 @@ async def test_the_wrong_community_is_not_answered() -> None:
         with pytest.raises(TransientError, match="timeout"):
             await read(sensors)
         assert served.requests == 0
-        right = [replace(s, source=replace(s.source, community="secret")) for s in sensors]  # type: ignore[arg-type, type-var]
+        right = [replace(s, source=replace(s.source, community="secret")) for s in sensors]  # type: ignore[arg-type]
         assert values(await read(right)) == {"ecotype-1_pdu-A": 1.0}
 
 
@@ -159,7 +159,7 @@ async def test_another_agent_is_read_by_versions_2_and_3(tmp_path: Path) -> None
         ]
         v3 = await read_when_started(secure, TICK)
         wrong = replace(user, auth_key="not-the-key-of-watcher")
-        intruder = [replace(s, source=replace(s.source, user=wrong)) for s in secure]  # type: ignore[arg-type, type-var]
+        intruder = [replace(s, source=replace(s.source, user=wrong)) for s in secure]  # type: ignore[arg-type]
         with pytest.raises(TransientError):
             await read(intruder)
     for got in (v2c, v3):

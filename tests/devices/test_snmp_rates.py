@@ -22,7 +22,8 @@ OID = (1, 3, 1)
 
 
 def rates(
-    polls: Mapping[float, Number | None], uptimes: Mapping[float, float] | None = None
+    polls: Mapping[int, Number | None] | Mapping[float, Number | None],
+    uptimes: Mapping[float, float] | None = None,
 ) -> list[float | None]:
     """Rates of one value polled at these seconds, at a period of 1 s."""
     calculator, rates_found = Rates(1.0), []
@@ -93,8 +94,8 @@ async def test_one_oid_can_be_a_rate_and_a_plain_number() -> None:
 def description(folder: Path, sensor_yaml: str) -> Path:
     for file in EXAMPLE.glob("*.yaml"):
         (folder / file.name).write_text(file.read_text())
-    with (folder / "sensors.yaml").open("a") as file:
-        file.write(sensor_yaml)
+    with (folder / "sensors.yaml").open("a") as stream:
+        stream.write(sensor_yaml)
     return folder
 
 

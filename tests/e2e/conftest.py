@@ -14,7 +14,7 @@ from playwright.sync_api import Browser, expect, sync_playwright
 from tests.support.demo import Demo, LogIn
 
 # How long a page may take is measured elsewhere; here a busy machine must not fail what is right in the end.
-expect.set_options(timeout=20_000)
+expect.set_options(timeout=60_000)
 
 DIST = Path(__file__).resolve().parents[2] / "frontend_static" / "dist"
 
@@ -36,8 +36,10 @@ def start_demo(folders: pytest.TempPathFactory) -> Demo:
 
 @pytest.fixture(scope="session")
 def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[str, LogIn]]:
-    """Where the dashboard runs, without a slash at the end, and who can log in: a demo of our own, or the one that
-    SEDUCE_E2E_URL names, with SEDUCE_E2E_PASSWORD."""
+    """Yield the URL of a dashboard, without a slash at the end, and its log-in.
+
+    It is a demo that this fixture starts, or the dashboard that SEDUCE_E2E_URL names, with SEDUCE_E2E_PASSWORD.
+    """
     if url := os.environ.get("SEDUCE_E2E_URL"):
         yield url.rstrip("/"), LogIn("admin@example.org", os.environ.get("SEDUCE_E2E_PASSWORD", ""))
         return
@@ -59,14 +61,14 @@ def login(running: tuple[str, LogIn]) -> LogIn:
 
 
 @pytest.fixture(scope="session")
-def kept_sessions() -> dict[str, Any]:
-    """What the browser holds after its log-in: once is enough for all modules."""
+def storage_state() -> dict[str, Any]:
+    """Return the storage state of the browser after its log-in. All modules share one log-in."""
     return {}
 
 
 # Per module: while a browser is driven synchronously, no asynchronous test can run in this process.
 @pytest.fixture(scope="module")
-def stranger(chromium: str) -> Iterator[Browser]:
+def anonymous_browser(chromium: str) -> Iterator[Browser]:
     """A browser without a session."""
     with sync_playwright() as playwright:
         launched = playwright.chromium.launch(executable_path=os.environ.get("SEDUCE_CHROMIUM", chromium))
@@ -76,24 +78,30 @@ def stranger(chromium: str) -> Iterator[Browser]:
 
 @pytest.fixture(scope="module")
 def browser(
-    stranger: Browser, base_url: str, login: LogIn, kept_sessions: dict[str, Any], monkeypatch_module: Any
+    anonymous_browser: Browser,
+    base_url: str,
+    login: LogIn,
+    storage_state: dict[str, Any],
+    monkeypatch_module: Any,
 ) -> Browser:
-    """The same, logged in as an administrator by the page, as a person does."""
-    if not kept_sessions:
-        context = stranger.new_context()
+    """Return the same browser, logged in as an administrator through the page."""
+    if not storage_state:
+        context = anonymous_browser.new_context()
         page = context.new_page()
         page.goto(base_url)
         page.get_by_label("E-mail address").fill(login.email)
         page.get_by_label("Password", exact=True).fill(login.password)
         page.get_by_role("button", name="Log in").click()
         expect(page.locator("h1")).to_have_text("Overview")
-        kept_sessions.update(context.storage_state())
+        storage_state.update(context.storage_state())
         context.close()
-    whole = stranger.new_context
+    whole = anonymous_browser.new_context
     monkeypatch_module.setattr(
-        stranger, "new_context", lambda **options: whole(**{"storage_state": kept_sessions, **options})
+        anonymous_browser,
+        "new_context",
+        lambda **options: whole(**{"storage_state": storage_state, **options}),
     )
-    return stranger
+    return anonymous_browser
 
 
 @pytest.fixture(scope="module")

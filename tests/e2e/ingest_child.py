@@ -7,6 +7,8 @@ import socket
 import sys
 from pathlib import Path
 
+from starlette.types import Receive, Scope, Send
+
 sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 
 import uvicorn
@@ -24,7 +26,7 @@ SENSORS = tuple(f"s{i}" for i in range(40))
 
 
 def depth_page(ingest: Ingest) -> App:
-    async def page(scope, receive, send) -> None:
+    async def page(scope: Scope, receive: Receive, send: Send) -> None:
         await send_json(send, 200, str(ingest.depth).encode())
 
     return page

@@ -11,6 +11,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Literal
 
 import pytest
 from playwright.sync_api import Browser, Page, Route, expect
@@ -25,6 +26,7 @@ from tests.support.processes import free_port
 from tests.support.serve import serving
 from tests.support.small_site import small_inventory
 from tests.support.smtp import Inbox, smtp_server
+from tests.support.waiting import DEADLINE_S
 
 pytestmark = pytest.mark.browser
 
@@ -97,27 +99,27 @@ def _running(settings: Settings) -> Iterator[str]:
 
 
 @contextmanager
-def page_of(stranger: Browser) -> Iterator[Page]:
+def page_of(anonymous_browser: Browser) -> Iterator[Page]:
     """Somebody's browser, which must have said nothing on the console at the end."""
-    context = stranger.new_context()
+    context = anonymous_browser.new_context()
     context.set_default_timeout(WAIT_MS)
     page = context.new_page()
-    said: list[str] = []
-    page.on("console", lambda m: said.append(m.text) if m.type in ("error", "warning") else None)
-    page.on("pageerror", lambda e: said.append(str(e)))
+    console_messages: list[str] = []
+    page.on("console", lambda m: console_messages.append(m.text) if m.type in ("error", "warning") else None)
+    page.on("pageerror", lambda e: console_messages.append(str(e)))
     yield page
-    assert said == []
+    assert console_messages == []
     context.close()
 
 
 def link_in_mail(town: Town, to: str, page: str) -> str:
     """The newest link of that kind; waits for the mail."""
-    for _ in range(600):
+    for _ in range(round(DEADLINE_S / 0.1)):
         for mail in reversed(town.inbox.to(to)):
             text = mail.get_body(("plain",))
             assert text is not None
-            if found := re.search(rf"(http://\S+/{page}#\S+)", text.get_content()):
-                return found[1]
+            if result := re.search(rf"(http://\S+/{page}#\S+)", text.get_content()):
+                return result[1]
         time.sleep(0.1)
     raise AssertionError(f"no mail to {to} with a link to {page}: {[m['subject'] for m in town.inbox.mails]}")
 
@@ -125,8 +127,8 @@ def link_in_mail(town: Town, to: str, page: str) -> str:
 def is_accessible(page: Page) -> None:
     page.evaluate(AXE.read_text())
     rules = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa"]
-    found = page.evaluate("rules => axe.run(document, {runOnly: rules})", rules)
-    assert [v["id"] for v in found["violations"]] == []
+    result = page.evaluate("rules => axe.run(document, {runOnly: rules})", rules)
+    assert [v["id"] for v in result["violations"]] == []
 
 
 def log_in(page: Page, email: str, password: str) -> None:
@@ -137,8 +139,8 @@ def log_in(page: Page, email: str, password: str) -> None:
 
 @pytest.mark.slow
 @pytest.mark.timeout(300)
-def test_from_sign_up_to_a_first_chart(stranger: Browser, town: Town) -> None:
-    with page_of(stranger) as anna, page_of(stranger) as admin:
+def test_from_sign_up_to_a_first_chart(anonymous_browser: Browser, town: Town) -> None:
+    with page_of(anonymous_browser) as anna, page_of(anonymous_browser) as admin:
         # Who is not known is asked who it is, and can sign up.
         anna.goto(f"{town.url}/sensor/fan")
         expect(anna.locator("h1")).to_have_text("Log in")
@@ -177,7 +179,7 @@ def test_from_sign_up_to_a_first_chart(stranger: Browser, town: Town) -> None:
         expect(admin.locator("h1")).to_have_text("Approved")
         admin.goto("about:blank")
         admin.goto(approve)
-        expect(admin.get_by_role("alert")).to_contain_text("has been used or has expired")
+        expect(admin.get_by_role("alert")).to_contain_text("has expired or was already used")
 
         # The mail about it leads to the log-in, and that to where the way led at first.
         assert link_free_mail(town, ANNA, "Your SeDuCe account is approved").endswith("/log-in")
@@ -205,28 +207,28 @@ def test_from_sign_up_to_a_first_chart(stranger: Browser, town: Town) -> None:
         anna.get_by_role("link", name="Log out").click()
         anna.get_by_role("button", name="Log out").click()
         expect(anna.locator("h1")).to_have_text("Log in")
-        anna.context.add_cookies(cookies)
+        anna.context.add_cookies(cookies)  # type: ignore[arg-type]  # Playwright types the two directions apart
         anna.goto(f"{town.url}/sensor/fan")
         expect(anna.locator("h1")).to_have_text("Log in")
 
 
 def link_free_mail(town: Town, to: str, subject: str) -> str:
     """The address in a mail of that subject; waits for it."""
-    for _ in range(600):
+    for _ in range(round(DEADLINE_S / 0.1)):
         for mail in town.inbox.to(to):
             if str(mail["subject"]).startswith(subject):
                 text = mail.get_body(("plain",))
                 assert text is not None
-                found = re.search(r"http://\S+", text.get_content())
-                assert found
-                return found[0]
+                result = re.search(r"http://\S+", text.get_content())
+                assert result
+                return result[0]
         time.sleep(0.1)
     raise AssertionError(f"no mail to {to} about {subject}")
 
 
 @pytest.mark.slow
-def test_a_forgotten_password(stranger: Browser, town: Town) -> None:
-    with page_of(stranger) as page:
+def test_a_forgotten_password(anonymous_browser: Browser, town: Town) -> None:
+    with page_of(anonymous_browser) as page:
         page.goto(f"{town.url}/log-in")
         log_in(page, ADMIN, NEW_PASSWORD)
         expect(page.get_by_role("alert")).to_contain_text("wrong")
@@ -245,8 +247,10 @@ def test_a_forgotten_password(stranger: Browser, town: Town) -> None:
         expect(page.locator("h1")).to_have_text("Overview")
 
 
-def test_an_address_typed_while_the_next_card_loads_is_not_lost(stranger: Browser, town: Town) -> None:
-    with page_of(stranger) as page:
+def test_an_address_typed_while_the_next_card_loads_is_not_lost(
+    anonymous_browser: Browser, town: Town
+) -> None:
+    with page_of(anonymous_browser) as page:
         held: list[Route] = []
         page.route("**/assets/Forgotten-*.js", lambda route: held.append(route))
         page.goto(f"{town.url}/log-in")
@@ -260,8 +264,8 @@ def test_an_address_typed_while_the_next_card_loads_is_not_lost(stranger: Browse
         expect(page.get_by_label("E-mail address")).to_have_value(ANNA)
 
 
-def test_a_password_can_be_shown(stranger: Browser, town: Town) -> None:
-    with page_of(stranger) as page:
+def test_a_password_can_be_shown(anonymous_browser: Browser, town: Town) -> None:
+    with page_of(anonymous_browser) as page:
         page.goto(f"{town.url}/log-in")
         field = page.get_by_label("Password", exact=True)
         field.fill(PASSWORD)
@@ -274,8 +278,10 @@ def test_a_password_can_be_shown(stranger: Browser, town: Town) -> None:
 
 @pytest.mark.parametrize("theme", ["light", "dark"])
 @pytest.mark.parametrize("width", [1440, 390])
-def test_the_cards_are_accessible_and_fit(stranger: Browser, town: Town, theme: str, width: int) -> None:
-    context = stranger.new_context(viewport={"width": width, "height": 844}, color_scheme=theme)
+def test_the_cards_are_accessible_and_fit(
+    anonymous_browser: Browser, town: Town, theme: Literal["light", "dark"], width: int
+) -> None:
+    context = anonymous_browser.new_context(viewport={"width": width, "height": 844}, color_scheme=theme)
     page = context.new_page()
     for path in (
         "/log-in",
@@ -299,8 +305,8 @@ def test_the_cards_are_accessible_and_fit(stranger: Browser, town: Town, theme: 
 @pytest.mark.parametrize(
     "away", ["https://evil.example/", "//evil.example/", "/%5Cevil.example/", "javascript:alert(1)"]
 )
-def test_a_log_in_leads_nowhere_else(stranger: Browser, town: Town, away: str) -> None:
-    with page_of(stranger) as page:
+def test_a_log_in_leads_nowhere_else(anonymous_browser: Browser, town: Town, away: str) -> None:
+    with page_of(anonymous_browser) as page:
         page.goto(f"{town.url}/log-in?to={away}")
         log_in(page, READER, PASSWORD)
         expect(page.locator("h1")).to_have_text("Overview")

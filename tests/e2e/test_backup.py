@@ -1,4 +1,4 @@
-"""What a backup holds is compared point for point with what was kept, on every store and database."""
+"""The contents of a backup equal the stored data, point for point, on every store and database."""
 
 from __future__ import annotations
 
@@ -42,9 +42,9 @@ def settings(folder: Path, **more: object) -> Settings:
 
 
 @asynccontextmanager
-async def running(chosen: Settings) -> AsyncIterator[tuple[Services, str]]:
+async def running(settings_of_site: Settings) -> AsyncIterator[tuple[Services, str]]:
     """A dashboard with a past that is rolled up."""
-    app = create_app(chosen, Overrides())
+    app = create_app(settings_of_site, Overrides())
     async with serving(app) as address:
         services: Services = app.state.services
         yield services, address
@@ -64,23 +64,23 @@ async def healed(services: Services) -> None:
 
 
 async def rolled_up(store: TimeSeriesStore) -> dict[str, np.ndarray]:
-    found = {}
+    contents = {}
     for kind, names in ((SeriesKind.SENSOR, KNOWN), (SeriesKind.NODE, ("datacenter", "rack_z1_1"))):
         for window in Window:
             buckets = await store.buckets(kind, names, window, DAY0 * 10**9, (DAY0 + 2 * 86_400) * 10**9)
             rows = buckets.count > 0  # buckets of nothing may be there or not
             for column in ("codes", "starts", "count", "sum", "min", "max", "median", "expected"):
-                found[f"{kind} {window} {column}"] = getattr(buckets, column)[rows]
-    return found
+                contents[f"{kind} {window} {column}"] = getattr(buckets, column)[rows]
+    return contents
 
 
-async def restore(chosen: Settings, source: Path, check_only: bool = False) -> int:
-    return await asyncio.to_thread(run_restore, chosen, source, check_only)
+async def restore(settings_of_site: Settings, source: Path, check_only: bool = False) -> int:
+    return await asyncio.to_thread(run_restore, settings_of_site, source, check_only)
 
 
 @asynccontextmanager
-async def opened(chosen: Settings) -> AsyncIterator[TimeSeriesStore]:
-    store = create_store(chosen)
+async def opened(settings_of_site: Settings) -> AsyncIterator[TimeSeriesStore]:
+    store = create_store(settings_of_site)
     await store.open()
     yield store
     await store.close()
@@ -114,7 +114,7 @@ async def test_a_backup_of_a_running_dashboard_has_all_that_was_acknowledged(
         assert len(acknowledged) > len(before), "pushes were answered while the backup was made"
         pushing.cancel()
         await asyncio.gather(pushing, return_exceptions=True)
-        kept = await rolled_up(services.store)
+        rollups_before = await rolled_up(services.store)
     assert stat.S_IMODE((tmp_path / name).stat().st_mode) & 0o077 == 0
 
     assert await restore(there, tmp_path / name, check_only=True) == 0
@@ -123,15 +123,17 @@ async def test_a_backup_of_a_running_dashboard_has_all_that_was_acknowledged(
     async with running(there) as (services, _):
         await services.ingest.wait_until_drained()
         points = (await services.store.raw([sensor], DAY0 * 10**9 + 10 * 86_400 * 10**9, 2**62))[sensor]
-        found = dict(zip(points.times.tolist(), points.values.tolist(), strict=True))
-        assert {at: found.get(at) for at in before} == before, "an acknowledged reading is not in the backup"
-        assert {at: sent[at] for at in found} == found
+        contents = dict(zip(points.times.tolist(), points.values.tolist(), strict=True))
+        assert {at: contents.get(at) for at in before} == before, (
+            "an acknowledged reading is not in the backup"
+        )
+        assert {at: sent[at] for at in contents} == contents
         await services.store.delete([sensor], DAY0 * 10**9 + 10 * 86_400 * 10**9, 2**62)
         await assert_holds(services.store, expected(HISTORY))
-        again = await rolled_up(services.store)
-        for part, values in kept.items():
+        rollups_after = await rolled_up(services.store)
+        for part, values in rollups_before.items():
             assert len(values), part
-            assert np.array_equal(values, again[part], equal_nan=True), part
+            assert np.array_equal(values, rollups_after[part], equal_nan=True), part
 
 
 async def test_a_backup_without_a_dashboard_holds_what_waits_in_the_spool(tmp_path: Path) -> None:
@@ -164,12 +166,12 @@ async def test_a_damaged_backup_is_refused_and_nothing_written(tmp_path: Path) -
     (backup / "other").write_text("")
     with pytest.raises(UserError) as refused:
         await restore(there, backup)
-    for said in (
+    for message in (
         "series.duckdb: the content differs",
         "spool.sqlite: missing",
         "other: not in the manifest",
     ):
-        assert said in str(refused.value)
+        assert message in str(refused.value)
     assert not there.data_dir.exists() or not list(there.data_dir.iterdir())
     (backup / "manifest.json").unlink()
     with pytest.raises(UserError, match="not a complete backup"):
@@ -214,7 +216,7 @@ async def test_influxdb_and_postgresql_come_back_point_for_point(
         there = settings(tmp_path / "there", store_url=influxdb.url(fresh_name()), database_url=empty)
         async with running(here) as (services, _):
             await with_a_past(services)
-            kept = await rolled_up(services.store)
+            rollups_before = await rolled_up(services.store)
             await asyncio.to_thread(run_backup, here, tmp_path / "backup")
         assert await restore(there, tmp_path / "backup") == 0
         async with opened(there) as store:
@@ -222,9 +224,9 @@ async def test_influxdb_and_postgresql_come_back_point_for_point(
             await assert_holds(store, expected(HISTORY))
         async with running(there) as (services, _):
             await healed(services)
-            again = await rolled_up(services.store)
-        for part, values in kept.items():
-            assert np.allclose(values, again[part], rtol=1e-9, equal_nan=True), part
+            rollups_after = await rolled_up(services.store)
+        for part, values in rollups_before.items():
+            assert np.allclose(values, rollups_after[part], rtol=1e-9, equal_nan=True), part
 
 
 async def test_a_database_moves_from_sqlite_to_postgresql_and_back(tmp_path: Path) -> None:
@@ -243,17 +245,17 @@ async def test_a_database_moves_from_sqlite_to_postgresql_and_back(tmp_path: Pat
     assert await tables(here) == await tables(back)
 
 
-async def tables(chosen: Settings) -> dict[str, list[tuple[object, ...]]]:
-    database = Database(f"sqlite:///{chosen.data_dir / 'seduce.sqlite'}")
-    found = {}
+async def tables(settings_of_site: Settings) -> dict[str, list[tuple[object, ...]]]:
+    database = Database(f"sqlite:///{settings_of_site.data_dir / 'seduce.sqlite'}")
+    contents = {}
     async with database.unit_of_work() as session:
         names = (await session.execute(text("SELECT name FROM sqlite_master WHERE type = 'table'"))).scalars()
         for name in names:
             rows = (await session.execute(text(f'SELECT * FROM "{name}"'))).all()
-            found[name] = sorted(tuple(row) for row in rows)
+            contents[name] = sorted(tuple(row) for row in rows)
     await database.close()
-    assert any(len(rows) > 10 for rows in found.values())
-    return found
+    assert any(len(rows) > 10 for rows in contents.values())
+    return contents
 
 
 async def test_upgrade_says_what_it_does_and_refuses_a_later_versions_tables(
@@ -266,14 +268,14 @@ async def test_upgrade_says_what_it_does_and_refuses_a_later_versions_tables(
     assert "database: revision r0001; this version needs revision" in capsys.readouterr().err
     assert (await revisions(url))[0] == "r0001"
     assert await asyncio.to_thread(run_upgrade, here, False) == 0
-    there, wanted = await revisions(url)
-    assert there == wanted
+    there, needed_revision = await revisions(url)
+    assert there == needed_revision
     assert await asyncio.to_thread(run_upgrade, here, True) == 0
     database = Database(url)
     async with database.unit_of_work() as session:
         await session.execute(text("UPDATE alembic_version SET version_num = 'r9999'"))
     await database.close()
-    with pytest.raises(SeduceError, match="a later version made the"):
+    with pytest.raises(SeduceError, match="created by a newer version"):
         await asyncio.to_thread(run_upgrade, here, True)
 
 

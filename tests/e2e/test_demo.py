@@ -6,6 +6,7 @@ import re
 import stat
 import time
 from pathlib import Path
+from typing import Any
 
 import httpx
 import pytest
@@ -21,13 +22,13 @@ query($from: DateTime!) {
 """
 
 
-def ask(demo: Demo, hours: float) -> dict[str, object]:
+def ask(demo: Demo, hours: float) -> dict[str, Any]:
     since = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(time.time() - hours * 3600))
     body = {"query": QUERY, "variables": {"from": since}}
     with demo.login.client(demo.url) as client:
         answer = client.post("/graphql", json=body).json()
     assert "errors" not in answer, answer
-    data: dict[str, object] = answer["data"]
+    data: dict[str, Any] = answer["data"]
     return data
 
 
@@ -42,8 +43,8 @@ def test_it_starts_with_a_past_stops_cleanly_and_goes_on_where_it_stopped(tmp_pa
     assert first.interrupt() == 0, "".join(first.log)
     assert not any("Traceback" in line or "leaked" in line for line in first.log), "".join(first.log)
 
-    kept = tmp_path / "login.json"
-    assert stat.S_IMODE(kept.stat().st_mode) == 0o600
+    login_file = tmp_path / "login.json"
+    assert stat.S_IMODE(login_file.stat().st_mode) == 0o600
     second = Demo(tmp_path, days=0.1)
     try:
         assert second.login == first.login
@@ -51,8 +52,8 @@ def test_it_starts_with_a_past_stops_cleanly_and_goes_on_where_it_stopped(tmp_pa
             "errors"
         ]
         assert not any("Generating history" in line for line in second.log)
-        again = ask(second, 2.4)["series"][0]
-        now = dict(zip(again["timestamps"], again["values"], strict=True))
+        series = ask(second, 2.4)["series"][0]
+        now = dict(zip(series["timestamps"], series["values"], strict=True))
         was = dict(zip(past["timestamps"], past["values"], strict=True))
         for time_ms in measured[5:-5]:
             assert now[time_ms] == was[time_ms]

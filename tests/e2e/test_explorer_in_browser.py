@@ -13,12 +13,13 @@ from backend.processes.shared import Overrides
 from backend.settings import Settings
 from tests.support.serve import serving
 from tests.support.small_site import small_inventory
+from tests.support.waiting import DEADLINE_S
 
 
 async def answered(page: Page, word: str) -> None:
     """Runs what the tab has until the answer has the word: what it has is known a moment after the tab is there."""
     run, answer = page.get_by_role("button", name="Execute query"), page.locator(".result-window")
-    async with asyncio.timeout(100):
+    async with asyncio.timeout(DEADLINE_S):
         while word not in (await answer.text_content() or ""):
             if await run.is_visible():
                 await run.click()
@@ -43,7 +44,7 @@ async def test_a_query_and_a_subscription_run_without_a_complaint(tmp_path: Path
         await page.get_by_role("button", name="Stop").click()
         await page.get_by_role("button", name="Documentation Explorer").first.click()
         await page.get_by_role("link", name="Query", exact=True).click()
-        await expect(page.get_by_text("All racks with their last values.")).to_be_visible(timeout=30_000)
+        await expect(page.get_by_text("All racks with their last values.")).to_be_visible(timeout=60_000)
         await page.screenshot(path=tmp_path / "explorer.png")
         await browser.close()
     assert complaints == []

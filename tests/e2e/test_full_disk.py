@@ -32,12 +32,13 @@ from tests.devices.support import OUTLETS, inventory, outlets
 from tests.support.reference_store import ReferenceStore
 from tests.support.serve import serving
 from tests.support.small_disk import fill, small_disk
+from tests.support.waiting import DEADLINE_S
 
 FIRST_NS = (time.time_ns() // 10**9 - 3600) * 10**9
 PUSHED = "ecotype-99_pdu-A"
 LOST, BACK = "failed ingest_endpoint", "recovered ingest_endpoint"
 
-Kept = dict[tuple[str, int], float]
+StoredReadings = dict[tuple[str, int], float]
 
 
 @dataclass
@@ -45,7 +46,7 @@ class Witness:
     """A sink that writes down what the one behind it acknowledged, and how often that was full."""
 
     sink: Sink
-    kept: Kept = field(default_factory=dict)
+    stored: StoredReadings = field(default_factory=dict)
     refused: int = 0
 
     async def push(self, readings: Readings) -> None:
@@ -54,20 +55,20 @@ class Witness:
         except SpoolFull:
             self.refused += 1
             raise
-        self.kept.update({(r.sensor, r.time_ns): r.value for r in readings})
+        self.stored.update({(r.sensor, r.time_ns): r.value for r in readings})
 
 
 @dataclass
 class Pusher:
     """Pushes to the door by itself, the same rows again until they are acknowledged."""
 
-    kept: Kept = field(default_factory=dict)
+    stored: StoredReadings = field(default_factory=dict)
     refused: int = 0
 
     async def run(self, url: str) -> None:
         async with httpx2.AsyncClient(base_url=url, timeout=10) as client:
             while True:
-                rows = range(len(self.kept), len(self.kept) + 500)
+                rows = range(len(self.stored), len(self.stored) + 500)
                 times = [FIRST_NS + i * 10**6 for i in rows]
                 values = [float(i) for i in rows]
                 columns = {"sensors": [PUSHED] * len(rows), "times": times, "values": values}
@@ -77,7 +78,7 @@ class Pusher:
                     self.refused += 1
                     await asyncio.sleep(0.05)
                 assert answer.json()["update_count"] == len(rows)
-                self.kept |= {(PUSHED, t): v for t, v in zip(times, values, strict=True)}
+                self.stored |= {(PUSHED, t): v for t, v in zip(times, values, strict=True)}
                 await asyncio.sleep(0.02)
 
 
@@ -118,8 +119,8 @@ async def running(door_disk: Path, crawler_disk: Path) -> AsyncIterator[Site]:
             for task in tasks[1:]:  # no more comes in, and what is there is forwarded
                 task.cancel()
             await asyncio.gather(*tasks[1:], return_exceptions=True)
-            await asyncio.wait_for(spooled.wait_until_empty(), 60)
-            await asyncio.wait_for(app.state.ingest.wait_until_drained(), 60)
+            await asyncio.wait_for(spooled.wait_until_empty(), DEADLINE_S)
+            await asyncio.wait_for(app.state.ingest.wait_until_drained(), DEADLINE_S)
         finally:
             for task in tasks:
                 task.cancel()
@@ -128,7 +129,7 @@ async def running(door_disk: Path, crawler_disk: Path) -> AsyncIterator[Site]:
 
 async def until(holds: Callable[[], bool], what: str) -> None:
     try:
-        async with asyncio.timeout(60):
+        async with asyncio.timeout(DEADLINE_S):
             while not holds():
                 await asyncio.sleep(0.02)
     except TimeoutError:
@@ -142,7 +143,7 @@ async def test_nothing_kept_is_lost_on_full_disks_and_room_heals_them(
     with small_disk(tmp_path / "door") as door_disk, small_disk(tmp_path / "crawler") as crawler_disk:
         async with running(door_disk, crawler_disk) as site:
             await until(
-                lambda: len(site.pusher.kept) > 1000 and len(site.witness.kept) > 100, "a quiet start"
+                lambda: len(site.pusher.stored) > 1000 and len(site.witness.stored) > 100, "a quiet start"
             )
             site.store.down = True  # so that no draining makes room
             of_door = fill(door_disk)
@@ -153,15 +154,15 @@ async def test_nothing_kept_is_lost_on_full_disks_and_room_heals_them(
             assert {h.state for h in site.crawler.health.values()} == {DeviceState.OK}, "polling goes on"
 
             of_crawler.unlink()
-            known = len(site.witness.kept)
-            await until(lambda: len(site.witness.kept) > known, "the crawler's spool takes readings again")
+            known = len(site.witness.stored)
+            await until(lambda: len(site.witness.stored) > known, "the crawler's spool takes readings again")
             of_door.unlink()
-            known = len(site.pusher.kept)
-            await until(lambda: len(site.pusher.kept) > known, "the door takes readings again")
+            known = len(site.pusher.stored)
+            await until(lambda: len(site.pusher.stored) > known, "the door takes readings again")
             await until(lambda: BACK in caplog.text, "the crawler's spool goes on to the door")
             site.store.down = False
 
-        promised = site.pusher.kept | site.witness.kept
+        promised = site.pusher.stored | site.witness.stored
         raw = await site.store.raw(sorted({sensor for sensor, _ in promised}), 0, 2**62)
     stored = {
         (sensor, t): v
@@ -171,6 +172,6 @@ async def test_nothing_kept_is_lost_on_full_disks_and_room_heals_them(
     lost = [i for i, v in promised.items() if stored.get(i) != v]
     assert not lost, f"{len(lost)} of {len(promised)} promised readings are lost or changed: {lost[:5]}"
     read = sum(h.readings for h in site.crawler.health.values())
-    assert read == len(site.witness.kept), "what could not be kept waited in memory"
+    assert read == len(site.witness.stored), "what could not be kept waited in memory"
     assert site.crawler.sink.dropped == site.spooled.dropped == 0
     assert "Traceback" not in caplog.text

@@ -13,6 +13,7 @@ from collections import Counter
 from pathlib import Path
 
 from tests.support.processes import EXAMPLE, ROOT
+from tests.support.waiting import DEADLINE_S
 
 HOURS = 26
 SENSORS = ("ecotype-37_pdu-Z1.10", "ecotype-38_pdu-Z1.10")
@@ -22,22 +23,24 @@ BEGIN = 1_580_000_000
 def block(page: str, heading: str) -> str:
     """The first shell block below a heading."""
     text = (ROOT / "docs" / page).read_text()
-    found = re.search(rf"^## {re.escape(heading)}\n.*?```sh\n(.*?)```", text, re.DOTALL | re.MULTILINE)
-    assert found, f"{page} has no commands below {heading!r}"
-    return found[1]
+    matches = re.search(rf"^## {re.escape(heading)}\n.*?```sh\n(.*?)```", text, re.DOTALL | re.MULTILINE)
+    assert matches, f"{page} has no commands below {heading!r}"
+    return matches[1]
 
 
 def run(script: str, folder: Path) -> str:
     environment = {k: v for k, v in os.environ.items() if not k.startswith("SEDUCE_")}
     environment["PATH"] = f"{Path(sys.executable).parent}:{environment['PATH']}"
     command = ["/bin/sh", "-eu", "-c", script]
-    done = subprocess.run(command, cwd=folder, env=environment, capture_output=True, text=True, timeout=110)
+    done = subprocess.run(
+        command, cwd=folder, env=environment, capture_output=True, text=True, timeout=DEADLINE_S
+    )
     assert done.returncode == 0, done.stdout + done.stderr
     return done.stdout + done.stderr
 
 
 def old_export(path: Path) -> int:
-    """What `influx_inspect export -compress` writes of an old deployment. Returns how many readings are in it."""
+    """Write what `influx_inspect export -compress` exports from an old deployment. Return the number of readings."""
     rows = 0
     with gzip.open(path, "wt") as out:
         out.write(
@@ -61,14 +64,14 @@ def old_export(path: Path) -> int:
 def test_the_old_deployments_yaml_and_export_come_over_by_the_guide(tmp_path: Path) -> None:
     shutil.copytree(EXAMPLE, tmp_path / "description")
     rows = old_export(tmp_path / "sensors.line.gz")
-    said = run(block("how-to/move-from-the-old-seduce.md", "On the new machine"), tmp_path)
-    assert f"{rows:,} readings" in said
+    output = run(block("how-to/move-from-the-old-seduce.md", "On the new machine"), tmp_path)
+    assert f"{rows:,} readings" in output
     with (tmp_path / "check.csv").open() as file:
-        found = list(csv.DictReader(file))
-    assert len(found) == rows
-    assert Counter(row["sensor"] for row in found) == dict.fromkeys(SENSORS, rows // 2)
-    assert {float(row["value"]) for row in found} == {100.0 + n for n in range(7)}
-    assert found[0]["time"].startswith("2020-01-26T00:53:20")
+        matches = list(csv.DictReader(file))
+    assert len(matches) == rows
+    assert Counter(row["sensor"] for row in matches) == dict.fromkeys(SENSORS, rows // 2)
+    assert {float(row["value"]) for row in matches} == {100.0 + n for n in range(7)}
+    assert matches[0]["time"].startswith("2020-01-26T00:53:20")
 
 
 def test_a_fault_is_shown_by_the_tutorial(tmp_path: Path) -> None:

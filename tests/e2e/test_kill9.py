@@ -17,6 +17,7 @@ import pytest
 from backend.store.duckdb.store import DuckDBStore
 from tests.e2e.ingest_child import SENSORS
 from tests.support.rawhttp import exchange, post, read_answer
+from tests.support.waiting import DEADLINE_S
 
 KILLS = 5
 PUSHERS = 8
@@ -26,7 +27,7 @@ BEGIN_NS = 1_750_000_000 * 10**9
 
 
 class Ledger:
-    """What was acknowledged, by identity, with its value; and an alarm after so many more readings."""
+    """The acknowledged values by reading identity, and an alarm after a given number of further readings."""
 
     def __init__(self) -> None:
         self.acknowledged: dict[tuple[str, int], float] = {}
@@ -42,7 +43,7 @@ class Ledger:
 
     async def grown_by(self, count: int) -> None:
         goal = len(self.acknowledged) + count
-        async with asyncio.timeout(60), self._changed:
+        async with asyncio.timeout(DEADLINE_S), self._changed:
             await self._changed.wait_for(lambda: len(self.acknowledged) >= goal)
 
 
@@ -89,7 +90,7 @@ async def start(folder: Path, listener: socket.socket) -> asyncio.subprocess.Pro
 
 
 async def drained(port: int) -> None:
-    async with asyncio.timeout(60):
+    async with asyncio.timeout(DEADLINE_S):
         while (await exchange(port, b"GET /depth HTTP/1.1\r\nhost: x\r\n\r\n")).body != b"0":
             await asyncio.sleep(0.05)
 
@@ -128,10 +129,10 @@ async def test_every_acknowledged_reading_is_stored_once_over_five_kills(tmp_pat
                 child = await start(tmp_path, listener)
             await ledger.grown_by(1000)
             ledger.stopping = True
-            await asyncio.wait_for(asyncio.gather(*pushers), 30)
+            await asyncio.wait_for(asyncio.gather(*pushers), DEADLINE_S)
             await drained(port)
             child.send_signal(signal.SIGTERM)
-            await asyncio.wait_for(child.wait(), 20)
+            await asyncio.wait_for(child.wait(), DEADLINE_S)
         finally:
             for task in pushers:
                 task.cancel()

@@ -17,16 +17,17 @@ from backend.settings import Settings
 from tests.support import postgres
 from tests.support.serve import serving
 from tests.support.small_site import small_inventory
+from tests.support.waiting import DEADLINE_S
 
 
-async def until(found: Callable[[], Awaitable[bool]]) -> None:
-    async with asyncio.timeout(90):
-        while not await found():
+async def until(condition: Callable[[], Awaitable[bool]]) -> None:
+    async with asyncio.timeout(DEADLINE_S):
+        while not await condition():
             await asyncio.sleep(0.1)
 
 
 @pytest.mark.slow
-@pytest.mark.timeout(240)
+@pytest.mark.timeout(900)
 async def test_readings_are_taken_while_postgresql_is_away(tmp_path: Path) -> None:
     if reason := postgres.why_not():
         pytest.skip(reason)
@@ -60,7 +61,7 @@ async def test_readings_are_taken_while_postgresql_is_away(tmp_path: Path) -> No
             assert services.ingest.depth > 0, "a mark that cannot be kept holds its readings in the spool"
 
             await asyncio.to_thread(server.start)
-            async with asyncio.timeout(90):
+            async with asyncio.timeout(DEADLINE_S):
                 await services.ingest.wait_until_drained()
 
             async def marked() -> bool:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Literal
+
 import pytest
 from playwright.sync_api import Browser, expect
 
@@ -43,7 +45,7 @@ PATHS = {
 @pytest.mark.parametrize("width", list(WIDTHS))
 @pytest.mark.parametrize("path", list(PATHS.values()), ids=list(PATHS))
 def test_every_page_is_quiet_accessible_and_fits(
-    browser: Browser, base_url: str, path: str, width: str, theme: str
+    browser: Browser, base_url: str, path: str, width: str, theme: Literal["light", "dark"]
 ) -> None:
     with opened(browser, base_url + path, width, theme) as page:
         assert violations(page) == []
@@ -55,7 +57,7 @@ def test_every_page_is_quiet_accessible_and_fits(
 @pytest.mark.parametrize("theme", ["light", "dark"])
 @pytest.mark.parametrize("width", list(WIDTHS))
 def test_the_sensor_page_is_quiet_accessible_and_fits(
-    browser: Browser, base_url: str, width: str, theme: str
+    browser: Browser, base_url: str, width: str, theme: Literal["light", "dark"]
 ) -> None:
     with opened(browser, base_url + first_sensor(browser, base_url), width, theme) as page:
         assert drawn(page.locator("canvas").first)

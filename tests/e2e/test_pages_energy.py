@@ -22,14 +22,14 @@ def test_choosing_nodes_charts_them_and_a_link_keeps_the_choice(browser: Browser
         chips = page.get_by_role("complementary", name="Selected nodes").get_by_role("listitem")
         expect(chips).to_have_count(2)
         assert drawn(page.locator("aside canvas"))
-        chosen = query(page)["select"][0].split(",")
-        assert len(chosen) == 2
+        selected_nodes = query(page)["select"][0].split(",")
+        assert len(selected_nodes) == 2
         page.reload()
         settle(page)
         expect(chips).to_have_count(2)
         chips.first.get_by_role("button").click()
         expect(chips).to_have_count(1)
-        assert query(page)["select"] == chosen[1:]
+        assert query(page)["select"] == selected_nodes[1:]
         page.get_by_role("button", name="Tree", exact=True).click()
         expect(page.locator("tr.selected")).to_have_count(1)
 
@@ -75,8 +75,10 @@ def test_a_moment_of_the_past_stands_still_and_a_link_keeps_it(browser: Browser,
         settle(page)
         assert query(page)["at"] == at
         expect(watts).to_have_attribute("title", first)
-        asked = "query($at: DateTime!) { energyTree(at: $at) { nodes { id watts } } }"
-        answer = page.request.post(f"{base_url}/graphql", data={"query": asked, "variables": {"at": at[0]}})
+        document = "query($at: DateTime!) { energyTree(at: $at) { nodes { id watts } } }"
+        answer = page.request.post(
+            f"{base_url}/graphql", data={"query": document, "variables": {"at": at[0]}}
+        )
         known = answer.json()["data"]["energyTree"]["nodes"][0]["watts"]
         assert abs(float(first.removesuffix(" W").replace(",", "")) - known) < 0.01
         page.get_by_role("button", name="1 hour earlier").click()
@@ -92,9 +94,9 @@ def test_energy_over_a_range_is_what_the_server_says(browser: Browser, base_url:
         span = [t.isoformat(timespec="seconds").replace("+00:00", "Z") for t in (start, end)]
         page.goto(f"{base_url}/energy?view=tree&show=energy&from={span[0]}&to={span[1]}")
         settle(page)
-        shown = page.locator("tbody td .value").first.get_attribute("title") or ""
-        asked = "query($from: DateTime!, $to: DateTime!) { energyTreeOver(from: $from, to: $to) { nodes { kwh } } }"
+        title = page.locator("tbody td .value").first.get_attribute("title") or ""
+        document = "query($from: DateTime!, $to: DateTime!) { energyTreeOver(from: $from, to: $to) { nodes { kwh } } }"
         variables = {"from": span[0], "to": span[1]}
-        answer = page.request.post(f"{base_url}/graphql", data={"query": asked, "variables": variables})
+        answer = page.request.post(f"{base_url}/graphql", data={"query": document, "variables": variables})
         kwh = answer.json()["data"]["energyTreeOver"]["nodes"][0]["kwh"]
-        assert abs(float(shown.removesuffix(" Wh").replace(",", "")) / 1000 - kwh) < 1e-3
+        assert abs(float(title.removesuffix(" Wh").replace(",", "")) / 1000 - kwh) < 1e-3

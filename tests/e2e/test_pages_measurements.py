@@ -15,6 +15,7 @@ from playwright.sync_api import Browser, expect
 
 from tests.support.demo import LogIn
 from tests.support.pages import chips, drawn, opened, query, query_of, settle, span_of
+from tests.support.waiting import DEADLINE_S
 
 pytestmark = pytest.mark.browser
 
@@ -50,9 +51,9 @@ def test_sensors_are_found_by_the_server_and_unknown_ones_are_said(browser: Brow
         page.get_by_role("button", name="Remove", exact=True).click()
         expect(page.get_by_text("No series selected")).to_be_visible()
         page.get_by_role("combobox").fill("wattmeter ecotype-37")
-        found = page.get_by_role("option").filter(has_text="ecotype-37_pdu")
-        expect(found).to_have_count(2)
-        found.first.click()
+        options = page.get_by_role("option").filter(has_text="ecotype-37_pdu")
+        expect(options).to_have_count(2)
+        options.first.click()
         expect(chips(page)).to_have_count(1)
         expect(chips(page).locator("b")).to_contain_text("W")
         assert query(page)["sensors"] == ["ecotype-37_pdu-Z1.10"]
@@ -138,7 +139,7 @@ def test_the_request_of_a_chart_runs_as_it_stands(
             head.write_text(f"Authorization: Bearer {token}\n")
             command = text.inner_text().replace("curl -sS", f"curl -sS -H @{head}")
             ran = subprocess.run(
-                ["sh", "-c", command], capture_output=True, text=True, timeout=30, check=True
+                ["sh", "-c", command], capture_output=True, text=True, timeout=DEADLINE_S, check=True
             )
             assert json.loads(ran.stdout)["data"]["series"][0]["unit"] == "W"
         with page.expect_download() as saved:

@@ -72,6 +72,6 @@ def test_plan_and_list_are_in_step(browser: Browser, base_url: str) -> None:
         marks.first.click()
         expect(page.locator("h1")).to_have_text("Sensors")
         settle(page)
-        shown = int(page.locator("table").get_attribute("aria-rowcount") or 0) - 1
-        assert 0 < shown < 100
+        row_count = int(page.locator("table").get_attribute("aria-rowcount") or 0) - 1
+        assert 0 < row_count < 100
         assert "array" in query(page)

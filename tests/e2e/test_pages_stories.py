@@ -1,4 +1,4 @@
-"""What somebody who never saw the pages wants to know, and in how many clicks they find it, from the overview."""
+"""Questions of a first-time reader, and the number of clicks from the overview to each answer."""
 
 from __future__ import annotations
 
@@ -44,14 +44,14 @@ def test_which_server_drew_the_most_energy_last_week(browser: Browser, base_url:
         page.get_by_role("group", name="Group").get_by_role("button", name="Servers", exact=True).click()
         first = page.get_by_role("region", name="Ranking").locator("tbody tr").first
         expect(first).to_contain_text("ecotype-")
-        shown = first.locator("th button").inner_text()
+        name = first.locator("th button").inner_text()
         week_ago = (datetime.now(UTC) - timedelta(days=7)).isoformat()
         tree = "query($from: DateTime!) { energyTreeOver(from: $from) { nodes { id name parent kwh } } }"
         nodes = ask(page, base_url, tree, **{"from": week_ago})["energyTreeOver"]["nodes"]
         racks = {n["id"] for n in nodes if n["parent"] == "servers"}
         servers = sorted((n for n in nodes if n["parent"] in racks), key=lambda n: -n["kwh"])
         # The second may have overtaken the first in between.
-        assert shown in [n["name"] for n in servers[:2]]
+        assert name in [n["name"] for n in servers[:2]]
 
 
 @pytest.mark.parametrize("width", ["desktop", "phone"])
@@ -68,6 +68,6 @@ def test_which_probe_is_silent(browser: Browser, base_url: str, width: str) -> N
         probe = unquote(urlsplit(page.url).path.rpartition("/")[2])
         expect(page.locator(".latest")).to_contain_text("silent", ignore_case=True)
         latest = "query($name: ID!) { sensor(name: $name) { type label latest { stale } } }"
-        found = ask(page, base_url, latest, name=probe)["sensor"]
-        assert (found["type"], found["label"]) == ("temperature", label)
-        assert found["latest"] is None or found["latest"]["stale"]
+        sensor = ask(page, base_url, latest, name=probe)["sensor"]
+        assert (sensor["type"], sensor["label"]) == ("temperature", label)
+        assert sensor["latest"] is None or sensor["latest"]["stale"]

@@ -22,6 +22,7 @@ from tests.support.graphql_client import connected
 from tests.support.graphql_client import data as ask
 from tests.support.serve import serving
 from tests.support.two_pdus import TwoPdus, two_pdus
+from tests.support.waiting import DEADLINE_S
 
 TREE = "{ energyTree { nodes { id watts } } }"
 
@@ -34,9 +35,9 @@ async def dashboard(folder: Path, pdus: TwoPdus) -> AsyncIterator[tuple[Any, str
         yield app, address
 
 
-async def until(found: Callable[[], Awaitable[Any]]) -> Any:
-    async with asyncio.timeout(60):
-        while not (answer := await found()):
+async def until(condition: Callable[[], Awaitable[Any]]) -> Any:
+    async with asyncio.timeout(DEADLINE_S):
+        while not (answer := await condition()):
             await asyncio.sleep(0.05)
     return answer
 
@@ -48,11 +49,11 @@ async def reload(folder: Path, dry_run: bool = False) -> list[str]:
 
 
 async def polls(app: Any, part: str) -> int:
-    found = (await ask(app, "{ devices { name polls } }"))["devices"]
-    return sum(device["polls"] for device in found if part in device["name"])
+    devices = (await ask(app, "{ devices { name polls } }"))["devices"]
+    return sum(device["polls"] for device in devices if part in device["name"])
 
 
-async def heard(services: Services, sensor: str) -> bool:
+async def has_value(services: Services, sensor: str) -> bool:
     return services.last_values.latest(sensor) is not None
 
 
@@ -61,17 +62,17 @@ async def test_devices_come_and_go_and_the_others_are_not_disturbed(tmp_path: Pa
         pdus.describe(("A", 1), ("A", 2))
         async with dashboard(tmp_path, pdus) as (app, _):
             services: Services = app.state.services
-            await until(lambda: heard(services, "s1_pdu-A"))
+            await until(lambda: has_value(services, "s1_pdu-A"))
             pdus.describe(("A", 1), ("A", 2), ("B", 1))
-            said = await reload(tmp_path, dry_run=True)
-            assert "sensors added: 1" in said
-            assert "  s1_pdu-B" in said
-            assert "nodes changed: 1" in said  # the root has another child
+            summary = await reload(tmp_path, dry_run=True)
+            assert "sensors added: 1" in summary
+            assert "  s1_pdu-B" in summary
+            assert "nodes changed: 1" in summary  # the root has another child
             assert "s1_pdu-B" not in services.inventory.sensors
             await until(lambda: polls(app, "pdu-A"))
             before = await polls(app, "pdu-A")
-            assert await reload(tmp_path) == said
-            await until(lambda: heard(services, "s1_pdu-B"))
+            assert await reload(tmp_path) == summary
+            await until(lambda: has_value(services, "s1_pdu-B"))
             nodes = {n["id"]: n["watts"] for n in (await ask(app, TREE))["energyTree"]["nodes"]}
             assert nodes["B"] == 201
             assert nodes["datacenter"] == 101 + 102 + 201
@@ -99,7 +100,7 @@ async def test_a_faulty_description_is_refused_with_all_its_faults(tmp_path: Pat
                 assert "multitree.yaml" in str(refused.value)
             services: Services = app.state.services
             assert list(services.inventory.sensors) == ["s1_pdu-A"]
-            await until(lambda: heard(services, "s1_pdu-A"))
+            await until(lambda: has_value(services, "s1_pdu-A"))
 
 
 async def test_who_watches_is_told_the_new_state(tmp_path: Path) -> None:
@@ -114,7 +115,7 @@ async def test_who_watches_is_told_the_new_state(tmp_path: Path) -> None:
             }
             pdus.describe(("A", 1), ("B", 2))
             await reload(tmp_path)
-            async with asyncio.timeout(60):
+            async with asyncio.timeout(DEADLINE_S):
                 while True:
                     nodes = {n["id"]: n["watts"] for n in (await socket.next())["energyTree"]["nodes"]}
                     if nodes.get("B") == 202:
@@ -126,20 +127,20 @@ async def test_a_hangup_reloads_and_a_change_of_history_is_foretold(tmp_path: Pa
         pdus.describe(("A", 1), ("A", 2))
         async with dashboard(tmp_path, pdus) as (app, _):
             services: Services = app.state.services
-            await until(lambda: heard(services, "s2_pdu-A"))
+            await until(lambda: has_value(services, "s2_pdu-A"))
             await services.ingest.wait_until_drained()
             past = services.clock.now_ns() - 3600 * NS_PER_SECOND
             await services.ingest.import_history(Readings.from_rows(["s1_pdu-A"], [past], [5.0]))
             await services.rollups.step()
             pdus.describe(("A", 1))
-            said = await reload(tmp_path, dry_run=True)
-            assert any(x.startswith("history to recompute") and "node" in x for x in said), said
+            summary = await reload(tmp_path, dry_run=True)
+            assert any(x.startswith("history to recompute") and "node" in x for x in summary), summary
             os.kill(os.getpid(), signal.SIGHUP)
 
-            async def gone() -> bool:
+            async def is_removed() -> bool:
                 return "s2_pdu-A" not in services.inventory.sensors
 
-            await until(gone)
+            await until(is_removed)
 
 
 async def test_nobody_there_is_said(tmp_path: Path) -> None:

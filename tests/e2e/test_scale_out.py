@@ -29,6 +29,7 @@ from tests.support.graphql_client import connected
 from tests.support.influx import InfluxServer, fresh_name
 from tests.support.processes import EXAMPLE, ROOT, Service, free_port
 from tests.support.redis import RedisServer
+from tests.support.waiting import DEADLINE_S
 
 SENSORS = [f"ecotype-{n}_pdu-Z1.10" for n in range(37, 47)]
 WEB, DOORS = ("web-1", "web-2"), ("ingest-1", "ingest-2")
@@ -66,7 +67,7 @@ async def nginx(folder: Path, ports: dict[str, int]) -> AsyncIterator[str]:
         f"http {{\naccess_log off;\n{temporary}include {folder}/seduce.conf;\n}}\n"
     )
     command = [need("nginx", "nginx"), "-c", str(folder / "nginx.conf"), "-p", str(folder)]
-    checked = subprocess.run([*command, "-t"], capture_output=True, text=True, timeout=60)
+    checked = subprocess.run([*command, "-t"], capture_output=True, text=True, timeout=DEADLINE_S)
     assert checked.returncode == 0, checked.stderr
     process = subprocess.Popen([*command, "-g", "daemon off;"])
     try:
@@ -148,9 +149,9 @@ async def pushed(client: httpx2.AsyncClient, url: str, body: object) -> bool:
     return answer.status_code == 200
 
 
-async def until(found: Callable[[], Any], within_s: float = 120) -> None:
+async def until(condition: Callable[[], Any], within_s: float = DEADLINE_S) -> None:
     async with asyncio.timeout(within_s):
-        while not found():
+        while not condition():
             await asyncio.sleep(0.05)
 
 
@@ -159,7 +160,7 @@ async def grown(site: Site, rows: int) -> None:
     await until(lambda: len(site.acknowledged) >= goal)
 
 
-async def watch(site: Site, seen: set[tuple[str, int, float]]) -> None:
+async def watch(site: Site, received: set[tuple[str, int, float]]) -> None:
     """A page: it comes back when its process goes, to whichever nginx gives it."""
     query = "subscription($s: [ID!]) { readings(sensors: $s) { snapshot sensors timestamps values } }"
     while True:
@@ -168,7 +169,7 @@ async def watch(site: Site, seen: set[tuple[str, int, float]]) -> None:
                 await socket.subscribe(query, s=SENSORS)
                 while True:
                     batch = (await socket.next())["readings"]
-                    seen.update(zip(batch["sensors"], batch["timestamps"], batch["values"], strict=True))
+                    received.update(zip(batch["sensors"], batch["timestamps"], batch["values"], strict=True))
         except (OSError, websockets.WebSocketException):
             await asyncio.sleep(0.1)
 
@@ -176,9 +177,9 @@ async def watch(site: Site, seen: set[tuple[str, int, float]]) -> None:
 async def accepted(site: Site, door: str) -> int:
     async with httpx2.AsyncClient() as client:
         page = (await client.get(f"http://127.0.0.1:{site.ports[door]}/metrics")).text
-    found = re.search(r"^seduce_ingest_readings_accepted_total (\d+)", page, re.MULTILINE)
-    assert found is not None
-    return int(found[1])
+    match = re.search(r"^seduce_ingest_readings_accepted_total (\d+)", page, re.MULTILINE)
+    assert match is not None
+    return int(match[1])
 
 
 async def compare(site: Site) -> int:
@@ -205,14 +206,14 @@ async def compare(site: Site) -> int:
 async def test_any_process_may_go_and_nothing_sticks_to_one(tmp_path: Path) -> None:
     if reason := postgres.why_not():
         pytest.skip(reason)
-    seen: set[tuple[str, int, float]] = set()
+    received: set[tuple[str, int, float]] = set()
     async with running_site(tmp_path) as site:
         tasks = [asyncio.create_task(push_for_ever(site, n)) for n in range(3)]
-        tasks.append(asyncio.create_task(watch(site, seen)))
+        tasks.append(asyncio.create_task(watch(site, received)))
         await grown(site, 1000)
         both = [await accepted(site, door) for door in DOORS]
         assert min(both) > 0, f"one door gets everything: {both}"
-        await until(lambda: len(seen) > 100)
+        await until(lambda: len(received) > 100)
 
         await site.services["ingest-1"].kill()
         await grown(site, 500)
@@ -221,8 +222,8 @@ async def test_any_process_may_go_and_nothing_sticks_to_one(tmp_path: Path) -> N
             for _ in range(10):
                 answer = await client.post("/graphql", json={"query": "{ sensorTypes { name } }"})
                 assert answer.status_code == 200, answer.text
-        before = len(seen)
-        await until(lambda: len(seen) > before + 100)
+        before = len(received)
+        await until(lambda: len(received) > before + 100)
         await site.services["ingest-1"].start()
         await site.services["web-2"].start()
         await site.services["ingest-2"].kill()
@@ -239,12 +240,12 @@ async def test_any_process_may_go_and_nothing_sticks_to_one(tmp_path: Path) -> N
         for service in site.services.values():
             assert await service.end() in (0, -signal.SIGTERM)
         stored = await compare(site)
-        assert not [s.name for s in site.services.values() if s.said("Traceback")]
-    print(f"{stored} readings stored, {len(site.acknowledged)} acknowledged, {len(seen)} seen live")
+        assert not [s.name for s in site.services.values() if s.count_in_log("Traceback")]
+    print(f"{stored} readings stored, {len(site.acknowledged)} acknowledged, {len(received)} seen live")
 
 
 async def drained(site: Site) -> None:
-    async with httpx2.AsyncClient() as client, asyncio.timeout(120):
+    async with httpx2.AsyncClient() as client, asyncio.timeout(DEADLINE_S):
         for door in DOORS:
             while (await client.get(f"http://127.0.0.1:{site.ports[door]}/readyz")).json()["spool"][
                 "readings_waiting"
@@ -253,13 +254,13 @@ async def drained(site: Site) -> None:
 
 
 async def late_readings_are_marked_by_either_door(site: Site) -> None:
-    """What is late is told from the roll-ups' horizon in the shared database, not from what a door has seen."""
+    """Late readings are recognised by the roll-up horizon in the shared database, not by the state of one endpoint."""
     database = Database(site.database_url)
     state = SqlRollupState(database)
     now = time.time_ns()
     await state.set_horizon(Window.S30.floor(now))
     headers = {"Authorization": f"Bearer {site.key}"}
-    wanted = set()
+    late_sensors = set()
     async with httpx2.AsyncClient(headers=headers, timeout=10) as client:
         for number, door in enumerate(DOORS):
             at = now - (7200 + 60 * number) * NS_PER_SECOND
@@ -268,8 +269,8 @@ async def late_readings_are_marked_by_either_door(site: Site) -> None:
             assert answer.status_code == 200
             site.sent.add((SENSORS[number], at))
             site.acknowledged[SENSORS[number], at] = 1.0
-            wanted.add(SENSORS[number])
-    async with asyncio.timeout(60):
-        while not wanted <= {span.sensor for span in await state.dirty(1000)}:
+            late_sensors.add(SENSORS[number])
+    async with asyncio.timeout(DEADLINE_S):
+        while not late_sensors <= {span.sensor for span in await state.dirty(1000)}:
             await asyncio.sleep(0.1)
     await database.close()

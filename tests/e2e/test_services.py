@@ -30,6 +30,7 @@ from tests.support.influx import InfluxServer
 from tests.support.processes import Service, free_port, moved_description
 from tests.support.recording_proxy import Ledger, RecordingProxy
 from tests.support.redis import RedisServer
+from tests.support.waiting import DEADLINE_S
 
 LONG = bool(os.environ.get("SEDUCE_TEST_LONG"))
 TINY = ["--spool-max-mb", "0.05"]
@@ -66,14 +67,14 @@ TROUBLES = [
         "temp.z1.2.back=slow@10+10/20",
     )
 ]
-"""What befalls the devices meanwhile."""
+"""The faults that the simulated devices have meanwhile."""
 DOOR_LOST, DOOR_BACK = "failed ingest_endpoint", "recovered ingest_endpoint"
 SPOOL_FULL, SPOOL_ROOM = "failed spool_writes", "recovered spool_writes"
 
 
 @dataclass
 class Site:
-    """What runs, and what was promised."""
+    """The running processes and the acknowledged readings."""
 
     folder: Path
     description: Path
@@ -190,14 +191,14 @@ async def push_cards(site: Site, stop: asyncio.Event) -> None:
     async with httpx2.AsyncClient(timeout=5) as client:
         while not stop.is_set():
             serial += 1
-            said = [(f"ca4d0000000000{i:02x}", 10 + serial / 1000) for i in range(4)]
+            elements = [(f"ca4d0000000000{i:02x}", 10 + serial / 1000) for i in range(4)]
             try:
-                answer = await client.post(url, json=[{"sensor": s, "v": v} for s, v in said])
+                answer = await client.post(url, json=[{"sensor": s, "v": v} for s, v in elements])
             except httpx2.HTTPError:
                 answer = None
             if answer is not None and answer.status_code == 200:
                 assert answer.json() == {"status": "success", "update_count": 4}
-                site.cards.update(said)
+                site.cards.update(elements)
             await asyncio.sleep(0.1)
 
 
@@ -225,9 +226,9 @@ async def faults(site: Site) -> None:
     await site.proxy.cut()
     cut = asyncio.get_running_loop().time()
     full = site.services[FULL]
-    await full.says(SPOOL_FULL, full.said(SPOOL_ROOM) + 1)
+    await full.says(SPOOL_FULL, full.count_in_log(SPOOL_ROOM) + 1)
     doomed = site.services[KILLED]
-    await doomed.says(DOOR_LOST, doomed.said(DOOR_BACK) + 1)
+    await doomed.says(DOOR_LOST, doomed.count_in_log(DOOR_BACK) + 1)
     await doomed.kill()
     site_keeps(site, KILLED)
     await doomed.start()
@@ -236,13 +237,13 @@ async def faults(site: Site) -> None:
     await ledger.grown_by(100)
     await ingest.kill()  # in the middle of what is being made up for
     await ingest.start()
-    await full.says(SPOOL_ROOM, full.said(SPOOL_FULL))
+    await full.says(SPOOL_ROOM, full.count_in_log(SPOOL_FULL))
     await ledger.grown_by(1000)
     await asyncio.sleep(CALM_S)
 
 
 def site_keeps(site: Site, crawler: str) -> None:
-    """What a dead crawler's spool holds was said to be kept. A look at a copy, so that it finds all as it left it."""
+    """Count the readings in a dead crawler's spool as stored. Read a copy, so that the spool stays as it is."""
     there = site.folder / f"copy-{crawler}"
     shutil.copytree(site.spool(crawler), there)
     file = SpoolFile(there / "readings.sqlite", 1 << 30)
@@ -262,7 +263,7 @@ async def settled(site: Site) -> None:
         left = file.open()
         file.close()
         assert left == 0, f"{name} ended with {left} readings in its spool"
-    async with httpx2.AsyncClient() as client, asyncio.timeout(120):
+    async with httpx2.AsyncClient() as client, asyncio.timeout(DEADLINE_S):
         for name in ("cards", "ingest"):
             while (await depth(client, site.ports[name])) > 0:
                 await asyncio.sleep(0.1)
@@ -276,7 +277,7 @@ async def see_the_page_live(site: Site) -> None:
     """The web process has no crawler and no door: what it shows as new came over the bus."""
     query = '{ sensors(method: "snmp", first: 3) { edges { node { name latest { ageSeconds stale } } } } }'
     url = f"http://127.0.0.1:{site.ports['web']}"
-    async with httpx2.AsyncClient(base_url=url) as client, asyncio.timeout(120):
+    async with httpx2.AsyncClient(base_url=url) as client, asyncio.timeout(DEADLINE_S):
         while True:
             answer = (await client.post("/graphql", json={"query": query})).json()
             latest = [e["node"]["latest"] for e in answer["data"]["sensors"]["edges"]]
@@ -325,7 +326,7 @@ async def test_what_was_promised_is_stored_once_whatever_breaks(tmp_path: Path) 
             await site.services["web"].says("The dashboard is live at")
             await see_the_page_live(site)
             stop.set()
-            await asyncio.wait_for(asyncio.gather(*pushers), 30)
+            await asyncio.wait_for(asyncio.gather(*pushers), DEADLINE_S)
             await settled(site)
         finally:
             for task in pushers:
@@ -333,7 +334,7 @@ async def test_what_was_promised_is_stored_once_whatever_breaks(tmp_path: Path) 
         for name in ("web", "rollups", "temperature_registerer", "ingest"):
             await site.services[name].end()
         stored = await compare(site)
-        tracebacks = [s.name for s in site.services.values() if s.said("Traceback")]
+        tracebacks = [s.name for s in site.services.values() if s.count_in_log("Traceback")]
     assert not tracebacks
     print(
         f"{stored} readings stored, {len(site.ledger.acknowledged)} of them promised in {site.ledger.answers} answers, "

@@ -19,14 +19,15 @@ from crawlers.simulators.model import DataCentreModel
 from tests.support import postgres
 from tests.support.processes import moved_description
 from tests.support.supervised import supervised
+from tests.support.waiting import DEADLINE_S
 
 LATEST = "query($m: String!) { sensors(method: $m, first: 500) { edges { node { latest { ageSeconds } } } } }"
 ROLLED = 'query($f: DateTime!) { series(nodes: ["datacenter"], from: $f, window: S30) { mean coverage } }'
 
 
-async def until(found: Callable[[], Awaitable[Any]], within_s: float = 240) -> Any:
+async def until(condition: Callable[[], Awaitable[Any]], within_s: float = DEADLINE_S) -> Any:
     async with asyncio.timeout(within_s):
-        while not (answer := await found()):
+        while not (answer := await condition()):
             await asyncio.sleep(0.5)
     return answer
 
@@ -62,7 +63,7 @@ async def test_all_run_and_readings_flow_from_devices_to_roll_ups(tmp_path: Path
 async def flows(client: httpx2.AsyncClient, port: int, methods: set[str]) -> None:
     """A sensor of each kind has said something in the last seconds."""
 
-    async def heard(method: str) -> bool:
+    async def has_reported(method: str) -> bool:
         try:
             body = {"query": LATEST, "variables": {"m": method}}
             answer = (await client.post(f"http://127.0.0.1:{port}/graphql", json=body)).json()
@@ -72,7 +73,7 @@ async def flows(client: httpx2.AsyncClient, port: int, methods: set[str]) -> Non
         return any(one and one["ageSeconds"] < 30 for one in latest)
 
     for method in sorted(methods):
-        await until(lambda method=method: heard(method))  # type: ignore[misc]
+        await until(lambda method=method: has_reported(method))  # type: ignore[misc]
 
 
 async def rolled_up(client: httpx2.AsyncClient, port: int) -> bool:

@@ -36,10 +36,10 @@ from tests.support.history import (
     EVER,
     EXAMPLE,
     KNOWN,
-    STRANGER,
-    STRANGER_TAGS,
+    UNKNOWN_SENSOR,
+    UNKNOWN_SENSOR_TAGS,
+    check_stored,
     expected,
-    holds,
     lines,
     readings,
 )
@@ -57,8 +57,8 @@ def settings(folder: Path) -> Settings:
 
 
 async def imported(folder: Path, *files: Path | str, **more: object) -> int:
-    wanted = Import([str(f) for f in files], quiet=True, **more)  # type: ignore[arg-type]
-    return await asyncio.to_thread(run_import, settings(folder), wanted)
+    command = Import([str(f) for f in files], quiet=True, **more)  # type: ignore[arg-type]
+    return await asyncio.to_thread(run_import, settings(folder), command)
 
 
 @asynccontextmanager
@@ -92,14 +92,15 @@ async def rolled_up(folder: Path, now_s: int) -> dict[tuple[SeriesKind, Window],
 
 
 def same_rollups(
-    found: dict[tuple[SeriesKind, Window], Buckets], wanted: dict[tuple[SeriesKind, Window], Buckets]
+    actual: dict[tuple[SeriesKind, Window], Buckets],
+    rollups: dict[tuple[SeriesKind, Window], Buckets],
 ) -> None:
-    for key, buckets in wanted.items():
+    for key, buckets in rollups.items():
         assert len(buckets)
         # A node that nothing reached has no row, or one that says so: docs/decisions/0003.
-        here, there = found[key].reported > 0, buckets.reported > 0
+        here, there = actual[key].reported > 0, buckets.reported > 0
         for field in fields(Buckets):
-            a, b = getattr(found[key], field.name), getattr(buckets, field.name)
+            a, b = getattr(actual[key], field.name), getattr(buckets, field.name)
             a, b = (a, b) if field.name == "names" else (a[here], b[there])
             if field.name == "names":
                 assert a == b
@@ -110,37 +111,39 @@ def same_rollups(
 async def test_roll_ups_are_true_after_an_import_and_a_start(tmp_path: Path) -> None:
     newer = readings(DAY0 + DAY, DAY, 20)
     older = readings(DAY0, DAY, 20, seed=2)
-    again = newer.take(np.flatnonzero(newer.times % 7 == 0))
-    again = type(again)(again.names, again.codes, again.times, again.values + 5)
+    corrections = newer.take(np.flatnonzero(newer.times % 7 == 0))
+    corrections = type(corrections)(
+        corrections.names, corrections.codes, corrections.times, corrections.values + 5
+    )
     between = readings(DAY0 + DAY + 7 * HOUR + 3, 2 * HOUR, 30, seed=3, names=KNOWN[:1])
     (tmp_path / "newer.line").write_bytes(lines([newer]))
-    (tmp_path / "older.line.gz").write_bytes(gzip.compress(lines([older, again, between])))
+    (tmp_path / "older.line.gz").write_bytes(gzip.compress(lines([older, corrections, between])))
     now = DAY0 + 2 * DAY + 3 * HOUR
 
     assert await imported(tmp_path / "a", tmp_path / "newer.line") == 0
     await rolled_up(tmp_path / "a", now)
     assert await imported(tmp_path / "a", tmp_path / "older.line.gz") == 0
-    found = await rolled_up(tmp_path / "a", now)
+    actual = await rolled_up(tmp_path / "a", now)
 
     async with running(
         tmp_path / "b", now
     ) as services:  # the same readings, all there before the first roll-up
-        for part in (newer, older, again, between):
+        for part in (newer, older, corrections, between):
             await services.store.write(part)
-    same_rollups(found, await rolled_up(tmp_path / "b", now))
+    same_rollups(actual, await rolled_up(tmp_path / "b", now))
 
 
 @pytest.mark.parametrize("packed", [True, False])
 async def test_what_influx_inspect_exported_is_what_the_server_held(
     tmp_path: Path, influxdb: InfluxServer, packed: bool
 ) -> None:
-    wanted = inspected.POINTS
+    expected_points = inspected.POINTS
     file = inspected.FILE
     if not packed:
         file = tmp_path / "out"
         file.write_bytes(gzip.decompress(inspected.FILE.read_bytes()))
     assert await imported(tmp_path / "a", file) == 0
-    tags = await holds(tmp_path / "a", wanted)
+    tags = await check_stored(tmp_path / "a", expected_points)
     assert tags.items() >= inspected.TAGS.items()
 
     # What it was exported from: the same points in the server itself.
@@ -150,11 +153,13 @@ async def test_what_influx_inspect_exported_is_what_the_server_held(
     try:
         for body in inspected.WRITES:
             await asyncio.to_thread(influxdb.post, f"/write?db={name}", body.encode())
-        found = await store.raw(list(wanted), *EVER)
-        assert {name: p.times.tolist() for name, p in found.items()} == {
-            name: p.times.tolist() for name, p in wanted.items()
+        actual = await store.raw(list(expected_points), *EVER)
+        assert {name: p.times.tolist() for name, p in actual.items()} == {
+            name: p.times.tolist() for name, p in expected_points.items()
         }
-        assert all(np.array_equal(found[name].values, wanted[name].values) for name in wanted)
+        assert all(
+            np.array_equal(actual[name].values, expected_points[name].values) for name in expected_points
+        )
     finally:
         await store.close()
 
@@ -164,15 +169,15 @@ async def test_export_then_import_gives_the_same_store(tmp_path: Path, kind: For
     parts = [readings(DAY0, 2 * DAY, 4), readings(DAY0 + 40 * DAY, HOUR, 0.5, seed=2, names=KNOWN[:2])]
     (tmp_path / "first.line").write_bytes(lines(parts))
     assert await imported(tmp_path / "a", tmp_path / "first.line") == 0
-    tags = await holds(tmp_path / "a", expected(parts))
-    assert tags[STRANGER] == STRANGER_TAGS
+    tags = await check_stored(tmp_path / "a", expected(parts))
+    assert tags[UNKNOWN_SENSOR] == UNKNOWN_SENSOR_TAGS
     file = tmp_path / f"out.{kind}.gz"
     await asyncio.to_thread(run_export, settings(tmp_path / "a"), Export(ExportRequest(), kind, file, True))
     assert await imported(tmp_path / "b", file, format=kind) == 0
-    found = await holds(tmp_path / "b", expected(parts))
+    actual = await check_stored(tmp_path / "b", expected(parts))
     if kind is Format.CSV:  # it says nothing of tags; the description does, of those it knows
-        del tags[STRANGER]  # type: ignore[attr-defined]
-    assert found == tags
+        del tags[UNKNOWN_SENSOR]  # type: ignore[attr-defined]
+    assert actual == tags
 
 
 async def test_an_export_of_some_sensors_in_some_time(tmp_path: Path) -> None:
@@ -186,8 +191,10 @@ async def test_an_export_of_some_sensors_in_some_time(tmp_path: Path) -> None:
     )
     await imported(tmp_path / "b", tmp_path / "x.parquet")
     points = expected([part])[KNOWN[1]]
-    chosen = (points.times >= start) & (points.times < end)
-    await holds(tmp_path / "b", {KNOWN[1]: type(points)(points.times[chosen], points.values[chosen])})
+    is_selected = (points.times >= start) & (points.times < end)
+    await check_stored(
+        tmp_path / "b", {KNOWN[1]: type(points)(points.times[is_selected], points.values[is_selected])}
+    )
 
 
 def command(*arguments: object) -> list[str]:
@@ -225,7 +232,7 @@ async def test_killed_in_the_midst_and_started_again(tmp_path: Path, kind: Forma
         small,
         file,
     )
-    seen = 0
+    previous = 0
     for _ in range(2):
         process = child(*arguments)
         while process.poll() is None:
@@ -234,22 +241,22 @@ async def test_killed_in_the_midst_and_started_again(tmp_path: Path, kind: Forma
                 if notes.exists()
                 else 0
             )
-            if reached > max(seen, 1000):
-                seen = reached
+            if reached > max(previous, 1000):
+                previous = reached
                 process.send_signal(signal.SIGKILL)
                 break
             await asyncio.sleep(0.005)
         process.communicate()
         assert process.returncode == -signal.SIGKILL
-    assert 0 < seen < sum(map(len, parts))
+    assert 0 < previous < sum(map(len, parts))
     process = child(*arguments)
-    _, said = process.communicate()
-    assert process.returncode == 0, said
-    assert "already imported" in said.decode() and "continuing after" in said.decode()
-    await holds(tmp_path / "data", expected([*parts, readings(DAY0 - DAY, HOUR, 60, seed=4)]))
+    _, output = process.communicate()
+    assert process.returncode == 0, output
+    assert "already imported" in output.decode() and "continuing after" in output.decode()
+    await check_stored(tmp_path / "data", expected([*parts, readings(DAY0 - DAY, HOUR, 60, seed=4)]))
     process = child(*arguments)
-    _, said = process.communicate()
-    assert said.decode().count("already imported") == 2
+    _, output = process.communicate()
+    assert output.decode().count("already imported") == 2
 
 
 async def test_notes_of_another_store_do_not_count(tmp_path: Path) -> None:
@@ -259,7 +266,7 @@ async def test_notes_of_another_store_do_not_count(tmp_path: Path) -> None:
     for file in (tmp_path / "a").glob("series.duckdb*"):
         file.unlink()
     await imported(tmp_path / "a", tmp_path / "x.line")
-    await holds(tmp_path / "a", expected([part]))
+    await check_stored(tmp_path / "a", expected([part]))
 
 
 async def test_a_store_that_a_server_owns(tmp_path: Path) -> None:
@@ -267,12 +274,12 @@ async def test_a_store_that_a_server_owns(tmp_path: Path) -> None:
     store = DuckDBStore(tmp_path / "a" / "series.duckdb")
     await store.open()
     process = await asyncio.to_thread(child, "import", "--data", tmp_path / "a", tmp_path / "x.line")
-    _, said = await asyncio.to_thread(process.communicate)
+    _, output = await asyncio.to_thread(process.communicate)
     assert process.returncode == 1
-    assert "is in use by" in said.decode() and "Stop the dashboard" in said.decode()
+    assert "is in use by" in output.decode() and "Stop the dashboard" in output.decode()
     process = await asyncio.to_thread(child, "export", "--data", tmp_path / "a", "--type", "wattmeter")
-    _, said = await asyncio.to_thread(process.communicate)
-    assert "/export?types=wattmeter&format=csv" in said.decode()
+    _, output = await asyncio.to_thread(process.communicate)
+    assert "/export?types=wattmeter&format=csv" in output.decode()
     await store.close()
 
 
@@ -288,12 +295,12 @@ async def test_what_cannot_be_read_is_told_and_the_rest_imported(
         await imported(tmp_path / "a", tmp_path / "cut.line.gz", tmp_path / "folder", tmp_path / "good.csv")
         == 1
     )
-    said = capfd.readouterr().err
-    assert "damaged or truncated" in said
-    assert "folder cannot be read" in said
-    assert "good.csv: line 3: found 1 columns in 'rubbish'; expected time,sensor,value" in said
-    assert "sensors that are not described" in said
-    assert "Traceback" not in said
+    output = capfd.readouterr().err
+    assert "damaged or truncated" in output
+    assert "folder cannot be read" in output
+    assert "good.csv: line 3: found 1 columns in 'rubbish'; expected time,sensor,value" in output
+    assert "sensors that are not in the site description" in output
+    assert "Traceback" not in output
     with pytest.raises(UserError, match="no such file"):
         await imported(tmp_path / "a", tmp_path / "nowhere")
     (tmp_path / "a" / "imports.json").write_text("{")

@@ -1,4 +1,4 @@
-"""What is installed from a wheel works without this repository: the command, the page, the example, the migrations."""
+"""An installed wheel works without this repository: the command, the page, the example and the migrations."""
 
 from __future__ import annotations
 
@@ -14,6 +14,8 @@ from pathlib import Path
 import httpx
 import pytest
 
+from tests.support.waiting import DEADLINE_S
+
 ROOT = Path(__file__).resolve().parents[2]
 
 
@@ -24,16 +26,16 @@ def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
     command = [sys.executable, "-m", "build", "--no-isolation", "--outdir", str(out), str(ROOT)]
     done = subprocess.run(command, capture_output=True, text=True, timeout=300)
     assert done.returncode == 0, done.stdout[-3000:] + done.stderr[-3000:]
-    (found,) = out.glob("*.whl")
+    (wheel_file,) = out.glob("*.whl")
     assert list(out.glob("*.tar.gz"))
-    return found
+    return wheel_file
 
 
 @pytest.fixture(scope="module")
 def installed(wheel: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """`bin` of an environment that has the wheel, and the packages it needs from the one the tests run in."""
     folder = tmp_path_factory.mktemp("clean")
-    subprocess.run([sys.executable, "-m", "venv", str(folder)], check=True, timeout=120)
+    subprocess.run([sys.executable, "-m", "venv", str(folder)], check=True, timeout=DEADLINE_S)
     there = next((folder / "lib").glob("python*")) / "site-packages"
     # A plain path: the links of editable installs in it are not followed, so that the wheel's own modules are used.
     (there / "needed.pth").write_text("\n".join(site.getsitepackages()) + "\n")
@@ -46,7 +48,7 @@ def installed(wheel: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
         "--disable-pip-version-check",
     ]
     done = subprocess.run(
-        [*pip, "--force-reinstall", str(wheel)], capture_output=True, text=True, timeout=120
+        [*pip, "--force-reinstall", str(wheel)], capture_output=True, text=True, timeout=DEADLINE_S
     )
     assert done.returncode == 0, done.stderr
     return folder / "bin"
@@ -98,20 +100,20 @@ def test_the_installed_command_serves_the_page_from_the_wheel(installed: Path, t
         stderr=subprocess.STDOUT,
         text=True,
     )
-    said = ""
+    output = ""
     try:
         assert demo.stdout is not None
         for line in demo.stdout:
-            said += line
-            if found := re.search(r"live at (http://\S+)", line):
+            output += line
+            if match := re.search(r"live at (http://\S+)", line):
                 break
         else:
-            pytest.fail(said)
-        page = httpx.get(found[1], timeout=30)
+            pytest.fail(output)
+        page = httpx.get(match[1], timeout=30)
         assert page.status_code == 200
         assets = re.findall(r'"(/assets/[^"]+\.js)"', page.text)
         assert assets
-        assert httpx.get(found[1] + assets[0], timeout=30).status_code == 200
+        assert httpx.get(match[1] + assets[0], timeout=30).status_code == 200
     finally:
         demo.send_signal(signal.SIGINT)
-        demo.communicate(timeout=60)
+        demo.communicate(timeout=DEADLINE_S)

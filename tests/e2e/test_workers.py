@@ -33,6 +33,7 @@ from tests.support.influx import InfluxServer
 from tests.support.processes import Service
 from tests.support.redis import RedisServer
 from tests.support.rollup_day import compare, readings_of
+from tests.support.waiting import DEADLINE_S
 from workers.queue import CeleryQueue
 
 LONG = bool(os.environ.get("SEDUCE_TEST_LONG"))
@@ -104,10 +105,10 @@ async def running_site(folder: Path, database: str) -> AsyncIterator[Site]:
         yield Site(folder, settings, influx, redis, base, services)
 
 
-async def until(what: str, found: object, within_s: float = 200.0) -> None:
+async def until(what: str, condition: object, within_s: float = DEADLINE_S) -> None:
     """Waits for an asynchronous condition."""
     async with asyncio.timeout(within_s):
-        while not await found():  # type: ignore[operator]
+        while not await condition():  # type: ignore[operator]
             await asyncio.sleep(0.2)
 
 
@@ -145,13 +146,13 @@ async def test_history_is_computed_again_whatever_dies(tmp_path: Path, database:
         points = await falsify(base, points, start, end)
 
         work = build_work(base, CeleryQueue(site.settings.broker))
-        asked = await work.jobs.create(JobRequest(kinds=list(SeriesKind), start_ns=start, end_ns=end))
-        ids = [job.id for job in asked.jobs]
+        batch = await work.jobs.create(JobRequest(kinds=list(SeriesKind), start_ns=start, end_ns=end))
+        ids = [job.id for job in batch.jobs]
 
-        async def begun() -> bool:
+        async def is_started() -> bool:
             return progress(await base.jobs.find(ids)) > 0
 
-        await until("the first slice is done", begun)
+        await until("the first slice is done", is_started)
         assert progress(await base.jobs.find(ids)) < 1, "nothing is left to be killed"
         await services["worker_1"].kill()
         await asyncio.to_thread(site.redis.stop)

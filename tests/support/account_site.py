@@ -85,7 +85,7 @@ async def running_site(
 ) -> AsyncIterator[Site]:
     monkeypatch.setattr("backend.accounts.rates.MIN_ANSWER_S", 0.0)
     monkeypatch.setattr("backend.accounts.tokens.MAX_TOKENS", 1000)
-    chosen = Settings(**{"data_dir": folder, "public_read": False, **settings})
+    site_settings = Settings(**{"data_dir": folder, "public_read": False, **settings})
     clock, mailbox = ManualClock(NOW), MailBox()
     parts = Overrides(
         clock=clock,
@@ -95,7 +95,7 @@ async def running_site(
         passwords=quick_passwords(),
         page=folder,
     )
-    app = create_app(chosen, parts)
+    app = create_app(site_settings, parts)
     async with (
         serving(app) as address,
         httpx2.AsyncClient(base_url=f"http://{address}", timeout=60) as client,

@@ -58,9 +58,9 @@ class MailBox:
 
 def links(mail: Mail) -> dict[str, str]:
     """Page -> secret, of the links in a mail; the same in text and HTML."""
-    found = dict(LINK.findall(mail.text))
-    assert found == dict(LINK.findall(re.sub(r"[<>\"]", " ", mail.html)))
-    return found
+    secrets = dict(LINK.findall(mail.text))
+    assert secrets == dict(LINK.findall(re.sub(r"[<>\"]", " ", mail.html)))
+    return secrets
 
 
 class AccountBench:
@@ -96,12 +96,12 @@ class AccountBench:
         """The cookie's value."""
         return (await self.accounts.sign_ins.log_in(email, password, HERE, "test")).secret
 
-    async def confirm(self, wish: SignUpRequest = ANNA) -> User:
+    async def confirm(self, request: SignUpRequest = ANNA) -> User:
         """Signed up and confirmed by mail; the administrators are still to be told."""
-        await self.accounts.sign_ups.sign_up(wish, HERE)
+        await self.accounts.sign_ups.sign_up(request, HERE)
         await self.accounts.outbox_sender.send_confirmations()
-        await self.accounts.sign_ups.confirm(links(self.mailbox.take())["confirm"], wish.password, HERE)
-        return await self.accounts.users.find_by_email(wish.email)
+        await self.accounts.sign_ups.confirm(links(self.mailbox.take())["confirm"], request.password, HERE)
+        return await self.accounts.users.find_by_email(request.email)
 
     async def audited(self, *kinds: AuditKind) -> list[AuditEvent]:
         """Oldest first."""

@@ -25,7 +25,7 @@ STOP_S = 120.0
 
 @dataclass(frozen=True)
 class LogIn:
-    """Who can log in there."""
+    """The log-in of the administrator."""
 
     email: str
     password: str
@@ -71,8 +71,8 @@ class Demo:
         self._reader.start()
         try:
             self.url = self._wait_for(r"live at (http://\S+)")[1]
-            found = self._wait_for(r"Log in as (\S+) with the password (\S+)$")
-            self.login = LogIn(found[1], found[2])
+            log_in = self._wait_for(r"Log in as (\S+) with the password (\S+)$")
+            self.login = LogIn(log_in[1], log_in[2])
         except BaseException:
             self._process.kill()
             raise
@@ -88,8 +88,8 @@ class Demo:
         while True:
             line = self._lines.get(timeout=START_S)
             assert line is not None, f"the demo ended at once:\n{''.join(self.log)}"
-            if found := re.search(pattern, line.rstrip()):
-                return found
+            if match := re.search(pattern, line.rstrip()):
+                return match
 
     def interrupt(self) -> int:
         """Ctrl-C; returns the exit code. The log is whole then."""

@@ -36,7 +36,7 @@ def build() -> Starlette:
     store = SyntheticStore(inventory, clock)
     last_values = LastValues(bus, tuple(inventory.sensors))
     state = SyntheticState(clock)
-    beside = MemoryWork(inventory, store, state, clock)  # type: ignore[arg-type]
+    beside = MemoryWork(inventory, store, state, clock)
     queries = Queries.build(
         inventory,
         store,

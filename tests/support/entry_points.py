@@ -41,26 +41,26 @@ def schema() -> GraphQLSchema:
 
 
 def fields() -> Iterator[Field]:
-    found = schema()
+    released = schema()
     roots = (
-        ("query", found.query_type),
-        ("mutation", found.mutation_type),
-        ("subscription", found.subscription_type),
+        ("query", released.query_type),
+        ("mutation", released.mutation_type),
+        ("subscription", released.subscription_type),
     )
     for operation, root in roots:
         assert isinstance(root, GraphQLObjectType)
         for name, field in root.fields.items():
-            yield Field(f"{root.name}.{name}", operation, f"{operation} {{ {_asked(name, field)} }}")
+            yield Field(f"{root.name}.{name}", operation, f"{operation} {{ {_selection(name, field)} }}")
 
 
-def _asked(name: str, field: GraphQLField) -> str:
-    given = [
-        f"{argument}: {_value(found.type)}"
-        for argument, found in field.args.items()
-        if isinstance(found.type, GraphQLNonNull)
+def _selection(name: str, field: GraphQLField) -> str:
+    arguments = [
+        f"{argument}: {_value(definition.type)}"
+        for argument, definition in field.args.items()
+        if isinstance(definition.type, GraphQLNonNull)
     ]
     below = "" if is_leaf_type(get_named_type(field.type)) else " { __typename }"
-    return f"{name}({', '.join(given)}){below}" if given else f"{name}{below}"
+    return f"{name}({', '.join(arguments)}){below}" if arguments else f"{name}{below}"
 
 
 def _value(kind: Any) -> str:

@@ -21,7 +21,7 @@ def site_app(
     site: SmallSite, *, explorer: bool = True, admit: Admit | None = None, **options: Any
 ) -> Starlette:
     """The API over a small site, without the rest of the process; `options` are those of `build_schema`."""
-    more = {} if admit is None else {"admit": admit}
+    more: dict[str, Any] = {} if admit is None else {"admit": admit}
     server = GraphQLServer(build_schema(**options), site.queries, explorer=explorer, public_read=True, **more)
     app = Starlette(routes=server.routes())
     app.state.schema = server.schema

@@ -17,9 +17,9 @@ from backend.store.duckdb.store import DuckDBStore
 EXAMPLE = Path(__file__).resolve().parents[2] / "examples" / "datacenter"
 DAY0 = 1_709_078_400  # 2024-02-28, the day before a leap day
 KNOWN = ("ecotype-37_pdu-Z1.10", "ecotype-38_pdu-Z1.10", "ecotype-39_pdu-Z1.10")
-STRANGER = "it's a, strange=one"
-STRANGER_TAGS = SensorTags("room exterior", "temperature", "°C")
-SENSORS = (*KNOWN, STRANGER)
+UNKNOWN_SENSOR = "it's a, strange=one"
+UNKNOWN_SENSOR_TAGS = SensorTags("room exterior", "temperature", "°C")
+SENSORS = (*KNOWN, UNKNOWN_SENSOR)
 EVER = (-(1 << 62), 1 << 62)
 
 
@@ -42,7 +42,7 @@ def readings(
 
 
 def lines(parts: Sequence[Readings]) -> bytes:
-    out = writer(Format.LINE, SENSORS, {STRANGER: STRANGER_TAGS})
+    out = writer(Format.LINE, SENSORS, {UNKNOWN_SENSOR: UNKNOWN_SENSOR_TAGS})
     return b"# DDL\nCREATE DATABASE x WITH NAME autogen\n# DML\n" + b"".join(
         out.write(part) for part in parts
     )
@@ -52,20 +52,20 @@ def expected(parts: Sequence[Readings]) -> Mapping[str, Points]:
     return Readings.concat(parts).by_sensor()
 
 
-async def assert_holds(store: TimeSeriesStore, wanted: Mapping[str, Points]) -> None:
-    found = await store.raw(list((await store.latest()).keys()), *EVER)
-    assert set(found) == set(wanted)
-    for name, points in wanted.items():
-        assert np.array_equal(found[name].times, points.times), name
-        assert np.array_equal(found[name].values, points.values), name
+async def assert_holds(store: TimeSeriesStore, points_expected: Mapping[str, Points]) -> None:
+    actual = await store.raw(list((await store.latest()).keys()), *EVER)
+    assert set(actual) == set(points_expected)
+    for name, points in points_expected.items():
+        assert np.array_equal(actual[name].times, points.times), name
+        assert np.array_equal(actual[name].values, points.values), name
 
 
-async def holds(data: Path, wanted: Mapping[str, Points]) -> Mapping[str, SensorTags]:
-    """Asserts what the store of a folder holds, and answers its tags."""
+async def check_stored(data: Path, points_expected: Mapping[str, Points]) -> Mapping[str, SensorTags]:
+    """Assert that the store of a folder holds exactly these points, and return its tags."""
     store = DuckDBStore(data / "series.duckdb")
     await store.open()
     try:
-        await assert_holds(store, wanted)
+        await assert_holds(store, points_expected)
         return dict(await store.tags())
     finally:
         await store.close()

@@ -1,4 +1,4 @@
-"""What `tests/data/influx_inspect.line.gz` was exported from, point by point.
+"""The points that `tests/data/influx_inspect.line.gz` was exported from.
 
 The file is what `influx_inspect export -compress` (1.7.11, built from its source; Debian has no package of it) wrote of
 the data folder of a stopped InfluxDB 1.6.7 after WRITES had been sent to it one by one: the first two were in TSM

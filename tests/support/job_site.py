@@ -66,12 +66,12 @@ class JobSite:
         ends = {window: window.floor(END) for window in WINDOWS}
         return await compare(self.store, self.points, ends, definitions=self.definitions)
 
-    async def create(self, **asked: Any) -> list[int]:
-        return [job.id for job in (await self.service.create(JobRequest(**asked))).jobs]
+    async def create(self, **fields: Any) -> list[int]:
+        return [job.id for job in (await self.service.create(JobRequest(**fields))).jobs]
 
     async def job(self, job_id: int) -> Job:
-        (found,) = await self.jobs.find([job_id])
-        return found
+        (job,) = await self.jobs.find([job_id])
+        return job
 
     async def work_off(self) -> None:
         """As the periodic tasks do, until nothing is left to do."""

@@ -1,4 +1,4 @@
-"""Jobs, events, runs of tasks and asks for them, in dictionaries."""
+"""Jobs, sensor events, task runs and requests for task runs, in dictionaries."""
 
 from __future__ import annotations
 
@@ -26,46 +26,46 @@ class MemoryJobs:
         self._last = 0
 
     async def add(self, jobs: Sequence[Job]) -> Sequence[Job]:
-        kept = []
+        saved = []
         for job in jobs:
             self._last += 1
-            kept.append(replace(job, id=self._last, version=1, changed_ns=self._clock.now_ns()))
-        self._jobs |= {job.id: job for job in kept}
-        return kept
+            saved.append(replace(job, id=self._last, version=1, changed_ns=self._clock.now_ns()))
+        self._jobs |= {job.id: job for job in saved}
+        return saved
 
     async def find(self, ids: Sequence[int]) -> Sequence[Job]:
         return [self._jobs[one] for one in ids if one in self._jobs]
 
     async def in_states(self, states: Sequence[JobState]) -> Sequence[Job]:
-        found = [job for job in self._jobs.values() if job.state in states]
-        return sorted(found, key=lambda job: (job.priority is not Priority.HIGH, job.id))
+        matches = [job for job in self._jobs.values() if job.state in states]
+        return sorted(matches, key=lambda job: (job.priority is not Priority.HIGH, job.id))
 
     async def page(
         self, states: Sequence[JobState] | None, limit: int, before_id: int | None
     ) -> Sequence[Job]:
-        found = [
+        matches = [
             job
             for job in self._jobs.values()
             if (states is None or job.state in states) and (before_id is None or job.id < before_id)
         ]
-        return sorted(found, key=lambda job: -job.id)[:limit]
+        return sorted(matches, key=lambda job: -job.id)[:limit]
 
     async def count(self, states: Sequence[JobState] | None) -> int:
         return sum(states is None or job.state in states for job in self._jobs.values())
 
     async def changed(self, since_ns: int, limit: int) -> Sequence[Job]:
-        found = [job for job in self._jobs.values() if job.changed_ns >= since_ns]
-        return sorted(found, key=lambda job: (-job.changed_ns, -job.id))[:limit]
+        matches = [job for job in self._jobs.values() if job.changed_ns >= since_ns]
+        return sorted(matches, key=lambda job: (-job.changed_ns, -job.id))[:limit]
 
     async def save(self, jobs: Sequence[Job]) -> Sequence[Job]:
-        kept = []
+        saved = []
         for job in sorted(jobs, key=lambda job: job.id):
             old = self._jobs.get(job.id)
             if old is not None and old.version == job.version:
                 new = replace(job, version=job.version + 1, changed_ns=self._clock.now_ns())
                 self._jobs[job.id] = new
-                kept.append(new)
-        return kept
+                saved.append(new)
+        return saved
 
     async def speeds(self) -> Mapping[tuple[SeriesKind, Window], float]:
         totals: dict[tuple[SeriesKind, Window], tuple[int, float]] = {}
@@ -76,10 +76,10 @@ class MemoryJobs:
         return {key: done / seconds for key, (done, seconds) in totals.items() if done}
 
     async def delete_ended_before(self, before_ns: int) -> int:
-        gone = [j.id for j in self._jobs.values() if j.state in ENDED and j.changed_ns < before_ns]
-        for one in gone:
+        deleted_ids = [j.id for j in self._jobs.values() if j.state in ENDED and j.changed_ns < before_ns]
+        for one in deleted_ids:
             del self._jobs[one]
-        return len(gone)
+        return len(deleted_ids)
 
 
 class MemoryEvents:
@@ -92,14 +92,14 @@ class MemoryEvents:
     async def open(self) -> Sequence[SensorEvent]:
         return [event for event in self._events.values() if event.ended_ns is None]
 
-    async def record(self, begun: Sequence[SensorEvent], ended: Sequence[SensorEvent]) -> None:
+    async def record(self, started: Sequence[SensorEvent], ended: Sequence[SensorEvent]) -> None:
         now = self._clock.now_ns()
         for event in ended:
-            kept = self._events.get(event.id)
-            if kept is not None and kept.ended_ns is None:
-                self._events[event.id] = replace(kept, ended_ns=event.ended_ns)
+            stored = self._events.get(event.id)
+            if stored is not None and stored.ended_ns is None:
+                self._events[event.id] = replace(stored, ended_ns=event.ended_ns)
                 self._changed[event.id] = now
-        for event in begun:
+        for event in started:
             lasting = {(e.sensor, e.kind) for e in self._events.values() if e.ended_ns is None}
             if event.ended_ns is None and (event.sensor, event.kind) in lasting:
                 continue
@@ -107,31 +107,41 @@ class MemoryEvents:
             self._events[self._last] = replace(event, id=self._last, noticed_ns=now)
             self._changed[self._last] = now
 
-    async def page(self, chosen: EventFilter, limit: int) -> Sequence[SensorEvent]:
-        found = [e for e in self._matching(chosen) if chosen.before_id is None or e.id < chosen.before_id]
-        return sorted(found, key=lambda event: -event.id)[:limit]
+    async def page(self, event_filter: EventFilter, limit: int) -> Sequence[SensorEvent]:
+        matches = [
+            e
+            for e in self._matching(event_filter)
+            if event_filter.before_id is None or e.id < event_filter.before_id
+        ]
+        return sorted(matches, key=lambda event: -event.id)[:limit]
 
-    async def count(self, chosen: EventFilter) -> int:
-        return len(self._matching(chosen))
+    async def count(self, event_filter: EventFilter) -> int:
+        return len(self._matching(event_filter))
 
     async def changed(self, since_ns: int) -> Sequence[SensorEvent]:
         return [event for event in self._events.values() if self._changed[event.id] >= since_ns]
 
     async def delete_ended_before(self, before_ns: int) -> int:
-        gone = [e.id for e in self._events.values() if e.ended_ns is not None and e.ended_ns < before_ns]
-        for one in gone:
+        deleted_ids = [
+            e.id for e in self._events.values() if e.ended_ns is not None and e.ended_ns < before_ns
+        ]
+        for one in deleted_ids:
             del self._events[one]
-        return len(gone)
+        return len(deleted_ids)
 
-    def _matching(self, chosen: EventFilter) -> list[SensorEvent]:
+    def _matching(self, event_filter: EventFilter) -> list[SensorEvent]:
         return [
             event
             for event in self._events.values()
-            if (chosen.sensors is None or event.sensor in chosen.sensors)
-            and (chosen.kinds is None or event.kind in chosen.kinds)
-            and (chosen.start_ns is None or event.ended_ns is None or event.ended_ns >= chosen.start_ns)
-            and (chosen.end_ns is None or event.at_ns < chosen.end_ns)
-            and (chosen.lasting is None or (event.ended_ns is None) is chosen.lasting)
+            if (event_filter.sensors is None or event.sensor in event_filter.sensors)
+            and (event_filter.kinds is None or event.kind in event_filter.kinds)
+            and (
+                event_filter.start_ns is None
+                or event.ended_ns is None
+                or event.ended_ns >= event_filter.start_ns
+            )
+            and (event_filter.end_ns is None or event.at_ns < event_filter.end_ns)
+            and (event_filter.lasting is None or (event.ended_ns is None) is event_filter.lasting)
         ]
 
 
@@ -157,20 +167,20 @@ class MemoryTaskLog:
 
 
 class MemoryQueue:
-    """Remembers what was asked for; set `down` to be out of reach."""
+    """Records the requested runs. While `down` is set, every request fails."""
 
     def __init__(self) -> None:
-        self.asked: list[str] = []
+        self.requests: list[str] = []
         self.down = False
 
     async def request_run(self, name: str) -> None:
         if self.down:
             raise TransientError("the broker is down")
-        self.asked.append(name)
+        self.requests.append(name)
 
 
 class MemoryWork:
-    """Jobs and what belongs to them, over a store and a state."""
+    """The job services over a store and a roll-up state, with repositories in memory."""
 
     def __init__(
         self, inventory: Inventory, store: TimeSeriesStore, state: RollupState, clock: Clock

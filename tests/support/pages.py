@@ -1,4 +1,4 @@
-"""Looking at the pages as a reader does."""
+"""Helpers that open, inspect and check pages in a browser."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import datetime
 from pathlib import Path
+from typing import Literal
 from urllib.parse import parse_qs, urlsplit
 
 from playwright.sync_api import Browser, Locator, Page, Route, expect
@@ -14,25 +15,31 @@ from playwright.sync_api import Browser, Locator, Page, Route, expect
 AXE = Path(__file__).parents[2] / "frontend_static/node_modules/axe-core/axe.min.js"
 RULES = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa"]
 WIDTHS = {"desktop": (1440, 900), "phone": (390, 844)}
-WAIT_MS = 15_000
+WAIT_MS = 60_000
+"""The longest wait for a page, in ms. A busy machine is no fault."""
 
 
 @contextmanager
 def opened(
-    browser: Browser, url: str, width: str = "desktop", theme: str = "light", *, slowed: int = 1
+    browser: Browser,
+    url: str,
+    width: str = "desktop",
+    theme: Literal["light", "dark"] = "light",
+    *,
+    slowed: int = 1,
 ) -> Iterator[Page]:
-    """A page that shows its data; at the end it must have said nothing on the console.
+    """Yield a page that shows its data. At the end its console must hold no warning and no error.
 
-    `slowed`: by how much the processor is; then the font comes late as well.
+    `slowed` is the factor by which the processor is throttled. Above 1 the font arrives late as well.
     """
     w, h = WIDTHS[width]
     context = browser.new_context(viewport={"width": w, "height": h}, color_scheme=theme)
     context.set_default_timeout(WAIT_MS)
     context.add_init_script(SHIFTS)
     page = context.new_page()
-    said: list[str] = []
-    page.on("console", lambda m: said.append(m.text) if m.type in ("error", "warning") else None)
-    page.on("pageerror", lambda e: said.append(str(e)))
+    console_messages: list[str] = []
+    page.on("console", lambda m: console_messages.append(m.text) if m.type in ("error", "warning") else None)
+    page.on("pageerror", lambda e: console_messages.append(str(e)))
     if slowed > 1:
         context.new_cdp_session(page).send("Emulation.setCPUThrottlingRate", {"rate": slowed})
         page.route("**/*.woff2", late)
@@ -40,7 +47,7 @@ def opened(
     settle(page)
     try:
         yield page
-        assert said == [], said
+        assert console_messages == [], console_messages
     finally:
         context.close()
 
@@ -63,7 +70,7 @@ MOST_SHIFT = 0.02
 
 
 def shift(page: Page) -> tuple[float, list[str]]:
-    """How much of the page moved by itself so far, as browsers reckon it, and what moved."""
+    """Return the cumulative layout shift of the page so far, and the elements that moved."""
     moved = page.evaluate("window.shifted")
     return sum(value for value, _ in moved), [f"{value:.3f} {what}" for value, what in moved]
 
@@ -89,21 +96,21 @@ def query_of(link: Locator) -> dict[str, list[str]]:
 
 
 def span_of(page: Page) -> tuple[float, float]:
-    """The fixed span in the address, in seconds since the epoch."""
-    asked = query(page)
-    start, end = (datetime.fromisoformat(asked[key][0]).timestamp() for key in ("from", "to"))
+    """Return the fixed range in the page's URL, in seconds since the epoch."""
+    parameters = query(page)
+    start, end = (datetime.fromisoformat(parameters[key][0]).timestamp() for key in ("from", "to"))
     return start, end
 
 
 def violations(page: Page) -> list[str]:
-    """What breaks WCAG AA, with the first place of each."""
+    """Return the violations of WCAG AA, each with its first element."""
     page.evaluate(AXE.read_text())
-    found = page.evaluate("rules => axe.run(document, { runOnly: rules })", RULES)
-    return [f"{v['id']}: {v['nodes'][0]['html'][:160]}" for v in found["violations"]]
+    report = page.evaluate("rules => axe.run(document, { runOnly: rules })", RULES)
+    return [f"{v['id']}: {v['nodes'][0]['html'][:160]}" for v in report["violations"]]
 
 
 def drawn(canvas: Locator) -> bool:
-    """Whether anything is painted on a canvas."""
+    """Return True if anything is painted on the canvas."""
     canvas.wait_for()
     return bool(
         canvas.evaluate(

@@ -20,8 +20,8 @@ from backend.db.engine import create_engine
 
 def _program(name: str) -> Path | None:
     installed = sorted(Path("/usr/lib/postgresql").glob(f"*/bin/{name}"))
-    found = installed[-1] if installed else shutil.which(name)
-    return Path(found) if found else None
+    program = installed[-1] if installed else shutil.which(name)
+    return Path(program) if program else None
 
 
 def why_not() -> str | None:
@@ -38,9 +38,9 @@ def why_not() -> str | None:
 @contextmanager
 def server() -> Iterator[str]:
     """URL of an empty database, for as long as the context lasts."""
-    given = os.environ.get("SEDUCE_TEST_POSTGRES_URL")
-    if given:
-        yield given
+    external_url = os.environ.get("SEDUCE_TEST_POSTGRES_URL")
+    if external_url:
+        yield external_url
         return
     with stoppable() as own:
         yield own.url

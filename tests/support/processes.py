@@ -13,6 +13,8 @@ import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
+from tests.support.waiting import DEADLINE_S
+
 ROOT = Path(__file__).resolve().parents[2]
 EXAMPLE = ROOT / "examples" / "datacenter"
 
@@ -27,15 +29,15 @@ def moved_description(folder: Path) -> Path:
     """The example's description with every device on a free port."""
     there = folder / "description"
     shutil.copytree(EXAMPLE, there)
-    taken: dict[str, int] = {}
+    new_ports: dict[str, int] = {}
 
     def move(match: re.Match[str]) -> str:
         old = match[2]
-        while old not in taken:
+        while old not in new_ports:
             kind = socket.SOCK_DGRAM if old.startswith("161") else socket.SOCK_STREAM
-            if (port := free_port(kind)) not in taken.values():
-                taken[old] = port
-        return f"{match[1]}{taken[old]}"
+            if (port := free_port(kind)) not in new_ports.values():
+                new_ports[old] = port
+        return f"{match[1]}{new_ports[old]}"
 
     for file in there.glob("*.yaml"):
         file.write_text(re.sub(r"(\bport: )(\d+)", move, file.read_text()))
@@ -78,14 +80,14 @@ class Service:
         assert self._process is not None
         return self._process.pid
 
-    def said(self, text: str) -> int:
+    def count_in_log(self, text: str) -> int:
         return self.log.read_text(errors="replace").count(text)
 
-    async def says(self, text: str, times: int = 1, within_s: float = 150.0) -> None:
-        """Waits until the log holds the text so often."""
+    async def says(self, text: str, times: int = 1, within_s: float = DEADLINE_S) -> None:
+        """Wait until the log holds the text `times` times."""
         assert self._process is not None
         async with asyncio.timeout(within_s):
-            while self.said(text) < times:
+            while self.count_in_log(text) < times:
                 assert self._process.returncode is None, f"{self.name} ended:\n{self.log.read_text()[-3000:]}"
                 await asyncio.sleep(0.05)
 
@@ -94,8 +96,8 @@ class Service:
         self._kill()
         assert await self._process.wait() == -signal.SIGKILL
 
-    async def end(self, within_s: float = 30.0) -> int:
-        """SIGTERM, as a supervisor does; the exit code."""
+    async def end(self, within_s: float = DEADLINE_S) -> int:
+        """Send SIGTERM, as a supervisor does, and return the exit code."""
         assert self._process is not None
         self._process.send_signal(signal.SIGTERM)
         return await asyncio.wait_for(self._process.wait(), within_s)

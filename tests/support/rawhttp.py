@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import asyncio
 from dataclasses import dataclass
+from typing import Any
 
 import orjson
+
+from tests.support.waiting import DEADLINE_S
 
 
 @dataclass(frozen=True, slots=True)
@@ -15,7 +18,7 @@ class Answer:
     body: bytes
 
     @property
-    def json(self) -> object:
+    def json(self) -> Any:
         return orjson.loads(self.body)
 
 
@@ -35,6 +38,6 @@ async def exchange(port: int, request: bytes) -> Answer:
     reader, writer = await asyncio.open_connection("127.0.0.1", port)
     try:
         writer.write(request)
-        return await asyncio.wait_for(read_answer(reader), 10)
+        return await asyncio.wait_for(read_answer(reader), DEADLINE_S)
     finally:
         writer.close()

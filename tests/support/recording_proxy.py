@@ -8,6 +8,8 @@ from dataclasses import dataclass, field
 
 import orjson
 
+from tests.support.waiting import DEADLINE_S
+
 Identity = tuple[str, int]
 
 
@@ -33,7 +35,7 @@ class Ledger:
             self.answers += 1
             self._more.notify_all()
 
-    async def grown_by(self, readings: int, within_s: float = 150.0) -> None:
+    async def grown_by(self, readings: int, within_s: float = DEADLINE_S) -> None:
         goal = len(self.acknowledged) + readings
         async with asyncio.timeout(within_s), self._more:
             await self._more.wait_for(lambda: len(self.acknowledged) >= goal)

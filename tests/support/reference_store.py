@@ -45,7 +45,7 @@ class ReferenceStore:
     def __init__(self) -> None:
         self._raw: dict[str, dict[int, float]] = {}
         self._sorted: dict[str, Points] = {}
-        self._kept: dict[tuple[SeriesKind, Window], dict[tuple[str, int], Row]] = {}
+        self._buckets: dict[tuple[SeriesKind, Window], dict[tuple[str, int], Row]] = {}
         self._tags: dict[str, SensorTags] = {}
         self.down = False
 
@@ -84,8 +84,8 @@ class ReferenceStore:
 
     async def raw(self, sensors: Sequence[str], start_ns: int, end_ns: int) -> Mapping[str, Points]:
         self._reach()
-        found = {name: self._points(name, start_ns, end_ns) for name in sensors}
-        return {name: points for name, points in found.items() if len(points)}
+        points_by_sensor = {name: self._points(name, start_ns, end_ns) for name in sensors}
+        return {name: points for name, points in points_by_sensor.items() if len(points)}
 
     async def raw_up_to(
         self, sensors: Sequence[str], start_ns: int, end_ns: int, most: int
@@ -97,7 +97,7 @@ class ReferenceStore:
         self._reach()
         names = self._raw if sensors is None else sensors
         rows = {name: self._raw[name] for name in names if self._raw.get(name)}
-        return {name: Reading(name, max(found), found[max(found)]) for name, found in rows.items()}
+        return {name: Reading(name, max(points), points[max(points)]) for name, points in rows.items()}
 
     async def aggregate(
         self, groups: Mapping[str, Sequence[str]], window: Window, start_ns: int, end_ns: int
@@ -126,10 +126,10 @@ class ReferenceStore:
 
     async def write_buckets(self, kind: SeriesKind, window: Window, buckets: Buckets) -> None:
         self._reach()
-        kept = self._kept.setdefault((kind, window), {})
+        stored = self._buckets.setdefault((kind, window), {})
         columns = zip(*(getattr(buckets, c).tolist() for c in COLUMNS), strict=True)
         rows = zip(buckets.codes.tolist(), buckets.starts.tolist(), columns, strict=True)
-        kept.update({(buckets.names[code], start): row for code, start, row in rows})
+        stored.update({(buckets.names[code], start): row for code, start, row in rows})
 
     async def buckets(
         self,
@@ -141,9 +141,11 @@ class ReferenceStore:
         columns: Sequence[str] | None = None,
     ) -> Buckets:
         self._reach()
-        asked = set(names)
-        kept = self._kept.get((kind, window), {})
-        rows = {key: row for key, row in kept.items() if key[0] in asked and start_ns <= key[1] < end_ns}
+        requested = set(names)
+        stored = self._buckets.get((kind, window), {})
+        rows = {
+            key: row for key, row in stored.items() if key[0] in requested and start_ns <= key[1] < end_ns
+        }
         return _buckets(tuple(names), rows)
 
     async def tags(self, sensors: Sequence[str] | None = None) -> Mapping[str, SensorTags]:
@@ -166,19 +168,19 @@ class ReferenceStore:
 
     async def delete_buckets(self, window: Window, end_ns: int) -> None:
         self._reach()
-        for (_, at), kept in self._kept.items():
+        for (_, at), stored in self._buckets.items():
             if at is window:
-                for key in [key for key in kept if key[1] < end_ns]:
-                    del kept[key]
+                for key in [key for key in stored if key[1] < end_ns]:
+                    del stored[key]
 
     async def rollup_series(self, kind: SeriesKind, window: Window) -> frozenset[str]:
         self._reach()
-        return frozenset(name for name, _ in self._kept.get((kind, window), {}))
+        return frozenset(name for name, _ in self._buckets.get((kind, window), {}))
 
     async def drop_series(self, kind: SeriesKind, window: Window, names: Sequence[str]) -> None:
         self._reach()
-        kept = self._kept.get((kind, window), {})
-        self._kept[kind, window] = {key: row for key, row in kept.items() if key[0] not in names}
+        stored = self._buckets.get((kind, window), {})
+        self._buckets[kind, window] = {key: row for key, row in stored.items() if key[0] not in names}
 
     async def maintain(self, now_ns: int) -> None:
         self._reach()

@@ -74,7 +74,7 @@ DEFINITIONS = Definitions.of(SENSORS, (CONSUMPTION, PRODUCTION, STEADY))
 def simulate(seed: int = 0, start: int = START, end: int = END) -> dict[str, Points]:
     """Return readings by sensor; a silent sensor is absent."""
     rng = np.random.default_rng(seed)
-    found = {}
+    points_by_sensor = {}
     for i, (name, info) in enumerate(SENSORS.items()):
         if name == "plug_silent":
             continue
@@ -87,11 +87,11 @@ def simulate(seed: int = 0, start: int = START, end: int = END) -> dict[str, Poi
         times = times[here]
         values = 120 + 40 * np.sin(hours[here]) + rng.normal(0, 15, len(times))
         if name == "plug_steady":
-            values = 230.0 + rng.integers(0, 2, len(times)) * 1e-9
+            values = (230.0 + rng.integers(0, 2, len(times)) * 1e-9).astype(np.float64)
         if name == "battery":
             values = values - 150
-        found[name] = Points(times, values)
-    return found
+        points_by_sensor[name] = Points(times, values)
+    return points_by_sensor
 
 
 def readings_of(points: Mapping[str, Points]) -> Readings:
@@ -188,15 +188,15 @@ def _cached_expect(
     """Return `expect`, computed once for the same points and interval, since many tests end alike."""
     key = (id(points), kind, window, start, end, id(definitions))
     # The points and definitions are held too, so that no other objects get their ids. The least recently used entry is dropped.
-    found = _cache.pop(key, None) or (
+    entry = _cache.pop(key, None) or (
         points,
         definitions,
         expect(points, kind, window, start, end, definitions),
     )
-    _cache[key] = found
+    _cache[key] = entry
     while len(_cache) > _CACHE_SIZE:
         del _cache[next(iter(_cache))]
-    return found[2]
+    return entry[2]
 
 
 async def compare(

@@ -21,8 +21,12 @@ async def serving(app: Any, port: int = 0, **options: Any) -> AsyncIterator[str]
         listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         listener.bind(("127.0.0.1", port))
         # As `backend/processes/server.py` has it: proxies are the application's business.
-        told = {"proxy_headers": False, "http": LimitedHttpProtocol, "timeout_graceful_shutdown": 3} | options
-        config = uvicorn.Config(app, log_level="warning", access_log=False, lifespan="on", **told)
+        settings: dict[str, Any] = {
+            "proxy_headers": False,
+            "http": LimitedHttpProtocol,
+            "timeout_graceful_shutdown": 3,
+        } | options
+        config = uvicorn.Config(app, log_level="warning", access_log=False, lifespan="on", **settings)
         server = uvicorn.Server(config)
         server.install_signal_handlers = lambda: None  # type: ignore[attr-defined]
         started = asyncio.Event()

@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
+from numpy.typing import ArrayLike
 
 from backend.core.bucket import Buckets
 from backend.core.ports import TimeSeriesStore
@@ -72,14 +73,17 @@ def readings(*rows: tuple[str, int, float]) -> Readings:
     return Readings.of(Reading(*row) for row in rows)
 
 
-def second_by_second(sensor: str, values: Sequence[float], start: int = T0, step: int = S) -> Readings:
-    times = start + np.arange(len(values), dtype=np.int64) * step
-    return Readings((sensor,), np.zeros(len(values), np.int32), times, np.asarray(values, np.float64))
+def second_by_second(sensor: str, values: ArrayLike, start: int = T0, step: int = S) -> Readings:
+    column = np.asarray(values, np.float64)
+    times = start + np.arange(len(column), dtype=np.int64) * step
+    return Readings((sensor,), np.zeros(len(column), np.int32), times, column)
 
 
 async def content(store: TimeSeriesStore, *sensors: str) -> dict[str, list[tuple[int, float]]]:
-    found = await store.raw(sensors, *ALWAYS)
-    return {s: list(zip(p.times.tolist(), p.values.tolist(), strict=True)) for s, p in found.items()}
+    points_by_sensor = await store.raw(sensors, *ALWAYS)
+    return {
+        s: list(zip(p.times.tolist(), p.values.tolist(), strict=True)) for s, p in points_by_sensor.items()
+    }
 
 
 def summary(values: Sequence[float]) -> tuple[float, ...]:
@@ -96,13 +100,13 @@ def expected_buckets(
     start: int,
     end: int,
 ) -> dict[tuple[str, int], tuple[float, ...]]:
-    found: dict[tuple[str, int], list[float]] = {}
+    values_by_window: dict[tuple[str, int], list[float]] = {}
     for group, sensors in groups.items():
         for sensor in set(sensors):
             for time, value in rows.get(sensor, {}).items():
                 if start <= time < end:
-                    found.setdefault((group, window.floor(time)), []).append(value)
-    return {key: summary(values) for key, values in found.items()}
+                    values_by_window.setdefault((group, window.floor(time)), []).append(value)
+    return {key: summary(values) for key, values in values_by_window.items()}
 
 
 def assert_buckets(got: Buckets, expected: Mapping[tuple[str, int], tuple[float, ...]]) -> None:
@@ -137,7 +141,11 @@ def buckets_of(rows: Mapping[str, Mapping[int, float]]) -> Buckets:
         np.array([code for code, *_ in flat], np.int32),
         np.array([t for _, t, _ in flat], np.int64),
         count,
-        *(value + k for k in range(1, 6)),
+        sum=value + 1,
+        m2=value + 2,
+        min=value + 3,
+        max=value + 4,
+        median=value + 5,
         expected=count + 7,
         reported=np.where(empty, 0.0, count + 6),
     )

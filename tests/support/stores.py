@@ -15,7 +15,7 @@ class FailingStore:
     """Keeps the written readings. Raises `error` while it is set, and the errors in `poison` for their sensors."""
 
     def __init__(self) -> None:
-        self.kept: dict[tuple[str, int], float] = {}
+        self.stored: dict[tuple[str, int], float] = {}
         self.tags: dict[str, SensorTags] = {}
         self.error: Exception | None = None
         self.poison: dict[str, Exception] = {}
@@ -33,13 +33,13 @@ class FailingStore:
             if r.sensor in self.poison:
                 raise self.poison[r.sensor]
         newest: dict[str, int] = {}
-        for sensor, time_ns in self.kept:
+        for sensor, time_ns in self.stored:
             newest[sensor] = max(newest.get(sensor, 0), time_ns)
         late = np.array([r.time_ns <= newest.get(r.sensor, 0) for r in rows], bool)
         for r in rows:
-            self.kept[(r.sensor, r.time_ns)] = r.value
+            self.stored[(r.sensor, r.time_ns)] = r.value
             self.tags[r.sensor] = (tags or {})[r.sensor]
         return WriteResult(len(rows), readings.take(late))
 
     def readings(self) -> list[Reading]:
-        return [Reading(s, t, v) for (s, t), v in self.kept.items()]
+        return [Reading(s, t, v) for (s, t), v in self.stored.items()]

@@ -16,6 +16,7 @@ from backend.ingest.keys import generate_key
 from tests.conftest import need
 from tests.support import influx
 from tests.support.processes import ROOT, free_port
+from tests.support.waiting import DEADLINE_S
 
 CONTROL = """
 [unix_http_server]
@@ -56,7 +57,7 @@ class Supervised:
     def pid(self, program: str) -> int:
         return int(self.control("pid", program))
 
-    async def all_running(self, within_s: float = 300) -> None:
+    async def all_running(self, within_s: float = DEADLINE_S) -> None:
         states = {}
         try:
             async with asyncio.timeout(within_s):
@@ -108,12 +109,12 @@ async def supervised(
     (folder / "supervisord.conf").write_text(
         CONTROL.format(folder=folder) + _programs(folder, ports, without, also)
     )
-    with (folder / "said").open("w") as said:
+    with (folder / "output").open("w") as output:
         process = subprocess.Popen(
             [need("supervisord", "supervisor"), "-n", "-c", str(folder / "supervisord.conf")],
             cwd=folder,
-            stdout=said,
-            stderr=said,
+            stdout=output,
+            stderr=output,
         )
     try:
         yield Supervised(folder, ports, key)

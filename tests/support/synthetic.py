@@ -5,6 +5,7 @@ from __future__ import annotations
 import zlib
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 
@@ -71,17 +72,17 @@ class SyntheticStore(ReferenceStore):
         self.clock = clock
 
     async def raw(self, sensors: Sequence[str], start_ns: int, end_ns: int) -> Mapping[str, Points]:
-        found = dict(await super().raw(sensors, start_ns, end_ns))
+        columns_found = dict(await super().raw(sensors, start_ns, end_ns))
         stop = min(end_ns, self.clock.now_ns())
         for name in sensors:
             sensor = self.curves.sensors.get(name)
-            if sensor is not None and name not in found:
+            if sensor is not None and name not in columns_found:
                 step = max(1, round(sensor.poll_s))
                 t_s = np.arange(-(-start_ns // NS_PER_SECOND), -(-stop // NS_PER_SECOND), step)
                 t_s = t_s[self.curves.reports(sensor, t_s)]
                 if len(t_s):
-                    found[name] = Points(t_s * NS_PER_SECOND, self.curves.value(sensor, t_s))
-        return found
+                    columns_found[name] = Points(t_s * NS_PER_SECOND, self.curves.value(sensor, t_s))
+        return columns_found
 
     def _one(self, sensor: Sensor, window: Window, starts: np.ndarray) -> dict[str, np.ndarray]:
         offsets = (np.arange(SAMPLES) + 0.5) * window.seconds / SAMPLES
@@ -89,7 +90,7 @@ class SyntheticStore(ReferenceStore):
         values = self.curves.value(sensor, t_s)
         here = self.curves.reports(sensor, t_s.ravel()).reshape(t_s.shape).all(1)
         count = np.where(here, window.seconds / sensor.poll_s, 0.0)
-        found = {
+        columns_found = {
             "count": count,
             "sum": values.mean(1) * count,
             "m2": values.var(1) * count,
@@ -100,8 +101,8 @@ class SyntheticStore(ReferenceStore):
             "expected": np.full(len(starts), window.seconds / sensor.poll_s),
         }
         for name in ("sum", "m2", "min", "max", "median"):
-            found[name] = np.where(here, found[name], np.nan)
-        return found
+            columns_found[name] = np.where(here, columns_found[name], np.nan)
+        return columns_found
 
     def _node(self, node: str, window: Window, starts: np.ndarray) -> dict[str, np.ndarray]:
         parts = [self._one(self.curves.sensors[s], window, starts) for s in self.leaves[node]]
@@ -134,7 +135,7 @@ class SyntheticStore(ReferenceStore):
     ) -> Buckets:
         stop = min(end_ns, window.floor(self.clock.now_ns()))
         starts = np.arange(window.ceil(start_ns), stop, window.ns, dtype=np.int64)
-        found = {
+        columns_found = {
             c: [np.empty(0)] for c in ("count", "sum", "m2", "min", "max", "median", "expected", "reported")
         }
         codes = []
@@ -145,15 +146,18 @@ class SyntheticStore(ReferenceStore):
                 one = self._one(self.curves.sensors[name], window, starts)
             codes.append(np.full(len(starts), code, np.int32))
             for column, values in one.items():
-                found[column].append(values)
+                columns_found[column].append(values)
         empty = Buckets.empty(names)
         if not codes:
             return empty
+        statistics: dict[str, Any] = {
+            column: np.concatenate(parts) for column, parts in columns_found.items()
+        }
         return replace(
             empty,
             codes=np.concatenate(codes),
             starts=np.tile(starts, len(names)),
-            **{column: np.concatenate(parts) for column, parts in found.items()},
+            **statistics,
         )
 
     def now(self) -> Readings:

@@ -38,7 +38,7 @@ def describe(folder: Path) -> Path:
 def readings(start_ns: int, end_ns: int, seed: int = 0) -> dict[str, Points]:
     """By sensor; one in twenty is missing, and a whole day of one of them."""
     rng = np.random.default_rng(seed)
-    found = {}
+    points_by_sensor = {}
     for name, period_s in PERIODS_S.items():
         times = np.arange(start_ns, end_ns, period_s * NS_PER_SECOND, dtype=np.int64)
         here = rng.random(len(times)) > 0.05
@@ -46,5 +46,5 @@ def readings(start_ns: int, end_ns: int, seed: int = 0) -> dict[str, Points]:
             day = Window.D1.floor(start_ns) + 3 * Window.D1.ns
             here &= (times < day) | (times >= day + Window.D1.ns)
         times = times[here]
-        found[name] = Points(times, np.round(rng.normal(100, 20, len(times)), 2))
-    return found
+        points_by_sensor[name] = Points(times, np.round(rng.normal(100, 20, len(times)), 2))
+    return points_by_sensor

@@ -77,23 +77,27 @@ def export(
     start: Annotated[
         str | None,
         Parameter(
-            name="--from", metavar="TIME", help="Start, such as 2026-11-01T00:00:00Z (the first reading)."
+            name="--from",
+            metavar="TIME",
+            help="Start, such as 2026-11-01T00:00:00Z (default: the first reading).",
         ),
     ] = None,
     end: Annotated[
         str | None,
-        Parameter(name="--to", metavar="TIME", help="End; readings at this time are excluded (none)."),
+        Parameter(
+            name="--to", metavar="TIME", help="End; readings at this time are excluded (default: none)."
+        ),
     ] = None,
     format: Annotated[
         Literal["csv", "parquet", "arrow", "line"] | None,
-        Parameter(help="Format of the file (by its name, else csv)."),
+        Parameter(help="Format of the file (default: by its name, else csv)."),
     ] = None,
     output: Annotated[
         Path | None,
         Parameter(
             name=["--output", "-o"],
             metavar="FILE",
-            help="File to write; .gz compresses it (the standard output).",
+            help="File to write; .gz compresses it (default: the standard output).",
         ),
     ] = None,
     data: DataFolder = None,
@@ -120,7 +124,7 @@ def backup(
     *,
     data: DataFolder = None,
 ) -> int:
-    """Back up all data as of one moment, while the dashboard runs or when it does not."""
+    """Make a consistent backup. The dashboard may be running."""
     from backend.cli.backup import run_backup
 
     return run_backup(command_settings(data), target)
@@ -143,7 +147,7 @@ def upgrade(
     *,
     check: Annotated[
         bool,
-        Parameter(help="Print what is to be done and change nothing; exit with 1 if there is something."),
+        Parameter(help="Show the changes without applying them (exit code 1 if any)."),
     ] = False,
     data: DataFolder = None,
 ) -> int:

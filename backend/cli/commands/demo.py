@@ -16,22 +16,28 @@ def demo(
     days: Annotated[
         float,
         Parameter(
-            help="Days of history to generate at the first start (7).", validator=Number(gt=0, lte=366)
+            help="Days of history to generate at the first start (default: 7).",
+            validator=Number(gt=0, lte=366),
         ),
     ] = 7.0,
-    port: Annotated[int | None, Parameter(help="Port of the page; 0 takes a free one (8081).")] = None,
-    data: Annotated[Path | None, Parameter(metavar="DIR", help="Folder for its data (var/demo).")] = None,
+    port: Annotated[
+        int | None, Parameter(help="Port of the page; 0 takes a free one (default: 8081).")
+    ] = None,
+    data: Annotated[
+        Path | None, Parameter(metavar="DIR", help="Folder for its data (default: var/demo).")
+    ] = None,
     description: Annotated[
         Path | None, Parameter(metavar="DIR", help="Folder of another site description to simulate.")
     ] = None,
-    seed: Annotated[int, Parameter(help="Seed of the simulated weather and load (1).")] = 1,
+    seed: Annotated[int, Parameter(help="Seed of the simulated weather and load (default: 1).")] = 1,
     trouble: Annotated[
         tuple[str, ...],
         Parameter(
             metavar="DEVICE=FAULT[@START][+DURATION][/INTERVAL]",
             help="Fault to inject, with times in seconds after the start, such as pdu-Z1.10=mute@60+30/300. "
-            "FAULT is mute, slow, cut, garbage, wrong, reboot, drift or lie. "
-            "Repeatable.",
+            "FAULT is mute (no response), slow (late response), cut (truncated packet), garbage (random bytes), "
+            "wrong (wrong type), reboot (no response, then reset counters), drift (growing error) or "
+            "lie (impossible value). Repeatable.",
         ),
     ] = (),
 ) -> int:

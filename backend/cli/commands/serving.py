@@ -20,7 +20,7 @@ def serve() -> int:
 
 
 def web() -> int:
-    """Run page and API alone, over a store and a bus that other processes fill."""
+    """Run only the web page and API. Other processes fill the store and the bus."""
     from backend.processes.stores import require_shared_services
     from backend.processes.web import create_web
 
@@ -32,21 +32,21 @@ def web() -> int:
 
 
 def ingest() -> int:
-    """Run the ingest endpoint alone: accept, spool, publish and store readings."""
+    """Run only the ingest endpoint: accept, spool, publish and store readings."""
     from backend.processes.ingest import create_ingest
 
     return _serve(create_ingest, "The ingest endpoint is live at", "ingest")
 
 
 def temperature_registerer() -> int:
-    """Run the receiver of temperature cards, which forwards to the ingest endpoint."""
+    """Run only the receiver of temperature cards, which forwards to the ingest endpoint."""
     from backend.processes.cards import create_registerer
 
     return _serve(create_registerer, "The receiver of temperature cards is live at", "cards")
 
 
 def rollups() -> int:
-    """Run the periodic tasks alone."""
+    """Run only the periodic tasks."""
     from backend.processes.rollups import run_rollups
 
     return run_rollups(server_settings())
@@ -59,5 +59,5 @@ def _serve(create: Callable[[Settings], Application], greeting: str, process: st
     listener = listen(settings, process)
     host, port = listener.getsockname()
     if not process:
-        settings = settings.model_copy(update={"port": port})  # links in mails contain it
+        settings = settings.model_copy(update={"port": port})  # links in e-mails contain it
     return serve(create(settings), listener, f"{greeting} http://{host}:{port}", settings)

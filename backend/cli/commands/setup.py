@@ -23,7 +23,7 @@ def check(folder: Annotated[Path, Parameter(name="DIR", help="Folder of the YAML
 def config(
     *,
     everything: Annotated[
-        bool, Parameter(name="--all", help="Show the settings that have their default, too.")
+        bool, Parameter(name="--all", help="Include settings with default values.")
     ] = False,
 ) -> int:
     """Print the settings in force and their sources. Secrets are not shown."""
@@ -39,16 +39,16 @@ def device_key(name: Annotated[str, Parameter(help="Name of the key in the setti
     from backend.ingest.keys import generate_key
 
     key, entry = generate_key(name)
-    print(f"For the device, shown this once: {key}\nFor SEDUCE_DEVICE_KEYS or its file:  {entry}")
+    print(f"For the device, shown only once: {key}\nFor SEDUCE_DEVICE_KEYS or its file:  {entry}")
     return 0
 
 
 def reload(
     *,
-    dry_run: Annotated[bool, Parameter(help="Print what would change, and change nothing.")] = False,
+    dry_run: Annotated[bool, Parameter(help="Show the changes without applying them.")] = False,
     data: DataFolder = None,
 ) -> int:
-    """Let the running dashboard reload its site description, and print what changed."""
+    """Reload the site description of the running dashboard and print the changes."""
     from backend.processes.control import send_command
 
     request = {"command": "reload", "dry_run": dry_run}

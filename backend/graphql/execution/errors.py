@@ -53,7 +53,7 @@ def describe(error: GraphQLError) -> GraphQLError:
         return _replaced(error, str(cause), _user_error_extensions(cause))
     if isinstance(cause, TransientError):
         # The store or the bus logs its own outage, once.
-        log.debug("query without data cause=%s", cause)
+        log.debug("query failed, store unavailable cause=%s", cause)
         return _replaced(error, _UNAVAILABLE_MESSAGE, {"code": UNAVAILABLE})
     # The id of the request, so that one search of the log finds all its lines. A subscription outlives its request.
     error_id = request_id.get() or secrets.token_hex(8)
@@ -61,7 +61,7 @@ def describe(error: GraphQLError) -> GraphQLError:
     log.error("unexpected error id=%s path=%s", error_id, path or "-", exc_info=cause)
     return _replaced(
         error,
-        f"Unexpected error {error_id}. An operator finds the cause in the log under this id.",
+        f"Unexpected error. Search the server log for id {error_id}.",
         {"code": INTERNAL, "id": error_id},
     )
 

@@ -24,10 +24,9 @@ from backend.graphql.execution.strawberry_internals import StrawberryField
 
 @strawberry.interface(description="An expected failure of a mutation.")
 class Failure:
-    message: str = strawberry.field(description="The cause and how to fix it, as a sentence for people.")
+    message: str = strawberry.field(description="Human-readable cause and fix.")
     path: list[str] = strawberry.field(
-        description="Names of the argument at fault and of the fields within it, from the outside in; empty "
-        "if no argument is at fault."
+        description="Path to the invalid argument, from the outside in; empty if no argument is invalid."
     )
 
 

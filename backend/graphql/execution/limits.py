@@ -57,8 +57,8 @@ class CostExtension(SchemaExtension):
             )
             if self._cost > self._limit:
                 raise GraphQLError(
-                    f"The query asks for up to {self._cost:,} values; the limit is {self._limit:,}: "
-                    "request fewer series, a lower maxPoints, fewer statistics or shorter lists.",
+                    f"The query may return {self._cost:,} values (limit {self._limit:,}). "
+                    "Request fewer series, a lower maxPoints, fewer statistics or shorter lists.",
                     extensions={"code": TOO_COSTLY, "cost": self._cost, "limit": self._limit},
                 )
         yield
@@ -79,7 +79,7 @@ def check_variables(variables: object) -> None:
         remaining -= len(parts)
         if remaining < 0:
             raise UserError(
-                f"The variables hold more than {MAX_VARIABLE_VALUES:,} values, which is the limit: "
-                "split the request into several."
+                f"The variables have more than {MAX_VARIABLE_VALUES:,} values (limit). "
+                "Split the request into several."
             )
         pending += parts

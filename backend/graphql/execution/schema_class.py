@@ -171,9 +171,7 @@ class Schema(strawberry.Schema):
             async with asyncio.timeout(self._time_limit_s):
                 return cast("ExecutionResult", await run)
         except TimeoutError:
-            advice = (
-                "request less at once" if kind == QUERY else "check whether it took effect before you retry"
-            )
+            advice = "request less data" if kind == QUERY else "check whether it took effect before you retry"
             message = f"The {kind} took longer than {self._time_limit_s:g} s and was stopped: {advice}."
             return PreExecutionError(
                 data=None, errors=[GraphQLError(message, extensions={"code": TIMED_OUT})]

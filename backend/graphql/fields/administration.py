@@ -174,7 +174,7 @@ class AdministrationMutation:
         return Done(message="The user is deleted.")
 
     @mutation(
-        "Create a key for a device that pushes readings. Only this answer contains its secret.",
+        "Create a key for a device that pushes readings. Only this response contains its secret.",
         right=Right.ADMIN,
     )
     async def create_device_key(

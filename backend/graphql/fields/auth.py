@@ -15,7 +15,7 @@ from backend.graphql.field import member, mutation, query
 from backend.graphql.fields.people import Done, User, to_user
 from backend.graphql.transport.cookies import delete_session_cookie, refuse_websocket, set_session_cookie
 
-_MAILED = "A mail is on its way. Follow the link in it."
+_MAILED = "We sent an e-mail. Open the link in it."
 
 Email = Annotated[str, strawberry.argument(description="E-mail address.")]
 Password = Annotated[str, strawberry.argument(description="12 to 128 characters that are hard to guess.")]
@@ -36,7 +36,7 @@ class MailedLink:
     name: str = strawberry.field(description="Name of the user that the link concerns.")
 
 
-@strawberry.type(description="A new session. Its cookie comes with the answer.")
+@strawberry.type(description="A new session. Its cookie comes with the response.")
 class LoggedIn:
     user: User = strawberry.field(description="The user who logged in.")
 
@@ -76,7 +76,7 @@ LinkResult = Annotated[
 @strawberry.type
 class AuthQuery:
     @query(
-        "The purpose of a mailed link, so that a page can ask for confirmation first. Does not use the link.",
+        "The purpose of a mailed link, so that a page can require confirmation first. Does not use the link.",
         right=Right.ANYONE,
     )
     async def mailed_link(self, info: Info, token: LinkToken) -> LinkResult:
@@ -89,8 +89,8 @@ class AuthQuery:
 @strawberry.type
 class AuthMutation:
     @mutation(
-        "Request an account. The answer does not reveal whether the address has an account. An e-mail "
-        "describes the next step.",
+        "Request an account. The response does not reveal whether the address has an account. An e-mail "
+        "contains the next step.",
         right=Right.ANYONE,
     )
     async def sign_up(
@@ -118,7 +118,7 @@ class AuthMutation:
     ) -> ConfirmEmailResult:
         context = info.context
         await context.accounts.sign_ups.confirm(token, password, context.caller.address)
-        return Done(message="The address is confirmed. You get a mail once an administrator has decided.")
+        return Done(message="The address is confirmed. We will e-mail you the decision of an administrator.")
 
     @mutation("Approve or reject a user by the link in an administrator's e-mail.", right=Right.ANYONE)
     async def decide_request(
@@ -132,14 +132,16 @@ class AuthMutation:
         return to_user(user)
 
     @mutation(
-        "Request an e-mail with a link to set a new password. The answer does not reveal whether the address "
+        "Request an e-mail with a link to set a new password. The response does not reveal whether the address "
         "has an account.",
         right=Right.ANYONE,
     )
     async def request_password_reset(self, info: Info, email: Email) -> MailResult:
         context = info.context
         await context.accounts.sign_ups.request_password_reset(email, context.caller.address)
-        return Done(message="If there is an account with this address, a mail is on its way.")
+        return Done(
+            message="If there is an account with this address, we sent an e-mail. Open the link in it."
+        )
 
     @mutation("Set a new password by mailed link, and end all sessions of the user.", right=Right.ANYONE)
     async def reset_password(self, info: Info, token: LinkToken, password: Password) -> ResetPasswordResult:
@@ -147,7 +149,7 @@ class AuthMutation:
         await context.accounts.sign_ups.reset_password(token, password, context.caller.address)
         return Done(message="The password is changed. Log in with the new one.")
 
-    @mutation("Start a session. Its cookie comes with the answer.", right=Right.ANYONE)
+    @mutation("Start a session. Its cookie comes with the response.", right=Right.ANYONE)
     async def log_in(
         self,
         info: Info,

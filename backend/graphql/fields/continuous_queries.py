@@ -203,7 +203,7 @@ class ContinuousQueryMutation:
         info: Info,
         names: Annotated[
             list[strawberry.ID],
-            strawberry.argument(description="Names of the queries, as `continuousQueries` answers them."),
+            strawberry.argument(description="Names of the queries, as `continuousQueries` returns them."),
         ],
         faults: Annotated[
             list[QueryFault] | None,

@@ -104,7 +104,7 @@ class CredentialQuery:
 
 @strawberry.type
 class CredentialMutation:
-    @mutation("Create a personal token. Only this answer contains its secret.", right=Right.ACCOUNT)
+    @mutation("Create a personal token. Only this response contains its secret.", right=Right.ACCOUNT)
     async def create_token(
         self,
         info: Info,

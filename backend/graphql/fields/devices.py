@@ -51,7 +51,7 @@ class Device:
         description="Time of the last poll; null before the first."
     )
     last_success: TimeNs | None = strawberry.field(
-        description="Time of the last answer; null if it never answered."
+        description="Time of the last response; null if it never responded."
     )
     next_attempt: TimeNs | None = strawberry.field(
         description="Time of the next poll. More than a period away after failures."
@@ -61,7 +61,7 @@ class Device:
     )
     polls: int = strawberry.field(description="Number of polls since the start of its crawler.")
     failures: int = strawberry.field(description="Number of failed polls since the start of its crawler.")
-    failures_in_a_row: int = strawberry.field(description="Number of failed polls since the last answer.")
+    failures_in_a_row: int = strawberry.field(description="Number of failed polls since the last response.")
     error_rate: float = strawberry.field(description="Share of the last 60 polls that failed, 0 to 1.")
     ticks_skipped: int = strawberry.field(
         description="Number of polls that were skipped because the previous one took too long."
@@ -71,7 +71,7 @@ class Device:
         description="Number of readings of its crawler that are queued on disk or in memory, without acknowledgement."
     )
     dropped: int = strawberry.field(
-        description="Number of readings that its crawler discarded because its queue was full."
+        description="Number of readings that its crawler dropped: buffer or spool full, or push rejected."
     )
 
 
@@ -89,7 +89,7 @@ class SensorErrors:
     sensor: strawberry.ID = strawberry.field(description="Name of the sensor.")
     sensor_label: str = strawberry.field(description="Label of the sensor.")
     count: int = strawberry.field(
-        description="Number of checks, one every 20 s, that found the temperature sensor silent for more than 40 s."
+        description="Failed checks: every 20 s, +1 if the sensor has been silent for 40 s or two periods."
     )
     first: TimeNs = strawberry.field(description="Time of the first error.")
     last: TimeNs = strawberry.field(description="Time of the last error.")

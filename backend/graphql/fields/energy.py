@@ -39,7 +39,7 @@ class EnergyNode:
     id: strawberry.ID = strawberry.field(description="Id, unique in its tree.")
     name: str = strawberry.field(description="Display name.")
     parent: strawberry.ID | None = strawberry.field(
-        description="Id of the parent; null for the root of this answer."
+        description="Id of the parent; null for the root of this response."
     )
     target: strawberry.ID | None = strawberry.field(
         description="The sensor of a leaf; null for an inner node."
@@ -65,7 +65,7 @@ class EnergyNode:
     has_meter: strawberry.Private[bool] = False
 
     @resolver(
-        "Time series of the node over [from, to) in W, as the query `series` answers it. The series of many "
+        "Time series of the node over [from, to) in W, as the query `series` returns it. The series of many "
         "nodes are read together.",
         cost=SERIES_COST,
     )
@@ -81,7 +81,7 @@ class EnergyNode:
         return await series_of(info, SeriesRef(self.id, True), from_, to, window, max_points, statistics)
 
     @resolver(
-        "Energy of the node over [from, to) in kWh, as the query `energy` answers it. The energies of many "
+        "Energy of the node over [from, to) in kWh, as the query `energy` returns it. The energies of many "
         "nodes are read together.",
         cost=READS_RANGE,
     )

@@ -42,7 +42,7 @@ class SensorEvent:
     kind: EventKind = strawberry.field(description="Kind of the event.")
     at: TimeNs = strawberry.field(description="Start by the sensor's readings, not the time of detection.")
     ended: TimeNs | None = strawberry.field(
-        description="End; null while the event is ongoing. BACK is a moment: it ends when it starts."
+        description="End; null while the event is ongoing. BACK has no duration."
     )
     noticed: TimeNs = strawberry.field(description="Time of detection.")
     value: float | None = strawberry.field(

@@ -51,7 +51,7 @@ class Problem:
 
 @strawberry.type(description="The state of the data centre in key figures.")
 class Overview:
-    at: TimeNs = strawberry.field(description="Time of the answer.")
+    at: TimeNs = strawberry.field(description="Time of the response.")
     consumption: Figure = strawberry.field(description="Power at the root of the consumption tree now, in W.")
     production: Figure = strawberry.field(description="Power at the root of the production tree now, in W.")
     renewable_share: Figure = strawberry.field(

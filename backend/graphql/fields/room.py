@@ -15,9 +15,9 @@ class RoomArray:
     name: str = strawberry.field(description="Name of the group.")
     info: str = strawberry.field(description="Note in the site description; may be empty.")
     location: str = strawberry.field(description="Location, in words.")
-    color: str = strawberry.field(description="CSS colour on the plan.")
-    x: str = strawberry.field(description="Distance from the left of the plan, such as 82.5%.")
-    y: str = strawberry.field(description="Distance from the top of the plan, such as 25%.")
+    color: str = strawberry.field(description="CSS colour on the floor plan.")
+    x: str = strawberry.field(description="Distance from the left of the floor plan, such as 82.5%.")
+    y: str = strawberry.field(description="Distance from the top of the floor plan, such as 25%.")
     sensors: list[strawberry.ID] = strawberry.field(description="Names of the sensors of the group.")
     sensor_labels: list[str] = strawberry.field(
         description="Labels of the sensors of the group, in the same order."

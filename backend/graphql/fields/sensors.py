@@ -40,8 +40,8 @@ class Latest:
     value: float = strawberry.field(description="The value, in the sensor's unit.")
     age_seconds: float = strawberry.field(description="Seconds since the reading.")
     stale: bool = strawberry.field(
-        description="True if the reading is too old for the sensor to count as reporting: over a minute and over five "
-        "periods."
+        description="True if the reading is older than SEDUCE_LIVE_MAX_AGE_S and older than five periods. The sensor then does "
+        "not count as reporting."
     )
 
 
@@ -75,7 +75,7 @@ class Sensor:
     )
 
     @resolver(
-        "Time series over [from, to), as the query `series` answers it. The series of many sensors are read "
+        "Time series over [from, to), as the query `series` returns it. The series of many sensors are read "
         "together.",
         cost=SERIES_COST,
     )
@@ -91,7 +91,7 @@ class Sensor:
         return await series_of(info, SeriesRef(self.name), from_, to, window, max_points, statistics)
 
     @resolver(
-        "Energy over [from, to) in kWh, as the query `energy` answers it; null if the unit is not one of power.",
+        "Energy over [from, to) in kWh, as the query `energy` returns it; null if the unit is not one of power.",
         cost=READS_RANGE,
     )
     async def energy(self, info: Info, from_: From, to: To = NOT_GIVEN) -> Energy | None:

@@ -40,8 +40,8 @@ def _rows(arguments: Arguments, sizes: Sizes) -> int:
 class EnergyBars:
     window: Window = strawberry.field(description="Window of the bars; never AUTO.")
     timestamps: Int64Array = strawberry.field(
-        description="Start of each window in ms since the epoch, oldest first. Only the part inside the range counts of "
-        "the first and the last window."
+        description="Start of each window in ms since the epoch, oldest first. Windows at the range limits count "
+        "proportionally."
     )
     kwh: Float64Array = strawberry.field(
         description="Energy of each window in kWh; null if nothing was measured."
@@ -53,8 +53,8 @@ class EnergyBars:
 
 @strawberry.type(
     description="Energy of one sensor or node: the integral of its power over the time with readings. A reading of a "
-    "sensor counts for one period, a 30 s value of a node for 30 s. A window of 30 s that the range cuts "
-    "counts by its share. Gaps are not extrapolated: if coverage is below 1, the energy is a lower bound."
+    "sensor counts for one period, a 30 s value of a node for 30 s. Windows at the range limits count "
+    "proportionally. Gaps are not extrapolated: if coverage is below 1, the energy is a lower bound."
 )
 class Energy:
     sensor: strawberry.ID | None = strawberry.field(
@@ -104,7 +104,7 @@ class NodeEnergy:
     id: strawberry.ID = strawberry.field(description="Id, unique in its tree.")
     name: str = strawberry.field(description="Display name.")
     parent: strawberry.ID | None = strawberry.field(
-        description="Id of the parent; null for the root of this answer."
+        description="Id of the parent; null for the root of this response."
     )
     target: strawberry.ID | None = strawberry.field(
         description="The sensor of a leaf; null for an inner node."
@@ -223,7 +223,7 @@ class UsageQuery:
         window: Annotated[
             Window | None,
             strawberry.argument(
-                description="Also answer the energy by windows. AUTO is the coarsest window that gives 24 bars. Null: the whole "
+                description="Also return the energy by windows. AUTO is the coarsest window that gives 24 bars. Null: the whole "
                 "range only."
             ),
         ] = NOT_GIVEN,

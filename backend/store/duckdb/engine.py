@@ -239,7 +239,7 @@ class Engine:
             self._local.cursor.execute("checkpoint")
         except duckdb.TransactionException as error:
             raise _Busy(
-                f"The time series store {self.path} is busy: a read runs since before its last change. Try again later."
+                f"The time series store {self.path} is busy: a long read blocks the checkpoint. Try again later."
             ) from error
 
     async def _retry_while_busy(self, job: Callable[[], None], timeout_s: float) -> None:

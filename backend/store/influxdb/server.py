@@ -119,7 +119,7 @@ class Server:
         if version:
             return int(version[1]), int(version[2])
         if "X-Influxdb-Version" not in response.headers:
-            raise PermanentError(f"what answers at {self.address.base} is not an InfluxDB")
+            raise PermanentError(f"{self.address.base} is not an InfluxDB server")
         try:
             self._call(client, "/api/v2/setup", "GET")
         except PermanentError:

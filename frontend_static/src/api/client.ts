@@ -113,9 +113,9 @@ const client = new Client({
     fetchExchange,
   ],
   fetch: async (input, init) => {
-    const asked = Date.now();
+    const sentAt = Date.now();
     const response = await fetch(input, init);
-    clock.calibrate(response.headers.get('date'), asked, Date.now());
+    clock.calibrate(response.headers.get('date'), sentAt, Date.now());
     return response;
   },
 });

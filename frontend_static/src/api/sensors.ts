@@ -159,9 +159,9 @@ export const SensorsByName = graphql(
 /** Return sensors by name, in one request. A name that does not exist maps to null. */
 export async function fetchSensorsByName(names: readonly string[]): Promise<ReadonlyMap<string, SensorData | null>> {
   const { sensors } = await runQuery(SensorsByName, { names: [...names], first: Math.max(1, names.length) });
-  const found = new Map<string, SensorData | null>(names.map((name) => [name, null]));
-  for (const { node } of sensors.edges) found.set(node.name, node);
-  return found;
+  const byName = new Map<string, SensorData | null>(names.map((name) => [name, null]));
+  for (const { node } of sensors.edges) byName.set(node.name, node);
+  return byName;
 }
 
 export type SensorData = NonNullable<ResultOf<typeof SensorByName>['sensor']>;

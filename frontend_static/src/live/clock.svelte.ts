@@ -25,9 +25,9 @@ class Clock {
   }
 
   /** Estimate the offset to the server's clock from the `date` header of an answer. */
-  calibrate(date: string | null, asked: number, answered: number): void {
+  calibrate(date: string | null, sentAt: number, receivedAt: number): void {
     const server = date === null ? NaN : Date.parse(date) + 500;
-    const offset = server - (asked + answered) / 2;
+    const offset = server - (sentAt + receivedAt) / 2;
     if (Number.isFinite(offset)) this.#offset = Math.abs(offset) < TRUSTED_MS ? 0 : offset;
   }
 }

@@ -19,7 +19,7 @@ class Session {
     return this.#user?.isAdmin ?? false;
   }
 
-  /** True once the server has said who is logged in. */
+  /** True after the server has returned the user, or that nobody is logged in. */
   get isKnown(): boolean {
     return this.#isKnown;
   }

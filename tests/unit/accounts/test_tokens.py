@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import pytest
+from starlette.types import Message, Receive, Send
+from starlette.types import Scope as AsgiScope
 
 from backend.accounts.device_keys import DeviceKeyCache
 from backend.accounts.errors import Conflict, InvalidInput, NotFound
@@ -141,18 +143,21 @@ async def test_this_machine_is_trusted_only_while_there_is_no_key_anywhere(bench
     cache = DeviceKeyCache(bench.store, bench.clock)
     await cache.refresh()
 
-    async def answer(scope, receive, send) -> None:
+    async def answer(scope: AsgiScope, receive: Receive, send: Send) -> None:
         await send_json(send, 200, b"{}")
 
-    async def status(guard: DeviceAuth, secret: str = "") -> int:
-        messages = []
+    async def no_body() -> Message:
+        raise AssertionError
 
-        async def send(message) -> None:
+    async def status(guard: DeviceAuth, secret: str = "") -> int:
+        messages: list[Message] = []
+
+        async def send(message: Message) -> None:
             messages.append(message)
 
         headers = [(b"authorization", f"Bearer {secret}".encode())]
         scope = {"type": "http", "path": "/ingest", "client": ("127.0.0.1", 1), "headers": headers}
-        await guard(scope, None, send)
+        await guard(scope, no_body, send)
         return messages[0]["status"]
 
     guard = DeviceAuth(

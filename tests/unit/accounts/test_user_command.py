@@ -33,7 +33,7 @@ def test_users_from_their_creation_to_their_deletion(
 ) -> None:
     assert user("add", "admin@example.org", "--admin", "--password-file", password_file) == 0
     assert user("add", "user@example.org", "--name", "U", "--generate") == 0
-    match = re.search(r"shown this once: (\S+)", capsys.readouterr().out)
+    match = re.search(r"shown only once: (\S+)", capsys.readouterr().out)
     assert match
     assert len(match[1]) >= 20
     assert user("list") == 0

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping
 
 import numpy as np
 import pytest
@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from backend.bus.last_values import LastValues
-from backend.bus.memory import MemoryBus
+from backend.bus.memory import MemoryBus, MemorySubscription
 from backend.core.errors import TransientError
 from backend.core.reading import Reading, Readings
 
@@ -32,7 +32,7 @@ async def following(last: LastValues) -> AsyncIterator[None]:
         task.cancel()
 
 
-async def until(condition) -> None:
+async def until(condition: Callable[[], bool]) -> None:
     async with asyncio.timeout(60):
         while not condition():
             await asyncio.sleep(0)
@@ -47,7 +47,7 @@ async def test_last_values_start_from_the_seed_and_follow_the_bus() -> None:
     async with following(last):
         assert last.latest("b") == Reading("b", 9 * SECOND, 2.0)
         await bus.publish(batch(("a", 10 * SECOND, 3.0), ("b", 8 * SECOND, 9.0)))
-        await until(lambda: last.latest("a").value == 3.0)
+        await until(lambda: (reading := last.latest("a")) is not None and reading.value == 3.0)
     np.testing.assert_array_equal(last.values(10 * SECOND, 60 * SECOND), [3.0, 2.0, np.nan])
 
 
@@ -107,7 +107,7 @@ class LostBus(MemoryBus):
         self.lost = False
 
     @contextlib.asynccontextmanager
-    async def subscribe(self, sensors=None):
+    async def subscribe(self, sensors: frozenset[str] | None = None) -> AsyncIterator[MemorySubscription]:
         if not self.lost:
             self.lost = True
             raise TransientError("gone")

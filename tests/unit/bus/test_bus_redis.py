@@ -45,18 +45,20 @@ async def published(bus: RedisBus, readings: Readings) -> None:
             await asyncio.sleep(0.05)
 
 
-async def next_of(batches) -> list[Reading]:
+async def next_of(batches: AsyncIterator[Readings]) -> list[Reading]:
     return list(await asyncio.wait_for(anext(batches), TIMEOUT_S))
 
 
-async def test_readings_go_from_process_to_process(buses) -> None:
+async def test_readings_go_from_process_to_process(buses: tuple[RedisBus, RedisBus]) -> None:
     publisher, subscriber = buses
     async with subscriber.subscribe(frozenset({"b"})) as batches:
         await publisher.publish(batch(("a", 1, 1.0), ("b", 2, 2.5)))
         assert await next_of(batches) == [Reading("b", 2, 2.5)]
 
 
-async def test_a_disconnected_subscriber_resumes_with_a_gap(buses, redis_server, caplog) -> None:
+async def test_a_disconnected_subscriber_resumes_with_a_gap(
+    buses: tuple[RedisBus, RedisBus], redis_server: RedisServer, caplog: pytest.LogCaptureFixture
+) -> None:
     caplog.set_level(logging.INFO, "backend.bus.redis")
     publisher, subscriber = buses
     async with subscriber.subscribe() as batches:
@@ -72,7 +74,9 @@ async def test_a_disconnected_subscriber_resumes_with_a_gap(buses, redis_server,
     assert levels == ["ERROR", "INFO"]
 
 
-async def test_a_failed_publish_is_a_gap_for_subscribers(buses, monkeypatch) -> None:
+async def test_a_failed_publish_is_a_gap_for_subscribers(
+    buses: tuple[RedisBus, RedisBus], monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr("backend.bus.redis._PAUSE_S", 3600)
     publisher, subscriber = buses
     async with subscriber.subscribe() as batches:
@@ -87,7 +91,9 @@ async def test_a_failed_publish_is_a_gap_for_subscribers(buses, monkeypatch) -> 
         assert batches.gaps == 1
 
 
-async def test_a_restarted_publisher_is_a_gap(buses, redis_server) -> None:
+async def test_a_restarted_publisher_is_a_gap(
+    buses: tuple[RedisBus, RedisBus], redis_server: RedisServer
+) -> None:
     publisher, subscriber = buses
     async with subscriber.subscribe() as batches:
         await publisher.publish(batch(("a", 1, 1.0)))
@@ -99,7 +105,9 @@ async def test_a_restarted_publisher_is_a_gap(buses, redis_server) -> None:
         await restarted.close()
 
 
-async def test_the_bus_survives_a_restart_of_redis(buses, redis_server) -> None:
+async def test_the_bus_survives_a_restart_of_redis(
+    buses: tuple[RedisBus, RedisBus], redis_server: RedisServer
+) -> None:
     publisher, subscriber = buses
     async with subscriber.subscribe() as batches:
         await publisher.publish(batch(("a", 1, 1.0)))
@@ -119,7 +127,7 @@ async def test_the_bus_survives_a_restart_of_redis(buses, redis_server) -> None:
 
 
 async def test_a_frozen_redis_times_out_for_publisher_and_subscriber(
-    buses, redis_server, monkeypatch
+    buses: tuple[RedisBus, RedisBus], redis_server: RedisServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("backend.bus.redis._PING_AFTER_S", 0.2)
     publisher, subscriber = buses
@@ -137,7 +145,7 @@ async def test_a_frozen_redis_times_out_for_publisher_and_subscriber(
         assert batches.gaps == 1
 
 
-async def test_a_subscription_may_begin_before_redis_does(redis_server) -> None:
+async def test_a_subscription_may_begin_before_redis_does(redis_server: RedisServer) -> None:
     redis_server.stop()
     bus = RedisBus(redis_server.url())
     try:
@@ -154,7 +162,9 @@ async def test_a_subscription_may_begin_before_redis_does(redis_server) -> None:
             redis_server.start()
 
 
-async def test_last_values_read_the_store_again_after_a_gap(buses, redis_server) -> None:
+async def test_last_values_read_the_store_again_after_a_gap(
+    buses: tuple[RedisBus, RedisBus], redis_server: RedisServer
+) -> None:
     _, subscriber = buses
     known = {"a": Reading("a", 1, 1.0)}
 
@@ -174,7 +184,9 @@ async def test_last_values_read_the_store_again_after_a_gap(buses, redis_server)
     following.cancel()
 
 
-async def test_garbage_on_the_channel_is_ignored_and_logged_once(buses, redis_server, caplog) -> None:
+async def test_garbage_on_the_channel_is_ignored_and_logged_once(
+    buses: tuple[RedisBus, RedisBus], redis_server: RedisServer, caplog: pytest.LogCaptureFixture
+) -> None:
     publisher, subscriber = buses
     async with subscriber.subscribe() as batches:
         for _ in range(3):
@@ -184,7 +196,9 @@ async def test_garbage_on_the_channel_is_ignored_and_logged_once(buses, redis_se
     assert [r.levelname for r in caplog.records] == ["WARNING"]
 
 
-async def test_databases_of_one_server_do_not_mix(buses, redis_server) -> None:
+async def test_databases_of_one_server_do_not_mix(
+    buses: tuple[RedisBus, RedisBus], redis_server: RedisServer
+) -> None:
     publisher, subscriber = buses
     other = RedisBus(redis_server.url(3))
     async with subscriber.subscribe() as batches:
@@ -206,7 +220,9 @@ ROWS = st.lists(
 
 
 @given(ROWS, st.integers(0, 2**63 - 1), st.integers(1, 2**63))
-def test_encoding_and_decoding_are_inverse(rows, publisher: int, number: int) -> None:
+def test_encoding_and_decoding_are_inverse(
+    rows: list[tuple[str, int, float]], publisher: int, number: int
+) -> None:
     readings = batch(*rows)
     message = Decoder().decode(encode(readings, publisher, number))
     assert (message.publisher, message.number) == (publisher, number)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gzip
+from collections.abc import Mapping
 from pathlib import Path
 
 import pyarrow as pa
@@ -41,7 +42,9 @@ sensors,sensor=bare value=1 1580000003000000000
 """.replace(b"12i 158", b"12i 158")
 
 
-def all_of(data: bytes, folder: Path, kind: Format | None = None, precision: Precision | None = None):
+def all_of(
+    data: bytes, folder: Path, kind: Format | None = None, precision: Precision | None = None
+) -> tuple[list[Reading], Mapping[str, SensorTags], Tally]:
     path = folder / "file"
     path.write_bytes(data)
     tally = Tally()

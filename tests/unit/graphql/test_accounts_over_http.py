@@ -78,7 +78,7 @@ async def test_expected_failures_are_part_of_the_answer(site: Site) -> None:
       __typename ... on Failure { message path } } }"""
     assert (await data(site, sign_up))["signUp"] == {
         "__typename": "InvalidInput",
-        "message": "The password is too short: use at least 12 characters.",
+        "message": "At least 12 characters. Use several uncommon words.",
         "path": ["password"],
     }
     for _ in range(9):

@@ -21,7 +21,7 @@ from backend.graphql.execution.rules import rules
 from backend.graphql.execution.schema_class import Operations, Schema
 from backend.graphql.field import mutation
 
-FAILURES: dict[str, Exception] = {
+FAILURES: dict[str, Any] = {
     "input": errors.UserError("too long: at most 9 letters", path=("thing", "name")),
     "missing": errors.NotFound("there is no such thing", path=("id",)),
     "denied": errors.NotAllowed("only who made it may do that"),
@@ -86,7 +86,11 @@ async def run(field: str, how: str) -> Any:
 async def test_an_expected_failure_is_a_member_of_the_union(how: str, kind: str) -> None:
     result = await run("all", how)
     assert result.errors is None
-    expected = {"__typename": kind, "message": str(FAILURES[how]), "path": list(FAILURES[how].path)}  # type: ignore[attr-defined]
+    expected: dict[str, Any] = {
+        "__typename": kind,
+        "message": str(FAILURES[how]),
+        "path": list(FAILURES[how].path),
+    }
     if how == "often":
         expected["retryAfterSeconds"] = 2.5
     assert result.data == {"all": expected}

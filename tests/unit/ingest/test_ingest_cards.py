@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from typing import Any
+
 import orjson
 import pytest
 from hypothesis import given
@@ -7,13 +9,13 @@ from hypothesis import strategies as st
 
 from backend.core.reading import Reading
 from backend.ingest import lenient_json
-from backend.ingest.validate import Reason, SensorIndex, validate_cards
+from backend.ingest.validate import Reason, SensorIndex, ValidationResult, validate_cards
 
 NOW = 1_700_000_000 * 10**9
 KNOWN = SensorIndex(["28b8fb2909000003", "rack probe 7"])
 
 
-def validate(body: bytes):
+def validate(body: bytes) -> ValidationResult:
     elements = lenient_json.elements(body)
     assert elements is not None
     return validate_cards(KNOWN, elements, NOW, lambda name: True)
@@ -68,7 +70,7 @@ def test_the_contract() -> None:
         (b"5", Reason.ELEMENT),
     ],
 )
-def test_a_bad_probe_does_not_affect_the_others(bad, reason) -> None:
+def test_a_bad_probe_does_not_affect_the_others(bad: bytes, reason: Reason) -> None:
     body = b'[{"sensor": "28:0a", "v": 20.5}, ' + bad + b', {"sensor": "28:0b", "v": 21.5}]'
     result = validate(body)
     assert [(r.sensor, r.value) for r in result.readings] == [("280a", 20.5), ("280b", 21.5)]
@@ -92,7 +94,7 @@ def test_complete_elements_of_a_truncated_array_are_kept() -> None:
 
 
 @pytest.mark.parametrize("body", [b"", b"nonsense", b"5", b'"text"', b"null", b"[", b"{", b"[" * 5000])
-def test_a_body_without_elements_is_recognised(body) -> None:
+def test_a_body_without_elements_is_recognised(body: bytes) -> None:
     assert lenient_json.elements(body) is None
 
 
@@ -134,7 +136,7 @@ BAD = st.sampled_from(
 
 
 @given(st.lists(st.one_of(GOOD, BAD), max_size=12), st.sampled_from([b"]", b"", b",]", b"] trailing"]))
-def test_no_good_element_is_ever_lost(items, end) -> None:
+def test_no_good_element_is_ever_lost(items: list[dict[str, Any] | bytes], end: bytes) -> None:
     good = [i for i in items if isinstance(i, dict)]
     body = b"[" + b", ".join(orjson.dumps(i) if isinstance(i, dict) else i for i in items) + end
     elements = lenient_json.elements(body)
@@ -145,7 +147,7 @@ def test_no_good_element_is_ever_lost(items, end) -> None:
 
 
 @given(st.one_of(st.binary(max_size=200), st.text(max_size=200).map(str.encode)))
-def test_no_bytes_make_the_validation_raise(body) -> None:
+def test_no_bytes_make_the_validation_raise(body: bytes) -> None:
     validate_cards(KNOWN, lenient_json.elements(body) or [], NOW, lambda name: True)
 
 
@@ -157,7 +159,7 @@ JSON = st.recursive(
 
 
 @given(st.lists(JSON, max_size=6))
-def test_no_json_value_makes_the_validation_raise(elements) -> None:
+def test_no_json_value_makes_the_validation_raise(elements: list[Any]) -> None:
     result = validate_cards(KNOWN, elements, NOW, lambda name: True)
     assert len(result.readings) + len(result.rejected) == len(elements)
 

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import orjson
 import pytest
+from starlette.types import Receive, Scope, Send
 
 from backend.bus.memory import MemoryBus
 from backend.core.ports import SensorTags
@@ -34,7 +35,7 @@ class Endpoint:
         return await exchange(self.port, post("/ingest", orjson.dumps(columns)))
 
 
-async def not_found(scope, receive, send) -> None:
+async def not_found(scope: Scope, receive: Receive, send: Send) -> None:
     await send({"type": "http.response.start", "status": 404, "headers": [(b"content-length", b"0")]})
     await send({"type": "http.response.body", "body": b""})
 

@@ -6,6 +6,8 @@ import logging
 from pathlib import Path
 
 import pytest
+from pydantic import SecretStr
+from starlette.types import Message, Receive, Scope, Send
 
 from backend.core.asgi import send_json
 from backend.core.errors import UserError
@@ -13,19 +15,19 @@ from backend.ingest.keys import ConfiguredKeys, DeviceAuth, Networks, generate_k
 from backend.settings import Settings
 
 
-async def welcome(scope, receive, send) -> None:
+async def welcome(scope: Scope, receive: Receive, send: Send) -> None:
     await send_json(send, 200, b"{}")
 
 
 async def ask(
     guard: DeviceAuth, peer: str | None, *headers: tuple[bytes, bytes]
 ) -> tuple[int, dict[bytes, bytes]]:
-    messages = []
+    messages: list[Message] = []
 
-    async def send(message) -> None:
+    async def send(message: Message) -> None:
         messages.append(message)
 
-    async def receive():
+    async def receive() -> Message:
         raise AssertionError("the body of an unknown client is not read")
 
     scope = {
@@ -88,7 +90,7 @@ def test_an_invalid_key_entry_is_reported_by_its_place_and_not_shown(tmp_path: P
     key, entry = generate_key("a")
     for text, place in (
         (f"a:{key}", "entry 1"),
-        (f"{entry},{entry}", "entry 2.*twice"),
+        (f"{entry},{entry}", "entry 2.*duplicate"),
         (entry[2:], "entry 1"),
     ):
         with pytest.raises(UserError, match=place) as error:
@@ -107,7 +109,7 @@ def test_the_key_to_send_is_read_from_a_file_and_not_shown(tmp_path: Path) -> No
     file = tmp_path / "key"
     file.write_text("s3cret\n")
     assert Settings(ingest_key_file=str(file)).key_for_ingest() == "s3cret"
-    settings = Settings(ingest_key="other")
+    settings = Settings(ingest_key=SecretStr("other"))
     assert settings.key_for_ingest() == "other"
     assert "other" not in repr(settings)
     with pytest.raises(UserError, match="cannot be read"):

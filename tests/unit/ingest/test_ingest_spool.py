@@ -53,7 +53,9 @@ async def drain(spool: SqliteSpool) -> list[int]:
     return numbers
 
 
-async def test_a_full_spool_accepts_readings_after_it_was_drained(tmp_path: Path, caplog) -> None:
+async def test_a_full_spool_accepts_readings_after_it_was_drained(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
     caplog.set_level(logging.INFO)
     async with opened(tmp_path / "spool.db", MB) as spool:
         count = 0
@@ -119,7 +121,9 @@ async def test_only_one_process_can_open_the_spool(tmp_path: Path) -> None:
             await SqliteSpool(tmp_path / "spool.db", MB).open()
 
 
-async def test_a_damaged_file_is_moved_away_and_replaced(tmp_path: Path, caplog) -> None:
+async def test_a_damaged_file_is_moved_away_and_replaced(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
     (tmp_path / "spool.db").write_bytes(b"this is no database" * 1000)
     async with opened(tmp_path / "spool.db") as spool:
         await spool.append(some(0, 10))

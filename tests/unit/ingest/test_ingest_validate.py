@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import pytest
 
@@ -10,6 +12,7 @@ from backend.ingest.validate import (
     MIN_TIME_NS,
     Reason,
     SensorIndex,
+    ValidationResult,
     validate_columns,
     validate_readings,
 )
@@ -18,8 +21,8 @@ NOW = 1_700_000_000 * 10**9
 KNOWN = SensorIndex(["a", "b", "c"])
 
 
-def judge(sensors, values, times=None):
-    push = {"sensors": sensors, "values": values}
+def judge(sensors: list[Any], values: list[Any], times: list[Any] | None = None) -> ValidationResult:
+    push: dict[str, Any] = {"sensors": sensors, "values": values}
     if times is not None:
         push["times"] = times
     return validate_columns(KNOWN, push, NOW)
@@ -51,7 +54,7 @@ def test_device_times_are_kept_and_missing_ones_stamped() -> None:
         (10**400, Reason.NOT_FINITE),
     ],
 )
-def test_a_bad_value_does_not_affect_the_others(value, reason) -> None:
+def test_a_bad_value_does_not_affect_the_others(value: object, reason: Reason) -> None:
     result = judge(["a", "b", "c"], [1.0, value, 3.0])
     assert [r.sensor for r in result.readings] == ["a", "c"]
     assert [(r.index, r.sensor, r.reason) for r in result.rejected] == [(1, "b", reason)]
@@ -69,19 +72,19 @@ def test_a_bad_value_does_not_affect_the_others(value, reason) -> None:
         ("2023-11-14", Reason.TIME_TYPE),
     ],
 )
-def test_a_bad_time_does_not_affect_the_others(time, reason) -> None:
+def test_a_bad_time_does_not_affect_the_others(time: object, reason: Reason) -> None:
     result = judge(["a", "b"], [1.0, 2.0], [time, NOW])
     assert list(result.readings) == [Reading("b", NOW, 2.0)]
     assert [(r.index, r.reason) for r in result.rejected] == [(0, reason)]
 
 
 @pytest.mark.parametrize("time", [MIN_TIME_NS, NOW + MAX_AHEAD_NS])
-def test_the_limits_themselves_are_allowed(time) -> None:
+def test_the_limits_themselves_are_allowed(time: int) -> None:
     assert len(judge(["a"], [1.0], [time]).readings) == 1
 
 
 @pytest.mark.parametrize("name", ["x", "", 5, None, ["a"], {"a": 1}])
-def test_an_unknown_sensor_is_rejected_alone(name) -> None:
+def test_an_unknown_sensor_is_rejected_alone(name: object) -> None:
     result = judge([name, "b"], [1.0, 2.0])
     assert list(result.readings) == [Reading("b", NOW, 2.0)]
     assert [(r.index, r.reason) for r in result.rejected] == [(0, Reason.UNKNOWN)]
@@ -110,7 +113,7 @@ def test_an_empty_push_is_accepted() -> None:
         {"sensors": ["a"], "values": [1], "times": 5},
     ],
 )
-def test_invalid_columns_are_a_user_error(push) -> None:
+def test_invalid_columns_are_a_user_error(push: Any) -> None:
     with pytest.raises(UserError):
         validate_columns(KNOWN, push, NOW)
 

@@ -30,7 +30,7 @@ def example() -> Inventory:
 
 
 def test_the_script_writes_the_committed_files(tmp_path: Path) -> None:
-    subprocess.run([sys.executable, ROOT / "scripts" / "make_example.py", tmp_path], check=True, timeout=60)
+    subprocess.run([sys.executable, "-m", "scripts.make_example", tmp_path], cwd=ROOT, check=True, timeout=60)
     assert {p.name for p in tmp_path.iterdir()} == {*FILES, SVG}
     for name in (*FILES, SVG):
         assert (tmp_path / name).read_bytes() == (EXAMPLE / name).read_bytes(), f"{name}: run the script"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Mapping
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 import pytest
@@ -41,9 +42,9 @@ async def faults(site: JobSite) -> Mapping[str, tuple[QueryFault, ...]]:
 async def repair_all(site: JobSite) -> None:
     """Repair all faults, and run the requested tasks."""
     await site.repair.repair(list(await faults(site)))
-    if "roll_up" in site.queue.asked:
+    if "roll_up" in site.queue.requests:
         await site.engine.step()
-    if "heal" in site.queue.asked:
+    if "heal" in site.queue.requests:
         await site.engine.heal()
     await site.work_off()
 
@@ -92,7 +93,9 @@ async def test_a_sensor_that_never_reported_is_not_missing(site: JobSite) -> Non
 
 async def test_stored_but_undescribed_series_are_unknown(site: JobSite) -> None:
     old = Buckets.empty(("gone",))
-    row = {f: np.array([1.0]) for f in ("count", "sum", "m2", "min", "max", "median", "expected", "reported")}
+    row: dict[str, Any] = {
+        f: np.array([1.0]) for f in ("count", "sum", "m2", "min", "max", "median", "expected", "reported")
+    }
     old = replace(old, codes=np.zeros(1, np.int32), starts=np.array([Window.H1.floor(START)]), **row)
     for kind in SeriesKind:
         await site.store.write_buckets(kind, Window.H1, old)

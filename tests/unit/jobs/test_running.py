@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Iterable
+from collections.abc import AsyncIterator, Iterable, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -19,6 +19,8 @@ from backend.db.leases import SqlLeases
 from backend.db.migrate import migrate
 from backend.jobs.runner import MAX_ATTEMPTS
 from backend.jobs.selection import JobRequest, Scope
+from backend.rollups.engine import RollupReport
+from backend.rollups.recompute import Portion
 from backend.store.duckdb.store import DuckDBStore
 from tests.support.job_site import HOUR, JobSite
 from tests.support.rollup_day import DEFINITIONS, END, START, readings_of
@@ -46,7 +48,7 @@ async def test_all_of_history_is_recomputed(site: JobSite) -> None:
     with pytest.raises(AssertionError):
         await site.compare()
     ids = await site.create(kinds=EVERYTHING)
-    assert site.queue.asked == ["run_job"]
+    assert site.queue.requests == ["run_job"]
     await site.work_off()
     assert await states(site, ids) == {JobState.FINISHED}
     assert await site.compare() > 1000
@@ -114,7 +116,7 @@ async def test_history_that_cannot_be_computed_is_left_out(site: JobSite) -> Non
     plan = await site.service.plan(JobRequest(queries=["cq_datacenter_1m", "cq_datacenter_1h"]))
     starts = {job.window: job.interval_start_ns for job in plan.jobs}
     assert starts == {Window.M1: midnight, Window.H1: Window.H1.floor(START)}
-    with pytest.raises(UserError, match="Nothing is rolled up in that interval"):
+    with pytest.raises(UserError, match="No roll-ups to recompute in this interval"):
         await site.service.plan(JobRequest(kinds=EVERYTHING, start_ns=END + HOUR))
     with pytest.raises(UserError, match="ends before it begins"):
         await site.service.plan(JobRequest(kinds=EVERYTHING, start_ns=END, end_ns=START))
@@ -205,7 +207,7 @@ async def test_a_store_that_is_down_uses_no_attempt(site: JobSite) -> None:
     await site.runner.prepare()
     recompute = site.engine.recompute_series
 
-    async def down(_: Any) -> Any:
+    async def down(portions: Sequence[Portion]) -> RollupReport:
         raise TransientError("the store is down")
 
     site.engine.recompute_series = down  # type: ignore[method-assign]

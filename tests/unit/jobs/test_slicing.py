@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import Any
 
 import pytest
 from hypothesis import given
@@ -18,15 +19,15 @@ H, D = Window.H1.ns, Window.D1.ns
 END = 20_000 * D
 
 
-def job(window: Window = Window.H1, start: int = END - 100 * D, end: int = END, **more: object) -> Job:
+def job(window: Window = Window.H1, start: int = END - 100 * D, end: int = END, **more: Any) -> Job:
     base = Job(
         1, "b", "cq", SeriesKind.SENSOR, window, ("a", "b"), True, Priority.LOW, JobState.WAITING,
         start, end, end, 0, 0, 0,
     )  # fmt: skip
-    return replace(base, **more)  # type: ignore[arg-type]
+    return replace(base, **more)
 
 
-def ran(length: int, seconds: float, **more: object) -> Job:
+def ran(length: int, seconds: float, **more: Any) -> Job:
     done = END - 50 * D
     return job(
         done_from_ns=done,

@@ -118,7 +118,7 @@ def test_ports_are_the_usual_ones_and_the_password_does_not_show() -> None:
 async def test_the_console_shows_the_text(capsys: pytest.CaptureFixture[str]) -> None:
     await ConsoleMailer().send(PLAIN)
     output = capsys.readouterr().out
-    assert "Mail to anna@example.org: Grüße" in output
+    assert "E-mail to anna@example.org: Grüße" in output
     assert "Tag" in output
 
 

@@ -100,6 +100,7 @@ def test_merged_windows_equal_those_of_the_readings(data: st.DataObject) -> None
     merged = merge(columns_of(values, 12), 6)
     for name in ("count", "min", "max", "reported", "expected"):
         np.testing.assert_array_equal(getattr(merged, name), getattr(whole, name), err_msg=name)
+    assert merged.m2 is not None and whole.m2 is not None
     np.testing.assert_allclose(merged.sum, whole.sum, rtol=1e-9, atol=1e-3)
     np.testing.assert_allclose(merged.m2, whole.m2, rtol=1e-9, atol=1e-3)
     assert merged.median is None
@@ -108,6 +109,7 @@ def test_merged_windows_equal_those_of_the_readings(data: st.DataObject) -> None
 def test_a_grid_without_readings_is_null_with_coverage_zero() -> None:
     columns = columns_of(np.array([1.0, 3.0, np.nan, np.nan]), 2)
     result = build_grid(columns, 0, np.array([0, 2 * S]), 2 * S)
+    assert result.coverage is not None and result.stddev is not None
     assert result.mean[0] == 2.0
     assert np.isnan(result.mean[1])
     assert np.isnan(result.sum[1])

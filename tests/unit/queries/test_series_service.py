@@ -52,7 +52,7 @@ async def test_windows_are_merged_exactly_where_they_do_not_fit(hour: SmallSite)
     assert result.grid is not None
     assert result.grid.step_ns == 120 * S  # 60 windows of a minute, two by two
     assert len(result.times) == 30
-    assert result.grid.median is None
+    assert result.grid.median is None and result.grid.coverage is not None
     assert result.values[0] == pytest.approx(29.5)
     assert result.grid.count[:2].tolist() == [120.0, 120.0]
     assert result.grid.count[10] == 0
@@ -93,6 +93,7 @@ async def test_a_node_has_windows_with_its_coverage() -> None:
     assert server.window is WindowChoice.M1
     assert server.values.tolist() == [150.0] * 10
     assert server.grid is not None
+    assert server.grid.coverage is not None
     assert server.grid.coverage.tolist() == [1.0] * 10
     assert cluster.grid is not None
     assert cluster.grid.coverage == pytest.approx([2 / 3] * 10)

@@ -157,7 +157,7 @@ async def test_a_node_holds_what_its_sensors_held() -> None:
     )
     assert node.kwh == pytest.approx((3600 * 10 + (2400 + 300) * 20) / 3.6e6)
     assert (node.covered_s, node.held_s) == (3000.0, 150.0)
-    assert node.mean_watts == pytest.approx(node.kwh * 1000)
+    assert node.mean_watts == pytest.approx((node.kwh or 0.0) * 1000)
 
 
 async def test_bars_add_up_and_say_what_they_cover() -> None:
@@ -227,8 +227,8 @@ async def test_a_period_that_nobody_says_is_learned_from_the_roll_ups() -> None:
         expected = np.full(len(stored), window.seconds / 10)
         await site.store.write_buckets(SeriesKind.SENSOR, window, stored.with_expected(expected))
     object.__setattr__(site.inventory.sensors["fan"], "period_s", None)
-    for window in (None, "30s"):
-        result = await read_one(site, make_request(START, NOON, window=window))
+    for name in (None, "30s"):
+        result = await read_one(site, make_request(START, NOON, window=name))
         assert (result.kwh, result.coverage) == (pytest.approx(0.1), 0.5)
 
 

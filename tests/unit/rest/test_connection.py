@@ -5,13 +5,14 @@ from __future__ import annotations
 import asyncio
 
 import pytest
+from starlette.types import Receive, Scope, Send
 
 from backend.rest import connection
 from tests.support.rawhttp import read_answer
 from tests.support.serve import serving
 
 
-async def app(scope, receive, send) -> None:
+async def app(scope: Scope, receive: Receive, send: Send) -> None:
     if scope["type"] == "lifespan":
         for kind in ("startup", "shutdown"):
             await receive()

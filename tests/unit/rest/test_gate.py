@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import asyncio
 from pathlib import Path
+from typing import Any
 
 import pytest
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from backend.core.errors import TransientError
 from backend.core.rights import ANONYMOUS, SCOPE_KEY, Principal, Right
@@ -20,22 +22,24 @@ class Wall:
     """An application that notes what comes through."""
 
     def __init__(self) -> None:
-        self.scopes: list[dict] = []
+        self.scopes: list[Scope] = []
 
-    async def __call__(self, scope, receive, send) -> None:
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         self.scopes.append(scope)
         if scope["type"] == "http":
             await send({"type": "http.response.start", "status": 200, "headers": []})
             await send({"type": "http.response.body", "body": b""})
 
 
-async def through(app, method: str = "POST", path: str = "/x", query: str = "", **headers: str):
-    messages = []
+async def through(
+    app: ASGIApp, method: str = "POST", path: str = "/x", query: str = "", **headers: str
+) -> Any:
+    messages: list[Message] = []
 
-    async def send(message) -> None:
+    async def send(message: Message) -> None:
         messages.append(message)
 
-    async def receive():
+    async def receive() -> Message:
         return {"type": "http.request", "body": b"", "more_body": False}
 
     raw = [(k.replace("_", "-").encode(), v.encode("latin-1")) for k, v in headers.items()]
@@ -169,53 +173,54 @@ async def test_a_head_too_large_is_refused() -> None:
     assert await through(bounded, "GET", cookie="x" * 500) == 200
 
 
+async def refuse_to_send(message: Message) -> None:
+    raise AssertionError(message)
+
+
 async def test_a_missing_body_times_out() -> None:
     read = []
 
-    async def app(scope, receive, send) -> None:
+    async def app(scope: Scope, receive: Receive, send: Send) -> None:
         while (message := await receive())["type"] == "http.request" and message["more_body"]:
             read.append(message["body"])
         read.append(message["type"])
 
-    pieces = asyncio.Queue()
+    pieces: asyncio.Queue[Message] = asyncio.Queue()
     pieces.put_nowait({"type": "http.request", "body": b"a", "more_body": True})
 
-    async def nothing(message) -> None:
-        raise AssertionError
-
     scope = {"type": "http", "headers": [], "query_string": b""}
-    await asyncio.wait_for(RequestLimits(app, body_timeout_s=0.05)(scope, pieces.get, nothing), 20)
+    await asyncio.wait_for(RequestLimits(app, body_timeout_s=0.05)(scope, pieces.get, refuse_to_send), 20)
     assert read == [b"a", "http.disconnect"]
 
 
 async def test_messages_after_the_body_have_no_timeout() -> None:
     """A subscription or an export waits for its client to leave, however long that takes."""
-    pieces = asyncio.Queue()
+    pieces: asyncio.Queue[Message] = asyncio.Queue()
     pieces.put_nowait({"type": "http.request", "body": b"a", "more_body": False})
     events = []
 
-    async def app(scope, receive, send) -> None:
+    async def app(scope: Scope, receive: Receive, send: Send) -> None:
         await receive()
-        waiting = asyncio.create_task(receive())
+        waiting = asyncio.ensure_future(receive())
         await asyncio.sleep(0.1)
         assert not waiting.done()
         pieces.put_nowait({"type": "http.disconnect"})
         events.append(await waiting)
 
     scope = {"type": "http", "headers": [], "query_string": b""}
-    await asyncio.wait_for(RequestLimits(app, body_timeout_s=0.02)(scope, pieces.get, None), 20)
+    await asyncio.wait_for(RequestLimits(app, body_timeout_s=0.02)(scope, pieces.get, refuse_to_send), 20)
     assert events == [{"type": "http.disconnect"}]
 
 
 @pytest.mark.parametrize("scheme, is_expected", [("http", False), ("https", True)])
 async def test_hsts_is_sent_over_tls_only(scheme: str, is_expected: bool) -> None:
-    messages = []
+    messages: list[Message] = []
 
-    async def send(message) -> None:
+    async def send(message: Message) -> None:
         messages.append(message)
 
     scope = {"type": "http", "scheme": scheme, "headers": []}
-    await SecurityHeaders(Wall())(scope, None, send)
+    await SecurityHeaders(Wall())(scope, asyncio.Queue[Message]().get, send)
     headers = dict(messages[0]["headers"])
     assert (b"strict-transport-security" in headers) == is_expected
     policy = headers[b"content-security-policy"].decode()

@@ -3,16 +3,21 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from pathlib import Path
+from typing import Any
 
 import httpx2
 import pytest
+from pydantic import SecretStr
+from starlette.types import ASGIApp
 
 from backend.bus.memory import MemoryBus
 from backend.cli.main import main
 from backend.core.errors import PermanentError, TransientError
+from backend.core.ports import SensorTags, TimeSeriesStore, WriteResult
+from backend.core.reading import Readings
 from backend.ingest.keys import generate_key
 from backend.processes.cards import create_registerer
 from backend.processes.ingest import create_ingest
@@ -31,13 +36,18 @@ PROBE = "28b8fb2909000003"
 
 
 @asynccontextmanager
-async def client_of(app) -> AsyncIterator[httpx2.AsyncClient]:
+async def client_of(app: ASGIApp) -> AsyncIterator[httpx2.AsyncClient]:
     async with serving(app) as address, httpx2.AsyncClient(base_url=f"http://{address}") as client:
         yield client
 
 
 def shared() -> Overrides:
     return Overrides(inventory=small_inventory(), store=ReferenceStore(), bus=MemoryBus())
+
+
+def store_of(parts: Overrides) -> TimeSeriesStore:
+    assert parts.store is not None
+    return parts.store
 
 
 async def test_a_reading_pushed_to_one_process_appears_in_another(tmp_path: Path) -> None:
@@ -56,7 +66,7 @@ async def test_a_reading_pushed_to_one_process_appears_in_another(tmp_path: Path
             assert (await page.post("/ingest", json={})).status_code in (404, 405)
         assert (await ingest_client.get("/readyz")).json()["spool"] == {"readings_waiting": 0}
         assert (await ingest_client.get("/graphql")).status_code == 404
-    assert "fan" in await parts.store.latest()
+    assert "fan" in await store_of(parts).latest()
 
 
 async def test_cards_are_answered_while_ingest_is_down_and_their_readings_arrive_later(
@@ -65,7 +75,9 @@ async def test_cards_are_answered_while_ingest_is_down_and_their_readings_arrive
     parts = shared()
     key, entry = generate_key("cards")
     port = free_port()
-    settings = Settings(data_dir=tmp_path / "cards", ingest_url=f"http://127.0.0.1:{port}", ingest_key=key)
+    settings = Settings(
+        data_dir=tmp_path / "cards", ingest_url=f"http://127.0.0.1:{port}", ingest_key=SecretStr(key)
+    )
     cards = create_registerer(settings, parts.inventory)
     async with client_of(cards) as client:
         push = [{"sensor": "front1", "v": "21.5"}, {"sensor": "28:b8:fb:29:09:00:00:03", "v": 19}, {"v": 1}]
@@ -76,7 +88,7 @@ async def test_cards_are_answered_while_ingest_is_down_and_their_readings_arrive
         async with serving(ingest, port=port):
             await asyncio.wait_for(cards.state.ingest.wait_until_drained(), 20)
             await ingest.state.ingest.wait_until_drained()
-    latest = await parts.store.latest()
+    latest = await store_of(parts).latest()
     assert {name: r.value for name, r in latest.items()} == {"front1": 21.5, PROBE: 19.0}
 
 
@@ -103,7 +115,7 @@ class AwayStore(ReferenceStore):
         if self.away:
             raise TransientError("no answer")
 
-    async def write(self, readings, tags=None):
+    async def write(self, readings: Readings, tags: Mapping[str, SensorTags] | None = None) -> WriteResult:
         await self.open()
         return await super().write(readings, tags)
 
@@ -125,7 +137,11 @@ async def test_readings_are_accepted_before_the_store_is_reachable(
 
 def test_exclusive_resources_are_refused_to_a_second_process(tmp_path: Path) -> None:
     influx = "influxdb+http://127.0.0.1:8086/seduce"
-    for wrong, setting in (({}, "SEDUCE_STORE_URL"), ({"store_url": influx}, "SEDUCE_BUS_URL")):
+    cases: list[tuple[dict[str, Any], str]] = [
+        ({}, "SEDUCE_STORE_URL"),
+        ({"store_url": influx}, "SEDUCE_BUS_URL"),
+    ]
+    for wrong, setting in cases:
         settings = Settings(data_dir=tmp_path, **wrong)
         for make in (create_ingest, run_rollups):
             with pytest.raises(PermanentError, match=setting):
@@ -140,7 +156,7 @@ def test_a_key_is_made_and_shown_once(capsys: pytest.CaptureFixture[str]) -> Non
 
 
 @pytest.mark.parametrize("wrong", [{"device_keys": "nonsense"}, {"card_networks": "10.0.0"}])
-def test_invalid_endpoint_settings_are_reported(tmp_path: Path, wrong) -> None:
+def test_invalid_endpoint_settings_are_reported(tmp_path: Path, wrong: dict[str, Any]) -> None:
     from backend.core.errors import UserError
 
     with pytest.raises(UserError):

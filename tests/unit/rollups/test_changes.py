@@ -159,14 +159,14 @@ async def test_a_new_sensor_is_rolled_up_from_its_old_readings(site: Site) -> No
 
 async def test_a_type_is_recomputed_when_its_members_change(site: Site) -> None:
     excluded = replace(SENSORS["plug_1"], exclude_from_aggregation=True)
-    site.start(described(SENSORS | {"plug_1": excluded}))
+    site.start(described(dict(SENSORS) | {"plug_1": excluded}))
     await site.heal()
     assert set(site.store.written) == {(SeriesKind.TYPE, "wattmeter")}
     await site.check()
 
 
 async def test_another_period_changes_expected_counts_and_no_value(site: Site) -> None:
-    site.start(described(SENSORS | {"sun": replace(SENSORS["sun"], period_s=100.0)}))
+    site.start(described(dict(SENSORS) | {"sun": replace(SENSORS["sun"], period_s=100.0)}))
     await site.heal()
     assert set(site.store.written) == {(SeriesKind.SENSOR, "sun"), (SeriesKind.TYPE, "solar_power")}
     await site.check()

@@ -217,7 +217,7 @@ async def test_a_mark_set_while_healing_survives(bench: EngineBench) -> None:
             late = second.pop()
             await bench.store.write(late)
             await bench.engine.on_late(late)
-        await written(*args)  # type: ignore[arg-type]
+        await written(*args)
 
     bench.store.write_buckets = write_buckets
     await bench.engine.heal()

@@ -30,6 +30,9 @@ class LosingLock(LocalLock):
 
     lost = False
 
+    async def __aexit__(self, *_: object) -> None:
+        self.release()
+
     def check(self) -> None:
         if self.lost:
             raise TransientError("the lock was lost")

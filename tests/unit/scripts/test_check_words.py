@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from scripts.check_words import find, load_exemptions
-from scripts.words.documents import read_markdown, read_sdl
+from scripts.words.documents import read_grafana, read_html, read_markdown, read_sdl
 from scripts.words.model import Finding, Rule
 from scripts.words.python_source import read_python
 from scripts.words.script_source import read_svelte
@@ -72,6 +72,48 @@ def test_a_long_sentence_names_its_line(tmp_path: Path) -> None:
 def test_code_tables_and_headings_are_no_sentences(tmp_path: Path) -> None:
     text = f"# {LONG}\n\n| {LONG} |\n\n```\n{LONG}\n```\n\n`{LONG}` is code.\n"
     assert findings(tmp_path, "a.md", text) == []
+
+
+@pytest.mark.parametrize(
+    "source",
+    [
+        f'raise ValueError("{LONG}")',
+        f'raise UserError(f"{LONG}", path=("a",))',
+        f'log.warning("{LONG}", 1)',
+        f'self._log.error("Short. {LONG}")',
+        f'raise UserError(message="{LONG}")',
+    ],
+)
+def test_a_long_sentence_in_a_message(source: str, tmp_path: Path) -> None:
+    assert [rule for _, rule, _ in findings(tmp_path, "a.py", source)] == [Rule.LENGTH]
+
+
+@pytest.mark.parametrize(
+    "source", [f'print("{LONG}")', f'log.info("rows=%s", "{LONG}")', "raise error", "raise"]
+)
+def test_other_strings_may_be_long(source: str, tmp_path: Path) -> None:
+    assert findings(tmp_path, "a.py", source) == []
+
+
+def test_an_expression_in_a_message_is_one_word() -> None:
+    [text] = read_python('raise UserError(f"{a.b(1, 2)} is {c!r:.9}, not {d}")').sentences
+    assert text.text == "x is x, not x"
+
+
+def test_titles_and_descriptions_of_a_dashboard(tmp_path: Path) -> None:
+    (tmp_path / "examples" / "grafana").mkdir(parents=True)
+    text = '{\n "title": "What is slow",\n "description": "Seconds.",\n "name": "Why"\n}'
+    assert [(t.line, t.text) for t in read_grafana(text).descriptions] == [
+        (2, "What is slow"),
+        (3, "Seconds."),
+    ]
+    assert findings(tmp_path, "examples/grafana/a.json", text) == [(2, Rule.QUESTION, "What is slow")]
+    assert findings(tmp_path, "other.json", text) == []
+
+
+def test_title_and_description_of_the_page() -> None:
+    page = '<meta name="description" content="Where it goes." />\n<title>What</title>\n<p>How</p>'
+    assert [(t.line, t.text) for t in read_html(page).descriptions] == [(1, "Where it goes."), (2, "What")]
 
 
 def test_list_items_are_counted_apart() -> None:

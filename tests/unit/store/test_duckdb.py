@@ -217,7 +217,9 @@ def half_minutes(name: str, count: int) -> Buckets:
     """Return buckets of one value each."""
     value, one = np.arange(count, dtype=np.float64), np.ones(count)
     starts = T0 + np.arange(count, dtype=np.int64) * 30 * S
-    return Buckets((name,), np.zeros(count, np.int32), starts, one, value, one * 0, *[value] * 3, one, one)
+    return Buckets(
+        (name,), np.zeros(count, np.int32), starts, one, value, one * 0, value, value, value, one, one
+    )
 
 
 async def rolled(store: DuckDBStore, window: Window) -> int:

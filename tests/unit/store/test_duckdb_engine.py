@@ -129,7 +129,7 @@ async def test_an_endless_read_fails_a_backup_but_no_write(
 ) -> None:
     monkeypatch.setattr("backend.store.duckdb.engine.BACKUP_TIMEOUT_S", 0.1)
     async with Reading(filed):
-        with pytest.raises(TransientError, match="is busy: a read runs since before its last change"):
+        with pytest.raises(TransientError, match="is busy: a long read blocks the checkpoint"):
             async with filed.hold_writes():
                 pytest.fail("it was held")
         await filed.write(lambda change: change.cursor.execute("insert into b values (1)"))

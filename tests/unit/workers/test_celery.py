@@ -63,7 +63,7 @@ def test_an_invalid_setting_is_named() -> None:
     done = celery("beat", SEDUCE_PORT="many")
     assert (done.returncode, done.stderr) == (
         1,
-        "seduce: invalid settings: SEDUCE_PORT; `seduce config` explains each\n",
+        "seduce: invalid settings: SEDUCE_PORT; run `seduce config` for details\n",
     )
 
 

@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import type { DeviceData } from '../../api/devices';
-import { sortWorstFirst } from './deviceStates';
+import { sortWorstFirst, splitDeviceName } from './deviceStates';
 
 const device = (name: string, state: DeviceData['state'], errorRate = 0): DeviceData => ({
   name,
@@ -27,14 +27,22 @@ const device = (name: string, state: DeviceData['state'], errorRate = 0): Device
 });
 
 describe('devices', () => {
-  it('stand with the worst first, then by how often they fail, then by name', () => {
-    const found = sortWorstFirst([
+  it('are sorted by state, then by error rate, then by label', () => {
+    const sorted = sortWorstFirst([
       device('pdu 10', 'OK'),
       device('pdu 9', 'OK'),
       device('poe', 'OK', 0.2),
       device('b', 'LOST'),
       device('a', 'REFUSED'),
     ]);
-    expect(found.map((d) => d.name)).toEqual(['a', 'b', 'poe', 'pdu 9', 'pdu 10']);
+    expect(sorted.map((d) => d.name)).toEqual(['a', 'b', 'poe', 'pdu 9', 'pdu 10']);
+  });
+
+  it('have a label, and an address behind it', () => {
+    expect(splitDeviceName('snmp 10.0.3.1:161 (pdu-Z1.10)')).toEqual({
+      label: 'pdu-Z1.10',
+      address: 'snmp 10.0.3.1:161',
+    });
+    expect(splitDeviceName('weather')).toEqual({ label: 'weather', address: '' });
   });
 });

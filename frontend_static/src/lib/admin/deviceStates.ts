@@ -17,10 +17,19 @@ export const DEVICE_STATES: Record<DeviceData['state'], StateStyle> = {
   OK: { label: 'OK', icon: 'check', tone: 'good', rank: 4 },
 };
 
-/** Sort devices by state, worst first, then by error rate, then by name. */
+/** Split a device's name, such as "snmp 10.0.3.1 (pdu-Z1.10)", into its label and its protocol with address. */
+export function splitDeviceName(name: string): { readonly label: string; readonly address: string } {
+  const match = /^(.+) \(([^()]+)\)$/.exec(name);
+  return { label: match?.[2] ?? name, address: match?.[1] ?? '' };
+}
+
+/** Sort devices by state, worst first, then by error rate, then by label. */
 export function sortWorstFirst(devices: readonly DeviceData[]): DeviceData[] {
   const rank = (d: DeviceData): number => DEVICE_STATES[d.state].rank;
   return [...devices].sort(
-    (a, b) => rank(a) - rank(b) || b.errorRate - a.errorRate || a.name.localeCompare(b.name, 'en', { numeric: true }),
+    (a, b) =>
+      rank(a) - rank(b) ||
+      b.errorRate - a.errorRate ||
+      splitDeviceName(a.name).label.localeCompare(splitDeviceName(b.name).label, 'en', { numeric: true }),
   );
 }

@@ -78,5 +78,7 @@ it.each([
 
 it('never rounds a share up to all of it', () => {
   expect(formatPercent(0.9996)).toBe('99 %');
+  expect(formatPercent(0.004)).toBe('< 1 %');
+  expect(formatPercent(0)).toBe('0 %');
   expect(formatPercent(1)).toBe('100 %');
 });

@@ -104,7 +104,7 @@ export function formatCount(count: number, one: string, many = `${one}s`): strin
 }
 
 export function formatPercent(fraction: number): string {
-  // Rounding must not turn "nearly all" into "all".
+  // Rounding must not turn "nearly all" into "all", or "a little" into "nothing".
   const percent = fraction < 1 ? Math.min(99, Math.round(fraction * 100)) : 100;
-  return `${percent} %`;
+  return percent === 0 && fraction > 0 ? '< 1 %' : `${percent} %`;
 }

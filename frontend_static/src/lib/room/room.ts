@@ -31,6 +31,11 @@ export function sensorsByQuantity(
   };
 }
 
+/** Return the array's description; its name if it has none. */
+export function arrayLabel(array: RoomArrayData): string {
+  return array.info || array.name;
+}
+
 export function arrayState(
   array: RoomArrayData,
   { meters, probes }: { meters: readonly string[]; probes: readonly string[] },

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { GROUP_PREFIX, layoutFlow, planFlow, countRows, addSources, flowGraph } from './flow';
+import { GROUP_PREFIX, labelSpace, layoutFlow, planFlow, countRows, addSources, flowGraph } from './flow';
 import { openToFit, type TreeNode, TreeShape } from './tree';
 
 function node(id: string, parent: string | null, amount: number | null, more: Partial<TreeNode> = {}): TreeNode {
@@ -165,4 +165,28 @@ describe('what is open at first', () => {
 
   it('has nothing to open in an empty tree', () =>
     expect(openToFit(new TreeShape([]), () => null, 10).open.size).toBe(0));
+});
+
+describe('the space for labels', () => {
+  const graph = (name: string) => ({
+    nodes: ['root', name].map((id) => ({
+      id,
+      label: id,
+      amount: 1,
+      hue: 'consumption' as const,
+      partial: null,
+      open: null,
+      selectable: true,
+    })),
+    links: [{ source: 'root', target: name, amount: 1 }],
+  });
+
+  it('grows with the longest name of the last column', () => {
+    expect(labelSpace(graph('Chilled water pumps'), 440)).toBeGreaterThan(labelSpace(graph('Fans'), 440));
+    expect(labelSpace(graph('Chilled water pumps'), 440)).toBeGreaterThan(120);
+  });
+
+  it('leaves more than half of the width to the flow', () => {
+    expect(labelSpace(graph('n'.repeat(200)), 400)).toBe(180);
+  });
 });

@@ -156,6 +156,22 @@ export interface Box {
   readonly bar: number;
 }
 
+/** Mean width of a character of a label, and the space around a label, in pixels. */
+const LABEL_PX = { character: 5.7, around: 26 };
+/** Maximum share of the diagram's width for the labels of the last column. */
+const MAX_LABEL_SHARE = 0.45;
+
+/** Return the pixels for the labels of the last column, so that its longest name is shown whole. */
+export function labelSpace(graph: FlowGraph, width: number): number {
+  const depths = new Map<string, number>();
+  // Links are listed from the sources to the last column.
+  for (const { source, target } of graph.links)
+    depths.set(target, Math.max(depths.get(target) ?? 0, (depths.get(source) ?? 0) + 1));
+  const last = Math.max(0, ...depths.values());
+  const names = graph.nodes.filter((n) => (depths.get(n.id) ?? 0) === last).map((n) => n.label.length);
+  return Math.min(width * MAX_LABEL_SHARE, Math.max(0, ...names) * LABEL_PX.character + LABEL_PX.around);
+}
+
 /** Minimum sizes in pixels that are still visible. */
 const MIN_BAR_PX = 1.5;
 const MIN_HALF_WIDTH_PX = 0.5;
