@@ -19,7 +19,7 @@ from typing import Any
 
 from backend.inventory.loader import load
 from benchmarks.bench_graphql import DAY_S, NOW_S, ROOT, iso
-from benchmarks.bench_peers import ours
+from benchmarks.bench_peers import running_server
 from seduce_client import connect, frames
 from seduce_client.times import SECONDS
 
@@ -63,7 +63,7 @@ def by_json(seduce: Any, names: list[str], window: str, start: str, end: str, po
 def main() -> None:
     runs = int(sys.argv[1]) if len(sys.argv) > 1 else 15
     every = list(load(ROOT / "examples" / "datacenter").sensors)
-    with tempfile.TemporaryDirectory() as folder, ours(Path(folder)) as (_, port):
+    with tempfile.TemporaryDirectory() as folder, running_server(Path(folder)) as (_, port):
         print(
             f"{f'ms to a data frame, median of {runs} runs':44}{'rows':>9}{'JSON':>9}{'Arrow':>9}{'Polars':>9}"
         )
