@@ -12,7 +12,7 @@ const since = (hours: number): string => JSON.stringify({ from: hoursAgo(hours) 
 
 export const examples = (): Example[] => [
   {
-    query: `# Present power and its coverage. Run it with Ctrl+Enter. The book icon on the left opens the documentation.
+    query: `# Current power with its coverage. Run: Ctrl+Enter. Documentation: book icon on the left.
 query Now {
   overview {
     consumption { value unit coverage sensorsExpected sensorsReporting withheld }
@@ -34,7 +34,7 @@ query Now {
 `,
   },
   {
-    query: `# One day of the consumption tree: columns of equal length. A gap is null.
+    query: `# One day of the consumption tree: columns of equal length. Gaps are null.
 query Day($from: DateTime!) {
   energyRoot(tree: CONSUMPTION) {
     id name
@@ -55,7 +55,7 @@ query Day($from: DateTime!) {
     variables: since(24),
   },
   {
-    query: `# A snapshot first, then every accepted reading.
+    query: `# First a snapshot, then new readings.
 subscription Readings {
   readings(types: ["temperature"]) { snapshot gap sensors timestamps values }
 }

@@ -13,7 +13,7 @@ const NODE_PERIOD_MS = 30_000;
 
 export interface QuickPick {
   readonly rack: string;
-  readonly what: 'wattmeters' | 'thermometers';
+  readonly what: 'power sensors' | 'temperature probes';
   readonly sensors: readonly string[];
 }
 
@@ -41,8 +41,8 @@ export class SeriesCatalog {
   readonly picks = $derived.by((): readonly QuickPick[] =>
     (this.#page?.racks ?? [])
       .flatMap((rack): QuickPick[] => [
-        { rack: rack.id, what: 'wattmeters', sensors: rack.equipment.flatMap((e) => e.wattmeters) },
-        { rack: rack.id, what: 'thermometers', sensors: rack.probes.map((p) => p.sensor) },
+        { rack: rack.id, what: 'power sensors', sensors: rack.equipment.flatMap((e) => e.wattmeters) },
+        { rack: rack.id, what: 'temperature probes', sensors: rack.probes.map((p) => p.sensor) },
       ])
       .filter((pick) => pick.sensors.length > 0),
   );

@@ -11,7 +11,7 @@ vi.mock('../../api/client', () => ({ runQuery, ApiError: class extends Error {} 
 function picker(selected: readonly string[] = []) {
   const [onadd, onremove] = [vi.fn(), vi.fn()];
   const view = render(SeriesPicker, {
-    picks: [{ rack: 'R1', what: 'wattmeters', sensors: ['w1', 'w2'] }],
+    picks: [{ rack: 'R1', what: 'power sensors', sensors: ['w1', 'w2'] }],
     nodes: [{ id: 'lab', name: 'The lab', tree: 'CONSUMPTION' }],
     selected: new Set(selected),
     remaining: 64,
@@ -27,7 +27,7 @@ describe('the series picker', () => {
     const { view, box, onadd } = picker();
     await fireEvent.focus(box);
     expect(view.getAllByRole('option').map((o) => o.querySelector('.label')?.textContent)).toEqual([
-      'R1, all wattmeters',
+      'R1, all power sensors',
       'The lab',
     ]);
     await fireEvent.keyDown(box, { key: 'Enter' });

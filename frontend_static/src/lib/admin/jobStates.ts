@@ -53,9 +53,9 @@ export const WINDOW_LABELS: Record<QueryData['window'], string> = {
 };
 
 export const FAULTS: Record<QueryData['faults'][number], { label: string; explanation: string }> = {
-  LATE: { label: 'Late', explanation: 'Its lag is longer than its window.' },
-  MISSING: { label: 'Missing', explanation: 'Expected series have no roll-ups.' },
-  UNKNOWN: { label: 'Unknown', explanation: 'Roll-ups exist that the site description does not explain.' },
-  WRONG: { label: 'Wrong', explanation: 'Stored roll-ups differ from the readings.' },
-  DIRTY: { label: 'Pending', explanation: 'Windows are waiting to be recomputed after late readings.' },
+  LATE: { label: 'Late', explanation: 'Windows that ended over a minute ago are not rolled up.' },
+  MISSING: { label: 'Missing', explanation: 'Series have readings but no roll-ups.' },
+  UNKNOWN: { label: 'Unknown', explanation: 'Roll-ups of series that are not in the site description.' },
+  WRONG: { label: 'Wrong', explanation: 'Roll-ups were computed with another definition.' },
+  DIRTY: { label: 'Pending', explanation: 'Readings arrived late. Their windows are not recomputed yet.' },
 };

@@ -16,7 +16,7 @@ const user = (more: Partial<UserData>): UserData => ({
 });
 
 describe('users', () => {
-  it('can be let in, shut out and made administrators, by their state', () => {
+  it('have actions that depend on their state', () => {
     expect(allowedActions(user({ state: 'WAITING_AUTHORIZATION' }))).toEqual(['approve', 'disapprove']);
     expect(allowedActions(user({}))).toEqual(['deauthorize', 'promote']);
     expect(allowedActions(user({ isAdmin: true }))).toEqual(['deauthorize', 'demote']);
@@ -24,7 +24,7 @@ describe('users', () => {
     expect(allowedActions(user({ state: 'CREATED' }))).toEqual([]);
   });
 
-  it('are named as people are', () => {
+  it('have a full name, and audit entries have a label', () => {
     expect(fullName(user({}))).toBe('Anna');
     expect(kindLabel('LOG_IN_FAILED')).toBe('Log in failed');
   });

@@ -19,9 +19,9 @@ export const USER_STATES: Record<UserData['state'], StateStyle> = {
 
 export const USER_ACTION_LABELS: Record<UserAction, string> = {
   approve: 'Approve',
-  disapprove: 'Disapprove',
-  deauthorize: 'Deauthorize',
-  reauthorize: 'Reauthorize',
+  disapprove: 'Reject',
+  deauthorize: 'Withdraw access',
+  reauthorize: 'Restore access',
   promote: 'Make admin',
   demote: 'Remove admin',
 };
@@ -36,7 +36,6 @@ export function fullName(user: UserData): string {
   return `${user.firstName} ${user.lastName}`.trim();
 }
 
-/** Return the kind as a sentence: LOG_IN_FAILED becomes "Log in failed". */
 const KIND_LABELS: Partial<Record<AuditData['kind'], string>> = {
   RESET_ASKED: 'Password reset requested',
   TOKEN_MADE: 'Token created',
@@ -44,6 +43,7 @@ const KIND_LABELS: Partial<Record<AuditData['kind'], string>> = {
   KEY_DELETED: 'Device key deleted',
 };
 
+/** Return the kind as a sentence: LOG_IN_FAILED becomes "Log in failed". */
 export function kindLabel(kind: AuditData['kind']): string {
   const label = KIND_LABELS[kind];
   if (label) return label;

@@ -9,7 +9,7 @@ const request: ChartRequest = {
   points: 700,
 };
 
-describe("a chart's request in words", () => {
+describe("a chart's request as code", () => {
   it('is a valid query', () => {
     const text = requestCode('query', request, '');
     expect(() => parse(text)).not.toThrow();
@@ -17,7 +17,7 @@ describe("a chart's request in words", () => {
     expect(text).toContain('sensors: ["ecotype-37_pdu-Z1.10", "a \\"quoted\\" name", "x"]');
   });
 
-  it('leaves out what is not request for', () => {
+  it('leaves out empty lists', () => {
     expect(requestCode('query', { ...request, sensors: [] }, '')).not.toContain('sensors');
   });
 

@@ -29,20 +29,20 @@ const PAGES: readonly { match: RegExp; load: Loader }[] = [
 ];
 
 /** Pages for visitors who are not logged in: one card each, without the rail. */
-const ENTRY: Readonly<Record<string, Loader>> = {
-  [paths.logIn]: () => import('../../views/entry/LogIn.svelte'),
-  [paths.logOut]: () => import('../../views/entry/LogOut.svelte'),
-  [paths.signUp]: () => import('../../views/entry/SignUp.svelte'),
-  [paths.confirm]: () => import('../../views/entry/Confirm.svelte'),
-  [paths.forgotten]: () => import('../../views/entry/Forgotten.svelte'),
-  [paths.reset]: () => import('../../views/entry/Reset.svelte'),
-  [paths.approve]: () => import('../../views/entry/Decide.svelte'),
-  [paths.disapprove]: () => import('../../views/entry/Decide.svelte'),
+const AUTH_PAGES: Readonly<Record<string, Loader>> = {
+  [paths.logIn]: () => import('../../views/auth/LogIn.svelte'),
+  [paths.logOut]: () => import('../../views/auth/LogOut.svelte'),
+  [paths.signUp]: () => import('../../views/auth/SignUp.svelte'),
+  [paths.confirm]: () => import('../../views/auth/Confirm.svelte'),
+  [paths.forgotten]: () => import('../../views/auth/Forgotten.svelte'),
+  [paths.reset]: () => import('../../views/auth/Reset.svelte'),
+  [paths.approve]: () => import('../../views/auth/Decide.svelte'),
+  [paths.disapprove]: () => import('../../views/auth/Decide.svelte'),
 };
 
-const plain = (path: string): string => (path.length > 1 ? path.replace(/\/$/, '') : path);
+const withoutTrailingSlash = (path: string): string => (path.length > 1 ? path.replace(/\/$/, '') : path);
 
-export const isAuthPath = (path: string): boolean => plain(path) in ENTRY;
+export const isAuthPath = (path: string): boolean => withoutTrailingSlash(path) in AUTH_PAGES;
 
 export interface ResolvedPage {
   readonly view: View;
@@ -54,10 +54,10 @@ export interface ResolvedPage {
 
 /** Return the page of a path; synchronously for the overview. */
 export function resolvePage(path: string): ResolvedPage | Promise<ResolvedPage> {
-  const clean = plain(path);
+  const clean = withoutTrailingSlash(path);
   if (clean === paths.overview) return { view: Overview, name: '', key: clean };
-  const entry = ENTRY[clean];
-  if (entry) return entry().then((m) => ({ view: m.default, name: clean, key: clean }));
+  const loadAuthPage = AUTH_PAGES[clean];
+  if (loadAuthPage) return loadAuthPage().then((m) => ({ view: m.default, name: clean, key: clean }));
   for (const page of PAGES) {
     const match = page.match.exec(clean);
     if (match) return page.load().then((m) => ({ view: m.default, name: decode(match[1] ?? ''), key: clean }));

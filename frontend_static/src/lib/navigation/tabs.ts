@@ -1,7 +1,7 @@
 import { paths } from './router.svelte';
 
 export const ROLLUP_TABS = [
-  { href: paths.queries, label: 'Queries' },
+  { href: paths.queries, label: 'Roll-ups' },
   { href: paths.jobs, label: 'Jobs' },
   { href: paths.tasks, label: 'Tasks' },
 ];

@@ -31,7 +31,7 @@ describe('a rack', () => {
     ]);
   });
 
-  it('charts a pair, or the plugs where no probe stands', () => {
+  it('charts a pair of probes, or the power sensors without one', () => {
     expect(rows.map(chartSensors)).toEqual([['w3'], ['f30', 'b30'], ['f1']]);
   });
 

@@ -31,7 +31,7 @@ export function rackRows(rack: RackData): RackRow[] {
     }));
 }
 
-/** Return the sensors of a row's chart: its pair of probes, or its plugs if it has no probe. */
+/** Return the sensors of a row's chart: its pair of probes, or its power sensors if it has no probe. */
 export function chartSensors(row: RackRow): string[] {
   const pair = [row.front, row.back].flatMap((p) => (p ? [p.sensor] : []));
   return pair.length > 0 ? pair : row.equipment.flatMap((e) => e.wattmeters);
@@ -48,13 +48,13 @@ export interface PowerSum {
   readonly expected: number;
 }
 
-/** Return the total power of several meters. Silent meters are counted as missing, not as zero. */
-export function sumWatts(meters: readonly string[], value: (sensor: string) => number | null): PowerSum {
-  const values = meters.map(value).filter((v) => v !== null);
+/** Return the total power of several sensors. Silent sensors are counted as missing, not as zero. */
+export function sumWatts(sensors: readonly string[], value: (sensor: string) => number | null): PowerSum {
+  const values = sensors.map(value).filter((v) => v !== null);
   return {
     watts: values.length > 0 ? values.reduce((a, b) => a + b, 0) : null,
     reporting: values.length,
-    expected: meters.length,
+    expected: sensors.length,
   };
 }
 

@@ -5,9 +5,9 @@ import type { IconName } from '../ui/icons';
 export type SensorState = 'live' | 'silent' | 'never';
 
 export const SENSOR_STATES: Record<SensorState, { label: string; icon: IconName; explanation: string }> = {
-  live: { label: 'Live', icon: 'check', explanation: 'Reports at its interval.' },
-  silent: { label: 'Silent', icon: 'silent', explanation: 'Several reports in a row are missing.' },
-  never: { label: 'No data', icon: 'warn', explanation: 'Has never reported.' },
+  live: { label: 'Live', icon: 'check', explanation: 'Readings arrive at the expected interval.' },
+  silent: { label: 'Silent', icon: 'silent', explanation: 'No reading for over a minute and over five periods.' },
+  never: { label: 'No data', icon: 'warn', explanation: 'No reading was ever received.' },
 };
 
 const MISSED_PERIODS = 5;

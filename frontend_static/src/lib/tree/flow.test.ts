@@ -37,7 +37,7 @@ describe('the flow of a tree', () => {
     const graph = flow(new Set(['root', 'it']), 20);
     expect(graph.nodes.map((n) => n.id)).toEqual(['root', 'it', 'a', 'b', `${GROUP_PREFIX}it`, 'cool']);
     const group = graph.nodes.find((n) => n.id === `${GROUP_PREFIX}it`);
-    expect(group).toMatchObject({ label: '3 others', amount: 15, partial: '2 of 3 plugs', selectable: false });
+    expect(group).toMatchObject({ label: '3 others', amount: 15, partial: '2 of 3 outlets', selectable: false });
   });
 
   it('shows what was grouped once the group is opened', () => {
@@ -49,10 +49,10 @@ describe('the flow of a tree', () => {
     expect(flow(new Set(['root']), 300).nodes.map((n) => n.id)).toEqual(['root', 'it', 'cool']);
   });
 
-  it('says plugs only where all meters are plugs', () => {
+  it('counts outlets only if all power sensors are outlets', () => {
     const graph = flow(new Set(['root']), 0);
-    expect(graph.nodes[0]?.partial).toBe('5 of 6 meters');
-    expect(graph.nodes[1]?.partial).toBe('4 of 5 plugs');
+    expect(graph.nodes[0]?.partial).toBe('5 of 6 power sensors');
+    expect(graph.nodes[1]?.partial).toBe('4 of 5 outlets');
   });
 
   it('keeps the amount of a node that nothing reports for as unknown, not zero', () => {

@@ -98,7 +98,7 @@ export function flowGraph(
       label: block.group ? formatCount(members.length, 'other') : first.name,
       amount: sum.amount,
       hue,
-      partial: isPartial(sum) ? coverageText(sum, shape.meterNoun(block.members[0] ?? '')) : null,
+      partial: isPartial(sum) ? coverageText(sum, shape.sensorNoun(block.members[0] ?? '')) : null,
       open: block.group ? false : shape.children(block.id).length > 0 ? open.has(block.id) : null,
       selectable: !block.group,
     });
@@ -123,7 +123,7 @@ export function addSources(uses: FlowGraph, production: readonly TreeNode[]): Fl
     label: n.name,
     amount: n.amount,
     hue: 'production',
-    partial: isPartial(n) ? coverageText(n, shape.meterNoun(n.id)) : null,
+    partial: isPartial(n) ? coverageText(n, shape.sensorNoun(n.id)) : null,
     open: null,
     selectable: false,
   }));

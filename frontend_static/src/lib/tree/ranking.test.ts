@@ -31,13 +31,13 @@ const nodes = [
 const shape = new TreeShape(nodes);
 const byId = new Map(nodes.map((n) => [n.id, n]));
 
-describe('who used most', () => {
-  it('takes a server with its plugs as one, and a meter that stands alone', () => {
+describe('top consumers', () => {
+  it('count a server with its outlets as one consumer, and a single power sensor as another', () => {
     expect(consumersBelow(shape, 'root')).toEqual(['s1', 's2', 'fan', 'pump']);
     expect(rankableNodes(shape)).toEqual(['root', 'servers', 'cooling']);
   });
 
-  it('puts the greatest first, and what has no value last', () => {
+  it('come largest first, and without a value last', () => {
     expect(rankConsumers(shape, byId, 'root').map((r) => r.node.id)).toEqual(['s2', 's1', 'pump', 'fan']);
     expect(rankConsumers(shape, byId, 'servers').map((r) => [r.node.id, r.place])).toEqual([
       ['s2', 'SERVERS'],
@@ -45,7 +45,7 @@ describe('who used most', () => {
     ]);
   });
 
-  it('marks what is measured less than the others, not what all lack', () => {
+  it('are partial if they have less coverage than most others', () => {
     expect(rankConsumers(shape, byId, 'servers').map((r) => r.partial)).toEqual([true, false]);
     const lacking = new Map(nodes.map((n) => [n.id, { ...n, coverage: 0.3 }]));
     expect(rankConsumers(shape, lacking, 'root').some((r) => r.partial)).toBe(false);

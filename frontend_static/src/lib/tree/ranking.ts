@@ -1,11 +1,11 @@
 import { isPartial, median, type TreeNode, type TreeShape } from './tree';
 
-/** Return the consumers below a node. A consumer is a server with all its plugs, or a single meter. */
+/** Return the consumers below a node. A consumer is a server with all its outlets, or a single power sensor. */
 export function consumersBelow(shape: TreeShape, id: string): string[] {
   const children = shape.children(id);
-  const plugged =
-    children.length > 0 && shape.meterNoun(id) === 'plugs' && children.every((c) => shape.children(c).length === 0);
-  return children.length === 0 || plugged ? [id] : children.flatMap((c) => consumersBelow(shape, c));
+  const isServer =
+    children.length > 0 && shape.sensorNoun(id) === 'outlets' && children.every((c) => shape.children(c).length === 0);
+  return children.length === 0 || isServer ? [id] : children.flatMap((c) => consumersBelow(shape, c));
 }
 
 /**

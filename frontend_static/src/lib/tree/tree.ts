@@ -14,13 +14,13 @@ export interface TreeNode {
   readonly sensorsReporting: number | null;
 }
 
-const PLUG = /_pdu-/;
+const OUTLET = /_pdu-/;
 
 /** The structure of a tree without its amounts. It changes only with the site description. */
 export class TreeShape {
   readonly #children = new Map<string, string[]>();
   readonly #parent = new Map<string, string | null>();
-  readonly #metered = new Set<string>();
+  readonly #withOtherSensors = new Set<string>();
   readonly root: string | undefined;
 
   constructor(nodes: readonly Pick<TreeNode, 'id' | 'parent' | 'target'>[]) {
@@ -30,14 +30,14 @@ export class TreeShape {
       else this.#children.set(node.parent, [...(this.#children.get(node.parent) ?? []), node.id]);
     }
     for (const { id, target } of nodes) {
-      if (target === null || PLUG.test(target)) continue;
-      for (let at: string | null = id; at !== null; at = this.parent(at)) this.#metered.add(at);
+      if (target === null || OUTLET.test(target)) continue;
+      for (let at: string | null = id; at !== null; at = this.parent(at)) this.#withOtherSensors.add(at);
     }
   }
 
-  /** Return the noun for the sensors below a node: plugs if all of them are PDU outlets, else meters. */
-  meterNoun(id: string): string {
-    return this.#metered.has(id) ? 'meters' : 'plugs';
+  /** Return the noun for the sensors below a node: outlets if all of them are PDU outlets, else power sensors. */
+  sensorNoun(id: string): string {
+    return this.#withOtherSensors.has(id) ? 'power sensors' : 'outlets';
   }
 
   has(id: string): boolean {
@@ -141,7 +141,7 @@ export function sortByAmount(ids: readonly string[], amount: (id: string) => num
   return [...ids].sort((a, b) => (amount(b) ?? -1) - (amount(a) ?? -1));
 }
 
-/** Return "14 of 16 plugs", or "93 % coverage" over a range, for a partial sum. */
+/** Return "14 of 16 outlets", or "93 % coverage" over a range, for a partial sum. */
 export function coverageText(node: Counts, noun: string): string {
   return node.sensorsReporting === null
     ? `${formatPercent(node.coverage)} coverage`

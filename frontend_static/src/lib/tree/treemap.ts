@@ -66,7 +66,7 @@ export function layoutTiles(
         id: n.data.id,
         label: n.data.group ? formatCount(n.data.members.length, 'other') : first.name,
         amount: sum.amount,
-        partial: isPartial(sum) ? coverageText(sum, shape.meterNoun(first.id)) : null,
+        partial: isPartial(sum) ? coverageText(sum, shape.sensorNoun(first.id)) : null,
         depth: n.depth,
         open: n.data.group ? false : inner ? open.has(n.data.id) : null,
         selectable: !n.data.group,
