@@ -19,7 +19,7 @@ from typing import Any
 
 from backend.inventory.loader import load
 from benchmarks.bench_graphql import DAY_S, NOW_S, ROOT, iso
-from benchmarks.bench_peers import ours
+from benchmarks.bench_peers import running_server
 from seduce_client import connect, frames
 from seduce_client.times import SECONDS
 
@@ -37,12 +37,12 @@ WINDOWS = {"raw": "RAW", "1m": "M1"}
 
 
 def median_ms(act: Callable[[], Any], runs: int) -> tuple[float, int]:
-    taken, rows = [], 0
+    durations_ms, rows = [], 0
     for _ in range(runs + 1):
         start = time.perf_counter()
         rows = len(act())
-        taken.append((time.perf_counter() - start) * 1e3)
-    return statistics.median(taken[1:]), rows
+        durations_ms.append((time.perf_counter() - start) * 1e3)
+    return statistics.median(durations_ms[1:]), rows
 
 
 def by_json(seduce: Any, names: list[str], window: str, start: str, end: str, points: int) -> Any:
@@ -63,7 +63,7 @@ def by_json(seduce: Any, names: list[str], window: str, start: str, end: str, po
 def main() -> None:
     runs = int(sys.argv[1]) if len(sys.argv) > 1 else 15
     every = list(load(ROOT / "examples" / "datacenter").sensors)
-    with tempfile.TemporaryDirectory() as folder, ours(Path(folder)) as (_, port):
+    with tempfile.TemporaryDirectory() as folder, running_server(Path(folder)) as (_, port):
         print(
             f"{f'ms to a data frame, median of {runs} runs':44}{'rows':>9}{'JSON':>9}{'Arrow':>9}{'Polars':>9}"
         )
@@ -77,8 +77,8 @@ def main() -> None:
                     ask = lambda n=names, w=window, a=start, b=end, f=library: seduce.series(  # noqa: E731
                         n, start=a, end=b, window=w, frame=f, progress=False
                     )
-                    ms, found = median_ms(ask, runs)
-                    assert found == rows, (found, rows)
+                    ms, row_count = median_ms(ask, runs)
+                    assert row_count == rows, (row_count, rows)
                     figures.append(ms)
                 print(f"{title:44}{rows:9,}{''.join(f'{ms:9.1f}' for ms in figures)}")
 

@@ -117,16 +117,16 @@ async def measure(inventory: Inventory, port: int, seconds: float) -> tuple[floa
 def main() -> int:
     seconds = float(sys.argv[1]) if len(sys.argv) > 1 else 20.0
     inventory, port = build_inventory(), free_port()
-    mine, theirs = multiprocessing.Pipe()
+    parent_end, child_end = multiprocessing.Pipe()
     devices = multiprocessing.get_context("spawn").Process(
-        target=serve, args=(without_dead_pdus(inventory), port, theirs), daemon=True
+        target=serve, args=(without_dead_pdus(inventory), port, child_end), daemon=True
     )
     devices.start()
-    mine.recv()
+    parent_end.recv()
     cpu, wall = asyncio.run(measure(inventory, port, seconds))
-    mine.send("counts")
-    counts: dict[str, int] = mine.recv()
-    mine.send("end")
+    parent_end.send("counts")
+    counts: dict[str, int] = parent_end.recv()
+    parent_end.send("end")
     devices.join(5)
     devices.terminate()
     share = cpu / wall

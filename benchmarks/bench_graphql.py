@@ -145,15 +145,15 @@ def questions(names: list[str]) -> dict[str, dict[str, Any]]:
 def measure(
     connection: http.client.HTTPConnection, body: dict[str, Any], runs: int
 ) -> tuple[list[float], Any, int]:
-    taken: list[float] = []
+    durations_ms: list[float] = []
     payload = json.dumps(body)
     answer = b""
     for _ in range(runs + 3):
         start = time.perf_counter()
         connection.request("POST", "/graphql", payload, {"content-type": "application/json"})
         answer = connection.getresponse().read()
-        taken.append((time.perf_counter() - start) * 1e3)
-    return taken[3:], json.loads(answer), len(answer)
+        durations_ms.append((time.perf_counter() - start) * 1e3)
+    return durations_ms[3:], json.loads(answer), len(answer)
 
 
 def points(data: dict[str, Any]) -> str:
@@ -182,10 +182,10 @@ def main() -> None:
             connection.sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
             print(f"{'':52}{'median':>9}{'min':>9}   ({runs} runs)")
             for title, body in questions(names).items():
-                taken, answer, size = measure(connection, body, runs)
+                durations_ms, answer, size = measure(connection, body, runs)
                 assert "errors" not in answer, answer["errors"]
                 print(
-                    f"{title:52}{statistics.median(taken):6.1f} ms{min(taken):6.1f} ms"
+                    f"{title:52}{statistics.median(durations_ms):6.1f} ms{min(durations_ms):6.1f} ms"
                     f"   {points(answer['data'])}, {size / 1e3:,.0f} kB"
                 )
         finally:

@@ -79,25 +79,25 @@ def attack(port: int, bodies: list[bytes]) -> None:
 
 def time_requests(port: int, rounds: int) -> list[float]:
     """Return the milliseconds of each answer."""
-    connection, taken = connect(port), []
+    connection, durations_ms = connect(port), []
     for _, query in itertools.product(range(rounds), POLITE):
         start = time.perf_counter()
         answer = post(connection, json.dumps({"query": query}).encode())
-        taken.append((time.perf_counter() - start) * 1e3)
+        durations_ms.append((time.perf_counter() - start) * 1e3)
         assert b'"errors"' not in answer, answer
-    return taken
+    return durations_ms
 
 
 def time_requests_under_attack(port: int, bodies: list[bytes]) -> list[float]:
     """Return the milliseconds of the other clients' answers while the hostile client has documents left."""
     attacker = multiprocessing.get_context("fork").Process(target=attack, args=(port, bodies))
     attacker.start()
-    taken: list[float] = []
+    durations_ms: list[float] = []
     while attacker.is_alive():
-        taken += time_requests(port, 1)
+        durations_ms += time_requests(port, 1)
     attacker.join()
     assert attacker.exitcode == 0
-    return taken
+    return durations_ms
 
 
 def main() -> None:

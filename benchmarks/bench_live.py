@@ -69,14 +69,14 @@ async def watch(pipe: Any, pages: int, batches: int) -> None:
     for _ in range(batches):
         messages = await asyncio.gather(*(s.recv() for s in sockets))
         pipe.send("next")
-    taken = time.perf_counter() - start
+    elapsed_s = time.perf_counter() - start
     cpu = pipe.recv()
     size = len(messages[0])
     print(
         f"{pages} pages, {batches} batches of {size / 1e3:.1f} kB: {cpu / pages / batches * 1e6:.0f} us of server CPU per message"
     )
     print(
-        f"time per batch until all pages are served: {taken / batches * 1e3:.1f} ms, including the clients' work"
+        f"time per batch until all pages are served: {elapsed_s / batches * 1e3:.1f} ms, including the clients' work"
     )
     await asyncio.gather(*(s.close() for s in sockets))
     pipe.send("end")
@@ -86,10 +86,10 @@ def main() -> None:
     pages = int(sys.argv[1]) if len(sys.argv) > 1 else 300
     batches = int(sys.argv[2]) if len(sys.argv) > 2 else 20
     context = multiprocessing.get_context("spawn")
-    ours, theirs = context.Pipe()
-    server = context.Process(target=run_server, args=(theirs, batches))
+    parent_end, child_end = context.Pipe()
+    server = context.Process(target=run_server, args=(child_end, batches))
     server.start()
-    asyncio.run(watch(ours, pages, batches))
+    asyncio.run(watch(parent_end, pages, batches))
     server.join()
 
 

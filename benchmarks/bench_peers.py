@@ -94,7 +94,7 @@ def run_server(folder: Path, port: Connection, done: Event) -> None:
 
 
 @contextmanager
-def ours(folder: Path) -> Iterator[tuple[int, int]]:
+def running_server(folder: Path) -> Iterator[tuple[int, int]]:
     """Yield process id and port of our server, over data that another process wrote."""
     context = multiprocessing.get_context("spawn")
     filling = context.Process(target=run_fill, args=(folder,))
@@ -199,8 +199,13 @@ def timed(act: Callable[[], bytes]) -> tuple[float, bytes]:
     return (time.perf_counter() - start) * 1e3, answer
 
 
-def report(title: str, taken: list[float], spent: float, answer: bytes) -> None:
-    figures = (taken[0], statistics.median(taken[1:]), min(taken[1:]), spent / len(taken))
+def report(title: str, durations_ms: list[float], spent: float, answer: bytes) -> None:
+    figures = (
+        durations_ms[0],
+        statistics.median(durations_ms[1:]),
+        min(durations_ms[1:]),
+        spent / len(durations_ms),
+    )
     print(f"{title:52}{''.join(f'{figure:9.1f}' for figure in figures)}{len(answer) / 1e3:10,.0f} kB")
 
 
@@ -214,47 +219,47 @@ def compare(our: tuple[int, int], their: tuple[int, int], names: list[str], runs
     path = f"/api/v1/export?match[]=sensors&start={day['from']}&end={day['to'] - 1}"
     params = {"sensors": names[0], "from": iso(day["from"]), "to": iso(day["to"]), "format": "arrow"}
     export = f"/export?{urlencode(params)}"
-    ours, theirs = connect(our[1]), connect(their[1])
+    our_connection, peer_connection = connect(our[1]), connect(their[1])
     asks = {
-        "ours": (our[0], graphql(ours, questions(names)[DAY_TITLE])),
-        "ours, Arrow": (our[0], lambda: ask(ours, "GET", export)[1]),
-        PROGRAM: (their[0], lambda: ask(theirs, "GET", path)[1]),
+        "ours": (our[0], graphql(our_connection, questions(names)[DAY_TITLE])),
+        "ours, Arrow": (our[0], lambda: ask(our_connection, "GET", export)[1]),
+        PROGRAM: (their[0], lambda: ask(peer_connection, "GET", path)[1]),
     }
-    taken: dict[str, list[float]] = {who: [] for who in asks}
+    durations_ms: dict[str, list[float]] = {who: [] for who in asks}
     spent = dict.fromkeys(asks, 0.0)
     answers: dict[str, bytes] = {}
     for _ in range(runs + 1):
         for who, (pid, act) in asks.items():
             before = cpu_ms(pid)
             ms, answers[who] = timed(act)
-            taken[who].append(ms)
+            durations_ms[who].append(ms)
             spent[who] += cpu_ms(pid) - before
     columns = json.loads(answers["ours"])["data"]["series"][0]["values"]
     table = pa.ipc.open_stream(answers["ours, Arrow"]).read_all()
     assert columns == json.loads(answers[PROGRAM])["values"] == table.column("value").to_pylist()
     assert len(columns) == DAY_S
     for who in asks:
-        report(f"{DAY_TITLE}: {who}", taken[who], spent[who], answers[who])
-    medians = {who: statistics.median(times[1:]) for who, times in taken.items()}
+        report(f"{DAY_TITLE}: {who}", durations_ms[who], spent[who], answers[who])
+    medians = {who: statistics.median(times[1:]) for who, times in durations_ms.items()}
     return medians["ours"] / medians[PROGRAM], medians["ours, Arrow"] / medians[PROGRAM]
 
 
 def weeks(pid: int, port: int, names: list[str], runs: int) -> None:
     connection = connect(port)
     for title in WEEK_TITLES:
-        taken, before = [], cpu_ms(pid)
+        durations_ms, before = [], cpu_ms(pid)
         for _ in range(runs + 1):
             ms, answer = timed(graphql(connection, questions(names)[title]))
-            taken.append(ms)
+            durations_ms.append(ms)
         assert b'"errors"' not in answer, answer
-        report(title, taken, cpu_ms(pid) - before, answer)
+        report(title, durations_ms, cpu_ms(pid) - before, answer)
 
 
 def main() -> None:
     runs = int(sys.argv[1]) if len(sys.argv) > 1 else 30
     program = shutil.which(PROGRAM)
     names = list(load(ROOT / "examples" / "datacenter").sensors)
-    with tempfile.TemporaryDirectory() as folder, ours(Path(folder) / "ours") as (pid, port):
+    with tempfile.TemporaryDirectory() as folder, running_server(Path(folder) / "ours") as (pid, port):
         started = memory_mb(pid, "VmRSS")
         print(f"{f'ms, {runs} runs':52}{'first':>9}{'median':>9}{'min':>9}{'cpu':>9}")
         if program is None:

@@ -55,10 +55,10 @@ async def measure(port: int, polls: int, bulk: bool) -> tuple[float, float]:
 
 def main() -> int:
     polls = int(sys.argv[1]) if len(sys.argv) > 1 else 300
-    mine, theirs = multiprocessing.Pipe()
-    agent = multiprocessing.get_context("spawn").Process(target=serve, args=(theirs,), daemon=True)
+    parent_end, child_end = multiprocessing.Pipe()
+    agent = multiprocessing.get_context("spawn").Process(target=serve, args=(child_end,), daemon=True)
     agent.start()
-    port = mine.recv()
+    port = parent_end.recv()
     best = 0.0
     for what, bulk in (("one GETBULK", True), ("one GET of 24", False)):
         runs = [asyncio.run(measure(port, polls, bulk)) for _ in range(3)]

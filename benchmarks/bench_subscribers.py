@@ -80,11 +80,11 @@ def main() -> None:
         else:
             measure(name, command, subscribers, seconds)
     print(f"our goal: p99 under {GOAL_P99_MS} ms, under {GOAL_CORES} of a core")
-    ours = servers()["ours"]
-    assert ours is not None
+    our_command = servers()["ours"]
+    assert our_command is not None
     count = subscribers * 2
     while count <= min(hard - 100, 16 * subscribers):
-        p99, arrived, cores = measure("ours, more clients", ours, count, seconds)
+        p99, arrived, cores = measure("ours, more clients", our_command, count, seconds)
         if arrived < 0.98 or p99 > 1000:
             limit = "one core" if cores > 0.9 else "this machine, including the subscribers,"
             print(f"limit of {limit} reached")

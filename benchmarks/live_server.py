@@ -29,7 +29,7 @@ EVERY_S = 0.1
 SENSOR = "fan"
 
 
-async def ours() -> None:
+async def serve_seduce() -> None:
     site = SmallSite()
     site.hear({SENSOR: 0.0})
     async with serving(site_app(site), **SOCKETS) as address:
@@ -91,4 +91,4 @@ async def plain() -> None:
 
 
 if __name__ == "__main__":
-    run(ours() if sys.argv[1] == "ours" else plain())
+    run(serve_seduce() if sys.argv[1] == "ours" else plain())

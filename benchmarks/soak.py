@@ -17,35 +17,29 @@ from __future__ import annotations
 
 import argparse
 import asyncio
-import multiprocessing
 import os
 import random
 import signal
 import tempfile
 import time
 from collections import defaultdict
-from collections.abc import AsyncIterator, Mapping
-from contextlib import asynccontextmanager, suppress
+from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
-from multiprocessing.connection import Connection
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
 
 import httpx
 import numpy as np
 
 from backend.core.windows import NS_PER_SECOND
 from backend.store.influxdb.store import InfluxDBStore
-from crawlers.simulators import snmp_agent
-from crawlers.snmp_plan import parse_oid
+from benchmarks.soak_devices import CRAWLERS, OUTLETS, agents, describe
 from tests.support import postgres
 from tests.support.recording_proxy import Ledger, RecordingProxy
 from tests.support.supervised import Supervised, spare_ports, supervised
 
-OID: Final = "1.3.6.1.4.1.318.1.1.26.9.4.3.1.7"
-OUTLETS: Final = 24
-CRAWLERS: Final = 4
 EXAMPLES_CRAWLERS: Final = (
     *(f"pdu_crawler_z1_{n}" for n in (10, 11, 20, 21, 40, 41, 50, 51)),
     "poe_crawler",
@@ -96,63 +90,6 @@ class Measurements:
         return time.monotonic() > self.calm_from
 
 
-def describe(folder: Path, ports: list[int]) -> list[str]:
-    """Write a description with one PDU per port, 24 outlets each, and one node per PDU. Return the sensor names."""
-    names, sensors, nodes = [], ["pdu:"], []
-    pdus = [f"S{number:03}" for number in range(len(ports))]
-    nodes.append(f"datacenter: {{id: datacenter, name: all, root: true, children: [{', '.join(pdus)}]}}")
-    for number, (pdu, port) in enumerate(zip(pdus, ports, strict=True)):
-        leaves = []
-        for index in range(1, OUTLETS + 1):
-            name = f"server-{number}-{index}_pdu-{pdu}-g{number % CRAWLERS}"
-            leaf = f"{pdu}_{index}"
-            names.append(name)
-            leaves.append(leaf)
-            sensors.append(
-                f"  {name}: {{name: {name}, sensor_type: wattmeter, unit: W, method: snmp, parent: pdu-{pdu}, ip: 127.0.0.1, "
-                f"port: {port}, oid: {OID}, index: {index}, array: true, location: server-{number}-{index}}}"
-            )
-            nodes.append(f"{leaf}: {{id: {leaf}, name: {leaf}, target: {name}}}")
-        nodes.append(f"{pdu}: {{id: {pdu}, name: {pdu}, children: [{', '.join(leaves)}]}}")
-    folder.mkdir()
-    (folder / "sensors.yaml").write_text("\n".join(sensors) + "\n")
-    (folder / "multitree.yaml").write_text("\n".join(nodes) + "\n")
-    return names
-
-
-def serve_agents(count: int, told: Connection) -> None:
-    """Serve the PDUs in a process of their own, so that they are not part of the measurement."""
-
-    async def main() -> None:
-        ports = []
-        for number in range(count):
-            oids = [(*parse_oid(OID), index) for index in range(1, OUTLETS + 1)]
-
-            def table(number: int = number, oids: list[Any] = oids) -> Mapping[Any, int]:
-                now = int(time.time())
-                return {oid: 80 + (number * 7 + oid[-1] * 3 + now) % 200 for oid in oids}
-
-            transport = await snmp_agent.serve(snmp_agent.SnmpAgent(table), "127.0.0.1", 0)
-            ports.append(transport.get_extra_info("sockname")[1])
-        told.send(ports)
-        await asyncio.Event().wait()
-
-    asyncio.run(main())
-
-
-@asynccontextmanager
-async def agents(count: int) -> AsyncIterator[list[int]]:
-    mine, theirs = multiprocessing.Pipe()
-    process = multiprocessing.get_context("spawn").Process(
-        target=serve_agents, args=(count, theirs), daemon=True
-    )
-    process.start()
-    try:
-        yield await asyncio.to_thread(mine.recv)
-    finally:
-        process.kill()
-
-
 def crawler(group: int) -> str:
     return (
         f"\n[program:crawler_{group}]\ncommand=/opt/seduce/.venv/bin/python -m crawlers.snmp --pdu=-g{group} "
@@ -162,7 +99,7 @@ def crawler(group: int) -> str:
     )
 
 
-async def read_loop(site: Supervised, names: list[str], seen: Measurements) -> None:
+async def read_loop(site: Supervised, names: list[str], measurements: Measurements) -> None:
     """Send the queries of a page and a notebook ten times per second, to the two web processes in turn."""
     dice = random.Random(1)
     async with httpx.AsyncClient(timeout=30) as client:
@@ -177,40 +114,40 @@ async def read_loop(site: Supervised, names: list[str], seen: Measurements) -> N
                 ]
             )
             port = site.ports[dice.choice(("web", "api"))]
-            calm, began = seen.calm, time.perf_counter()
+            calm, began = measurements.calm, time.perf_counter()
             try:
                 answer = await client.post(f"http://127.0.0.1:{port}/graphql", json={"query": query})
                 good = answer.status_code == 200 and "errors" not in answer.json()
             except httpx.HTTPError:
                 good = False
-            if calm and seen.calm:
-                seen.reads_s.append(time.perf_counter() - began)
-                seen.failed += not good
+            if calm and measurements.calm:
+                measurements.reads_s.append(time.perf_counter() - began)
+                measurements.failed += not good
             await asyncio.sleep(0.1)
 
 
-async def watch_loop(site: Supervised, seen: Measurements) -> None:
+async def watch_loop(site: Supervised, measurements: Measurements) -> None:
     async with httpx.AsyncClient(timeout=30) as client:
         while True:
             for name, pid, size in await asyncio.to_thread(sizes, site):
-                seen.memory[f"{name} {pid}"].append((time.monotonic(), size))
+                measurements.memory[f"{name} {pid}"].append((time.monotonic(), size))
             with suppress(httpx.HTTPError):
                 page = (await client.get(f"http://127.0.0.1:{site.ports['web']}/metrics")).text
                 for line in page.splitlines():
-                    if line.startswith('seduce_rollup_lag_seconds{window="30s"}') and seen.calm:
-                        seen.lag_s.append(float(line.split()[1]))
+                    if line.startswith('seduce_rollup_lag_seconds{window="30s"}') and measurements.calm:
+                        measurements.lag_s.append(float(line.split()[1]))
             await asyncio.sleep(5)
 
 
 def sizes(site: Supervised) -> list[tuple[str, int, int]]:
     """Return name, process id and resident bytes of our own programs."""
-    found = []
+    program_sizes = []
     for words in (line.split() for line in site.control("status").splitlines() if "RUNNING" in line):
         name, pid = words[0], int(words[3].rstrip(","))
         with suppress(OSError):
             if name not in ("influxdb", "redis"):
-                found.append((name, pid, sum(resident(one) for one in (pid, *children(pid)))))
-    return found
+                program_sizes.append((name, pid, sum(resident(one) for one in (pid, *children(pid)))))
+    return program_sizes
 
 
 def resident(pid: int) -> int:
@@ -222,7 +159,11 @@ def children(pid: int) -> list[int]:
 
 
 async def faults(
-    site: Supervised, server: postgres.Postgres, proxy: RecordingProxy, seen: Measurements, seconds: float
+    site: Supervised,
+    server: postgres.Postgres,
+    proxy: RecordingProxy,
+    measurements: Measurements,
+    seconds: float,
 ) -> None:
     """Cause one fault after the other, spread over the run; the last tenth is without faults."""
 
@@ -257,9 +198,9 @@ async def faults(
     for name, act in plan.items():
         await asyncio.sleep(0.9 * seconds / (len(plan) + 1))
         say(name)
-        seen.calm_from = time.monotonic() + 3600
+        measurements.calm_from = time.monotonic() + 3600
         await act()
-        seen.calm_from = time.monotonic() + min(AFTER_S, 0.4 * seconds / len(plan))
+        measurements.calm_from = time.monotonic() + min(AFTER_S, 0.4 * seconds / len(plan))
 
 
 async def compare(site: Supervised, ledger: SecondsLedger, begin_s: int) -> tuple[int, int, int]:
@@ -302,7 +243,7 @@ def say(text: str) -> None:
 
 async def soak(folder: Path, minutes: float, sensors: int) -> bool:
     seconds, begin_s = minutes * 60, int(time.time()) - 60
-    ledger, seen, ports = SecondsLedger(begin_s, round(seconds) + 1200), Measurements(), spare_ports()
+    ledger, measurements, ports = SecondsLedger(begin_s, round(seconds) + 1200), Measurements(), spare_ports()
     async with agents(-(-sensors // OUTLETS)) as addresses, RecordingProxy(ports["ingest"], ledger) as proxy:
         names = describe(folder / "description", addresses)
         with postgres.stoppable() as server:
@@ -320,11 +261,11 @@ async def soak(folder: Path, minutes: float, sensors: int) -> bool:
                     f"{len(names)} sensors at 1 Hz, {len(site.states())} programs, for {minutes:g} minutes; data in {folder}"
                 )
                 begin = time.monotonic()
-                seen.calm_from = begin + min(AFTER_S, seconds / 6)
+                measurements.calm_from = begin + min(AFTER_S, seconds / 6)
                 working = [
-                    asyncio.create_task(read_loop(site, names, seen)),
-                    asyncio.create_task(watch_loop(site, seen)),
-                    asyncio.create_task(faults(site, server, proxy, seen, seconds)),
+                    asyncio.create_task(read_loop(site, names, measurements)),
+                    asyncio.create_task(watch_loop(site, measurements)),
+                    asyncio.create_task(faults(site, server, proxy, measurements, seconds)),
                 ]
                 await asyncio.sleep(seconds)
                 for task in working:
@@ -338,7 +279,13 @@ async def soak(folder: Path, minutes: float, sensors: int) -> bool:
                 promised, lost, twice = await compare(site, ledger, begin_s)
     errors = [error for error in ended if isinstance(error, Exception)]
     return verdicts(
-        seen, promised, lost, twice, growth(seen.memory, begin, end), errors, len(names) * seconds
+        measurements,
+        promised,
+        lost,
+        twice,
+        growth(measurements.memory, begin, end),
+        errors,
+        len(names) * seconds,
     )
 
 
@@ -353,7 +300,7 @@ async def wait_until_drained(site: Supervised) -> None:
 
 
 def verdicts(
-    seen: Measurements,
+    measurements: Measurements,
     promised: int,
     lost: int,
     twice: int,
@@ -361,18 +308,20 @@ def verdicts(
     wrong: list[Exception],
     ticks: float,
 ) -> bool:
-    reads = np.array(seen.reads_s or [np.nan])
+    reads = np.array(measurements.reads_s or [np.nan])
     p50, p99 = np.nanpercentile(reads, 50), np.nanpercentile(reads, 99)
-    lag = max(seen.lag_s, default=float("nan"))
+    lag = max(measurements.lag_s, default=float("nan"))
     share = 100 * promised / ticks
     readings_text = (
         f"{promised:,} acknowledged ({share:.1f} % of all ticks), {lost} lost, {twice} stored twice"
     )
-    reads_text = f"{len(reads):,}, p50 {1e3 * p50:.0f} ms, p99 {1e3 * p99:.0f} ms, {seen.failed} failed"
+    reads_text = (
+        f"{len(reads):,}, p50 {1e3 * p50:.0f} ms, p99 {1e3 * p99:.0f} ms, {measurements.failed} failed"
+    )
     lines = {
         f"no lost reading: {readings_text}": promised > 0 and lost == 0 and twice == 0,
         f"flat memory: {', '.join(grown) or 'no process'} grew": not grown,
-        f"reads: {reads_text}": bool(p99 < P99_S) and not seen.failed,
+        f"reads: {reads_text}": bool(p99 < P99_S) and not measurements.failed,
         f"roll-ups: maximum lag of 30 s windows {lag:.0f} s": lag < LAG_S,
         f"the test itself: {'; '.join(map(repr, wrong)) or 'nothing failed'}": not wrong,
     }

@@ -48,8 +48,8 @@ class Subscriber(asyncio.Protocol):
     def data_received(self, data: bytes) -> None:
         self._buffer += data
         if not self._open:
-            head, found, rest = self._buffer.partition(b"\r\n\r\n")
-            if not found:
+            head, separator, rest = self._buffer.partition(b"\r\n\r\n")
+            if not separator:
                 return
             assert b" 101 " in head, head
             self._open, self._buffer = True, rest
@@ -73,8 +73,8 @@ class Subscriber(asyncio.Protocol):
             elif b'"next"' in body:
                 self.ready.set_result(None)
             return
-        if self.counting and (found := _VALUE.search(body)):
-            self.delays.append(time.monotonic() - float(found[1]))
+        if self.counting and (match := _VALUE.search(body)):
+            self.delays.append(time.monotonic() - float(match[1]))
 
 
 async def listen(
@@ -86,13 +86,13 @@ async def listen(
     loop = asyncio.get_running_loop()
     subscribers: list[Subscriber] = []
     for start in range(0, count, 50):
-        made = await asyncio.gather(
+        connections = await asyncio.gather(
             *(
                 loop.create_connection(Subscriber, "127.0.0.1", port)
                 for _ in range(start, min(start + 50, count))
             )
         )
-        subscribers += [protocol for _, protocol in made]
+        subscribers += [protocol for _, protocol in connections]
         await asyncio.gather(*(s.ready for s in subscribers[start:]))
     await asyncio.sleep(settle)
     Subscriber.delays = []

@@ -49,7 +49,7 @@ class TaskServices:
     store: TimeSeriesStore
     state: RollupState
     clock: Clock
-    keep: RetentionPeriods
+    retention: RetentionPeriods
     silence_counter: SilenceCounter
     watcher: Watcher
     jobs: JobRunner
@@ -70,7 +70,7 @@ def bind_tasks(services: TaskServices) -> Mapping[str, Task]:
         "roll_up": rollups.step,
         "heal": lambda: rollups.heal(HEAL_LIMIT),
         "learn_periods": rollups.learn,
-        "retain": lambda: rollups.delete_expired(services.keep),
+        "retain": lambda: rollups.delete_expired(services.retention),
         "maintain": lambda: services.store.maintain(clock.now_ns()),
         "forget": lambda: services.log_retention.delete_expired(clock.now_ns()),
         "detect_unresponsive_temperature_sensors": services.silence_counter.detect,

@@ -55,7 +55,7 @@ class Options:
     days: float
     seed: int
     quiet: bool = False
-    troubles: Sequence[ScheduledFault] = ()
+    fault_schedule: Sequence[ScheduledFault] = ()
 
 
 def run(settings: Settings, options: Options) -> int:
@@ -92,7 +92,7 @@ class _Demo:
         )
         await self._generate_history(services, model)
         fleet = SimulatedFleet(
-            self.inventory, model, f"{self.url}/temperature/list", schedule=self._options.troubles
+            self.inventory, model, f"{self.url}/temperature/list", schedule=self._options.fault_schedule
         )
         await asyncio.to_thread(fleet.start_in_thread)
         try:

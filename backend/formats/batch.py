@@ -27,7 +27,7 @@ EXPECTED_NAME: Final = (
 
 @dataclass(frozen=True, slots=True)
 class Mark:
-    """Where reading resumes: bytes (or rows of a binary file) already read, and lines."""
+    """The position where reading resumes: bytes (or rows of a binary file) already read, and lines."""
 
     position: int = 0
     line: int = 0

@@ -33,7 +33,7 @@ _HEADER_BYTES: Final = 1 << 14
 
 @dataclass(frozen=True, slots=True)
 class ReadOptions:
-    """How to read: `format` None is detected from name and content; `latest_ns` is the newest valid time."""
+    """Options of a reader: `format` None is detected from name and content; `latest_ns` is the newest valid time."""
 
     format: Format | None
     precision: Precision | None
@@ -79,9 +79,9 @@ class Source(AbstractContextManager["Source"]):
         """Position in the file as stored; 0 for a stream."""
         return self._raw.tell() if self.size is not None else 0
 
-    def _from_start(self, taken: bytes, file: BinaryIO) -> BinaryIO:
+    def _from_start(self, prefix: bytes, file: BinaryIO) -> BinaryIO:
         if self.size is None:
-            return cast(BinaryIO, io.BufferedReader(_Prefixed(taken, file), 1 << 20))
+            return cast(BinaryIO, io.BufferedReader(_Prefixed(prefix, file), 1 << 20))
         file.seek(0)
         return file
 
@@ -108,25 +108,25 @@ class Source(AbstractContextManager["Source"]):
 class _Prefixed(io.RawIOBase):
     """A stream whose first bytes were already read."""
 
-    def __init__(self, taken: bytes, file: BinaryIO) -> None:
-        self._taken = taken
+    def __init__(self, prefix: bytes, file: BinaryIO) -> None:
+        self._prefix = prefix
         self._file = file
 
     def readable(self) -> bool:
         return True
 
     def readinto(self, buffer: Any) -> int:
-        part = self._taken[: len(buffer)] or self._file.read(len(buffer))
-        self._taken = self._taken[len(part) :]
+        part = self._prefix[: len(buffer)] or self._file.read(len(buffer))
+        self._prefix = self._prefix[len(part) :]
         buffer[: len(part)] = part
         return len(part)
 
 
 def _read_up_to(file: BinaryIO, limit: int) -> bytes:
-    taken = b""
-    while len(taken) < limit and (part := file.read(limit - len(taken))):
-        taken += part
-    return taken
+    content = b""
+    while len(content) < limit and (part := file.read(limit - len(content))):
+        content += part
+    return content
 
 
 def file_identity(name: str) -> str | None:

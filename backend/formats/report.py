@@ -14,9 +14,9 @@ _MAX_LENGTH: Final = 100
 class Fault(Exception):
     """One line or row that is not a reading: what was found, and what was expected."""
 
-    def __init__(self, found: str, expected: str) -> None:
-        super().__init__(found, expected)
-        self.found = found
+    def __init__(self, actual: str, expected: str) -> None:
+        super().__init__(actual, expected)
+        self.actual = actual
         self.expected = expected
 
 
@@ -25,11 +25,11 @@ class LocatedFault:
     """A fault and its place; `line` counts from 1, also for rows of a binary file."""
 
     line: int
-    found: str
+    actual: str
     expected: str
 
     def __str__(self) -> str:
-        return f"line {self.line}: found {self.found}; expected {self.expected}"
+        return f"line {self.line}: found {self.actual}; expected {self.expected}"
 
 
 @dataclass(slots=True)
@@ -49,7 +49,7 @@ class Tally:
     def fault(self, line: int, fault: Fault) -> None:
         self.wrong += 1
         if len(self.examples) < MAX_EXAMPLES:
-            self.examples.append(LocatedFault(line, fault.found, fault.expected))
+            self.examples.append(LocatedFault(line, fault.actual, fault.expected))
 
     def skip(self, measurement: bytes) -> None:
         name = measurement.decode(errors="replace")

@@ -31,7 +31,7 @@ GROUP_ROWS: Final = 250_000
 _SLICE_ROWS: Final = 65_536
 
 T_contra = TypeVar("T_contra", contravariant=True)
-"""What a writer receives: readings, or windows."""
+"""The input of a writer: readings, or windows."""
 
 
 class Writer(Protocol[T_contra]):
@@ -174,8 +174,8 @@ class _Buffer:
         self.closed = True
 
     def take(self) -> bytes:
-        taken, self._parts = b"".join(self._parts), []
-        return taken
+        data, self._parts = b"".join(self._parts), []
+        return data
 
 
 class ArrowWriter(Generic[T_contra]):

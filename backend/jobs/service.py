@@ -154,9 +154,9 @@ class JobService:
         """Yield (True, all active jobs and recent ones), then (False, changed jobs), at most once per second."""
         since = self._clock.now_ns() - _SKEW_NS
         active = {job.id: job for job in await self._jobs.in_states((*ACTIVE, JobState.PAUSED))}
-        shown = {job.id: job for job in await self._jobs.changed(0, RECENT_JOBS)} | active
-        yield True, sorted(shown.values(), key=lambda job: -job.id)
-        versions = {job.id: job.version for job in shown.values()}
+        jobs_by_id = {job.id: job for job in await self._jobs.changed(0, RECENT_JOBS)} | active
+        yield True, sorted(jobs_by_id.values(), key=lambda job: -job.id)
+        versions = {job.id: job.version for job in jobs_by_id.values()}
         while True:
             await asyncio.sleep(POLL_S)
             now = self._clock.now_ns()

@@ -91,7 +91,7 @@ def build_task_executor(
         store=store,
         state=shared.state,
         clock=clock,
-        keep=retention_of(settings),
+        retention=retention_of(settings),
         silence_counter=silence_counter,
         watcher=watcher,
         jobs=JobRunner(shared.jobs, rollups, clock),

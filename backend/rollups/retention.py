@@ -13,7 +13,7 @@ DAY = Window.D1
 BEGINNING: Final = -(1 << 62)
 
 RETAINED: tuple[Window | None, ...] = (None, *WINDOWS)
-"""What has a retention period of its own: raw readings (None), and the roll-ups of each window."""
+"""The data with retention periods of their own: raw readings (None), and the roll-ups of each window."""
 
 
 @dataclass(frozen=True, slots=True)

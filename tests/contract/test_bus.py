@@ -39,19 +39,19 @@ async def collect(
     batches: AsyncIterator[Readings], until: Callable[[dict[str, Reading]], bool]
 ) -> dict[str, Reading]:
     """The newest reading of each sensor that came, once `until` says it is enough."""
-    seen: dict[str, Reading] = {}
-    while not until(seen):
+    newest: dict[str, Reading] = {}
+    while not until(newest):
         for reading in await asyncio.wait_for(anext(batches), SOON):
-            seen[reading.sensor] = reading
-    return seen
+            newest[reading.sensor] = reading
+    return newest
 
 
 async def test_subscribers_get_what_is_published(bus: Bus) -> None:
     async with bus.subscribe() as one, bus.subscribe() as two:
         await bus.publish(batch(("a", 1, 1.5), ("b", 1, 2.5)))
         for batches in (one, two):
-            seen = await collect(batches, lambda s: len(s) == 2)
-            assert seen == {"a": Reading("a", 1, 1.5), "b": Reading("b", 1, 2.5)}
+            newest = await collect(batches, lambda s: len(s) == 2)
+            assert newest == {"a": Reading("a", 1, 1.5), "b": Reading("b", 1, 2.5)}
 
 
 async def test_a_subscriber_gets_only_the_sensors_it_named(bus: Bus) -> None:
@@ -74,11 +74,13 @@ async def test_a_slow_subscriber_gets_the_newest_reading_of_each_sensor(bus: Bus
     async with bus.subscribe() as batches:
         for i in range(1, 2001):
             await bus.publish(batch(("a", i, float(i)), (f"s{i % 50}", i, float(-i))))
-        seen = await collect(
+        newest = await collect(
             batches, lambda s: s.get("a", Reading("a", 0, 0)).time_ns == 2000 and len(s) == 51
         )
-        assert seen["a"].value == 2000.0
-        assert {seen[f"s{i % 50}"].value for i in range(1951, 2001)} == {float(-i) for i in range(1951, 2001)}
+        assert newest["a"].value == 2000.0
+        assert {newest[f"s{i % 50}"].value for i in range(1951, 2001)} == {
+            float(-i) for i in range(1951, 2001)
+        }
 
 
 async def test_a_late_reading_does_not_hide_a_newer_one_in_a_batch(bus: Bus) -> None:
@@ -96,8 +98,8 @@ async def test_a_subscriber_that_never_reads_blocks_nobody(bus: Bus) -> None:
     async with bus.subscribe(), bus.subscribe() as awake:
         for i in range(1, 301):
             await bus.publish(batch(("a", i, float(i))))
-        seen = await collect(awake, lambda s: s.get("a", Reading("a", 0, 0)).time_ns == 300)
-        assert seen["a"].value == 300.0
+        newest = await collect(awake, lambda s: s.get("a", Reading("a", 0, 0)).time_ns == 300)
+        assert newest["a"].value == 300.0
 
 
 async def test_leaving_ends_the_subscription(bus: Bus) -> None:

@@ -35,13 +35,13 @@ async def log(request: pytest.FixtureRequest, tmp_path: Path, clock: ManualClock
 
 async def test_an_event_is_stored_completely_and_ends_once(log: EventLog, clock: ManualClock) -> None:
     await log.record([SILENT], [])
-    (kept,) = await log.open()
-    assert replace(kept, id=0) == replace(SILENT, noticed_ns=NOW)
+    (stored,) = await log.open()
+    assert replace(stored, id=0) == replace(SILENT, noticed_ns=NOW)
     clock.advance(1)
-    await log.record([], [replace(kept, ended_ns=NOW + 5)])
-    await log.record([], [replace(kept, ended_ns=NOW + 9)])
+    await log.record([], [replace(stored, ended_ns=NOW + 5)])
+    await log.record([], [replace(stored, ended_ns=NOW + 9)])
     assert list(await log.open()) == []
-    assert list(await log.page(EventFilter(), 9)) == [replace(kept, ended_ns=NOW + 5)]
+    assert list(await log.page(EventFilter(), 9)) == [replace(stored, ended_ns=NOW + 5)]
 
 
 async def test_an_ongoing_event_does_not_begin_twice(log: EventLog) -> None:
@@ -63,11 +63,11 @@ async def test_events_are_filtered(log: EventLog) -> None:
     ended = replace(SILENT, sensor="b", kind=EventKind.OUT_OF_RANGE, at_ns=NOW - 500, ended_ns=NOW - 400)
     await log.record([replace(SILENT, sensor="a"), ended, replace(SILENT, sensor="c")], [])
 
-    async def names(**chosen: object) -> list[str]:
-        asked = EventFilter(**chosen)  # type: ignore[arg-type]
-        found = [event.sensor for event in await log.page(asked, 9)]
-        assert await log.count(asked) == len(found)
-        return found
+    async def names(**conditions: object) -> list[str]:
+        event_filter = EventFilter(**conditions)  # type: ignore[arg-type]
+        sensors = [event.sensor for event in await log.page(event_filter, 9)]
+        assert await log.count(event_filter) == len(sensors)
+        return sensors
 
     assert await names() == ["c", "b", "a"]
     assert await names(sensors=("a", "b")) == ["b", "a"]

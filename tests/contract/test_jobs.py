@@ -72,8 +72,8 @@ async def test_a_job_is_stored_completely(jobs: JobRepository) -> None:
     first, second = await jobs.add([JOB, full])
     assert 0 < first.id < second.id
     assert first == replace(JOB, id=first.id, version=first.version, changed_ns=NOW)
-    found = {job.id: job for job in await jobs.find([second.id, first.id, 10**6])}
-    assert found == {first.id: first, second.id: second}
+    jobs_by_id = {job.id: job for job in await jobs.find([second.id, first.id, 10**6])}
+    assert jobs_by_id == {first.id: first, second.id: second}
     assert replace(second, id=0, version=0, changed_ns=0) == full
     assert list(await jobs.add([])) == []
 
@@ -100,21 +100,21 @@ async def test_a_writer_with_an_older_version_changes_nothing(
 ) -> None:
     one, two = await jobs.add([JOB, JOB])
     clock.advance(5)
-    (kept,) = await jobs.save([apply_step(one, "pause")])
-    assert (kept.state, kept.changed_ns) == (JobState.PAUSED, clock.now_ns())
-    assert kept.version != one.version
+    (saved,) = await jobs.save([apply_step(one, "pause")])
+    assert (saved.state, saved.changed_ns) == (JobState.PAUSED, clock.now_ns())
+    assert saved.version != one.version
     other = await jobs.save(
         [replace(one, windows_done=7), replace(two, windows_done=7), replace(two, id=10**6)]
     )
     assert [(job.id, job.windows_done) for job in other] == [(two.id, 7)]
     assert list(await jobs.save([])) == []
-    assert await jobs.find([one.id]) == [kept]
+    assert await jobs.find([one.id]) == [saved]
 
 
 async def test_only_one_of_several_concurrent_writers_changes_a_job(jobs: JobRepository) -> None:
     (job,) = await jobs.add([JOB])
-    kept = await asyncio.gather(*(jobs.save([replace(job, windows_done=at)]) for at in range(8)))
-    (only,) = [one for saved in kept for one in saved]
+    results = await asyncio.gather(*(jobs.save([replace(job, windows_done=at)]) for at in range(8)))
+    (only,) = [one for batch in results for one in batch]
     assert await jobs.find([job.id]) == [only]
 
 
@@ -148,7 +148,7 @@ async def test_thousands_at_once(database: Database, clock: ManualClock) -> None
     jobs = SqlJobs(database, clock)
     ids = [job.id for job in await jobs.add([JOB] * 2_500)]
     assert ids == sorted(set(ids))
-    found = await jobs.find(ids)
-    assert len(found) == 2_500
-    await jobs.save(found[:3])
-    assert len(await jobs.save(found)) == 2_497
+    stored = await jobs.find(ids)
+    assert len(stored) == 2_500
+    await jobs.save(stored[:3])
+    assert len(await jobs.save(stored)) == 2_497

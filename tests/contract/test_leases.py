@@ -80,13 +80,17 @@ async def test_the_lock_works_within_a_process_too(database: Database) -> None:
 
 async def test_an_attempt_does_not_wait(database: Database) -> None:
     one, two = leases(database), leases(database)
-    async with one.attempt("x") as mine, two.attempt("x") as theirs, two.attempt("y") as other:
-        assert mine is not None
-        assert theirs is None
-        assert other is not None
-        mine()
-    async with two.attempt("x") as theirs:
-        assert theirs is not None
+    async with (
+        one.attempt("x") as first_lease,
+        two.attempt("x") as second_lease,
+        two.attempt("y") as other_lease,
+    ):
+        assert first_lease is not None
+        assert second_lease is None
+        assert other_lease is not None
+        first_lease()
+    async with two.attempt("x") as second_lease:
+        assert second_lease is not None
 
 
 async def test_the_lease_of_a_dead_holder_expires(database: Database) -> None:

@@ -25,9 +25,9 @@ async def limits(request: pytest.FixtureRequest) -> AsyncIterator[RateLimits]:
         return
     server: RedisServer = request.getfixturevalue("redis_server")
     server.command("FLUSHALL")
-    found = RedisRateLimits(server.url())
-    yield found
-    await found.close()
+    redis_limits = RedisRateLimits(server.url())
+    yield redis_limits
+    await redis_limits.close()
 
 
 async def test_attempts_are_limited(limits: RateLimits) -> None:

@@ -90,10 +90,10 @@ async def test_the_oldest_dirty_mark(state: RollupState) -> None:
 async def test_dirty_is_newest_first_and_limited(state: RollupState) -> None:
     marks = [window("a", 1), window("b", 3), window("a", 2), window("b", 1, 4)]
     await state.mark_dirty(marks)
-    found = await state.dirty(10)
-    assert set(found) == set(marks)
-    assert [w.start_ns for w in found] == sorted((w.start_ns for w in marks), reverse=True)
-    assert list(await state.dirty(2)) == list(found[:2])
+    windows = await state.dirty(10)
+    assert set(windows) == set(marks)
+    assert [w.start_ns for w in windows] == sorted((w.start_ns for w in marks), reverse=True)
+    assert list(await state.dirty(2)) == list(windows[:2])
     assert list(await state.dirty(0)) == []
 
 
@@ -106,25 +106,25 @@ async def test_a_span_marked_twice_is_listed_once(state: RollupState) -> None:
 
 async def test_clearing_removes_the_returned_marks(state: RollupState) -> None:
     await state.mark_dirty([window("a", i) for i in range(1_500)])
-    found = await state.dirty(1_000)
-    assert len(found) == 1_000
-    await state.clear_dirty(found)
+    windows = await state.dirty(1_000)
+    assert len(windows) == 1_000
+    await state.clear_dirty(windows)
     rest = await state.dirty(1_000)
     assert {w.start_ns for w in rest} == {T + i * S30 for i in range(500)}
-    await state.clear_dirty(found)
+    await state.clear_dirty(windows)
     await state.clear_dirty([])
     assert len(await state.dirty(1_000)) == 500
 
 
 async def test_a_window_marked_again_meanwhile_stays(state: RollupState) -> None:
     await state.mark_dirty([window("a", 1), window("b", 1)])
-    found = await state.dirty(10)
+    windows = await state.dirty(10)
     await state.mark_dirty([window("a", 1)])
-    await state.clear_dirty(found)
+    await state.clear_dirty(windows)
     assert list(await state.dirty(10)) == [window("a", 1)]
     await state.clear_dirty(await state.dirty(10))
     await state.mark_dirty([window("a", 1)])
-    await state.clear_dirty(found)
+    await state.clear_dirty(windows)
     assert list(await state.dirty(10)) == [window("a", 1)], "an old version clears no new mark"
 
 

@@ -33,12 +33,12 @@ def some(start: int, rows: int = 1) -> Readings:
 
 
 async def all_of(spool: SqliteSpool, max_rows: int = 1000) -> list[Reading]:
-    found: list[Reading] = []
+    drained: list[Reading] = []
     while spool.depth:
         mark, readings = await spool.peek(max_rows)
-        found += readings
+        drained += readings
         await spool.remove_up_to(mark)
-    return found
+    return drained
 
 
 async def test_readings_come_out_in_order(spool: SqliteSpool) -> None:
@@ -59,8 +59,8 @@ async def test_peek_returns_the_same_until_forgotten(spool: SqliteSpool) -> None
     await spool.append(some(0, 2))
     first_mark, first = await spool.peek(10)
     await spool.append(some(2, 2))
-    _, again = await spool.peek(10)
-    assert list(again)[:2] == list(first)
+    _, second = await spool.peek(10)
+    assert list(second)[:2] == list(first)
     await spool.remove_up_to(first_mark)
     assert await all_of(spool) == list(some(2, 2))
 
@@ -98,10 +98,10 @@ async def test_an_empty_append_leaves_nothing(spool: SqliteSpool) -> None:
 
 async def test_concurrent_appends_are_all_stored(spool: SqliteSpool) -> None:
     await asyncio.gather(*(spool.append(some(10 * i, 10)) for i in range(200)))
-    found = await all_of(spool)
-    assert sorted(r.time_ns for r in found) == list(range(2000))
+    drained = await all_of(spool)
+    assert sorted(r.time_ns for r in drained) == list(range(2000))
     # each append stays in one piece
-    assert all(b.time_ns == a.time_ns + 1 for a, b in itertools.pairwise(found) if b.time_ns % 10)
+    assert all(b.time_ns == a.time_ns + 1 for a, b in itertools.pairwise(drained) if b.time_ns % 10)
 
 
 async def test_a_reopened_spool_holds_what_was_not_forgotten(make: Callable[[], SqliteSpool]) -> None:

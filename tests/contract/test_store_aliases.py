@@ -36,9 +36,9 @@ class Model:
             rows[at] = (*one, 30.0, one[0])
         await self.store.write_buckets(SeriesKind.SENSOR, Window.S30, buckets({name: rows}))
 
-    def told(self, copy: SeriesAlias, window: Window, start: int, end: int) -> dict[int, Row]:
+    def alias_rows(self, copy: SeriesAlias, window: Window, start: int, end: int) -> dict[int, Row]:
         """Set the rows of a node that aliases a sensor, one value each."""
-        found = {}
+        alias_rows = {}
         for at in range(start, end, window.ns):
             of = [self.means[copy.name].get(t) for t in range(at, at + window.ns, HALF)]
             values = [mean * copy.weight for mean in of if mean is not None]
@@ -47,14 +47,14 @@ class Model:
             some = (
                 (float(len(values)), sum(values), m2, min(values), max(values), mean) if values else NOTHING
             )
-            found[at] = (*some, float(len(of)), float(len(values)))
-        return found
+            alias_rows[at] = (*some, float(len(of)), float(len(values)))
+        return alias_rows
 
     async def copied(
         self, copies: Mapping[str, SeriesAlias], start: int, end: int, *, note: bool = True
     ) -> None:
         for window in FINE:
-            rows = {node: self.told(copy, window, start, end) for node, copy in copies.items()}
+            rows = {node: self.alias_rows(copy, window, start, end) for node, copy in copies.items()}
             if note and await self.store.set_aliases(window, copies, start, end):
                 for node, more in rows.items():
                     self.nodes[window][node] |= more
@@ -99,8 +99,8 @@ class Model:
     async def check(self, start: int = ALWAYS[0], end: int = ALWAYS[1], names: Iterable[str] = NODES) -> None:
         for window in FINE:
             got = await self.store.buckets(SeriesKind.NODE, list(names), window, start, end)
-            kept = self.nodes[window]
-            same(got, buckets({n: {t: r for t, r in kept[n].items() if start <= t < end} for n in names}))
+            expected = self.nodes[window]
+            same(got, buckets({n: {t: r for t, r in expected[n].items() if start <= t < end} for n in names}))
             some = await self.store.buckets(
                 SeriesKind.NODE, list(names), window, start, end, ("sum", "count")
             )

@@ -68,7 +68,7 @@ async def test_any_history_reads_like_a_dictionary(
         for step in steps:
             match step:
                 case ("write", rows):
-                    before = {sensor: max(kept, default=ALWAYS[0]) for sensor, kept in raw.items()}
+                    before = {sensor: max(values, default=ALWAYS[0]) for sensor, values in raw.items()}
                     written = await bench.store.write(readings(*rows))
                     latest = {(sensor, time): value for sensor, time, value in rows}
                     assert written.rows == len(latest)

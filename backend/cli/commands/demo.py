@@ -50,4 +50,4 @@ def demo(
     if description is None and not Settings().description_dir.is_dir():
         description = packaged.example()
     settings = server_settings(data_dir=data or Path("var/demo"), port=port, description_dir=description)
-    return run(settings, Options(days, seed, troubles=[ScheduledFault.parse(text) for text in trouble]))
+    return run(settings, Options(days, seed, fault_schedule=[ScheduledFault.parse(text) for text in trouble]))

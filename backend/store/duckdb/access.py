@@ -24,7 +24,7 @@ late.
 
 
 class TableAccess:
-    """What all tables of one file share: the engine and the maintenance lock."""
+    """The engine and the maintenance lock, which all tables of one file share."""
 
     def __init__(self, engine: Engine) -> None:
         self.engine = engine

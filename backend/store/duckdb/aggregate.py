@@ -66,7 +66,7 @@ class _Rows:
 
 @dataclass(frozen=True, slots=True)
 class _Batch:
-    """What is read together: groups of several series (`joint`), and the series of all groups in it."""
+    """Groups that are read together: those of several series (`joint`), and the series of all groups."""
 
     joint: tuple[int, ...]
     sids: tuple[int, ...]

@@ -130,8 +130,8 @@ class Server:
         name, org = self.address.database, self.address.org
         if version >= (2, 0) and (not org or not self.address.token):
             raise PermanentError(f"{self._label} is version 2 or later: its URL needs org=... and token=...")
-        shown = self._results(client, ("SHOW DATABASES", {}))[0].get("series", [{}])[0].get("values", [])
-        if [name] in shown:
+        databases = self._results(client, ("SHOW DATABASES", {}))[0].get("series", [{}])[0].get("values", [])
+        if [name] in databases:
             return
         if version < (2, 0):
             self._results(client, (f"CREATE DATABASE {identifier(name)}", {}))

@@ -46,20 +46,20 @@ def content(kind: Format, parts: list[Readings], tags: dict[str, SensorTags]) ->
     return b"".join([out.begin(), *(out.write(part) for part in parts), out.end()])
 
 
-def back(
-    data: bytes, folder: Path, wanted: ReadOptions, start: Mark | None = None
+def read_back(
+    data: bytes, folder: Path, options: ReadOptions, start: Mark | None = None
 ) -> tuple[list[Reading], dict[str, SensorTags], Tally]:
     path = folder / "file"
     path.write_bytes(data)
     tally = Tally()
-    found: list[Reading] = []
+    rows: list[Reading] = []
     tags: dict[str, SensorTags] = {}
     with Source(str(path)) as source:
-        for batch in read(source, wanted, tally, start or Mark()):
-            found += list(batch.readings)
+        for batch in read(source, options, tally, start or Mark()):
+            rows += list(batch.readings)
             tags |= batch.tags
-    assert tally.readings == len(found)
-    return found, tags, tally
+    assert tally.readings == len(rows)
+    return rows, tags, tally
 
 
 @pytest.fixture(scope="module")
@@ -77,11 +77,11 @@ def test_a_round_trip_changes_nothing(
     tags = {**dict.fromkeys(parts[0].names, SensorTags("a b", "watt,meter", "=W")), **tags}
     assert all(map(is_valid_name, tags))
     data = content(kind, parts, tags)
-    found, read_tags, tally = back(data, folder, ReadOptions(kind, None, LATEST))
+    rows, read_tags, tally = read_back(data, folder, ReadOptions(kind, None, LATEST))
     assert not tally.wrong, tally.examples
-    assert found == first + second
+    assert rows == first + second
     if kind is not Format.CSV:
-        for name in {r.sensor for r in found} & tags.keys():
+        for name in {r.sensor for r in rows} & tags.keys():
             t = tags[name]
             assert read_tags.get(name) == tags_of(
                 {"location": t.location, "sensor_type": t.sensor_type, "unit": t.unit}
@@ -108,17 +108,17 @@ def test_reading_resumes_from_every_mark(kind: Format, folder: Path) -> None:
     )
     path = folder / f"long{FORMAT_INFO[kind].suffix}"
     path.write_bytes(content(kind, [whole.take(np.arange(a, a + 100_000)) for a in range(0, n, 100_000)], {}))
-    wanted = ReadOptions(None, None, LATEST)
+    options = ReadOptions(None, None, LATEST)
     with Source(str(path)) as source:
-        batches = list(read(source, wanted, Tally(), Mark()))
+        batches = list(read(source, options, Tally(), Mark()))
     assert len(batches) > 2
     for at, batch in enumerate(batches):
         with Source(str(path)) as source:
-            rest = [b.readings for b in read(source, wanted, Tally(), batch.mark)]
+            rest = [b.readings for b in read(source, options, Tally(), batch.mark)]
         expected = Readings.concat([b.readings for b in batches[at + 1 :]])
-        found = Readings.concat(rest)
-        assert np.array_equal(found.times, expected.times)
-        assert np.array_equal(found.values, expected.values)
+        resumed = Readings.concat(rest)
+        assert np.array_equal(resumed.times, expected.times)
+        assert np.array_equal(resumed.values, expected.values)
     everything = Readings.concat([b.readings for b in batches])
     assert np.array_equal(everything.times, whole.times)
     assert np.array_equal(everything.values, whole.values)
@@ -134,10 +134,10 @@ def test_standard_input_can_be_read(kind: Format, packed: bool, monkeypatch: pyt
     stdin = io.TextIOWrapper(io.BytesIO(gzip.compress(data) if packed else data))
     monkeypatch.setattr(sys, "stdin", stdin)
     with Source("-") as source:
-        found = [
+        read_rows = [
             r for b in read(source, ReadOptions(None, None, LATEST), Tally(), Mark()) for r in b.readings
         ]
-    assert found == rows
+    assert read_rows == rows
 
 
 @pytest.mark.parametrize("kind", [Format.ARROW, Format.PARQUET])

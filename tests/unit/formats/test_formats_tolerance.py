@@ -58,8 +58,8 @@ def all_of(
 @pytest.mark.parametrize("crlf", [False, True])
 def test_what_influx_inspect_exports(tmp_path: Path, packed: bool, crlf: bool) -> None:
     data = EXPORTED.replace(b"\n", b"\r\n") if crlf else EXPORTED
-    found, tags, tally = all_of(gzip.compress(data) if packed else data, tmp_path)
-    assert found == [
+    rows, tags, tally = all_of(gzip.compress(data) if packed else data, tmp_path)
+    assert rows == [
         Reading("fan", T * S, 12.5),
         Reading("ecotype-1_pdu-Z1.50", (T + 1) * S, 112.0),
         Reading("fan", (T + 2) * S, -1000.0),
@@ -98,8 +98,8 @@ WRONG = [
 
 @pytest.mark.parametrize("line, expected", WRONG, ids=[repr(line) for line, _ in WRONG])
 def test_a_bad_line_is_reported_and_the_others_are_read(tmp_path: Path, line: bytes, expected: str) -> None:
-    found, _, tally = all_of(b"\n".join([GOOD, line, GOOD]), tmp_path, precision=Precision.S)
-    assert found == [Reading("fan", T * S, 1.0)] * 2
+    rows, _, tally = all_of(b"\n".join([GOOD, line, GOOD]), tmp_path, precision=Precision.S)
+    assert rows == [Reading("fan", T * S, 1.0)] * 2
     assert [w.line for w in tally.examples] == [2]
     assert expected in str(tally.examples[0])
 
@@ -112,19 +112,19 @@ def test_lines_that_are_unusual_but_right(tmp_path: Path) -> None:
         b"sensors,sensor=fan value=4u 1580000003",
         b"sensors,unit=W,sensor=fan value=.5 1580000004",
     ]
-    found, _, tally = all_of(b"\n".join(lines), tmp_path, precision=Precision.S)
+    rows, _, tally = all_of(b"\n".join(lines), tmp_path, precision=Precision.S)
     assert not tally.wrong, tally.examples
-    assert [r.value for r in found] == [1, 2, 3, 4, 0.5]
-    assert [r.time_ns // S - T for r in found] == [0, 1, 2, 3, 4]
+    assert [r.value for r in rows] == [1, 2, 3, 4, 0.5]
+    assert [r.time_ns // S - T for r in rows] == [0, 1, 2, 3, 4]
 
 
 @pytest.mark.parametrize("precision", Precision)
 def test_every_precision(tmp_path: Path, precision: Precision) -> None:
     ticks = T * S // precision.ns
-    found, _, _ = all_of(b"sensors,sensor=fan value=1 %d" % ticks, tmp_path, precision=precision)
-    assert found == [Reading("fan", T * S, 1.0)]
+    rows, _, _ = all_of(b"sensors,sensor=fan value=1 %d" % ticks, tmp_path, precision=precision)
+    assert rows == [Reading("fan", T * S, 1.0)]
     header = b"time,sensor,value\n%d,fan,1" % ticks
-    assert all_of(header, tmp_path, Format.CSV, precision)[0] == found
+    assert all_of(header, tmp_path, Format.CSV, precision)[0] == rows
 
 
 def test_the_first_bad_lines_are_reported_and_all_are_counted(tmp_path: Path) -> None:
@@ -139,9 +139,9 @@ def test_line_numbers_continue_over_chunks(tmp_path: Path, monkeypatch: pytest.M
     for at in (3, 777, 1999):
         lines[at] = b"wrong"
     lines[5] = b"# a remark"
-    found, _, tally = all_of(b"\n".join(lines), tmp_path, precision=Precision.S)
+    rows, _, tally = all_of(b"\n".join(lines), tmp_path, precision=Precision.S)
     assert [w.line for w in tally.examples] == [4, 778, 2000]
-    assert [r.value for r in found] == [i for i in range(2000) if i not in (3, 5, 777, 1999)]
+    assert [r.value for r in rows] == [i for i in range(2000) if i not in (3, 5, 777, 1999)]
 
 
 def test_an_endless_line_is_skipped_in_bounded_memory(
@@ -150,8 +150,8 @@ def test_an_endless_line_is_skipped_in_bounded_memory(
     monkeypatch.setattr(text_reader, "CHUNK_BYTES", 1000)
     monkeypatch.setattr(text_reader, "MAX_LINE_BYTES", 2000)
     good = GOOD + b"\n"
-    found, _, tally = all_of(good + b"y" * 50_000 + b"\n" + good + b"bad\n", tmp_path, precision=Precision.S)
-    assert len(found) == 2
+    rows, _, tally = all_of(good + b"y" * 50_000 + b"\n" + good + b"bad\n", tmp_path, precision=Precision.S)
+    assert len(rows) == 2
     assert [w.line for w in tally.examples] == [2, 4]
 
 
@@ -177,9 +177,9 @@ INFLUX_CSV = [
 
 @pytest.mark.parametrize("data", INFLUX_CSV)
 def test_what_influxdb_answers_as_csv(tmp_path: Path, data: bytes) -> None:
-    found, tags, tally = all_of(data, tmp_path)
+    rows, tags, tally = all_of(data, tmp_path)
     assert not tally.wrong, tally.examples
-    assert found == [Reading("fan", T * S, 12.5)]
+    assert rows == [Reading("fan", T * S, 12.5)]
     assert tags == {"fan": SensorTags("a,b", "", "W")}
     assert dict(tally.skipped) == {"cq_x_30s": 1}
 
@@ -202,8 +202,8 @@ def test_a_bad_row_of_csv_is_reported_and_the_others_are_read(
     tmp_path: Path, line: bytes, expected: str
 ) -> None:
     good = b"2020-01-26T01:53:20.000000001+01:00,fan,1"
-    found, _, tally = all_of(b"\n".join([b"time,sensor,value", good, line, good]), tmp_path)
-    assert found == [Reading("fan", T * S + 1, 1.0)] * 2
+    rows, _, tally = all_of(b"\n".join([b"time,sensor,value", good, line, good]), tmp_path)
+    assert rows == [Reading("fan", T * S + 1, 1.0)] * 2
     assert [w.line for w in tally.examples] == [3]
     assert expected in str(tally.examples[0])
 
@@ -230,10 +230,10 @@ def test_an_unreadable_file_gives_a_clear_error(tmp_path: Path, data: bytes, kin
 
 
 def table(**columns: object) -> bytes:
-    made = pa.table(columns)
+    arrow_table = pa.table(columns)
     sink = pa.BufferOutputStream()
-    with pa.ipc.new_stream(sink, made.schema) as stream:
-        stream.write_table(made)
+    with pa.ipc.new_stream(sink, arrow_table.schema) as stream:
+        stream.write_table(arrow_table)
     return sink.getvalue().to_pybytes()
 
 
@@ -246,8 +246,8 @@ def test_tables_of_other_writers(tmp_path: Path) -> None:
         time=pa.array([T * 1000, T * 1000, T * 1000, T * 1000 + 1], zone),
         more=pa.array([[1], [2], [3], [4]]),
     )
-    found, tags, tally = all_of(data, tmp_path)
-    assert found == [Reading("fan", T * S, 1.0), Reading("sun", T * S + 10**6, 4.0)]
+    rows, tags, tally = all_of(data, tmp_path)
+    assert rows == [Reading("fan", T * S, 1.0), Reading("sun", T * S + 10**6, 4.0)]
     assert tags == {"fan": SensorTags("", "", "W")}
     assert [w.line for w in tally.examples] == [2, 3]
 
@@ -313,10 +313,10 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @given(data=noise)
 def test_random_bytes_give_a_clear_error(folder: Path, kind: Format | None, data: bytes) -> None:
     try:
-        found, _, _ = all_of(data, folder, kind, Precision.S)
+        rows, _, _ = all_of(data, folder, kind, Precision.S)
     except UserError:
         return
-    assert all(EARLIEST_NS <= r.time_ns <= LATEST for r in found)
+    assert all(EARLIEST_NS <= r.time_ns <= LATEST for r in rows)
 
 
 @settings(max_examples=150, deadline=None)
@@ -331,8 +331,8 @@ def test_columnar_and_line_by_line_parsing_agree(folder: Path, lines: list[bytes
     wrong = 0
     for line in whole:
         # Next to a line that columnar parsing cannot read, each is parsed alone.
-        found, _, one = all_of(line + b"\nx", folder, Format.LINE, Precision.S)
-        apart += found
+        rows, _, one = all_of(line + b"\nx", folder, Format.LINE, Precision.S)
+        apart += rows
         wrong += one.wrong - 1
     assert (together, tally.wrong) == (apart, wrong)
 

@@ -53,10 +53,10 @@ def test_a_root_field_without_a_right_keeps_the_schema_from_being_built() -> Non
     @strawberry.type
     class Forgotten(Query):
         @strawberry.field
-        def open_door(self) -> int:
+        def hidden_field(self) -> int:
             return 1
 
-    with pytest.raises(MissingRightError, match=r"Forgotten\.openDoor.*right=Right\.READ"):
+    with pytest.raises(MissingRightError, match=r"Forgotten\.hiddenField.*right=Right\.READ"):
         Schema(Forgotten, operations=Operations())
 
 

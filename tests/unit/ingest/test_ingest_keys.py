@@ -28,7 +28,7 @@ async def ask(
         messages.append(message)
 
     async def receive() -> Message:
-        raise AssertionError("the body of a stranger is not read")
+        raise AssertionError("the body of an unknown client is not read")
 
     scope = {
         "type": "http",

@@ -39,7 +39,7 @@ async def faults(site: JobSite) -> Mapping[str, tuple[RollupFault, ...]]:
     return {health.query.name: health.faults for health in await site.diagnostic.read() if health.faults}
 
 
-async def mend(site: JobSite) -> None:
+async def repair_all(site: JobSite) -> None:
     """Repair all faults, and run the requested tasks."""
     await site.repair.repair(list(await faults(site)))
     if "roll_up" in site.queue.requests:
@@ -63,8 +63,8 @@ async def test_a_healthy_site_has_no_faults(site: JobSite) -> None:
 async def test_a_node_that_is_missing(site: JobSite) -> None:
     await site.store.drop_series(SeriesKind.NODE, Window.H1, ["servers"])
     assert await faults(site) == {"cq_servers_1h": (RollupFault.MISSING,)}
-    (mended,) = await site.repair.repair(["cq_servers_1h"])
-    assert [job.cq_name for job in mended.jobs] == ["cq_servers_1h"]
+    (outcome,) = await site.repair.repair(["cq_servers_1h"])
+    assert [job.cq_name for job in outcome.jobs] == ["cq_servers_1h"]
     await site.work_off()
     assert await faults(site) == {}
     assert await site.compare()
@@ -73,19 +73,21 @@ async def test_a_node_that_is_missing(site: JobSite) -> None:
 async def test_sensors_and_types_that_are_missing(site: JobSite) -> None:
     await site.store.drop_series(SeriesKind.SENSOR, Window.M1, ["plug_1", "sun"])
     await site.store.drop_series(SeriesKind.TYPE, Window.D1, ["wattmeter"])
-    found = {health.query.name: health.missing for health in await site.diagnostic.read() if health.faults}
-    assert found == {
+    missing_series = {
+        health.query.name: health.missing for health in await site.diagnostic.read() if health.faults
+    }
+    assert missing_series == {
         "measurement_downsample_1m": ("plug_1", "sun"),
         "measurement_downsample_all_1d": ("wattmeter",),
     }
-    await mend(site)
+    await repair_all(site)
     assert await faults(site) == {}
     assert await site.compare()
 
 
 async def test_a_sensor_that_never_reported_is_not_missing(site: JobSite) -> None:
-    kept = await site.store.rollup_series(SeriesKind.SENSOR, Window.H1)
-    assert "plug_silent" not in kept
+    stored = await site.store.rollup_series(SeriesKind.SENSOR, Window.H1)
+    assert "plug_silent" not in stored
     assert await faults(site) == {}
 
 
@@ -97,8 +99,8 @@ async def test_stored_but_undescribed_series_are_unknown(site: JobSite) -> None:
     old = replace(old, codes=np.zeros(1, np.int32), starts=np.array([Window.H1.floor(START)]), **row)
     for kind in SeriesKind:
         await site.store.write_buckets(kind, Window.H1, old)
-    found = {h.query.name: (h.expected, h.unknown) for h in await site.diagnostic.read() if h.faults}
-    assert found == {
+    unknown_series = {h.query.name: (h.expected, h.unknown) for h in await site.diagnostic.read() if h.faults}
+    assert unknown_series == {
         "measurement_downsample_1h": (True, ("gone",)),
         "measurement_downsample_all_1h": (True, ("gone",)),
         "cq_gone_1h": (False, ("gone",)),
@@ -106,7 +108,7 @@ async def test_stored_but_undescribed_series_are_unknown(site: JobSite) -> None:
     before = await site.compare()
     (only, *_) = await site.repair.repair(["cq_gone_1h"], [RollupFault.LATE])
     assert (only.faults, only.actions) == ((), ()), "of what was not asked for nothing is done"
-    await mend(site)
+    await repair_all(site)
     assert await faults(site) == {}
     assert "gone" not in await site.store.rollup_series(SeriesKind.NODE, Window.H1)
     assert await site.compare() == before
@@ -120,7 +122,7 @@ async def test_a_query_that_is_late(site: JobSite) -> None:
     late = await faults(site)
     assert set(late.values()) == {(RollupFault.LATE,)}
     assert set(late) == {q.name for q in DEFINITIONS.queries() if q.window in (Window.S30, Window.M1)}
-    await mend(site)
+    await repair_all(site)
     assert await faults(site) == {}
 
 
@@ -128,24 +130,24 @@ async def test_a_definition_that_changed(site: JobSite) -> None:
     """`fan` gets another plug in the description: stored roll-ups belong to the old one."""
     nodes = {**DEFINITIONS.nodes, "fan": ("plug_steady",), "cooling": ("plug_steady", "plug_2")}
     changed = JobSite(site.store, replace(DEFINITIONS, nodes=nodes), site.state)
-    found = {h.query.name: h.faults for h in await changed.diagnostic.read() if h.faults}
-    assert found == {
+    faults_by_query = {h.query.name: h.faults for h in await changed.diagnostic.read() if h.faults}
+    assert faults_by_query == {
         f"cq_{node}_{window}": (RollupFault.WRONG,) for node in ("fan", "cooling") for window in WINDOWS
     }
-    await mend(changed)
+    await repair_all(changed)
     assert await faults(changed) == {}
     assert await changed.compare()
 
 
 async def test_roll_ups_of_another_definition_without_a_record(site: JobSite) -> None:
     """As after a restored backup: the state matches, but the store holds roll-ups of another description."""
-    kept = await site.store.buckets(SeriesKind.NODE, ["servers"], Window.H1, 0, END)
-    await site.store.write_buckets(SeriesKind.NODE, Window.H1, replace(kept, expected=kept.expected * 2))
+    stored = await site.store.buckets(SeriesKind.NODE, ["servers"], Window.H1, 0, END)
+    await site.store.write_buckets(SeriesKind.NODE, Window.H1, replace(stored, expected=stored.expected * 2))
     periods = await site.store.buckets(SeriesKind.SENSOR, ["sun"], Window.M1, 0, END)
     # Only its newest minute, since readings come every five.
     assert periods.starts[-1] < Window.M1.floor(END)
     assert await faults(site) == {"cq_servers_1h": (RollupFault.WRONG,)}
-    await mend(site)
+    await repair_all(site)
     assert await faults(site) == {}
     assert await site.compare()
 
@@ -161,14 +163,14 @@ async def test_windows_that_are_dirty(site: JobSite) -> None:
     await site.state.mark_dirty(
         [DirtyWindow("plug_1", hour, hour + HOUR), DirtyWindow("plug_2", hour, hour + HOUR)]
     )
-    found = {h.query.name: h.dirty_windows for h in await site.diagnostic.read() if h.faults}
-    assert found["measurement_downsample_1m"] == 120
-    assert found["measurement_downsample_all_1m"] == 60
-    assert found["cq_servers_30s"] == 120
-    assert found["cq_datacenter_1d"] == 1
-    assert "cq_sol1_1h" not in found
+    dirty_windows = {h.query.name: h.dirty_windows for h in await site.diagnostic.read() if h.faults}
+    assert dirty_windows["measurement_downsample_1m"] == 120
+    assert dirty_windows["measurement_downsample_all_1m"] == 60
+    assert dirty_windows["cq_servers_30s"] == 120
+    assert dirty_windows["cq_datacenter_1d"] == 1
+    assert "cq_sol1_1h" not in dirty_windows
     assert {fault for each in (await faults(site)).values() for fault in each} == {RollupFault.DIRTY}
-    await mend(site)
+    await repair_all(site)
     assert await faults(site) == {}
 
 

@@ -104,10 +104,10 @@ async def test_a_dry_run_estimates_and_stores_nothing(site: JobSite) -> None:
     assert await site.jobs.count(None) == 0
     await site.create(kinds=[SeriesKind.NODE], windows=[Window.H1])
     await site.work_off()
-    again = await site.service.plan(JobRequest(kinds=[SeriesKind.NODE], windows=[Window.H1]))
+    second_plan = await site.service.plan(JobRequest(kinds=[SeriesKind.NODE], windows=[Window.H1]))
     ran = sum(job.run_s for job in await site.jobs.page(None, 99, None))
-    assert again.measured
-    assert again.seconds == pytest.approx(ran)
+    assert second_plan.measured
+    assert second_plan.seconds == pytest.approx(ran)
 
 
 async def test_history_that_cannot_be_computed_is_left_out(site: JobSite) -> None:
@@ -224,10 +224,10 @@ async def test_a_store_that_is_down_uses_no_attempt(site: JobSite) -> None:
 async def test_a_permanent_fault_fails_the_job_after_some_runs(site: JobSite) -> None:
     ids = await site.create(sensors=["sun"])
     await site.runner.prepare()
-    seen: list[int] = []
+    slice_lengths: list[int] = []
 
     async def broken(portions: Any) -> Any:
-        seen.append(max(p.end_ns - p.start_ns for p in portions))
+        slice_lengths.append(max(p.end_ns - p.start_ns for p in portions))
         raise ValueError("a fault of ours")
 
     site.engine.recompute_series = broken  # type: ignore[method-assign]
@@ -237,8 +237,8 @@ async def test_a_permanent_fault_fails_the_job_after_some_runs(site: JobSite) ->
     assert await site.runner.run() == 0
     job = await site.job(ids[0])
     assert (job.state, job.last_error, job.ended_ns) == (JobState.FAILED, "a fault of ours", END)
-    assert seen == sorted(seen, reverse=True)
-    assert len(seen) == MAX_ATTEMPTS
+    assert slice_lengths == sorted(slice_lengths, reverse=True)
+    assert len(slice_lengths) == MAX_ATTEMPTS
 
 
 async def test_a_run_that_dies_leaves_its_slice_to_the_next(site: JobSite) -> None:

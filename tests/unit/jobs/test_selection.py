@@ -1,4 +1,4 @@
-"""Tests of the queries that a request selects."""
+"""Tests of the selection of queries for a request."""
 
 from __future__ import annotations
 
@@ -13,33 +13,39 @@ from tests.support.rollup_day import CONSUMPTION, DEFINITIONS, PRODUCTION
 TREES = (CONSUMPTION, PRODUCTION)
 
 
-def chosen(**asked: object) -> dict[str, tuple[str, ...]]:
-    found = select_queries(JobRequest(**asked), DEFINITIONS, TREES)  # type: ignore[arg-type]
-    return {one.query.name: one.series for one in found}
+def series_by_query(**criteria: object) -> dict[str, tuple[str, ...]]:
+    selections = select_queries(JobRequest(**criteria), DEFINITIONS, TREES)  # type: ignore[arg-type]
+    return {one.query.name: one.series for one in selections}
 
 
-def nodes(**asked: object) -> set[str]:
+def nodes(**criteria: object) -> set[str]:
     return {
-        series[0] for name, series in chosen(windows=[Window.H1], **asked).items() if name.startswith("cq_")
+        series[0]
+        for name, series in series_by_query(windows=[Window.H1], **criteria).items()
+        if name.startswith("cq_")
     }
 
 
 def test_a_query_by_its_name_has_all_its_series() -> None:
-    assert chosen(queries=["measurement_downsample_1h"]) == {"measurement_downsample_1h": DEFINITIONS.sensors}
+    assert series_by_query(queries=["measurement_downsample_1h"]) == {
+        "measurement_downsample_1h": DEFINITIONS.sensors
+    }
     (one,) = select_queries(JobRequest(queries=["cq_fan_1d"]), DEFINITIONS, TREES)
     assert (one.series, one.whole, one.query.window) == (("fan",), True, Window.D1)
 
 
 def test_some_sensors_are_part_of_a_query() -> None:
-    found = chosen(sensors=["sun", "plug_1"])
-    assert set(found) == {f"measurement_downsample_{w}" for w in Window}
-    assert set(found.values()) == {("plug_1", "sun")}
+    selected = series_by_query(sensors=["sun", "plug_1"])
+    assert set(selected) == {f"measurement_downsample_{w}" for w in Window}
+    assert set(selected.values()) == {("plug_1", "sun")}
     (one,) = select_queries(JobRequest(sensors=["sun"], windows=[Window.M1]), DEFINITIONS, TREES)
     assert not one.whole
 
 
 def test_types_have_no_half_minutes() -> None:
-    assert set(chosen(types=["wattmeter"])) == {f"measurement_downsample_all_{w}" for w in ("1m", "1h", "1d")}
+    assert set(series_by_query(types=["wattmeter"])) == {
+        f"measurement_downsample_all_{w}" for w in ("1m", "1h", "1d")
+    }
 
 
 @pytest.mark.parametrize(
@@ -58,24 +64,24 @@ def test_a_node_with_the_nodes_below_or_above(scope: NodeSelection, expected: se
 def test_a_node_without_sensors_selects_only_its_neighbours() -> None:
     assert nodes(nodes=["empty"], scope=NodeSelection.ABOVE) == {"datacenter"}
     with pytest.raises(UserError, match="Nothing is selected"):
-        chosen(nodes=["empty"])
+        series_by_query(nodes=["empty"])
 
 
 def test_nodes_with_their_sensors() -> None:
-    found = chosen(nodes=["servers"], with_sensors=True, windows=[Window.S30])
-    assert found["measurement_downsample_30s"] == ("plug_1", "plug_2", "plug_spare")
+    selected = series_by_query(nodes=["servers"], with_sensors=True, windows=[Window.S30])
+    assert selected["measurement_downsample_30s"] == ("plug_1", "plug_2", "plug_spare")
 
 
 def test_a_kind_selects_all_its_series() -> None:
-    found = select_queries(JobRequest(kinds=list(SeriesKind)), DEFINITIONS, TREES)
-    assert [one.query.name for one in found] == [
+    selections = select_queries(JobRequest(kinds=list(SeriesKind)), DEFINITIONS, TREES)
+    assert [one.query.name for one in selections] == [
         q.name for q in DEFINITIONS.queries() if q.series[0] != "steady"
     ] + [f"cq_steady_{w}" for w in Window]
-    assert all(one.whole for one in found)
+    assert all(one.whole for one in selections)
 
 
 @pytest.mark.parametrize(
-    "asked, field, what",
+    "criteria, field, what",
     [
         ({"queries": ["cq_nope_1h"]}, "queries", "no continuous query 'cq_nope_1h'"),
         ({"sensors": ["nope"]}, "sensors", "no sensor 'nope'"),
@@ -83,12 +89,12 @@ def test_a_kind_selects_all_its_series() -> None:
         ({"nodes": ["nope"]}, "nodes", "no tree node 'nope'"),
     ],
 )
-def test_an_unknown_name_is_refused(asked: dict[str, list[str]], field: str, what: str) -> None:
+def test_an_unknown_name_is_refused(criteria: dict[str, list[str]], field: str, what: str) -> None:
     with pytest.raises(NotFound, match=what) as caught:
-        chosen(**asked)
+        series_by_query(**criteria)
     assert caught.value.path == ("input", field)
 
 
 def test_an_empty_request_is_refused() -> None:
     with pytest.raises(UserError, match="name queries, kinds, sensors, types or nodes"):
-        chosen()
+        series_by_query()

@@ -20,11 +20,11 @@ END = 20_000 * D
 
 
 def job(window: Window = Window.H1, start: int = END - 100 * D, end: int = END, **more: Any) -> Job:
-    made = Job(
+    base = Job(
         1, "b", "cq", SeriesKind.SENSOR, window, ("a", "b"), True, Priority.LOW, JobState.WAITING,
         start, end, end, 0, 0, 0,
     )  # fmt: skip
-    return replace(made, **more)
+    return replace(base, **more)
 
 
 def ran(length: int, seconds: float, **more: Any) -> Job:

@@ -57,7 +57,7 @@ async def through(
     return messages[0].get("status", messages[0].get("code")) if messages else 200
 
 
-def door(wall: Wall, public_url: str = "") -> Authenticate:
+def guarded(wall: Wall, public_url: str = "") -> Authenticate:
     async def by_cookie(secret: str) -> Principal:
         return USER if secret == "good" else ANONYMOUS
 
@@ -95,14 +95,14 @@ async def test_requests_with_side_effects_must_come_from_own_pages(
     headers: dict[str, str], is_accepted: bool, method: str
 ) -> None:
     wall = Wall()
-    status = await through(door(wall, "https://seduce.example.org"), method, **headers)
+    status = await through(guarded(wall, "https://seduce.example.org"), method, **headers)
     assert status == (200 if is_accepted else 4403 if method == "WS" else 403)
     assert bool(wall.scopes) == is_accepted
 
 
 @pytest.mark.parametrize("method", ["GET", "HEAD"])
 async def test_reads_can_be_linked_from_other_origins(method: str) -> None:
-    assert await through(door(Wall()), method, host="a.org", origin="https://b.org") == 200
+    assert await through(guarded(Wall()), method, host="a.org", origin="https://b.org") == 200
 
 
 @pytest.mark.parametrize(
@@ -127,7 +127,7 @@ async def test_the_principal_of_a_request(
     path: str, query: str, headers: dict[str, str], known: bool
 ) -> None:
     wall = Wall()
-    await through(door(wall), "GET", path, query, **headers)
+    await through(guarded(wall), "GET", path, query, **headers)
     [scope] = wall.scopes
     assert (await scope[SCOPE_KEY].principal()).is_authenticated == known
     if path == "/export":

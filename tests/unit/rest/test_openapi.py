@@ -27,7 +27,7 @@ from backend.settings import Settings
 from tests.support.serve import serving
 from tests.support.small_site import small_inventory
 
-DOORS = ("/ingest", "/ingest/cards", "/ingest/health", "/temperature/list")
+ENDPOINTS = ("/ingest", "/ingest/cards", "/ingest/health", "/temperature/list")
 NOT_PLAIN = {
     *("/graphql", "/schema.graphql", "/explorer", "/explorer/", "/openapi.json"),
     *("/api", "/api/docs", "/api/{path}", ""),
@@ -49,7 +49,7 @@ def served(app: Application) -> set[str]:
 
 
 def test_every_plain_route_is_in_the_document(tmp_path: Path) -> None:
-    assert served(app(tmp_path)) == set(document(DOORS)["paths"])
+    assert served(app(tmp_path)) == set(document(ENDPOINTS)["paths"])
 
 
 def test_the_document_omits_push_routes_that_are_not_served(tmp_path: Path) -> None:
@@ -58,13 +58,15 @@ def test_the_document_omits_push_routes_that_are_not_served(tmp_path: Path) -> N
 
 
 def test_the_document_is_valid_openapi() -> None:
-    schema = schemathesis.openapi.from_dict(document(DOORS))
+    schema = schemathesis.openapi.from_dict(document(ENDPOINTS))
     schema.validate()
     assert schema.specification.version.startswith("3.1")
 
 
 def test_the_parameters_of_the_export_are_those_it_takes() -> None:
-    parameters = {p["name"]: p["schema"] for p in document(DOORS)["paths"]["/export"]["get"]["parameters"]}
+    parameters = {
+        p["name"]: p["schema"] for p in document(ENDPOINTS)["paths"]["/export"]["get"]["parameters"]
+    }
     assert list(parameters) == list(PARAMETERS)
     assert set(parameters["format"]["enum"]) == {f.value for f in Format}
     assert tuple(parameters["statistics"]["items"]["enum"]) == STATISTICS
@@ -75,7 +77,7 @@ async def test_the_document_is_served_and_its_page_can_be_hidden(tmp_path: Path)
         serving(app(tmp_path, explorer=False)) as address,
         httpx2.AsyncClient(base_url=f"http://{address}") as client,
     ):
-        assert (await client.get("/openapi.json")).json() == document(DOORS)
+        assert (await client.get("/openapi.json")).json() == document(ENDPOINTS)
         assert (await client.get("/api/docs")).status_code == 404
 
 

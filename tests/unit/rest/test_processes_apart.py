@@ -1,4 +1,4 @@
-"""The ingest door, the cards' receiver and the page as applications of their own, over one store and one bus."""
+"""The ingest endpoint, the cards' receiver and the page as applications of their own, over one store and one bus."""
 
 from __future__ import annotations
 
@@ -54,18 +54,18 @@ async def test_a_reading_pushed_to_one_process_appears_in_another(tmp_path: Path
     parts = shared()
     ingest = create_ingest(Settings(data_dir=tmp_path), parts)
     web = create_web(Settings(data_dir=tmp_path), parts)
-    async with client_of(ingest) as door, serving(web) as address, connected(address) as socket:
+    async with client_of(ingest) as ingest_client, serving(web) as address, connected(address) as socket:
         await socket.subscribe('subscription { readings(sensors: ["fan"]) { snapshot values } }')
         assert (await socket.next())["readings"] == {"snapshot": True, "values": []}
-        answer = await door.post("/ingest", json={"sensors": ["fan"], "values": [12.5]})
+        answer = await ingest_client.post("/ingest", json={"sensors": ["fan"], "values": [12.5]})
         assert answer.status_code == 200
         assert (await socket.next())["readings"] == {"snapshot": False, "values": [12.5]}
         await ingest.state.ingest.wait_until_drained()
         async with httpx2.AsyncClient(base_url=f"http://{address}") as page:
             assert (await page.get("/readyz")).status_code == 200
             assert (await page.post("/ingest", json={})).status_code in (404, 405)
-        assert (await door.get("/readyz")).json()["spool"] == {"readings_waiting": 0}
-        assert (await door.get("/graphql")).status_code == 404
+        assert (await ingest_client.get("/readyz")).json()["spool"] == {"readings_waiting": 0}
+        assert (await ingest_client.get("/graphql")).status_code == 404
     assert "fan" in await store_of(parts).latest()
 
 
@@ -127,8 +127,8 @@ async def test_readings_are_accepted_before_the_store_is_reachable(
     store = AwayStore()
     parts = Overrides(inventory=small_inventory(), store=store, bus=MemoryBus())
     app = create_ingest(Settings(data_dir=tmp_path), parts)
-    async with client_of(app) as door:
-        answer = await door.post("/ingest", json={"sensors": ["fan"], "values": [1.0]})
+    async with client_of(app) as ingest_client:
+        answer = await ingest_client.post("/ingest", json={"sensors": ["fan"], "values": [1.0]})
         assert answer.status_code == 200
         store.away = False
         await asyncio.wait_for(app.state.ingest.wait_until_drained(), 20)

@@ -34,7 +34,7 @@ LATEST = 2_000_000_000 * S
 
 
 @asynccontextmanager
-async def door(
+async def export_client(
     store: ReferenceStore, **more: float
 ) -> AsyncIterator[tuple[httpx2.AsyncClient, ExportEndpoint]]:
     endpoint = export_door(SmallSite(store=store), **more)
@@ -66,7 +66,7 @@ def rows_of(data: bytes, kind: Format, folder: Path) -> list[Reading]:
 @pytest.mark.parametrize("kind", Format)
 async def test_the_file(tmp_path: Path, kind: Format) -> None:
     store = await filled()
-    async with door(store) as (client, _):
+    async with export_client(store) as (client, _):
         response = await client.get("/export", params={"format": kind.value})
         assert response.status_code == 200
         assert response.headers["content-type"] == FORMAT_INFO[kind].content_type
@@ -99,7 +99,7 @@ async def test_the_file(tmp_path: Path, kind: Format) -> None:
     ],
 )
 async def test_a_choice(tmp_path: Path, query: str, sensors: set[str], count: int) -> None:
-    async with door(await filled()) as (client, _):
+    async with export_client(await filled()) as (client, _):
         response = await client.get(f"/export?{query}")
         assert response.status_code == 200, response.text
         rows = rows_of(response.content, Format.CSV, tmp_path)
@@ -128,7 +128,7 @@ async def test_a_choice(tmp_path: Path, query: str, sensors: set[str], count: in
     ],
 )
 async def test_what_is_refused(query: str, where: str, what: str) -> None:
-    async with door(await filled()) as (client, _):
+    async with export_client(await filled()) as (client, _):
         response = await client.get(f"/export?{query}")
         assert response.status_code == 400
         error = response.json()["error"]
@@ -146,13 +146,13 @@ async def test_what_is_refused(query: str, where: str, what: str) -> None:
     ],
 )
 async def test_a_file_of_one_sensor_has_its_name(query: str, name: str) -> None:
-    async with door(await filled()) as (client, _):
+    async with export_client(await filled()) as (client, _):
         response = await client.head(f"/export?{query}")
         assert response.headers["content-disposition"] == f'attachment; filename="{name}"'
 
 
 async def test_other_methods() -> None:
-    async with door(await filled()) as (client, _):
+    async with export_client(await filled()) as (client, _):
         head = await client.head("/export")
         assert (head.status_code, head.content) == (200, b"")
         assert "attachment" in head.headers["content-disposition"]
@@ -162,7 +162,7 @@ async def test_other_methods() -> None:
 async def test_a_store_that_is_down() -> None:
     store = await filled()
     store.down = True
-    async with door(store) as (client, _):
+    async with export_client(store) as (client, _):
         response = await client.get("/export")
         assert response.status_code == 503
         assert response.json()["error"]["where"] == "store"
@@ -197,7 +197,7 @@ class Endless(ReferenceStore):
 
 async def test_a_disconnected_client_cancels_the_export() -> None:
     store = Endless()
-    async with door(store) as (client, endpoint):
+    async with export_client(store) as (client, endpoint):
         async with client.stream("GET", "/export") as response:
             async for _ in response.aiter_bytes():
                 break
@@ -212,7 +212,7 @@ async def test_a_disconnected_client_cancels_the_export() -> None:
 
 async def test_a_stalled_client_is_disconnected() -> None:
     async with (
-        door(Endless(), stall_timeout_s=0.2) as (client, endpoint),
+        export_client(Endless(), stall_timeout_s=0.2) as (client, endpoint),
         client.stream("GET", "/export") as response,
     ):
         assert response.status_code == 200
@@ -221,7 +221,7 @@ async def test_a_stalled_client_is_disconnected() -> None:
 
 
 async def test_the_number_of_concurrent_exports_is_limited() -> None:
-    async with door(Endless(), max_concurrent=1) as (client, endpoint):
+    async with export_client(Endless(), max_concurrent=1) as (client, endpoint):
         async with client.stream("GET", "/export"):
             response = await client.get("/export?sensors=fan")
             assert response.status_code == 503
@@ -233,7 +233,7 @@ async def test_the_number_of_concurrent_exports_is_limited() -> None:
 async def test_a_store_failure_during_an_export_breaks_the_answer_off() -> None:
     store = Endless()
     store.fails_at = 3
-    async with door(store) as (client, _):
+    async with export_client(store) as (client, _):
         with pytest.raises(httpx2.RemoteProtocolError):
             await client.get("/export")
 

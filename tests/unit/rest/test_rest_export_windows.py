@@ -38,7 +38,7 @@ async def filled() -> SmallSite:
 
 
 @asynccontextmanager
-async def door(site: SmallSite) -> AsyncIterator[httpx2.AsyncClient]:
+async def export_client(site: SmallSite) -> AsyncIterator[httpx2.AsyncClient]:
     async with (
         serving(Starlette(routes=[Route("/export", export_door(site))])) as address,
         httpx2.AsyncClient(base_url=f"http://{address}", timeout=30) as client,
@@ -59,7 +59,7 @@ async def table(client: httpx2.AsyncClient, kind: str, **params: str) -> pd.Data
 @pytest.mark.parametrize("kind", ["csv", "arrow", "parquet"])
 async def test_the_file_equals_the_series(kind: str) -> None:
     site = await filled()
-    async with door(site) as client:
+    async with export_client(site) as client:
         frame = await table(client, kind, window="1m", sensors="fan,a_pdu-1", nodes="datacenter")
     assert list(frame.columns) == ["time", "sensor", "node", *rollup_export.STATISTICS, "coverage"]
     request = SeriesRequest(
@@ -76,7 +76,7 @@ async def test_the_file_equals_the_series(kind: str) -> None:
 
 
 async def test_a_gap_is_empty_and_not_zero() -> None:
-    async with door(await filled()) as client:
+    async with export_client(await filled()) as client:
         frame = await table(client, "csv", window="1m", sensors="a_pdu-1", statistics="mean")
     assert list(frame.columns) == ["time", "sensor", "mean", "coverage"]
     assert len(frame) == 120
@@ -87,7 +87,7 @@ async def test_a_gap_is_empty_and_not_zero() -> None:
 
 async def test_the_pieces_of_a_long_range_fit_together(monkeypatch: pytest.MonkeyPatch) -> None:
     site = await filled()
-    async with door(site) as client:
+    async with export_client(site) as client:
         whole = await table(client, "arrow", window="30s", types="wattmeter", nodes="cooling")
         monkeypatch.setattr(rollup_export, "MAX_ROWS", 50)
         cut = await table(client, "arrow", window="30s", types="wattmeter", nodes="cooling")
@@ -100,14 +100,14 @@ async def test_the_pieces_of_a_long_range_fit_together(monkeypatch: pytest.Monke
 
 async def test_without_names_all_described_sensors(monkeypatch: pytest.MonkeyPatch) -> None:
     site = await filled()
-    site.hear({"28stranger": 20.0})
-    async with door(site) as client:
+    site.hear({"28unknown": 20.0})
+    async with export_client(site) as client:
         frame = await table(client, "arrow", window="1h")
     assert set(frame.sensor) == set(site.inventory.sensors)
 
 
 async def test_the_file_says_units_and_window() -> None:
-    async with door(await filled()) as client:
+    async with export_client(await filled()) as client:
         response = await client.get(
             "/export", params={"from": FROM, "format": "arrow", "window": "1h", "nodes": "server_a"}
         )
@@ -130,7 +130,7 @@ async def test_the_file_says_units_and_window() -> None:
     ],
 )
 async def test_what_is_refused(query: str, where: str, what: str) -> None:
-    async with door(await filled()) as client:
+    async with export_client(await filled()) as client:
         response = await client.get(f"/export?window=1h&from={FROM.replace('+', '%2B')}&{query}")
         assert response.status_code == 400
         error = response.json()["error"]
@@ -138,7 +138,7 @@ async def test_what_is_refused(query: str, where: str, what: str) -> None:
 
 
 async def test_too_many_windows_are_refused() -> None:
-    async with door(await filled()) as client:
+    async with export_client(await filled()) as client:
         response = await client.get(
             "/export?window=30s&from=1970-01-01T00:00:00Z&types=wattmeter,temperature"
         )
@@ -149,6 +149,6 @@ async def test_too_many_windows_are_refused() -> None:
 async def test_a_store_that_is_down() -> None:
     site = await filled()
     site.store.down = True
-    async with door(site) as client:
+    async with export_client(site) as client:
         response = await client.get("/export", params={"from": FROM, "window": "1h"})
         assert response.status_code == 503

@@ -43,9 +43,9 @@ async def got(client: httpx2.AsyncClient, path: str, **params: str) -> Any:
 
 async def test_sensors_and_their_types() -> None:
     site = SmallSite()
-    site.hear({"28stranger": 20.0})
+    site.hear({"28unknown": 20.0})
     async with api(site) as client:
-        assert (await got(client, "/sensors"))["sensors"] == [*site.inventory.sensors, "28stranger"]
+        assert (await got(client, "/sensors"))["sensors"] == [*site.inventory.sensors, "28unknown"]
         assert await got(client, "/sensors_types") == {"sensor_types": ["temperature", "wattmeter"]}
         content = await got(client, "/sensors_types/wattmeter/sensors")
         assert content == {"sensors": ["a_pdu-1", "a_pdu-2", "b_pdu-1", "fan", "sun"]}

@@ -100,8 +100,8 @@ class Site:
 
     async def heal(self) -> int:
         rows = 0
-        while found := (await self.engine.heal(revise_days=1)).rows:
-            rows += found
+        while healed_rows := (await self.engine.heal(revise_days=1)).rows:
+            rows += healed_rows
         assert not [s for s in await self.state.series() if s.stale_ns]
         return rows
 
@@ -115,11 +115,11 @@ async def site(tmp_path: Path) -> AsyncIterator[Site]:
     await migrate(url)
     database, store = Database(url), DuckDBStore(":memory:", readers=2)
     await store.open()
-    found = Site(store, database)
+    site = Site(store, database)
     await store.write(readings_of(POINTS))
-    found.start(DEFINITIONS)
-    await found.engine.step()
-    yield found
+    site.start(DEFINITIONS)
+    await site.engine.step()
+    yield site
     await store.close()
     await database.close()
 

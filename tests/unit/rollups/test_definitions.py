@@ -60,9 +60,11 @@ def test_unknown_sensors_and_periods_of_zero_are_refused() -> None:
 
 
 def test_leaves_in_kilowatts_have_weight_1000() -> None:
-    found = Definitions.of({"plug": Info(unit="W"), "inverter": Info(unit="kW"), "valve": Info(unit="%")})
-    assert found.weights == {"inverter": 1000.0}
-    assert found.affected_by(["inverter"]).weights == found.weights
+    definitions = Definitions.of(
+        {"plug": Info(unit="W"), "inverter": Info(unit="kW"), "valve": Info(unit="%")}
+    )
+    assert definitions.weights == {"inverter": 1000.0}
+    assert definitions.affected_by(["inverter"]).weights == definitions.weights
 
 
 def test_another_unit_of_a_leaf_changes_the_nodes_above_it_and_nothing_else() -> None:

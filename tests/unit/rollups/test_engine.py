@@ -3,16 +3,15 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pytest
 
 from backend.core.bucket import SeriesKind
 from backend.core.errors import TransientError
-from backend.core.ports import DirtyWindow, TimeSeriesStore
+from backend.core.ports import DirtyWindow
 from backend.core.reading import Points, Readings
 from backend.core.windows import NS_PER_SECOND, WINDOWS, Window
 from backend.db.engine import Database
@@ -20,95 +19,25 @@ from backend.db.migrate import migrate
 from backend.db.rollup_state import SqlRollupState
 from backend.rollups.engine import RollupEngine
 from backend.store.duckdb.store import DuckDBStore
+from tests.support.engine_bench import DELAY, DELAY_S, POINTS, EngineBench, cut, only, without
 from tests.support.manual_clock import ManualClock
 from tests.support.memory_rollup_state import MemoryRollupState
-from tests.support.reference_store import ReferenceStore
 from tests.support.rollup_day import (
     DEFINITIONS,
     END,
     HOUR,
     START,
-    check,
     compare,
-    expect,
     readings_of,
-    simulate,
 )
 from tests.support.rollup_portions import all_portions
-
-DELAY_S = 5.0
-DELAY = round(DELAY_S * 1e9)
-POINTS = simulate()
-
-
-class Bench:
-    """An engine over a store that a test can take down, with its clock."""
-
-    def __init__(self, store: TimeSeriesStore) -> None:
-        self.store: Any = Fallible(store)
-        self.clock = ManualClock(END)
-        self.start_over(MemoryRollupState())
-
-    def start_over(self, state: MemoryRollupState) -> None:
-        """A new engine, as after a restart."""
-        self.state = state
-        self.engine = RollupEngine(self.store, state, DEFINITIONS, self.clock, DELAY_S)
-
-    def ends(self) -> Mapping[Window, int]:
-        return {w: w.floor(self.clock.now_ns() - DELAY) for w in WINDOWS}
-
-    async def write(self, points: Mapping[str, Points]) -> None:
-        """Write readings, then report late ones, as ingest does."""
-        readings = readings_of(points)
-        await self.store.write(readings)
-        await self.engine.on_late(readings)
-
-
-class Fallible:
-    """Forwards calls to a store; fails like an unreachable one while `down`."""
-
-    def __init__(self, store: TimeSeriesStore) -> None:
-        self._store = store
-        self.down = False
-
-    def __getattr__(self, name: str) -> Any:
-        if self.down:
-            raise TransientError("the store is down")
-        return getattr(self._store, name)
-
 
 BOTH = pytest.mark.parametrize("bench", ["reference", "duckdb"], indirect=True)
 """Also runs over the simple reference store; other tests use the real store only."""
 
 
-@pytest.fixture
-async def bench(request: pytest.FixtureRequest) -> AsyncIterator[Bench]:
-    reference = getattr(request, "param", "duckdb") == "reference"
-    store = ReferenceStore() if reference else DuckDBStore(":memory:", readers=2)
-    await store.open()
-    yield Bench(store)
-    await store.close()
-
-
-def cut(points: Mapping[str, Points], start: int, end: int) -> dict[str, Points]:
-    found = {}
-    for name, p in points.items():
-        a, b = np.searchsorted(p.times, [start, end])
-        if b > a:
-            found[name] = Points(p.times[a:b], p.values[a:b])
-    return found
-
-
-def only(p: Points, rows: slice) -> Points:
-    return Points(p.times[rows], p.values[rows])
-
-
-def without(p: Points, rows: slice) -> Points:
-    return Points(np.delete(p.times, rows), np.delete(p.values, rows))
-
-
 @BOTH
-async def test_bulk_history_is_rolled_up_exactly(bench: Bench) -> None:
+async def test_bulk_history_is_rolled_up_exactly(bench: EngineBench) -> None:
     await bench.write(POINTS)
     report = await bench.engine.step()
     assert report.watermarks == bench.ends()
@@ -116,7 +45,7 @@ async def test_bulk_history_is_rolled_up_exactly(bench: Bench) -> None:
     assert (await bench.engine.step()).rows == 0
 
 
-async def test_many_small_steps_give_the_same_as_one(bench: Bench) -> None:
+async def test_many_small_steps_give_the_same_as_one(bench: EngineBench) -> None:
     start, end = START, START + 2 * HOUR + 7 * 60 * NS_PER_SECOND  # over midnight
     points = cut(POINTS, start, end)
     bench.clock.set(start)
@@ -134,7 +63,7 @@ async def test_many_small_steps_give_the_same_as_one(bench: Bench) -> None:
     await compare(bench.store, points, bench.ends())
 
 
-async def test_a_window_waits_for_its_end_and_the_delay(bench: Bench) -> None:
+async def test_a_window_waits_for_its_end_and_the_delay(bench: EngineBench) -> None:
     await bench.write(POINTS)
     edge = Window.H1.ceil(START)
     bench.clock.set(edge + DELAY - 1)
@@ -150,7 +79,7 @@ async def test_a_window_waits_for_its_end_and_the_delay(bench: Bench) -> None:
     await compare(bench.store, POINTS, bench.ends())
 
 
-async def test_downtime_leaves_no_gap(bench: Bench) -> None:
+async def test_downtime_leaves_no_gap(bench: EngineBench) -> None:
     bench.clock.set(START + HOUR)
     await bench.write(POINTS)
     await bench.engine.step()
@@ -165,7 +94,7 @@ async def test_downtime_leaves_no_gap(bench: Bench) -> None:
     await compare(bench.store, POINTS, bench.ends())
 
 
-async def test_nothing_is_marked_while_the_store_was_down(bench: Bench) -> None:
+async def test_nothing_is_marked_while_the_store_was_down(bench: EngineBench) -> None:
     bench.clock.set(START + HOUR)
     await bench.write(cut(POINTS, START, START + HOUR))
     await bench.engine.step()
@@ -181,7 +110,7 @@ async def test_nothing_is_marked_while_the_store_was_down(bench: Bench) -> None:
 
 
 @BOTH
-async def test_late_readings_are_healed_up_the_tree(bench: Bench) -> None:
+async def test_late_readings_are_healed_up_the_tree(bench: EngineBench) -> None:
     rng = np.random.default_rng(2)
     on_time, late = {}, {}
     for name, p in POINTS.items():
@@ -199,7 +128,7 @@ async def test_late_readings_are_healed_up_the_tree(bench: Bench) -> None:
     await compare(bench.store, POINTS, bench.ends())
 
 
-async def test_a_sensor_that_comes_back_after_hours_is_healed(bench: Bench) -> None:
+async def test_a_sensor_that_comes_back_after_hours_is_healed(bench: EngineBench) -> None:
     """Its readings are newer than all others of the sensor, and still late."""
     rest = {name: p for name, p in POINTS.items() if name != "plug_1"}
     await bench.write(rest | cut({"plug_1": POINTS["plug_1"]}, START, START + HOUR))
@@ -209,7 +138,7 @@ async def test_a_sensor_that_comes_back_after_hours_is_healed(bench: Bench) -> N
     await compare(bench.store, POINTS, bench.ends())
 
 
-async def test_a_replaced_value_is_healed(bench: Bench) -> None:
+async def test_a_replaced_value_is_healed(bench: EngineBench) -> None:
     await bench.write(POINTS)
     await bench.engine.step()
     p = POINTS["battery"]
@@ -220,7 +149,7 @@ async def test_a_replaced_value_is_healed(bench: Bench) -> None:
     await compare(bench.store, POINTS | {"battery": Points(p.times, values)}, bench.ends())
 
 
-async def test_history_older_than_the_first_window_is_healed(bench: Bench) -> None:
+async def test_history_older_than_the_first_window_is_healed(bench: EngineBench) -> None:
     await bench.write(cut(POINTS, START + 10 * HOUR, END))
     await bench.engine.step()
     await bench.write(cut(POINTS, START, START + 10 * HOUR))
@@ -232,7 +161,7 @@ async def test_history_older_than_the_first_window_is_healed(bench: Bench) -> No
     await compare(bench.store, POINTS, bench.ends())
 
 
-async def test_a_late_reading_does_not_fill_a_window_that_is_still_open(bench: Bench) -> None:
+async def test_a_late_reading_does_not_fill_a_window_that_is_still_open(bench: EngineBench) -> None:
     now = Window.H1.ceil(START) + 30 * 60 * NS_PER_SECOND
     bench.clock.set(now)
     here = cut(POINTS, START, now)
@@ -260,7 +189,7 @@ class CrashingState(MemoryRollupState):
         await super().clear_dirty(windows)  # type: ignore[arg-type]
 
 
-async def test_a_crash_between_writing_and_clearing_loses_nothing(bench: Bench) -> None:
+async def test_a_crash_between_writing_and_clearing_loses_nothing(bench: EngineBench) -> None:
     bench.start_over(CrashingState())
     late = cut(POINTS, START + 20 * HOUR, START + 21 * HOUR)
     await bench.write(cut(POINTS, START, START + 20 * HOUR))
@@ -275,7 +204,7 @@ async def test_a_crash_between_writing_and_clearing_loses_nothing(bench: Bench) 
     await compare(bench.store, POINTS, bench.ends())
 
 
-async def test_a_mark_set_while_healing_survives(bench: Bench) -> None:
+async def test_a_mark_set_while_healing_survives(bench: EngineBench) -> None:
     p = POINTS["probe"]
     await bench.write({"probe": without(p, slice(3, 5))})
     await bench.engine.step()
@@ -300,7 +229,7 @@ async def test_a_mark_set_while_healing_survives(bench: Bench) -> None:
 
 @pytest.mark.parametrize("window", [Window.S30, Window.M1, Window.D1])
 async def test_a_reading_that_arrives_while_its_window_is_rolled_up_is_not_lost(
-    bench: Bench, window: Window
+    bench: EngineBench, window: Window
 ) -> None:
     p = POINTS["probe"]
     await bench.write({"probe": without(p, slice(5, 6))})
@@ -308,12 +237,12 @@ async def test_a_reading_that_arrives_while_its_window_is_rolled_up_is_not_lost(
     late: list[Readings] = [readings_of({"probe": only(p, slice(5, 6))})]
 
     async def read_then_arrive(groups: object, at: Sequence[Window], start: int, end: int) -> object:
-        found = await aggregate(groups, at, start, end)
+        aggregated = await aggregate(groups, at, start, end)
         if late and window in at:
             arrived = late.pop()
             await bench.store.write(arrived)
             await bench.engine.on_late(arrived)
-        return found
+        return aggregated
 
     bench.store.aggregate_many = read_then_arrive
     await bench.engine.step()
@@ -321,7 +250,7 @@ async def test_a_reading_that_arrives_while_its_window_is_rolled_up_is_not_lost(
     await compare(bench.store, {"probe": p}, bench.ends())
 
 
-async def test_a_step_runs_between_two_days_of_healing(bench: Bench) -> None:
+async def test_a_step_runs_between_two_days_of_healing(bench: EngineBench) -> None:
     await bench.write({"probe": POINTS["probe"]})
     bench.clock.set(END - HOUR)
     await bench.engine.step()
@@ -339,28 +268,28 @@ async def test_a_step_runs_between_two_days_of_healing(bench: Bench) -> None:
 
 
 @BOTH
-async def test_recompute_empties_windows_whose_readings_were_deleted(bench: Bench) -> None:
+async def test_recompute_empties_windows_whose_readings_were_deleted(bench: EngineBench) -> None:
     await bench.write(POINTS)
     await bench.engine.step()
     a, b = START + 7 * HOUR, START + 8 * HOUR
     await bench.store.delete(["plug_1", "probe"], a, b)
     await bench.engine.recompute_series(all_portions(DEFINITIONS, a, b))
-    left = dict(POINTS)
+    remaining = dict(POINTS)
     for name in ("plug_1", "probe"):
         p = POINTS[name]
         here = (p.times < a) | (p.times >= b)
-        left[name] = Points(p.times[here], p.values[here])
-    await compare(bench.store, left, bench.ends())
-    kept = await bench.store.buckets(
+        remaining[name] = Points(p.times[here], p.values[here])
+    await compare(bench.store, remaining, bench.ends())
+    emptied = await bench.store.buckets(
         SeriesKind.SENSOR, ["plug_1"], Window.M1, Window.M1.ceil(a), Window.M1.floor(b)
     )
-    assert len(kept)
-    assert not kept.count.any()
-    assert np.isnan(kept.sum).all()
-    assert (kept.coverage == 0).all()
+    assert len(emptied)
+    assert not emptied.count.any()
+    assert np.isnan(emptied.sum).all()
+    assert (emptied.coverage == 0).all()
 
 
-async def test_years_without_readings_are_skipped_fast(bench: Bench) -> None:
+async def test_years_without_readings_are_skipped_fast(bench: EngineBench) -> None:
     p = POINTS["probe"]
     old = Points(p.times[:5] - 30 * 365 * Window.D1.ns, p.values[:5])
     await bench.write({"probe": Points(np.r_[old.times, p.times], np.r_[old.values, p.values])})
@@ -373,7 +302,7 @@ async def test_years_without_readings_are_skipped_fast(bench: Bench) -> None:
     assert len(nodes) == (bench.ends()[Window.S30] - Window.S30.ceil(START)) // Window.S30.ns
 
 
-async def test_before_the_first_reading_nothing_happens(bench: Bench) -> None:
+async def test_before_the_first_reading_nothing_happens(bench: EngineBench) -> None:
     assert (await bench.engine.step()).rows == 0
     assert (await bench.engine.heal()).healed == 0
     assert (await bench.engine.recompute_series(all_portions(DEFINITIONS, START, END))).rows == 0
@@ -382,89 +311,12 @@ async def test_before_the_first_reading_nothing_happens(bench: Bench) -> None:
     assert not await bench.state.dirty(1)
 
 
-async def test_dirty_marks_of_removed_sensors_are_cleared(bench: Bench) -> None:
+async def test_dirty_marks_of_removed_sensors_are_cleared(bench: EngineBench) -> None:
     await bench.write(cut(POINTS, START, START + HOUR))
     await bench.engine.step()
     await bench.state.mark_dirty([DirtyWindow("gone", Window.S30.floor(START), Window.S30.ceil(START))])
     await bench.engine.heal()
     assert not await bench.state.dirty(1)
-
-
-async def test_a_clock_set_back_loses_nothing(bench: Bench) -> None:
-    """Windows ahead of the clock are rolled up once more when the clock reaches them."""
-    await bench.write(POINTS)
-    await bench.engine.step()
-    bench.clock.set(END - 2 * HOUR)
-    assert (await bench.engine.step()).rows == 0
-    assert {w: await bench.state.watermark(w) for w in WINDOWS} == bench.ends()
-    late = {"probe": only(POINTS["probe"], slice(-300, -290))}
-    await bench.write({"probe": Points(late["probe"].times, late["probe"].values + 1)})
-    await bench.engine.heal()
-    await bench.write(late)
-    await bench.engine.heal()
-    bench.clock.set(END)
-    await bench.engine.step()
-    await compare(bench.store, POINTS, bench.ends())
-
-
-@pytest.mark.parametrize("hours", [5, 30])
-async def test_a_clock_that_ran_ahead_exposes_no_partial_windows(bench: Bench, hours: int) -> None:
-    now = START + 3 * HOUR + 17 * NS_PER_SECOND
-    bench.clock.set(now)
-    await bench.write(cut(POINTS, START, now))
-    await bench.engine.step()
-    bench.clock.set(now + hours * HOUR)
-    await bench.engine.step()
-    for minutes in (
-        1,
-        7,
-        61,
-    ):  # the clock is right again; readings arrive for windows that were rolled up empty
-        then = START + 3 * HOUR + minutes * 60 * NS_PER_SECOND + 41 * NS_PER_SECOND
-        bench.clock.set(then)
-        await bench.write(cut(POINTS, now, then))
-        await bench.engine.heal()
-        ends = bench.ends()
-        got = await bench.state.watermark(Window.M1)
-        assert got is not None and got <= ends[Window.M1]
-        await bench.engine.step()
-        now = then
-        await compare_up_to(bench, cut(POINTS, START, then))
-    assert not await bench.state.dirty(1)
-
-
-async def test_a_clock_that_jumps_while_readings_wait_blocks_nothing(bench: Bench) -> None:
-    """The clock jumps by hours, with steps and healing in between; in the end all windows are right."""
-    rng = np.random.default_rng(4)
-    bench.clock.set(START + HOUR)
-    written = START
-    for hour in range(1, 9):
-        then = START + hour * HOUR
-        await bench.write(cut(POINTS, written, then))
-        written = then
-        for jump in rng.integers(-6, 12, 2).tolist():
-            bench.clock.set(then + jump * HOUR)
-            await (bench.engine.step() if jump % 2 else bench.engine.heal())
-    bench.clock.set(END)
-    await bench.write(cut(POINTS, written, END))
-    await bench.engine.step()
-    await bench.engine.heal()
-    await compare(bench.store, POINTS, bench.ends())
-
-
-async def compare_up_to(bench: Bench, points: Mapping[str, Points]) -> None:
-    """Like `compare`, for what readers may see: buckets below the watermarks."""
-    ends = bench.ends()
-    for kind, names in (
-        (SeriesKind.SENSOR, DEFINITIONS.sensors),
-        (SeriesKind.TYPE, tuple(DEFINITIONS.types)),
-        (SeriesKind.NODE, tuple(DEFINITIONS.nodes)),
-    ):
-        for window in WINDOWS[1:] if kind is SeriesKind.TYPE else WINDOWS:
-            first = window.floor(START)
-            got = await bench.store.buckets(kind, names, window, first, ends[window])
-            want = expect(points, kind, window, first, ends[window])
-            check(got, want, f"{kind} {window}", exact=kind is not SeriesKind.NODE)
 
 
 async def test_a_restart_resumes_from_the_files(tmp_path: Path) -> None:

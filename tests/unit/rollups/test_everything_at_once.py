@@ -90,9 +90,9 @@ async def process(
     await database.close()
 
 
-def share(points: Mapping[str, Points], chosen: Mapping[str, np.ndarray]) -> dict[str, Points]:
-    found = {n: Points(p.times[chosen[n]], p.values[chosen[n]]) for n, p in points.items()}
-    return {n: p for n, p in found.items() if len(p)}
+def share(points: Mapping[str, Points], masks: Mapping[str, np.ndarray]) -> dict[str, Points]:
+    parts = {n: Points(p.times[masks[n]], p.values[masks[n]]) for n, p in points.items()}
+    return {n: p for n, p in parts.items() if len(p)}
 
 
 async def test_every_window_is_right_in_the_end(tmp_path: Path) -> None:

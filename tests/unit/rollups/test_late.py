@@ -40,8 +40,8 @@ def test_every_late_reading_lies_in_a_span_of_its_sensor(rows: list[tuple[str, i
 
 def test_spans_grow_with_age() -> None:
     def span(text: str) -> tuple[int, int]:
-        (found,) = dirty_spans(Readings.from_rows(["a"], [at(text)], [1.0]), HORIZON)
-        return found.start_ns, found.end_ns
+        (dirty,) = dirty_spans(Readings.from_rows(["a"], [at(text)], [1.0]), HORIZON)
+        return dirty.start_ns, dirty.end_ns
 
     assert span("2024-02-29T23:59:59+00:00") == (at("2024-02-29T23:59:30+00:00"), HORIZON)
     assert span("2024-02-29T22:59:59+00:00") == (
@@ -81,12 +81,12 @@ def test_runs_are_whole_windows_that_hold_the_spans(
     spans: list[tuple[int, int]], window: Window, whole: int
 ) -> None:
     top = whole * DAY // 3 // window.ns * window.ns
-    found = merge_spans(spans, window, 0, top)
+    merged = merge_spans(spans, window, 0, top)
     touched = {w for a, b in spans for w in window.starts(a, b) if w < top}
-    covered = {w for a, b in found for w in range(a, b, window.ns)}
+    covered = {w for a, b in merged for w in range(a, b, window.ns)}
     assert touched <= covered
-    assert len(found) <= MAX_RUNS
-    assert all(a % window.ns == 0 and b % window.ns == 0 and a < b for a, b in found)
-    assert all(b < c for (_, b), (c, _) in pairwise(found))
-    if len(found) > 1:
+    assert len(merged) <= MAX_RUNS
+    assert all(a % window.ns == 0 and b % window.ns == 0 and a < b for a, b in merged)
+    assert all(b < c for (_, b), (c, _) in pairwise(merged))
+    if len(merged) > 1:
         assert touched == covered

@@ -29,7 +29,7 @@ NAMES = {
     SeriesKind.TYPE: tuple(DEFINITIONS.types),
     SeriesKind.NODE: tuple(DEFINITIONS.nodes),
 }
-Kept = dict[tuple[SeriesKind, Window], Buckets]
+StoredBuckets = dict[tuple[SeriesKind, Window], Buckets]
 
 
 class Bench:
@@ -56,7 +56,7 @@ class Bench:
         await self.store.write(batch)
         await self.engine.on_late(batch)
 
-    async def kept(self) -> Kept:
+    async def stored_buckets(self) -> StoredBuckets:
         return {
             (kind, w): await self.store.buckets(kind, names, w, 0, T0 + 9 * DAY)
             for kind, names in NAMES.items()
@@ -64,7 +64,7 @@ class Bench:
         }
 
 
-def same(got: Kept, expected: Kept) -> None:
+def same(got: StoredBuckets, expected: StoredBuckets) -> None:
     for key, buckets in expected.items():
         for field in fields(Buckets)[1:]:
             one, other = getattr(got[key], field.name), getattr(buckets, field.name)
@@ -86,22 +86,22 @@ async def test_by_default_everything_is_kept(bench: Bench) -> None:
 
 
 async def test_expired_raw_readings_are_deleted_and_their_roll_ups_stay(bench: Bench) -> None:
-    before = await bench.kept()
+    before = await bench.stored_buckets()
     assert await bench.engine.delete_expired(RetentionPeriods(raw_days=2)) == {None: T0 + 3 * DAY}
     assert await bench.store.first_time() == T0 + 3 * DAY
-    same(await bench.kept(), before)
+    same(await bench.stored_buckets(), before)
     assert before[SeriesKind.SENSOR, Window.S30].starts.min() == T0
 
 
 async def test_recomputing_and_healing_keep_roll_ups_whose_readings_are_deleted(bench: Bench) -> None:
-    before = await bench.kept()
+    before = await bench.stored_buckets()
     await bench.engine.delete_expired(RetentionPeriods(raw_days=2))
     await bench.engine.recompute_series(all_portions(DEFINITIONS, T0, T0 + 5 * DAY))
-    same(await bench.kept(), before)
+    same(await bench.stored_buckets(), before)
     await bench.late("plug_1", T0 + DAY + 7, 5000.0)
     await bench.state.mark_dirty([DirtyWindow("probe", T0 + DAY, T0 + 2 * DAY)])
     await bench.engine.heal()
-    same(await bench.kept(), before)
+    same(await bench.stored_buckets(), before)
     assert not await bench.state.dirty(1)
     # The late reading belongs to a deleted time, and is deleted too.
     assert await bench.store.first_time() == T0 + DAY + 7
@@ -119,12 +119,12 @@ async def test_retained_history_still_heals(bench: Bench) -> None:
 
 
 async def test_the_edge_holds_after_the_setting_is_removed(bench: Bench) -> None:
-    before = await bench.kept()
+    before = await bench.stored_buckets()
     await bench.engine.delete_expired(RetentionPeriods(raw_days=2))
     engine = RollupEngine(bench.store, bench.state, DEFINITIONS, bench.clock, 5.0)
     await engine.delete_expired(RetentionPeriods())
     await engine.recompute_series(all_portions(DEFINITIONS, T0, T0 + 5 * DAY))
-    same(await bench.kept(), before)
+    same(await bench.stored_buckets(), before)
 
 
 async def test_each_window_has_its_own_retention(bench: Bench) -> None:
@@ -132,7 +132,7 @@ async def test_each_window_has_its_own_retention(bench: Bench) -> None:
     edges = {Window.S30: T0 + 4 * DAY, Window.M1: T0 + 2 * DAY, Window.D1: T0 + DAY}
     assert await bench.engine.delete_expired(keep) == edges
     for _ in range(2):
-        for (kind, window), buckets in (await bench.kept()).items():
+        for (kind, window), buckets in (await bench.stored_buckets()).items():
             assert buckets.starts.min() == edges.get(window, T0), (kind, window)
         # All raw readings exist, and yet deleted roll-ups are not recomputed.
         await bench.engine.recompute_series(all_portions(DEFINITIONS, T0, T0 + 5 * DAY))
@@ -140,11 +140,11 @@ async def test_each_window_has_its_own_retention(bench: Bench) -> None:
 
 
 async def test_without_the_nodes_30s_values_their_days_stay_as_they_are(bench: Bench) -> None:
-    before = await bench.kept()
+    before = await bench.stored_buckets()
     await bench.engine.delete_expired(RetentionPeriods(days={Window.S30: 2}))
     await bench.late("plug_1", T0 + DAY + 7, 5000.0)
     await bench.engine.heal()
-    after = await bench.kept()
+    after = await bench.stored_buckets()
     for kind in SeriesKind:
         same({(kind, Window.D1): after[kind, Window.D1]}, {(kind, Window.D1): before[kind, Window.D1]})
 

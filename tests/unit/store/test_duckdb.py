@@ -205,8 +205,8 @@ async def test_writes_and_reads_continue_during_maintenance(
 async def test_maintenance_moves_roll_ups_too(store: DuckDBStore) -> None:
     starts = T0 + np.arange(100, dtype=np.int64) * 30 * S
     columns = (np.arange(100, dtype=np.float64) + k for k in range(8))
-    kept = Buckets(("x",), np.zeros(100, np.int32), starts, *columns)
-    await store.write_buckets(SeriesKind.NODE, Window.S30, kept)
+    written = Buckets(("x",), np.zeros(100, np.int32), starts, *columns)
+    await store.write_buckets(SeriesKind.NODE, Window.S30, written)
     await store.maintain(T0 + 30 * DAY)
     table = store._rollups.tables[Window.S30]
     assert [part.rows for part in table.parts.values()] == [100]

@@ -25,10 +25,10 @@ async def engine() -> AsyncIterator[Engine]:
 
 
 async def test_a_cancelled_read_is_interrupted(engine: Engine) -> None:
-    begun, ended = threading.Event(), threading.Event()
+    started, ended = threading.Event(), threading.Event()
 
     def endless(cursor: Cursor) -> None:
-        begun.set()
+        started.set()
         try:
             cursor.execute(ENDLESS).fetchall()
         except duckdb.InterruptException:
@@ -36,7 +36,7 @@ async def test_a_cancelled_read_is_interrupted(engine: Engine) -> None:
             raise
 
     task = asyncio.create_task(engine.read(endless))
-    await asyncio.to_thread(begun.wait)
+    await asyncio.to_thread(started.wait)
     task.cancel()
     with pytest.raises(asyncio.CancelledError):
         await task
@@ -73,18 +73,18 @@ class Reading:
 
     def __init__(self, engine: Engine) -> None:
         self.engine = engine
-        self.begun, self.end = threading.Event(), threading.Event()
+        self.started, self.end = threading.Event(), threading.Event()
         self.task = asyncio.create_task(engine.read(self._read))
 
     def _read(self, cursor: Cursor) -> None:
         cursor.execute("begin")
         cursor.execute("select * from a").fetchmany(1)
-        self.begun.set()
+        self.started.set()
         self.end.wait()
         cursor.execute("commit")
 
     async def __aenter__(self) -> Reading:
-        await asyncio.to_thread(self.begun.wait)
+        await asyncio.to_thread(self.started.wait)
         await self.engine.write(lambda change: change.cursor.execute("create table b (x integer)"))
         return self
 

@@ -73,8 +73,8 @@ async def test_readings_of_an_old_deployment(store: InfluxDBStore, server: Serve
     moved = "location=ecotype-2,sensor=ecotype-1_pdu-Z1.50,sensor_type=wattmeter,unit=W"
     # value=112 without a point is a float in line protocol
     server.write([f"sensors,{tags} value=112 1700006400", f"sensors,{moved} value=113.5 1700006401"], "s")
-    found = await store.raw(["ecotype-1_pdu-Z1.50"], T0, T0 + DAY)
-    assert found["ecotype-1_pdu-Z1.50"].values.tolist() == [112, 113.5]
+    points = await store.raw(["ecotype-1_pdu-Z1.50"], T0, T0 + DAY)
+    assert points["ecotype-1_pdu-Z1.50"].values.tolist() == [112, 113.5]
     assert (await store.latest())["ecotype-1_pdu-Z1.50"].value == 113.5
 
 
@@ -97,8 +97,8 @@ async def test_roll_ups_of_an_old_deployment(store: InfluxDBStore, server: Serve
     assert np.isnan(node.expected[0])
     # New roll-ups use the same fields.
     await store.write_buckets(SeriesKind.SENSOR, Window.M1, old.with_expected(np.array([60.0, 60.0])))
-    again = await buckets(store, SeriesKind.SENSOR, "a", Window.M1)
-    assert (again.count.tolist(), again.expected.tolist(), again.m2.tolist()) == ([3, 1], [60, 60], [2, 0])
+    stored = await buckets(store, SeriesKind.SENSOR, "a", Window.M1)
+    assert (stored.count.tolist(), stored.expected.tolist(), stored.m2.tolist()) == ([3, 1], [60, 60], [2, 0])
 
 
 async def test_a_rewritten_reading_stays_one_after_its_tags_changed(store: InfluxDBStore, url: str) -> None:
@@ -106,18 +106,18 @@ async def test_a_rewritten_reading_stays_one_after_its_tags_changed(store: Influ
     await store.write(readings(*(("a", T0 + k * S, float(k)) for k in range(3))), {"a": old})
     await store.write(readings(("a", T0 + 3 * S, 3.0)), {"a": new})
     await store.close()
-    again = InfluxDBStore(url)
-    await again.open()
+    reopened = InfluxDBStore(url)
+    await reopened.open()
     # Replayed under the new tags, with readings that were late under the old ones.
     rows = [("a", T0 + k * S, k + 0.5) for k in range(5)]
-    written = await again.write(readings(*rows), {"a": new})
+    written = await reopened.write(readings(*rows), {"a": new})
     assert [r.time_ns for r in written.late] == [T0 + k * S for k in range(4)]
-    points = (await again.raw(["a"], T0, T0 + DAY))["a"]
+    points = (await reopened.raw(["a"], T0, T0 + DAY))["a"]
     assert points.values.tolist() == [0.5, 1.5, 2.5, 3.5, 4.5]
-    summed = await again.aggregate({"a": ["a"]}, Window.M1, T0, T0 + DAY)
+    summed = await reopened.aggregate({"a": ["a"]}, Window.M1, T0, T0 + DAY)
     assert summed.count.tolist() == [5]
-    assert await again.count(["a"], T0, T0 + DAY) == {"a": 5}
-    await again.close()
+    assert await reopened.count(["a"], T0, T0 + DAY) == {"a": 5}
+    await reopened.close()
 
 
 # -- large reads ---------------------------------------------------------------------------------------------------
@@ -128,9 +128,11 @@ async def test_answers_come_in_pages(store: InfluxDBStore, monkeypatch: pytest.M
     names = [f"s{k}" for k in range(15)]
     rows = [(name, T0 + k * S, float(k)) for name in names for k in range(130 if name == "s3" else 5)]
     await store.write(readings(*rows))
-    found = await store.raw(names, T0, T0 + DAY)
-    assert {name: len(points) for name, points in found.items()} == dict.fromkeys(names, 5) | {"s3": 130}
-    assert np.array_equal(found["s3"].values, np.arange(130))
+    points_by_name = await store.raw(names, T0, T0 + DAY)
+    assert {name: len(series_points) for name, series_points in points_by_name.items()} == dict.fromkeys(
+        names, 5
+    ) | {"s3": 130}
+    assert np.array_equal(points_by_name["s3"].values, np.arange(130))
     groups = {"all": names, "s3": ["s3"]}
     got = (await store.aggregate(groups, Window.M1, T0, T0 + 300 * S)).by_series()
     assert got["s3"].count.tolist() == [60, 60, 10]
@@ -140,11 +142,11 @@ async def test_answers_come_in_pages(store: InfluxDBStore, monkeypatch: pytest.M
 async def test_a_query_for_most_sensors_reads_all(store: InfluxDBStore) -> None:
     names = [f"s{k}" for k in range(150)]
     await store.write(readings(*((name, T0, float(k)) for k, name in enumerate(names))))
-    chosen = [*names[20:], "nobody"]
-    assert list(await store.raw(chosen, T0, T0 + S)) == names[20:]
-    assert list(await store.count(chosen, T0, T0 + S)) == sorted(names[20:])
-    assert list(await store.latest(chosen)) == names[20:]
-    got = await store.aggregate({name: [name] for name in chosen}, Window.M1, T0, T0 + 60 * S)
+    requested = [*names[20:], "nobody"]
+    assert list(await store.raw(requested, T0, T0 + S)) == names[20:]
+    assert list(await store.count(requested, T0, T0 + S)) == sorted(names[20:])
+    assert list(await store.latest(requested)) == names[20:]
+    got = await store.aggregate({name: [name] for name in requested}, Window.M1, T0, T0 + 60 * S)
     assert got.sum.tolist() == [float(k) for k in range(20, 150)]
 
 
@@ -263,11 +265,11 @@ async def test_user_and_password_of_a_server_with_authentication(tmp_path: Path)
         await store.delete(["a"], T0, T0 + S)
         assert (await store.raw(["a"], T0, T0 + DAY))["a"].values.tolist() == [2.0]
         await store.close()
-        stranger = InfluxDBStore(influxd.url("data%20base", "joe:s3cret"))
-        with pytest.raises(PermanentError, match="answered 401: authorization failed") as told:
-            await stranger.open()
-        assert "s3cret" not in str(told.value)
-        await stranger.close()
+        unauthorized = InfluxDBStore(influxd.url("data%20base", "joe:s3cret"))
+        with pytest.raises(PermanentError, match="answered 401: authorization failed") as caught:
+            await unauthorized.open()
+        assert "s3cret" not in str(caught.value)
+        await unauthorized.close()
         root.close()
     finally:
         influxd.stop()

@@ -92,23 +92,23 @@ def test_series_of_an_answer() -> None:
         b'm,"sensor=it""s,,\\,",-5,,\n'
         b"n,,7,1,0.000000000000000000000000000001\n"
     )
-    found = list(runs(text, 2))
-    assert [(run.name, run.tags) for run in found] == [
+    parsed = list(runs(text, 2))
+    assert [(run.name, run.tags) for run in parsed] == [
         ("m", "sensor=x"),
         ("m", 'sensor=it"s,,\\,'),
         ("n", ""),
     ]
-    assert [run.times.tolist() for run in found] == [[1700006400000000001, 1700006400000000003], [-5], [7]]
-    np.testing.assert_array_equal(found[0].fields, [[1.5, NAN], [NAN, 0.002]])
-    np.testing.assert_array_equal(found[2].fields, [[1], [1e-30]])
+    assert [run.times.tolist() for run in parsed] == [[1700006400000000001, 1700006400000000003], [-5], [7]]
+    np.testing.assert_array_equal(parsed[0].fields, [[1.5, NAN], [NAN, 0.002]])
+    np.testing.assert_array_equal(parsed[2].fields, [[1], [1e-30]])
     assert list(runs(b"", 2)) == []
 
 
 def test_series_longer_than_a_block_stay_whole() -> None:
     rows = [f"sensors,sensor={name},{t},{t / 2}\n" for name in "ab" for t in range(30_000)]
-    found = list(runs(("name,tags,time,value\n" + "".join(rows)).encode(), 1))
-    assert [run.tags for run in found] == ["sensor=a", "sensor=b"]
-    for run in found:
+    parsed = list(runs(("name,tags,time,value\n" + "".join(rows)).encode(), 1))
+    assert [run.tags for run in parsed] == ["sensor=a", "sensor=b"]
+    for run in parsed:
         assert np.array_equal(run.times, np.arange(30_000))
         assert np.array_equal(run.fields[0], np.arange(30_000) / 2)
 
@@ -141,7 +141,7 @@ def test_a_url_is_parsed() -> None:
     ],
 )
 def test_an_error_about_a_url_hides_its_secrets(url: str) -> None:
-    with pytest.raises(UserError, match="expected influxdb") as told:
+    with pytest.raises(UserError, match="expected influxdb") as caught:
         Address.parse(url)
-    assert "s3cret" not in str(told.value)
-    assert told.value.__suppress_context__ or told.value.__context__ is None
+    assert "s3cret" not in str(caught.value)
+    assert caught.value.__suppress_context__ or caught.value.__context__ is None

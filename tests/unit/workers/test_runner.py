@@ -161,7 +161,7 @@ async def test_the_schedule_has_a_task_for_every_name(tmp_path: Path) -> None:
             store=site.store,
             state=site.state,
             clock=site.clock,
-            keep=RetentionPeriods(),
+            retention=RetentionPeriods(),
             silence_counter=SilenceCounter(
                 {}, times_from_memory(site.last_values), site.counters, site.clock
             ),
