@@ -102,7 +102,7 @@ def print_delays(label: str, delays: list[float]) -> None:
 
 
 async def run_jobs(services: Services, start: int, end: int, days: int, kinds: list[SeriesKind]) -> None:
-    service = services.queries.work.jobs
+    service = services.queries.background.jobs
     began, cpu = time.perf_counter(), time.process_time()
     plan = await service.create(JobRequest(kinds=kinds, start_ns=start, end_ns=end))
     while sum([await service.count(state) for state in ACTIVE]):  # noqa: ASYNC110 (the state is in the database)

@@ -1,4 +1,7 @@
-"""The drivers by `method`. A driver is a module of this package, named like its method, with `METHOD` and `devices(sensors)`.
+"""The drivers by `method`. A new method also needs an entry model and a source in the inventory.
+
+The entry model and `METHODS` are in `backend/inventory/sensors.py`, the source is in `backend/inventory/model.py`.
+A driver is a module of this package, named like its method, with `METHOD` and `devices(sensors)`.
 
 A driver is imported when a sensor needs it, so a process that reads one kind of device does not load the other protocols.
 """

@@ -1,4 +1,4 @@
-"""`python -m crawlers.sensors`: poll the Flukso and Socomec meters in one process."""
+"""The command `python -m crawlers.sensors`: poll the Flukso and Socomec meters in one process. It is no driver."""
 
 from __future__ import annotations
 

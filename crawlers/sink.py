@@ -90,7 +90,7 @@ class BatchingSink:
                 break
             batches.append(batch)
             rows += len(batch)
-        mark = self._first_number + len(batches)
+        position = self._first_number + len(batches)
         try:
             await self._sink.push(Readings.concat(batches))
         except TransientError as error:
@@ -105,7 +105,7 @@ class BatchingSink:
             self.pushed += rows
         self._outage.recovered()
         self._current_push_rows = min(self._push_rows, 2 * self._current_push_rows)
-        while self._batches and self._first_number < mark:  # some may have been dropped during the push
+        while self._batches and self._first_number < position:  # some may have been dropped during the push
             self._remove_oldest()
         return True
 
@@ -191,8 +191,8 @@ class SpooledSink:
     """A sink that acknowledges readings when they are in its own spool, and forwards them from there in order.
 
     It serves a crawler on a machine that may lose its network and its power. A backlog is forwarded with at most `rows_a_second`,
-    so that the crawlers do not overload an endpoint that comes back. `dropped` counts readings that were replaced by newer ones
-    or rejected by the endpoint.
+    so that the crawlers do not overload an endpoint that comes back. `dropped` counts readings that were deleted to make
+    room for newer ones, or rejected by the endpoint.
     """
 
     def __init__(
@@ -234,10 +234,10 @@ class SpooledSink:
     async def run(self) -> None:
         """Forward until cancelled."""
         while True:
-            mark, readings = await self._spool.peek(self._push_rows)
+            position, readings = await self._spool.peek(self._push_rows)
             while not await self._forward(readings):  # noqa: ASYNC110  nothing could set an event
                 await asyncio.sleep(self._backoff.delay_s(self._outage.failures))
-            await self._spool.forget(mark)
+            await self._spool.remove_up_to(position)
             async with self._progress:
                 self._progress.notify_all()
             if self._spool.depth:
@@ -252,10 +252,10 @@ class SpooledSink:
         depth_before = self._spool.depth
         try:
             # The readings may just have been forwarded. Then there is room, and peek would wait for nothing.
-            mark, _ = await asyncio.wait_for(self._spool.peek(max(rows, self._push_rows)), 1.0)
+            position, _ = await asyncio.wait_for(self._spool.peek(max(rows, self._push_rows)), 1.0)
         except TimeoutError:
             return
-        await self._spool.forget(mark)
+        await self._spool.remove_up_to(position)
         if not self.dropped:
             log.error("spool full waiting=%d; the oldest readings are dropped", self._spool.depth)
         self.dropped += depth_before - self._spool.depth

@@ -11,10 +11,10 @@ from typing import Any
 import pytest
 import websockets
 
-from backend.accounts.live import CHECK_INTERVAL_S
+from backend.accounts.connection_rights import CHECK_INTERVAL_S
 from backend.accounts.log import OPERATOR
 from backend.bus.memory import MemoryBus
-from backend.core.rights import Right, Scope
+from backend.core.rights import Right, TokenScope
 from backend.graphql.schema import build_schema
 from backend.processes.application import Application
 from backend.processes.ingest import create_ingest
@@ -132,19 +132,19 @@ async def _idle(site: Site, users: Mapping[str, str]) -> dict[str, str]:
 
 
 async def _read_token(site: Site, users: Mapping[str, str]) -> dict[str, str]:
-    return await site.token(users["admin"], Scope.READ)
+    return await site.token(users["admin"], TokenScope.READ)
 
 
 async def _export_token(site: Site, users: Mapping[str, str]) -> dict[str, str]:
-    return await site.token(users["admin"], Scope.EXPORT)
+    return await site.token(users["admin"], TokenScope.EXPORT)
 
 
 async def _admin_token(site: Site, users: Mapping[str, str]) -> dict[str, str]:
-    return await site.token(users["admin"], Scope.ADMIN)
+    return await site.token(users["admin"], TokenScope.ADMIN)
 
 
 async def _expired_token(site: Site, users: Mapping[str, str]) -> dict[str, str]:
-    headers = await site.token(await site.user(admin=True), *Scope)
+    headers = await site.token(await site.user(admin=True), *TokenScope)
     site.clock.advance(86_400)
     return headers
 
@@ -262,8 +262,8 @@ async def _check_route(
 
 async def test_a_token_in_the_address_is_accepted_for_exports_only(site: Site) -> None:
     admin = await site.user(admin=True)
-    secret = (await site.token(admin, *Scope))["Authorization"].removeprefix("Bearer ")
-    wrong = (await site.token(admin, Scope.READ))["Authorization"].removeprefix("Bearer ")
+    secret = (await site.token(admin, *TokenScope))["Authorization"].removeprefix("Bearer ")
+    wrong = (await site.token(admin, TokenScope.READ))["Authorization"].removeprefix("Bearer ")
     for query, status in (
         (f"?token={secret}", 200),
         (f"?format=csv&token={secret}", 200),
@@ -355,7 +355,7 @@ async def test_a_connection_is_closed_when_rights_are_added(site: Site) -> None:
 
 
 async def test_a_websocket_accepts_a_token_at_its_start(site: Site) -> None:
-    secret = (await site.token(await site.user(), Scope.READ))["Authorization"].removeprefix("Bearer ")
+    secret = (await site.token(await site.user(), TokenScope.READ))["Authorization"].removeprefix("Bearer ")
     async with connected(site.address, payload={"token": secret}) as socket:
         await socket.subscribe("subscription { readings { snapshot } }")
         assert await socket.next() == {"readings": {"snapshot": True}}

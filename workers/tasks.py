@@ -25,7 +25,7 @@ HEAL_LIMIT = 10_000
 
 
 @dataclass(frozen=True, slots=True)
-class History:
+class LogRetention:
     """The retention of ended jobs and events in days; 0 keeps them for ever."""
 
     jobs: JobRepository
@@ -33,7 +33,7 @@ class History:
     jobs_days: int
     events_days: int
 
-    async def forget(self, now_ns: int) -> None:
+    async def delete_expired(self, now_ns: int) -> None:
         """Delete what is older than its retention."""
         if self.jobs_days:
             await self.jobs.delete_ended_before(now_ns - self.jobs_days * Window.D1.ns)
@@ -53,7 +53,7 @@ class TaskServices:
     silence_counter: SilenceCounter
     watcher: Watcher
     jobs: JobRunner
-    history: History
+    log_retention: LogRetention
     outbox_sender: OutboxSender
 
 
@@ -70,11 +70,12 @@ def bind_tasks(services: TaskServices) -> Mapping[str, Task]:
         "roll_up": rollups.step,
         "heal": lambda: rollups.heal(HEAL_LIMIT),
         "learn_periods": rollups.learn,
-        "retain": lambda: rollups.retain(services.keep),
+        "retain": lambda: rollups.delete_expired(services.keep),
         "maintain": lambda: services.store.maintain(clock.now_ns()),
-        "forget": lambda: services.history.forget(clock.now_ns()),
+        "forget": lambda: services.log_retention.delete_expired(clock.now_ns()),
         "detect_unresponsive_temperature_sensors": services.silence_counter.detect,
         "watch_sensors": services.watcher.check,
+        # The names of the job tasks are those of the job's transitions, not of the work that the methods do.
         "run_job": services.jobs.prepare,
         "wait_job": services.jobs.run,
         "finish_job": services.jobs.finish,

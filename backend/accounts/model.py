@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Final
 
-from backend.core.rights import Scope
+from backend.core.rights import TokenScope
 
 
 class UserState(StrEnum):
@@ -101,7 +101,7 @@ class AccessToken:
     id: str
     user_id: str
     name: str
-    scopes: frozenset[Scope]
+    scopes: frozenset[TokenScope]
     created_ns: int
     expires_ns: int
     used_ns: int | None

@@ -31,7 +31,7 @@ from backend.accounts.rules import (
     UNCONFIRMED_RETENTION_NS,
     Rules,
 )
-from backend.accounts.steps import change_state, enqueue_mail
+from backend.accounts.user_steps import change_state, enqueue_mail
 from backend.core.backoff import Backoff
 from backend.core.clock import Clock
 from backend.core.errors import PermanentError, TransientError
@@ -173,7 +173,7 @@ class OutboxSender:
             await repo.outbox.postpone(outbox_mail, due, str(error))
 
     async def _discard(self, outbox_mail: OutboxMail, error: PermanentError) -> None:
-        log.warning("mail refused permanently and discarded kind=%s: %s", outbox_mail.kind, error)
+        log.warning("e-mail rejected permanently and dropped kind=%s: %s", outbox_mail.kind, error)
         async with self._store.begin(exclusive=True) as repo:
             await repo.outbox.remove(outbox_mail)
             await self._audit.write(

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from backend.accounts.live import LiveRights
+from backend.accounts.connection_rights import ConnectionRights
 from backend.accounts.log import Actor, AuditLog
 from backend.accounts.model import AuditEvent, AuditKind
 from backend.accounts.outbox_sender import OutboxSender
@@ -53,7 +53,7 @@ class Accounts:
     keys: DeviceKeyService
     audit: AuditService
     outbox_sender: OutboxSender
-    live: LiveRights
+    connection_rights: ConnectionRights
 
     @classmethod
     def build(
@@ -79,5 +79,5 @@ class Accounts:
             keys=DeviceKeyService(store, clock, log),
             audit=AuditService(store, log),
             outbox_sender=OutboxSender(store, clock, mailer, templates, log, rules),
-            live=LiveRights(store, sign_ins, clock),
+            connection_rights=ConnectionRights(store, sign_ins, clock),
         )

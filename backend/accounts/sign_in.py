@@ -14,9 +14,9 @@ from backend.accounts.passwords import Passwords
 from backend.accounts.rates import LOG_IN_ACCOUNT, LOG_IN_ADDRESS, Rates
 from backend.accounts.repository import AccountStore, Repository
 from backend.accounts.rules import TOKEN_AUDIT_NS, USE_RESOLUTION_NS, Rules
-from backend.accounts.steps import describe_state
+from backend.accounts.user_steps import describe_state
 from backend.core.clock import Clock
-from backend.core.rights import ANONYMOUS, Credential, Principal, Scope
+from backend.core.rights import ANONYMOUS, Credential, Principal, TokenScope
 
 _WRONG_CREDENTIALS = "The e-mail address or the password is wrong."
 
@@ -129,7 +129,7 @@ class SignInService:
             now = self._clock.now_ns()
             if now - session.used_ns >= USE_RESOLUTION_NS:
                 await repo.sessions.record_use([session.id], now)
-            return Principal(user.id, user.is_admin, Credential.SESSION, session.id, frozenset(Scope))
+            return Principal(user.id, user.is_admin, Credential.SESSION, session.id, frozenset(TokenScope))
 
     async def authenticate_token(self, secret: str, address: str) -> Principal:
         """Return the token's principal, or `ANONYMOUS` for a text that is no valid personal token. Raises `TransientError`."""

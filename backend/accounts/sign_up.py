@@ -15,7 +15,7 @@ from backend.accounts.model import AuditKind, MailKind, MailToken, Purpose, User
 from backend.accounts.passwords import Passwords, check_password
 from backend.accounts.rates import LINK_ADDRESS, LOG_IN_ACCOUNT, MAIL_ACCOUNT, SIGN_UP_ADDRESS, Rates
 from backend.accounts.repository import AccountStore, Repository
-from backend.accounts.steps import change_state, enqueue_mail, get_user
+from backend.accounts.user_steps import change_state, enqueue_mail, get_user
 from backend.core.clock import Clock
 
 _UNCONFIRMED = (UserState.CREATED, UserState.WAITING_CONFIRMATION_EMAIL)

@@ -14,9 +14,9 @@ from backend.accounts.log import Actor, AuditLog
 from backend.accounts.model import AccessToken, AuditKind, DeviceKey
 from backend.accounts.repository import AccountStore
 from backend.accounts.rules import DAY_NS, MAX_TOKEN_DAYS, MAX_TOKENS
-from backend.accounts.steps import get_user
+from backend.accounts.user_steps import get_user
 from backend.core.clock import Clock
-from backend.core.rights import Scope
+from backend.core.rights import TokenScope
 
 _KEY_NAME: Final = re.compile(r"[0-9A-Za-z_.-]{1,64}")
 
@@ -30,7 +30,7 @@ class TokenService:
         self._log = log
 
     async def create(
-        self, name: str, scopes: Collection[Scope], days: int, actor: Actor
+        self, name: str, scopes: Collection[TokenScope], days: int, actor: Actor
     ) -> tuple[AccessToken, str]:
         """Create a token, and return it with its secret. Raises `InvalidInput`, `Conflict`."""
         token_name = parse_name(name, "name")
@@ -46,7 +46,7 @@ class TokenService:
         )
         async with self._store.begin(exclusive=True) as repo:
             user = await get_user(repo, actor.user_id)
-            if Scope.ADMIN in scopes and not user.is_admin:
+            if TokenScope.ADMIN in scopes and not user.is_admin:
                 raise InvalidInput("scopes", "Only administrators can create tokens with the scope ADMIN.")
             if len(await repo.tokens.list_for_user(user.id)) >= MAX_TOKENS:
                 raise Conflict(f"You already have {MAX_TOKENS} tokens, the maximum. Delete one first.")

@@ -14,7 +14,7 @@ from backend.accounts.rates import LOG_IN_ACCOUNT, Rates
 from backend.accounts.repository import AccountStore
 from backend.accounts.repository.users import UserFilter
 from backend.accounts.sign_up import decide
-from backend.accounts.steps import change_state, enqueue_mail, get_user, require_another_admin
+from backend.accounts.user_steps import change_state, enqueue_mail, get_user, require_another_admin
 from backend.core.clock import Clock
 
 

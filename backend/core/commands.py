@@ -36,7 +36,7 @@ class ActionResult:
     read_back: Sequence[PropertyValue] = field(default_factory=tuple)
 
 
-class Equipment(Protocol):
+class CommandPort(Protocol):
     """Equipment that accepts commands. Raises `UserError`, `TransientError`, `PermanentError`."""
 
     @property

@@ -21,7 +21,7 @@ class DeviceState(StrEnum):
     OK = "ok"
     LOST = "lost"
     REFUSED = "refused"  # a retry cannot succeed: the description or the device must change
-    CRAWLER_DOWN = "unheard"  # the crawler itself is silent
+    CRAWLER_DOWN = "unheard"  # the crawler is silent; the stored value is kept for compatibility
 
 
 @dataclass(frozen=True, slots=True)

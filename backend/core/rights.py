@@ -9,7 +9,7 @@ from typing import Final, TypeAlias
 
 
 class Right(StrEnum):
-    """The right that an entry point requires."""
+    """The right that an entry point requires. The pages call it a permission."""
 
     ANYONE = "anyone"
     READ = "read"
@@ -25,7 +25,7 @@ class Right(StrEnum):
     """A process on this machine; the route itself checks it."""
 
 
-class Scope(StrEnum):
+class TokenScope(StrEnum):
     """The scopes of a personal token."""
 
     READ = "read"
@@ -53,7 +53,7 @@ class Principal:
     is_admin: bool = False
     credential: Credential = Credential.NONE
     credential_id: str = ""
-    scopes: frozenset[Scope] = frozenset()
+    scopes: frozenset[TokenScope] = frozenset()
 
     @property
     def is_authenticated(self) -> bool:
@@ -71,8 +71,8 @@ class Principal:
         if right is Right.ACCOUNT:
             return self.credential is Credential.SESSION
         if right is Right.ADMIN:
-            return self.is_admin and Scope.ADMIN in self.scopes
-        return Scope(right.value) in self.scopes
+            return self.is_admin and TokenScope.ADMIN in self.scopes
+        return TokenScope(right.value) in self.scopes
 
 
 ANONYMOUS: Final = Principal()

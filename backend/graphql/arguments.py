@@ -7,7 +7,7 @@ from typing import Annotated, TypeAlias
 import strawberry
 
 from backend.core.errors import UserError
-from backend.graphql.enums import Statistic, Tree, Window
+from backend.graphql.enums import ApiWindow, Statistic, Tree
 from backend.graphql.scalars import TimeNs
 
 TreeArgument: TypeAlias = Annotated[Tree, strawberry.argument(description="The energy tree.")]
@@ -23,7 +23,9 @@ From: TypeAlias = Annotated[
 To: TypeAlias = Annotated[
     TimeNs | None, strawberry.argument(description="End of the range, not included. Null: now.")
 ]
-WindowArgument: TypeAlias = Annotated[Window | None, strawberry.argument(description="The time resolution.")]
+WindowArgument: TypeAlias = Annotated[
+    ApiWindow | None, strawberry.argument(description="The time resolution.")
+]
 MaxPoints: TypeAlias = Annotated[
     int | None,
     strawberry.argument(

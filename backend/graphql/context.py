@@ -11,7 +11,7 @@ from starlette.responses import Response
 from backend.accounts.log import Actor
 from backend.accounts.model import AuditKind
 from backend.accounts.services import Accounts
-from backend.core.commands import Equipment
+from backend.core.commands import CommandPort
 from backend.core.errors import Conflict
 from backend.core.rights import ANONYMOUS, ANONYMOUS_CALLER, Caller, Principal, Right
 from backend.graphql.loaders import Loaders
@@ -27,7 +27,7 @@ class Context:
     cookie                secret of the session that the request carries; may be empty
     response              takes headers and cookies; None on a WebSocket
     optional_accounts     None in a process without accounts
-    optional_equipment    None in a process without commands
+    optional_command_port  None in a process without commands
     """
 
     queries: Queries
@@ -39,7 +39,7 @@ class Context:
     response: Response | None = None
     socket: Any = None
     optional_accounts: Accounts | None = None
-    optional_equipment: Equipment | None = None
+    optional_command_port: CommandPort | None = None
 
     loaders: Loaders = field(init=False)
 
@@ -54,11 +54,11 @@ class Context:
         return self.optional_accounts
 
     @property
-    def equipment(self) -> Equipment:
+    def command_port(self) -> CommandPort:
         """The equipment that takes commands. Raises `Conflict` in a process without it."""
-        if self.optional_equipment is None:
+        if self.optional_command_port is None:
             raise Conflict("This server has no equipment that takes commands.")
-        return self.optional_equipment
+        return self.optional_command_port
 
     @property
     def actor(self) -> Actor:

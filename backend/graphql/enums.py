@@ -9,8 +9,13 @@ import strawberry
 from backend.graphql.field import member
 
 
-@strawberry.enum(description="The time resolution of a series. Windows are aligned to the Unix epoch in UTC.")
-class Window(Enum):
+@strawberry.enum(
+    name="Window",
+    description="The time resolution of a series. Windows are aligned to the Unix epoch in UTC.",
+)
+class ApiWindow(Enum):
+    """The `Window` of the API: those of `backend.core.windows.Window`, raw readings, and the choice of the server."""
+
     RAW = member("raw", "Raw readings, without windows.")
     S30 = member("30s", "Windows of 30 seconds.")
     M1 = member("1m", "Windows of one minute.")

@@ -107,7 +107,7 @@ class Drain:
 
     async def _drain_batch(self) -> int:
         """Drain one batch and return its number of rows."""
-        mark, readings = await self._spool.peek(BATCH_ROWS)
+        position, readings = await self._spool.peek(BATCH_ROWS)
         finite = np.isfinite(readings.values)
         if not finite.all():
             await self._set_rows_aside(readings.take(~finite), "value is not finite")
@@ -117,7 +117,7 @@ class Drain:
                 await self.write(readings, self._tags_of(readings.names))
             except (PermanentError, ValueError) as error:
                 await self._bisect_bad_rows(readings, error)
-        await self._spool.forget(mark)
+        await self._spool.remove_up_to(position)
         self._counters.drained += len(readings)
         async with self._progress:
             self._progress.notify_all()
@@ -171,4 +171,6 @@ class Drain:
         except SpoolFull:
             # Only draining makes room again, so it must go on. The log is the last place that can keep these rows.
             rows = list(readings)[:_MAX_LOGGED_ROWS]
-            log.error("no room to set readings aside rows=%d; the first are: %s", len(readings), rows)
+            log.error(
+                "quarantine file full, readings dropped rows=%d; the first are: %s", len(readings), rows
+            )

@@ -97,19 +97,19 @@ class SqliteSpool:
         await done
 
     async def peek(self, max_rows: int) -> tuple[int, Readings]:
-        """Return a mark and the oldest readings: at least one, about `max_rows`. Waits while there are none."""
+        """Return a position and the oldest readings: at least one, about `max_rows`. Waits while there are none."""
         while True:
             while not self._depth:
                 self._arrived.clear()
                 await self._arrived.wait()
-            mark, readings = await self._call(lambda: self._file.read(max_rows))
+            position, readings = await self._call(lambda: self._file.read(max_rows))
             if len(readings):
-                return mark, readings
-            await self.forget(mark)  # all records up to the mark are damaged
+                return position, readings
+            await self.remove_up_to(position)  # all records up to the position are damaged
 
-    async def forget(self, mark: int) -> None:
-        """Delete everything up to the mark. Doing so twice does nothing."""
-        self._depth -= await self._call(lambda: self._file.delete(mark))
+    async def remove_up_to(self, position: int) -> None:
+        """Delete everything up to the position. Doing so twice does nothing."""
+        self._depth -= await self._call(lambda: self._file.delete(position))
 
     async def set_aside(self, readings: Readings, reason: str) -> None:
         """Keep readings that the store rejects outside the queue, so that a person can inspect them."""

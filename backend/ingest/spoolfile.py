@@ -134,11 +134,11 @@ class SpoolFile:
     def read(self, max_rows: int) -> tuple[int, Readings]:
         """Return the id of the last record read, and the oldest records until `max_rows` readings are reached."""
         ids, times, values = [], [], []
-        mark = rows = 0
+        position = rows = 0
         query = "SELECT id, rows, payload FROM record ORDER BY id"
         with self._connection() as db, contextlib.closing(db.execute(query)) as records:
             for record_id, count, payload in records:
-                mark = record_id
+                position = record_id
                 if len(payload) != _READING_BYTES * count:
                     log.error("spool record damaged and skipped readings=%d", count)
                     continue
@@ -149,19 +149,19 @@ class SpoolFile:
                 if rows >= max_rows:
                     break
         if not rows:
-            return mark, Readings.empty()
+            return position, Readings.empty()
         codes = np.concatenate(ids).astype(np.int32, copy=False)
-        return mark, Readings(self._all_names(), codes, np.concatenate(times), np.concatenate(values))
+        return position, Readings(self._all_names(), codes, np.concatenate(times), np.concatenate(values))
 
-    def delete(self, mark: int) -> int:
-        """Delete the records up to the mark and return their number of readings. Also works on a full disk."""
+    def delete(self, position: int) -> int:
+        """Delete the records up to the position and return their number of readings. Also works on a full disk."""
         try:
-            return self._delete(mark)
+            return self._delete(position)
         except SpoolFull:
             self._reserve.release()
             with contextlib.suppress(SpoolFull):
                 self._checkpoint()
-            rows = self._delete(mark)
+            rows = self._delete(position)
             self._checkpoint()
             return rows
 
@@ -170,13 +170,13 @@ class SpoolFile:
         with self._connection() as db:
             db.execute("PRAGMA wal_checkpoint(RESTART)").fetchall()
 
-    def _delete(self, mark: int) -> int:
+    def _delete(self, position: int) -> int:
         with self._connection() as db:
             db.execute("BEGIN IMMEDIATE")
             (rows,) = db.execute(
-                "SELECT coalesce(sum(rows), 0) FROM record WHERE id <= ?", (mark,)
+                "SELECT coalesce(sum(rows), 0) FROM record WHERE id <= ?", (position,)
             ).fetchone()
-            db.execute("DELETE FROM record WHERE id <= ?", (mark,))
+            db.execute("DELETE FROM record WHERE id <= ?", (position,))
             db.execute("COMMIT")
             return int(rows)
 
@@ -276,7 +276,7 @@ class SpoolFile:
             raise
         self._names = ()
         self._cached_ids = ((), np.empty(0, np.int32))
-        # Ids never decrease: a mark of an emptied file must not match a later record.
+        # Ids never decrease: a position of an emptied file must not match a later record.
         self._next_id = max(self._next_id, newest + 1)
         self._db = db
 

@@ -9,7 +9,7 @@ from types import MappingProxyType
 from typing import Final
 
 from backend.core.errors import DescriptionError, Fault
-from backend.inventory import commands, document, labels, places, plan, sensors, trees
+from backend.inventory import commands, document, labels, places, room_plan, sensors, trees
 from backend.inventory.model import Inventory
 from backend.inventory.validation import SourceFile
 
@@ -48,7 +48,7 @@ def load(folder: Path) -> Inventory:
     site = places.site(files[places.RACKS], units)
     probes = places.probes(files[places.TEMPERATURE], names, units)
     room = places.room(files[places.ROOM], names)
-    picture = plan.picture(folder, faults)
+    picture = room_plan.picture(folder, faults)
     targets = commands.commands(files[commands.FILE])
     if faults or consumption is None:
         raise DescriptionError(_in_order(faults))

@@ -26,7 +26,7 @@ LOOK_BACK_NS: Final = 31 * Window.D1.ns
 MAX_DIRTY: Final = 10_000
 
 
-class QueryFault(StrEnum):
+class RollupFault(StrEnum):
     LATE = "late"
     MISSING = "missing"  # described, with readings, but without roll-ups
     UNKNOWN = "unknown"  # stored, but not described
@@ -35,7 +35,7 @@ class QueryFault(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
-class QueryHealth:
+class RollupHealth:
     """Health of one continuous query.
 
     expected         whether it is described; one that is not has only `unknown` series
@@ -49,7 +49,7 @@ class QueryHealth:
 
     query: ContinuousQuery
     expected: bool
-    faults: tuple[QueryFault, ...]
+    faults: tuple[RollupFault, ...]
     watermark_ns: int | None
     lag_s: float | None
     missing: tuple[str, ...] = ()
@@ -90,7 +90,7 @@ class Diagnostic:
         self._delay_ns = round(delay_s * NS_PER_SECOND)
         self._log = log
 
-    async def read(self) -> Sequence[QueryHealth]:
+    async def read(self) -> Sequence[RollupHealth]:
         """Return the health of every described query, in order, then of stored but undescribed ones."""
         marks = {window: await self._state.watermark(window) for window in WINDOWS}
         faults = await self._compare(marks)
@@ -108,14 +108,14 @@ class Diagnostic:
             unknown = tuple(sorted(all_unknown & own if query.kind is SeriesKind.NODE else all_unknown))
             dirty_count = self._dirty_windows(query, dirty) if expected else 0
             has_fault = {
-                QueryFault.LATE: expected and self._is_late(query.window, mark, now),
-                QueryFault.MISSING: missing,
-                QueryFault.UNKNOWN: unknown,
-                QueryFault.WRONG: wrong,
-                QueryFault.DIRTY: dirty_count,
+                RollupFault.LATE: expected and self._is_late(query.window, mark, now),
+                RollupFault.MISSING: missing,
+                RollupFault.UNKNOWN: unknown,
+                RollupFault.WRONG: wrong,
+                RollupFault.DIRTY: dirty_count,
             }
             healths.append(
-                QueryHealth(
+                RollupHealth(
                     query=query,
                     expected=expected,
                     faults=tuple(fault for fault, is_present in has_fault.items() if is_present),

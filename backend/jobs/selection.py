@@ -14,7 +14,7 @@ from backend.core.windows import WINDOWS, Window
 from backend.rollups.definitions import ContinuousQuery, Definitions
 
 
-class Scope(StrEnum):
+class NodeSelection(StrEnum):
     """The nodes that a named node selects."""
 
     SELF = "self"
@@ -40,7 +40,7 @@ class JobRequest:
     sensors: Sequence[str] = ()
     types: Sequence[str] = ()
     nodes: Sequence[str] = ()
-    scope: Scope = Scope.SELF
+    scope: NodeSelection = NodeSelection.SELF
     with_sensors: bool = False
     windows: Sequence[Window] = ()
     start_ns: int | None = None
@@ -122,15 +122,15 @@ def _all_nodes(trees: Iterable[Tree]) -> set[str]:
     return {node for tree in trees for node in tree.by_id}
 
 
-def _nodes(names: Sequence[str], scope: Scope, trees: Iterable[Tree]) -> Iterator[str]:
+def _nodes(names: Sequence[str], scope: NodeSelection, trees: Iterable[Tree]) -> Iterator[str]:
     for tree in trees:
         for name in names:
             if name not in tree.by_id:
                 continue
             yield name
-            if scope in (Scope.BELOW, Scope.ALL):
+            if scope in (NodeSelection.BELOW, NodeSelection.ALL):
                 yield from _below(tree, name)
-            if scope in (Scope.ABOVE, Scope.ALL):
+            if scope in (NodeSelection.ABOVE, NodeSelection.ALL):
                 parent = tree.by_id[name].parent
                 while parent is not None:
                     yield parent

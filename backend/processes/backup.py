@@ -23,7 +23,7 @@ from backend.core.ports import TimeSeriesStore
 from backend.core.windows import NS_PER_SECOND
 from backend.ingest.spool import SqliteSpool
 from backend.inventory.loader import FILES, load
-from backend.inventory.plan import PICTURES
+from backend.inventory.room_plan import PICTURES
 from backend.processes import control
 from backend.processes.control import Progress
 from backend.processes.stores import database_url

@@ -27,7 +27,7 @@ from backend.settings import Settings
 from crawlers.sink import HttpSink
 
 
-def create_registerer(settings: Settings, inventory: Inventory | None = None) -> Application:
+def create_card_receiver(settings: Settings, inventory: Inventory | None = None) -> Application:
     """Return the application that accepts pushes of temperature cards and forwards them to the ingest endpoint.
 
     The cards never retry. Therefore this process spools their readings itself and depends on nothing else.

@@ -29,7 +29,9 @@ SPOOL: Final = "spool.sqlite"
 
 
 def create_ingest(settings: Settings, overrides: Overrides | None = None) -> Application:
-    """Return the application of the ingest process. It has no page, no crawlers and no roll-ups.
+    """Return the application of the ingest process. It has no page and no crawlers.
+
+    The roll-up engine only marks windows dirty here; another process computes the roll-ups.
 
     Raises `PermanentError` for a store or a bus that other processes cannot share.
     """

@@ -65,7 +65,8 @@ def create_app(
     overrides = overrides or Overrides()
     shared = build_shared_services(settings, overrides)
     engine = build_rollup_engine(shared)
-    # Before the crawlers follow a new description: their readings of new sensors must be accepted.
+    # Build this before the crawlers, because subscribers to the description run in this order:
+    # ingest must accept a new sensor before a crawler reads it.
     pipeline = build_store_pipeline(shared, engine)
     services = _build_services(shared, engine, pipeline)
 

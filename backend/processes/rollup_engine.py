@@ -1,4 +1,7 @@
-"""Build the roll-up engine of a process."""
+"""Build the roll-up engine of a process, and keep it in line with the site description.
+
+A process may build the engine only to mark windows dirty or to preview a reload; it then computes no roll-ups.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,7 @@
-"""The roll-ups process: runs the periodic tasks alone."""
+"""The process `seduce rollups`: runs all periodic tasks, mails and jobs included.
+
+`rollup_engine.py` builds the engine for any process; `backend/rollups/engine.py` computes the roll-ups.
+"""
 
 from __future__ import annotations
 

@@ -11,8 +11,8 @@ from backend.core.quantity import PLAUSIBLE, unit_symbol
 from backend.core.tasks import TaskQueue
 from backend.core.windows import Window
 from backend.inventory.model import Inventory, Sensor
+from backend.jobs.background_services import BackgroundServices
 from backend.jobs.runner import JobRunner
-from backend.jobs.work import Work
 from backend.processes.rollup_engine import definitions_of
 from backend.processes.shared import SharedServices
 from backend.rollups.engine import RollupEngine
@@ -25,7 +25,7 @@ from backend.watch.watcher import ReadNewest, Watcher, newest_from_memory, newes
 from workers.runner import InProcessRunner, InProcessTaskQueue
 from workers.runs import TaskExecutor
 from workers.schedule import SCHEDULE
-from workers.tasks import History, TaskServices, bind_tasks
+from workers.tasks import LogRetention, TaskServices, bind_tasks
 
 Sensors: TypeAlias = Mapping[str, Sensor]
 
@@ -95,7 +95,7 @@ def build_task_executor(
         silence_counter=silence_counter,
         watcher=watcher,
         jobs=JobRunner(shared.jobs, rollups, clock),
-        history=History(
+        log_retention=LogRetention(
             shared.jobs, shared.events, settings.job_retention_days, settings.event_retention_days
         ),
         outbox_sender=shared.accounts.outbox_sender,
@@ -103,10 +103,12 @@ def build_task_executor(
     return TaskExecutor(bind_tasks(services), shared.task_log, clock, shared.leases, queue)
 
 
-def build_work(shared: SharedServices, queue: TaskQueue, schedule: Mapping[str, float] = SCHEDULE) -> Work:
+def build_background_services(
+    shared: SharedServices, queue: TaskQueue, schedule: Mapping[str, float] = SCHEDULE
+) -> BackgroundServices:
     """Return the services by which the API shows tasks and manages recomputation jobs."""
     inventory = shared.inventory
-    return Work.build(
+    return BackgroundServices.build(
         jobs=shared.jobs,
         store=shared.store,
         state=shared.state,

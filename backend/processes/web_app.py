@@ -34,8 +34,8 @@ from backend.rest.health import Check, health_routes
 from backend.rest.metrics import metrics_route
 from backend.rest.openapi import openapi_routes
 from backend.rest.permissions import right_of_route
-from backend.rest.plan import plan_route
 from backend.rest.reads import ReadRoutes
+from backend.rest.room_plan import plan_route
 from backend.rest.spa import SinglePage
 from backend.settings import Settings
 from crawlers.commands import Commands
@@ -103,7 +103,7 @@ def _graphql_server(services: WebServices, schema: Schema) -> GraphQLServer:
         allowed_origins=[settings.origin],
         max_body=settings.query_max_kb * 1024,
         accounts=services.accounts,
-        equipment=Commands(services.inventory.commands),
+        command_port=Commands(services.inventory.commands),
         public_read=settings.public_read,
     )
 

@@ -17,7 +17,7 @@ from backend.core.tasks import TaskQueue
 from backend.inventory.active import ActiveDescription
 from backend.inventory.model import Inventory
 from backend.processes.shared import SharedServices
-from backend.processes.tasks import build_work
+from backend.processes.tasks import build_background_services
 from backend.queries.services import Queries
 from backend.settings import Settings
 
@@ -84,7 +84,7 @@ def _build_queries(
         shared.board,
         shared.counters,
         shared.events,
-        build_work(shared, queue),
+        build_background_services(shared, queue),
     )
 
 
@@ -94,7 +94,7 @@ async def run_live(services: WebServices) -> AsyncIterator[None]:
 
     The block starts when the last values are known, or after `READY_TIMEOUT_S` if the bus is down.
     """
-    rights = background_task(services.accounts.live.run(), "rights of open connections")
+    rights = background_task(services.accounts.connection_rights.run(), "rights of open connections")
     async with rights, background_task(services.last_values.run(), "last values"):
         with suppress(TimeoutError):  # without the bus there are no live values; everything else works
             await asyncio.wait_for(services.last_values.ready.wait(), READY_TIMEOUT_S)

@@ -44,7 +44,7 @@ def _tasks_check(services: WebServices) -> Check:
     """Report which tasks are late. A late task is no failure: the check fails only if the tasks cannot be read."""
 
     async def check() -> object:
-        late = [task.name for task in await services.queries.work.tasks.all() if task.late]
+        late = [task.name for task in await services.queries.background.tasks.all() if task.late]
         return {"late": late}
 
     return check
@@ -52,12 +52,12 @@ def _tasks_check(services: WebServices) -> Check:
 
 def metric_collectors(services: WebServices, schema: Schema) -> list[Collector]:
     """Return the collectors of all metrics of a process that answers queries."""
-    queries, work, fan_out = services.queries, services.queries.work, schema.fan_out
+    queries, background, fan_out = services.queries, services.queries.background, schema.fan_out
     return [
         readings.rollups(services.state, services.clock),
         readings.live(lambda: services.queries.live.view, lambda: services.bus.subscribers, services.clock),
         operations.devices(lambda: queries.devices.all(), lambda: queries.devices.sensor_errors()),
-        operations.tasks(work.tasks.records, work.jobs.count),
+        operations.tasks(background.tasks.records, background.jobs.count),
         operations.graphql(
             schema.operations, lambda: fan_out.runs, lambda: fan_out.subscribers, schema.documents.lookups
         ),

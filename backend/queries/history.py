@@ -102,7 +102,7 @@ class _Cached:
     history: RecentHistory
 
 
-class History:
+class HistoryReader:
     """Reads spans of roll-ups up to their watermark."""
 
     def __init__(self, store: TimeSeriesStore, watermarks: Watermarks, clock: Clock) -> None:

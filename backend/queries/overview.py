@@ -11,7 +11,7 @@ from backend.core.clock import Clock
 from backend.core.quantity import unit_symbol
 from backend.inventory.model import Inventory
 from backend.queries.energy import EnergyService
-from backend.queries.history import HOUR_OF_MINUTES, WEEK_OF_HOURS, History, RecentHistory, TrendLine
+from backend.queries.history import HOUR_OF_MINUTES, WEEK_OF_HOURS, HistoryReader, RecentHistory, TrendLine
 from backend.queries.live import LiveValues
 from backend.queries.ratios import compute_ratio
 from backend.queries.sensors import SensorService
@@ -59,7 +59,7 @@ class OverviewService:
         live: LiveValues,
         sensors: SensorService,
         energy: EnergyService,
-        history: History,
+        history: HistoryReader,
         clock: Clock,
         settings: Settings,
     ) -> None:

@@ -8,11 +8,11 @@ from backend.core.clock import Clock
 from backend.core.events import EventLog
 from backend.core.ports import Bus, Counters, HealthBoard, LastValuesView, RollupState, TimeSeriesStore
 from backend.inventory.model import Inventory
-from backend.jobs.work import Work
+from backend.jobs.background_services import BackgroundServices
 from backend.queries.balance import BalanceService
 from backend.queries.devices import DeviceService
 from backend.queries.energy import EnergyService
-from backend.queries.history import History
+from backend.queries.history import HistoryReader
 from backend.queries.labels import Labels
 from backend.queries.live import LiveValues
 from backend.queries.overview import OverviewService
@@ -44,7 +44,7 @@ class Queries:
     overview: OverviewService
     devices: DeviceService
     events: EventService
-    work: Work
+    background: BackgroundServices
 
     def replace_with(self, other: Queries) -> None:
         """Answer as `other` does from now on."""
@@ -64,7 +64,7 @@ class Queries:
         board: HealthBoard,
         counters: Counters,
         events: EventLog,
-        work: Work,
+        background: BackgroundServices,
     ) -> Queries:
         """Build all services for one description."""
         live = LiveValues(last_values, inventory.sensors, settings.live_max_age_s)
@@ -72,7 +72,7 @@ class Queries:
         watermarks = Watermarks(state, clock)
         energy = EnergyService(inventory, live, store, watermarks, clock)
         usage = UsageService(inventory, sensors, store, watermarks, clock, energy)
-        history = History(store, watermarks, clock)
+        history = HistoryReader(store, watermarks, clock)
         return cls(
             clock=clock,
             live=live,
@@ -88,5 +88,5 @@ class Queries:
             overview=OverviewService(inventory, live, sensors, energy, history, clock, settings),
             devices=DeviceService(board, counters, clock, inventory.sensors),
             events=EventService(events, counters, clock),
-            work=work,
+            background=background,
         )

@@ -65,7 +65,7 @@ class RollupAdvance:
             readings_before = run.roller.readings
             is_whole_day = run.watermarks[Window.S30] <= day and day + DAY_NS <= limit_ns
             await self._advance_day(run, day)
-            run.roller.forget()
+            run.roller.release_recent()
             day += DAY_NS
             if is_whole_day and run.roller.readings == readings_before:
                 day = await self._skip_silence(run, day)

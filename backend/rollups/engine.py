@@ -1,5 +1,8 @@
 """Decides which windows to compute and when: onward from the watermarks, dirty windows, and intervals on request.
 
+The watermark of a window is the end of its newest stored window. The horizon is the end of the newest window that a run
+has begun to compute; an older reading is late.
+
 A window is complete when `delay_s` have passed since its end. Only then is it computed, from all its raw readings. The
 horizon is moved before a window is read, and its watermark is stored after it is written. So a reading either is in the
 roll-up or marks it dirty, whatever happens in between. Absent buckets below a watermark: docs/decisions/0003.
@@ -23,7 +26,7 @@ from backend.rollups import changes, periods
 from backend.rollups.advance import RollupAdvance
 from backend.rollups.definitions import Definitions
 from backend.rollups.guard import DAY_NS, LockGuard
-from backend.rollups.history import History
+from backend.rollups.history import HistoryRevision
 from backend.rollups.late import days, dirty_spans
 from backend.rollups.recompute import Portion, RollupRecompute
 from backend.rollups.retention import Retention, RetentionPeriods
@@ -174,7 +177,7 @@ class RollupEngine:
                 rows += await self._recompute.recompute_portions(self._defs, portions, day_start, day_end)
         return RollupReport(rows=rows)
 
-    async def retain(self, retention: RetentionPeriods) -> Mapping[Window | None, int]:
+    async def delete_expired(self, retention: RetentionPeriods) -> Mapping[Window | None, int]:
         """Delete what was kept long enough; see `Retention.delete_expired`."""
         async with self._guard:
             return await self._retention.delete_expired(retention, self._clock.now_ns())
@@ -185,7 +188,7 @@ class RollupEngine:
         for _ in range(max_days):
             async with self._guard:
                 await self._prepare()
-                history = History(self._store, self._state, self._defs, self._recompute_day)
+                history = HistoryRevision(self._store, self._state, self._defs, self._recompute_day)
                 written = await history.revise_a_day()
             if written is None:
                 break

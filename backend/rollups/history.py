@@ -24,7 +24,7 @@ RecomputeDay: TypeAlias = Callable[[Definitions, Sequence[tuple[int, int]], int]
 """Recompute the windows of a day that hold the spans; return the number of buckets written."""
 
 
-class History:
+class HistoryRevision:
     """Adapts one day per call. The caller makes sure that nothing else is rolled up meanwhile."""
 
     def __init__(

@@ -42,7 +42,7 @@ def days(spans: Iterable[DirtyWindow]) -> Iterator[tuple[int, Sequence[DirtyWind
         yield start, by_day[start], [span for span in by_day[start] if day.floor(span.start_ns) == start]
 
 
-def runs(
+def merge_spans(
     spans: Iterable[tuple[int, int]], window: Window, start_ns: int, end_ns: int
 ) -> Sequence[tuple[int, int]]:
     """Return the whole windows that hold the spans, as few disjoint intervals within [start_ns, end_ns), oldest first.

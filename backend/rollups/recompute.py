@@ -12,7 +12,7 @@ from backend.core.ports import RollupState, TimeSeriesStore
 from backend.core.windows import WINDOWS, Window
 from backend.rollups.definitions import Definitions
 from backend.rollups.guard import DAY_NS, LockGuard, roll_slices
-from backend.rollups.late import runs
+from backend.rollups.late import merge_spans
 from backend.rollups.retention import BEGINNING, RETAINED
 from backend.rollups.roller import Roller
 
@@ -78,9 +78,9 @@ class RollupRecompute:
         for window, part, spans in parts:
             needs_raw = bool(part.sensors or part.types)
             if day >= max(retained[None] if needs_raw else BEGINNING, retained[Window.S30]):
-                roller = rollers.setdefault(id(part), Roller(self._store, part, replacing=True))
+                roller = rollers.setdefault(id(part), Roller(self._store, part, overwrite_existing=True))
                 start = max(day, retained[window])
-                plan.append((window, roller, tuple(runs(spans, window, start, ends[window]))))
+                plan.append((window, roller, tuple(merge_spans(spans, window, start, ends[window]))))
         for (roller, intervals), group in groupby(plan, key=lambda item: item[1:]):
             windows = [window for window, *_ in group]
             for interval in intervals:

@@ -23,17 +23,20 @@ WHOLE_NS: Final = Window.H1.ns
 
 
 class Roller:
-    """One run over the series of `definitions`, from the finest window to the coarsest, oldest first.
+    """Computes and writes the buckets of all series of `definitions`, from the finest window to the coarsest, oldest first.
 
-    The 30 s values of nodes that were just computed stay in memory, so that their coarser windows need no read; `forget` drops
-    them. `replacing` states that buckets may exist for the interval: those that no longer have a reading are overwritten by
-    explicit empty ones.
+    The 30 s values of nodes stay in memory until `release_recent`, so that their coarser windows need no read.
+    With `overwrite_existing`, buckets may exist for the interval. Those that no longer have a reading are then overwritten
+    by explicit empty ones.
+    A node with a single sensor below it is an alias: the store reads the sensor's buckets instead of storing copies.
     """
 
-    def __init__(self, store: TimeSeriesStore, definitions: Definitions, *, replacing: bool = False) -> None:
+    def __init__(
+        self, store: TimeSeriesStore, definitions: Definitions, *, overwrite_existing: bool = False
+    ) -> None:
         self._store = store
         self._defs = definitions
-        self._replacing = replacing
+        self._overwrite_existing = overwrite_existing
         self._batches = tuple(_batches(definitions))
         self._whole = _Batch(definitions.sensors, definitions.types)
         self._leaves = tuple(dict.fromkeys(s for below in definitions.nodes.values() for s in below))
@@ -43,14 +46,15 @@ class Roller:
             for node, below in definitions.nodes.items()
             if len(below) == 1
         }
-        self._recent: list[NodeGrid] = []
+        self._recent_grids: list[NodeGrid] = []  # 30 s values of nodes that this run has just computed
         self.readings = 0
         """Readings summarised so far, counted in the finest window."""
         self.rows = 0
         """Buckets written."""
 
-    def forget(self) -> None:
-        self._recent.clear()
+    def release_recent(self) -> None:
+        """Drop the 30 s values of nodes from memory."""
+        self._recent_grids.clear()
 
     async def roll(self, windows: Sequence[Window], start_ns: int, end_ns: int) -> None:
         """Compute and write all series over [start_ns, end_ns), which are edges of each of the windows, finest first.
@@ -69,7 +73,7 @@ class Roller:
             return
         if Window.S30 in windows:
             grid = await self._node_sums(means, start_ns, end_ns)
-            self._recent.append(grid)
+            self._recent_grids.append(grid)
             aliased = await self._write_aliases(Window.S30, self._aliases, start_ns, end_ns)
             await self._write(SeriesKind.NODE, Window.S30, as_buckets(grid.without(aliased)))
         for window in windows:
@@ -119,7 +123,7 @@ class Roller:
             return
         expected = self._defs.expected(groups, window)
         computed = _with_expected(computed, expected)
-        if self._replacing:
+        if self._overwrite_existing:
             stored = await self._store.buckets(kind, tuple(groups), window, start_ns, end_ns, ("count",))
             await self._write(kind, window, _with_expected(emptied(stored, computed, window), expected))
         await self._write(kind, window, computed)
@@ -140,7 +144,7 @@ class Roller:
 
     async def _node_values(self, start_ns: int, end_ns: int) -> NodeGrid:
         """Return the 30 s values of all nodes over the interval, from memory or from the store."""
-        grids = [grid for grid in self._recent if grid.end_ns > start_ns and grid.start_ns < end_ns]
+        grids = [grid for grid in self._recent_grids if grid.end_ns > start_ns and grid.start_ns < end_ns]
         is_covered = bool(grids) and grids[0].start_ns <= start_ns and grids[-1].end_ns >= end_ns
         if is_covered and all(a.end_ns == b.start_ns for a, b in pairwise(grids)):
             return NodeGrid.join(grids).part(start_ns, end_ns)

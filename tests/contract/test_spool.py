@@ -37,7 +37,7 @@ async def all_of(spool: SqliteSpool, max_rows: int = 1000) -> list[Reading]:
     while spool.depth:
         mark, readings = await spool.peek(max_rows)
         found += readings
-        await spool.forget(mark)
+        await spool.remove_up_to(mark)
     return found
 
 
@@ -61,16 +61,16 @@ async def test_peek_returns_the_same_until_forgotten(spool: SqliteSpool) -> None
     await spool.append(some(2, 2))
     _, again = await spool.peek(10)
     assert list(again)[:2] == list(first)
-    await spool.forget(first_mark)
+    await spool.remove_up_to(first_mark)
     assert await all_of(spool) == list(some(2, 2))
 
 
 async def test_forgetting_twice_drops_nothing_newer(spool: SqliteSpool) -> None:
     await spool.append(some(0))
     mark, _ = await spool.peek(10)
-    await spool.forget(mark)
+    await spool.remove_up_to(mark)
     await spool.append(some(1))
-    await spool.forget(mark)
+    await spool.remove_up_to(mark)
     assert spool.depth == 1
     assert await all_of(spool) == list(some(1))
 
@@ -110,7 +110,7 @@ async def test_a_reopened_spool_holds_what_was_not_forgotten(make: Callable[[], 
     await first.append(some(0, 3))
     await first.append(some(3, 3))
     mark, _ = await first.peek(3)
-    await first.forget(mark)
+    await first.remove_up_to(mark)
     await first.close()
     second = make()
     await second.open()

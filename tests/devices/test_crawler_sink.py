@@ -183,7 +183,7 @@ class ListSpool:
             await self._arrived.wait()
         return self.forgotten + 1, self.batches[self.forgotten]
 
-    async def forget(self, mark: int) -> None:
+    async def remove_up_to(self, mark: int) -> None:
         self.forgotten = mark
 
     @property

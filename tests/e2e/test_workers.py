@@ -25,7 +25,7 @@ from backend.core.windows import WINDOWS, Window
 from backend.jobs.selection import JobRequest
 from backend.processes.rollup_engine import definitions_of
 from backend.processes.shared import Overrides, SharedServices, build_shared_services, open_shared
-from backend.processes.tasks import build_work
+from backend.processes.tasks import build_background_services
 from backend.settings import Settings
 from tests.conftest import need
 from tests.support import postgres, thin_month
@@ -145,7 +145,7 @@ async def test_history_is_computed_again_whatever_dies(tmp_path: Path, database:
         await until("all is rolled up", rolled)
         points = await falsify(base, points, start, end)
 
-        work = build_work(base, CeleryQueue(site.settings.broker))
+        work = build_background_services(base, CeleryQueue(site.settings.broker))
         batch = await work.jobs.create(JobRequest(kinds=list(SeriesKind), start_ns=start, end_ns=end))
         ids = [job.id for job in batch.jobs]
 

@@ -47,7 +47,7 @@ class Bench:
         while self.spool.depth:
             mark, readings = await self.spool.peek(100_000)
             counts.update(r.sensor for r in readings)
-            await self.spool.forget(mark)
+            await self.spool.remove_up_to(mark)
         return counts
 
 

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from backend.core.rights import Right, Scope
+from backend.core.rights import Right, TokenScope
 from backend.graphql.schema import build_schema
 from tests.support.account_site import running_site
 from tests.support.graphql_client import site_app
@@ -81,7 +81,7 @@ async def test_nobody_finds_an_unexpected_error_among_accounts(
     async with running_site(tmp_path, monkeypatch) as site:
         header: tuple[str, ...] = ()
         if known:
-            token = await site.token(await site.user(admin=True), Scope.READ, Scope.ADMIN)
+            token = await site.token(await site.user(admin=True), TokenScope.READ, TokenScope.ADMIN)
             header = ("-H", f"Authorization: {token['Authorization']}")
         code, report = await fuzz(f"http://{site.address}/graphql", tmp_path, *header)
         assert "INTERNAL" not in report, report

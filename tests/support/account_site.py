@@ -15,7 +15,7 @@ import websockets
 
 from backend.accounts.log import OPERATOR, Actor
 from backend.accounts.services import Accounts
-from backend.core.rights import Scope
+from backend.core.rights import TokenScope
 from backend.inventory.model import Inventory
 from backend.processes.one_process import create_app
 from backend.processes.shared import Overrides
@@ -48,7 +48,7 @@ class Site:
         assert user is not None
         return {"Cookie": f"seduce={await self.accounts.sign_ins._start_session(user, HERE, 'test', '')}"}
 
-    async def token(self, user_id: str, *scopes: Scope, days: int = 1) -> dict[str, str]:
+    async def token(self, user_id: str, *scopes: TokenScope, days: int = 1) -> dict[str, str]:
         _, secret = await self.accounts.tokens.create("t", scopes, days, Actor(user_id))
         return {"Authorization": f"Bearer {secret}"}
 

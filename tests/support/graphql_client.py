@@ -11,7 +11,7 @@ import httpx2
 import websockets
 from starlette.applications import Starlette
 
-from backend.core.rights import SCOPE_KEY, Caller, Credential, Principal, Scope
+from backend.core.rights import SCOPE_KEY, Caller, Credential, Principal, TokenScope
 from backend.graphql.schema import build_schema
 from backend.graphql.transport.server import Admit, GraphQLServer
 from tests.support.small_site import SmallSite
@@ -33,7 +33,7 @@ def admin_app(site: SmallSite, **options: Any) -> Any:
     app = site_app(site, **options)
 
     async def who() -> Principal:
-        return Principal("admin", True, Credential.SESSION, "session", frozenset(Scope))
+        return Principal("admin", True, Credential.SESSION, "session", frozenset(TokenScope))
 
     async def known(scope: Any, receive: Any, send: Any) -> None:
         await app({**scope, SCOPE_KEY: Caller(who)}, receive, send)

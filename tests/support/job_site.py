@@ -12,7 +12,7 @@ from backend.core.ports import TimeSeriesStore
 from backend.core.reading import Points, Readings
 from backend.core.windows import WINDOWS, Window
 from backend.jobs.diagnostic import Diagnostic
-from backend.jobs.repair import QueryRepair
+from backend.jobs.repair import RollupRepair
 from backend.jobs.runner import JobRunner
 from backend.jobs.selection import JobRequest
 from backend.jobs.service import JobService
@@ -47,7 +47,7 @@ class JobSite:
         self.service = JobService(self.jobs, store, self.state, definitions, TREES, self.clock, self.queue)
         self.runner = JobRunner(self.jobs, self.engine, self.clock)
         self.diagnostic = Diagnostic(store, self.state, definitions, self.clock, 0.0, self.log)
-        self.repair = QueryRepair(self.diagnostic, self.service, store, self.queue)
+        self.repair = RollupRepair(self.diagnostic, self.service, store, self.queue)
 
     async def roll_up(self) -> None:
         await self.store.write(readings_of(self.points))

@@ -14,7 +14,7 @@ from backend.core.ports import RollupState, TimeSeriesStore
 from backend.core.tasks import TaskRecord
 from backend.core.windows import Window
 from backend.inventory.model import Inventory
-from backend.jobs.work import Work
+from backend.jobs.background_services import BackgroundServices
 from backend.rollups.definitions import Definitions
 from workers.schedule import SCHEDULE
 
@@ -188,7 +188,7 @@ class MemoryWork:
         self.jobs, self.events = MemoryJobs(clock), MemoryEvents(clock)
         self.task_log, self.queue = MemoryTaskLog(), MemoryQueue()
         trees = (inventory.consumption, inventory.production)
-        self.work = Work.build(
+        self.work = BackgroundServices.build(
             jobs=self.jobs,
             store=store,
             state=state,

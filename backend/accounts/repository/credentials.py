@@ -10,7 +10,7 @@ from sqlalchemy import delete, exists, insert, select, update
 from backend.accounts.model import AccessToken, DeviceKey, Session, User, UserState
 from backend.accounts.repository.rows import Table, columns, pick, values
 from backend.accounts.rules import USE_RESOLUTION_NS
-from backend.core.rights import Scope
+from backend.core.rights import TokenScope
 from backend.db.account_tables import DeviceKeyRow, SessionRow, TokenRow, UserRow
 
 
@@ -42,7 +42,7 @@ class SessionTable(Table):
     async def record_use(self, ids: Sequence[str], at_ns: int) -> None:
         await self._change(update(SessionRow).where(SessionRow.id.in_(ids)).values(used_ns=at_ns))
 
-    async def record_stale_use(self, ids: Sequence[str], at_ns: int) -> None:
+    async def record_use_if_old(self, ids: Sequence[str], at_ns: int) -> None:
         """Record the use of those sessions whose recorded use is old. Usually there are none; then nothing is written."""
         stale = (SessionRow.id.in_(ids), SessionRow.used_ns < at_ns - USE_RESOLUTION_NS)
         if await self._session.scalar(select(exists().where(*stale))):
@@ -127,7 +127,7 @@ def _fields_of(row: Mapping[str, Any], kind: type[Any]) -> dict[str, Any]:
 
 
 def _token(row: Mapping[str, Any]) -> AccessToken:
-    scopes = frozenset(Scope(word) for word in row["scopes"].split(",") if word)
+    scopes = frozenset(TokenScope(word) for word in row["scopes"].split(",") if word)
     return AccessToken(**{**row, "scopes": scopes})
 
 

@@ -40,9 +40,9 @@ def ingest() -> int:
 
 def temperature_registerer() -> int:
     """Run only the receiver of temperature cards, which forwards to the ingest endpoint."""
-    from backend.processes.cards import create_registerer
+    from backend.processes.cards import create_card_receiver
 
-    return _serve(create_registerer, "The receiver of temperature cards is live at", "cards")
+    return _serve(create_card_receiver, "The receiver of temperature cards is live at", "cards")
 
 
 def rollups() -> int:

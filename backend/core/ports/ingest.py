@@ -53,14 +53,14 @@ class Spool(Protocol):
         ...
 
     async def peek(self, max_rows: int) -> tuple[int, Readings]:
-        """Return the oldest readings, about `max_rows`, in their order of arrival, and a mark for `forget`.
+        """Return the oldest readings, about `max_rows`, in their order of arrival, and a position for `remove_up_to`.
 
         Waits until the spool holds a reading.
         """
         ...
 
-    async def forget(self, mark: int) -> None:
-        """Remove all readings up to the mark. The caller has stored them elsewhere."""
+    async def remove_up_to(self, position: int) -> None:
+        """Remove all readings up to the position. The caller has stored them elsewhere."""
         ...
 
     @property

@@ -12,7 +12,7 @@ from backend.core.windows import Window
 
 @dataclass(frozen=True, slots=True)
 class DirtyWindow:
-    """A span of a sensor's history that no longer matches its roll-ups: [start_ns, end_ns), edges of 1 d windows or finer.
+    """A dirty span of a sensor's history that no longer matches its roll-ups: [start_ns, end_ns), edges of 1 d windows or finer.
 
     `version` distinguishes two markings of the same span. Callers that mark a span do not set it.
     """

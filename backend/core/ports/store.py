@@ -36,8 +36,8 @@ class SeriesAlias:
     """Another series whose stored 30 s buckets a node shares: the node's value is the mean of each, times `weight`.
 
     If the series is a sensor, an empty or absent bucket is a window without reports, with one report expected. If it is a
-    node, which has a bucket for every window, the reports are those of its bucket. A node copies itself in its minutes in
-    the same way.
+    node, which has a bucket for every window, the reports are those of its bucket. The 1 min
+    buckets of a node are computed from its own 30 s buckets when they are read.
     """
 
     kind: SeriesKind

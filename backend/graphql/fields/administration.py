@@ -193,7 +193,7 @@ class AdministrationMutation:
         key, secret = await info.context.accounts.keys.create(name, network, info.context.actor)
         return NewDeviceKey(key=to_key(key), secret=secret)
 
-    @mutation("Delete a device key. The ingest endpoint refuses it within seconds.", right=Right.ADMIN)
+    @mutation("Delete a device key. The ingest endpoint rejects it within seconds.", right=Right.ADMIN)
     async def delete_device_key(
         self, info: Info, id: Annotated[strawberry.ID, strawberry.argument(description="The key's id.")]
     ) -> EndResult:

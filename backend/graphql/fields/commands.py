@@ -97,12 +97,12 @@ def _properties(values: Sequence[commands.PropertyValue], titles: dict[str, str]
     ]
 
 
-async def _target(equipment: commands.Equipment, description: Any) -> CommandTarget:
+async def _target(command_port: commands.CommandPort, description: Any) -> CommandTarget:
     """Return the equipment with its properties, or with the error of reading them."""
     values: Sequence[commands.PropertyValue] = ()
     error = ""
     try:
-        values = await equipment.read_properties(description.id)
+        values = await command_port.read_properties(description.id)
     except (TransientError, PermanentError) as cause:
         error = str(cause)
     return CommandTarget(
@@ -118,7 +118,7 @@ async def _run(context: Context, target: str, action: str) -> CommandRun | Comma
     """Execute a command. The audit log gets an entry before and after it, so that no command goes unrecorded."""
     detail = {"target": target[:100], "action": action[:100]}
     audit, actor = context.accounts.audit, context.actor
-    description = context.equipment.targets.get(target)
+    description = context.command_port.targets.get(target)
     if description is None or action not in {a.name for a in description.actions}:
         raise UserError(
             f"{target[:100]}.{action[:100]} is not a command; the query `commands` lists them.",
@@ -126,7 +126,7 @@ async def _run(context: Context, target: str, action: str) -> CommandRun | Comma
         )
     await audit.write(AuditKind.COMMAND, actor, {**detail, "outcome": "begun"})
     try:
-        result = await context.equipment.run_action(target, action)
+        result = await context.command_port.run_action(target, action)
     except (TransientError, PermanentError) as error:
         certain = isinstance(error, PermanentError)
         outcome = "refused" if certain else "unknown"
@@ -149,8 +149,8 @@ class CommandQuery:
         right=Right.ADMIN,
     )
     async def commands(self, info: Info) -> list[CommandTarget]:
-        equipment = info.context.equipment
-        return list(await asyncio.gather(*(_target(equipment, t) for t in equipment.targets.values())))
+        command_port = info.context.command_port
+        return list(await asyncio.gather(*(_target(command_port, t) for t in command_port.targets.values())))
 
 
 @strawberry.type

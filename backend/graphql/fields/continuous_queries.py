@@ -11,15 +11,15 @@ import strawberry
 from backend.core import bucket
 from backend.core.rights import Right
 from backend.graphql.context import Info
-from backend.graphql.enums import Window
+from backend.graphql.enums import ApiWindow
 from backend.graphql.execution.failures import InvalidInput, NotAllowed, NotFound
 from backend.graphql.execution.rules import READS_RANGE
 from backend.graphql.field import NOT_GIVEN, member, mutation, query, resolver, value_or_none
 from backend.graphql.fields.job_types import Job, SeriesKind, to_job
 from backend.graphql.scalars import MAX_INT, TimeNs
 from backend.jobs import diagnostic
+from backend.jobs.background_services import TaskHealth
 from backend.jobs.repair import RepairResult
-from backend.jobs.work import TaskHealth
 
 
 @strawberry.enum(description="A fault of a continuous query.")
@@ -39,7 +39,7 @@ class ContinuousQuery:
         description="Name, such as measurement_downsample_1m or cq_datacenter_1h."
     )
     kind: SeriesKind = strawberry.field(description="Kind of its series.")
-    window: Window = strawberry.field(description="Its window; never RAW or AUTO.")
+    window: ApiWindow = strawberry.field(description="Its window; never RAW or AUTO.")
     expected: bool = strawberry.field(
         description="True if the site description contains it. Roll-ups can exist without it."
     )
@@ -116,11 +116,11 @@ class PeriodicTask:
     last_error: str = strawberry.field(description="The error of the last run; empty if it succeeded.")
 
 
-def _query(health: diagnostic.QueryHealth) -> ContinuousQuery:
+def _query(health: diagnostic.RollupHealth) -> ContinuousQuery:
     return ContinuousQuery(
         name=strawberry.ID(health.query.name),
         kind=SeriesKind(health.query.kind.value),
-        window=Window(health.query.window.value),
+        window=ApiWindow(health.query.window.value),
         expected=health.expected,
         series=len(health.query.series),
         faults=[QueryFault(fault.value) for fault in health.faults],
@@ -180,13 +180,13 @@ class ContinuousQueryQuery:
         text = value_or_none(search) or ""
         return [
             _query(health)
-            for health in await info.context.queries.work.diagnostic.read()
+            for health in await info.context.queries.background.diagnostic.read()
             if text in health.query.name and (health.faults or not faulty)
         ]
 
     @query("The health of the periodic tasks, by name.", right=Right.ADMIN)
     async def periodic_tasks(self, info: Info) -> list[PeriodicTask]:
-        return [_task(task) for task in await info.context.queries.work.tasks.all()]
+        return [_task(task) for task in await info.context.queries.background.tasks.all()]
 
 
 @strawberry.type
@@ -211,7 +211,7 @@ class ContinuousQueryMutation:
         ] = NOT_GIVEN,
     ) -> MendResult:
         only = value_or_none(faults)
-        only_faults = None if only is None else [diagnostic.QueryFault(fault.value) for fault in only]
+        only_faults = None if only is None else [diagnostic.RollupFault(fault.value) for fault in only]
         await info.context.audit_correction("mendContinuousQueries", ", ".join(names))
-        repairs = await info.context.queries.work.repair.repair(names, only_faults)
+        repairs = await info.context.queries.background.repair.repair(names, only_faults)
         return MendedQueries(queries=[_repaired(repair) for repair in repairs])

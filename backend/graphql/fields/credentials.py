@@ -112,7 +112,7 @@ class CredentialMutation:
         scopes: Annotated[list[Scope], strawberry.argument(description="Scopes of the token.")],
         days: Annotated[int, strawberry.argument(description="Lifetime in days, 1 to 366.")] = _DEFAULT_DAYS,
     ) -> CreateTokenResult:
-        token_scopes = {rights.Scope(scope.value) for scope in scopes}
+        token_scopes = {rights.TokenScope(scope.value) for scope in scopes}
         token, secret = await info.context.accounts.tokens.create(
             name, token_scopes, days, info.context.actor
         )

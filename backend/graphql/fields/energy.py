@@ -19,7 +19,7 @@ from backend.graphql.arguments import (
     WindowArgument,
 )
 from backend.graphql.context import Info
-from backend.graphql.enums import Statistic, Tree, Window
+from backend.graphql.enums import ApiWindow, Statistic, Tree
 from backend.graphql.execution.rules import COUNTED_ABOVE, READS_RANGE, Cost, rules, tree_nodes
 from backend.graphql.field import NOT_GIVEN, query, resolver, selects, subscription, value_or_none
 from backend.graphql.fields.balance import Balance, to_balance
@@ -74,7 +74,7 @@ class EnergyNode:
         info: Info,
         from_: From,
         to: To = NOT_GIVEN,
-        window: WindowArgument = Window.AUTO,
+        window: WindowArgument = ApiWindow.AUTO,
         max_points: MaxPoints = DEFAULT_MAX_POINTS,
         statistics: Statistics = [Statistic.MEAN],  # noqa: B006
     ) -> Series:

@@ -11,7 +11,7 @@ from backend.core import bucket, jobs
 from backend.core import windows as core_windows
 from backend.core.errors import UserError
 from backend.graphql.context import Info
-from backend.graphql.enums import Window
+from backend.graphql.enums import ApiWindow
 from backend.graphql.execution.failures import Conflict, InvalidInput, NotAllowed, NotFound
 from backend.graphql.execution.rules import COUNTED_ABOVE, rules
 from backend.graphql.field import member, resolver, value_or_none
@@ -66,7 +66,7 @@ class Job:
     )
     cq_name: str = strawberry.field(description="Name of the continuous query, such as cq_datacenter_1h.")
     kind: SeriesKind = strawberry.field(description="Kind of the query's series.")
-    window: Window = strawberry.field(description="The window of the query; never RAW or AUTO.")
+    window: ApiWindow = strawberry.field(description="The window of the query; never RAW or AUTO.")
     series: list[strawberry.ID] = strawberry.field(
         description="The series to recompute: names of sensors or types, or the node's id."
     )
@@ -184,7 +184,7 @@ class CreateJobsInput:
         default=False,
         description="Also recompute the sensors at or below these nodes, from their raw readings.",
     )
-    windows: list[Window] | None = strawberry.field(
+    windows: list[ApiWindow] | None = strawberry.field(
         default=strawberry.UNSET,
         description="Only these windows. Null: all windows; for `queries`, the window of each query.",
     )
@@ -217,7 +217,7 @@ def to_job(job: jobs.Job) -> Job:
         batch=strawberry.ID(job.batch),
         cq_name=job.cq_name,
         kind=SeriesKind(job.kind.value),
-        window=Window(job.window.value),
+        window=ApiWindow(job.window.value),
         series=[strawberry.ID(name) for name in job.series],
         whole=job.whole,
         priority=JobPriority(job.priority.value),
@@ -241,7 +241,7 @@ def to_job(job: jobs.Job) -> Job:
     )
 
 
-def window_of(window: Window) -> core_windows.Window:
+def window_of(window: ApiWindow) -> core_windows.Window:
     """Return the window of a roll-up. Raises `UserError` for RAW and AUTO."""
     try:
         return core_windows.Window(window.value)
@@ -258,7 +258,7 @@ def to_request(input: CreateJobsInput) -> selection.JobRequest:
         sensors=input.sensors or (),
         types=input.types or (),
         nodes=input.nodes or (),
-        scope=selection.Scope(input.node_scope.value),
+        scope=selection.NodeSelection(input.node_scope.value),
         with_sensors=input.with_sensors,
         windows=[window_of(window) for window in input.windows or ()],
         start_ns=value_or_none(input.from_),

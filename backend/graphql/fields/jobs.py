@@ -49,7 +49,7 @@ def _states(states: Sequence[JobState] | None) -> list[jobs.JobState] | None:
 
 
 def _service(info: Info) -> JobService:
-    return info.context.queries.work.jobs
+    return info.context.queries.background.jobs
 
 
 @strawberry.type

@@ -9,14 +9,14 @@ import strawberry
 from backend.core.rights import Right
 from backend.graphql.arguments import From, To
 from backend.graphql.context import Info
-from backend.graphql.enums import Window
+from backend.graphql.enums import ApiWindow
 from backend.graphql.execution.rules import READS_RANGE
 from backend.graphql.field import NOT_GIVEN, query, value_or_none
 from backend.graphql.scalars import Float64Array, Int64Array, floats, milliseconds
 from backend.queries import ratios
 
 RatioWindow: TypeAlias = Annotated[
-    Window | None,
+    ApiWindow | None,
     strawberry.argument(description="Window of the values; AUTO is the coarsest that gives 24 windows."),
 ]
 
@@ -27,7 +27,7 @@ RatioWindow: TypeAlias = Annotated[
     "applies to the value of the whole range."
 )
 class Ratio:
-    window: Window = strawberry.field(description="Window of the values; never AUTO.")
+    window: ApiWindow = strawberry.field(description="Window of the values; never AUTO.")
     timestamps: Int64Array = strawberry.field(
         description="Start of each window in ms since the epoch, oldest first. The last one is the newest complete "
         "window."
@@ -53,7 +53,7 @@ class Ratio:
 
 def _ratio(result: ratios.Ratio) -> Ratio:
     return Ratio(
-        window=Window(result.window.value),
+        window=ApiWindow(result.window.value),
         timestamps=milliseconds(result.starts),
         values=floats(result.values),
         coverage=floats(result.coverage),
@@ -73,10 +73,10 @@ class RatioQuery:
         cost=READS_RANGE,
     )
     async def pue(
-        self, info: Info, from_: From, to: To = NOT_GIVEN, window: RatioWindow = Window.AUTO
+        self, info: Info, from_: From, to: To = NOT_GIVEN, window: RatioWindow = ApiWindow.AUTO
     ) -> Ratio:
         return _ratio(
-            await info.context.queries.ratios.pue(from_, value_or_none(to), (window or Window.AUTO).value)
+            await info.context.queries.ratios.pue(from_, value_or_none(to), (window or ApiWindow.AUTO).value)
         )
 
     @query(
@@ -85,10 +85,10 @@ class RatioQuery:
         cost=READS_RANGE,
     )
     async def renewable_share(
-        self, info: Info, from_: From, to: To = NOT_GIVEN, window: RatioWindow = Window.AUTO
+        self, info: Info, from_: From, to: To = NOT_GIVEN, window: RatioWindow = ApiWindow.AUTO
     ) -> Ratio:
         return _ratio(
             await info.context.queries.ratios.renewable_share(
-                from_, value_or_none(to), (window or Window.AUTO).value
+                from_, value_or_none(to), (window or ApiWindow.AUTO).value
             )
         )

@@ -13,7 +13,7 @@ from backend.core.quantity import watts_per
 from backend.core.rights import Right
 from backend.graphql.arguments import After, From, MaxPoints, Statistics, To, WindowArgument
 from backend.graphql.context import Info
-from backend.graphql.enums import RackSide, Statistic, Window
+from backend.graphql.enums import ApiWindow, RackSide, Statistic
 from backend.graphql.execution.rules import COUNTED_ABOVE, READS_RANGE, Arguments, Cost, Sizes, rules
 from backend.graphql.field import NOT_GIVEN, query, resolver, value_or_none
 from backend.graphql.fields.pages import PageInfo, page_info
@@ -84,7 +84,7 @@ class Sensor:
         info: Info,
         from_: From,
         to: To = NOT_GIVEN,
-        window: WindowArgument = Window.AUTO,
+        window: WindowArgument = ApiWindow.AUTO,
         max_points: MaxPoints = DEFAULT_MAX_POINTS,
         statistics: Statistics = [Statistic.MEAN],  # noqa: B006
     ) -> Series:

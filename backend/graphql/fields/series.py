@@ -10,7 +10,7 @@ import strawberry
 from backend.core.rights import Right
 from backend.graphql.arguments import MaxPoints, Statistics, WindowArgument
 from backend.graphql.context import Info
-from backend.graphql.enums import Statistic, Window
+from backend.graphql.enums import ApiWindow, Statistic
 from backend.graphql.execution.rules import Arguments, Cost, Sizes, named_members, named_series
 from backend.graphql.field import NOT_GIVEN, optional_id, query, selects, value_or_none
 from backend.graphql.loaders import SeriesKey, SeriesRef
@@ -49,7 +49,7 @@ class Series:
     )
     label: str = strawberry.field(description="Label of the sensor, or name of the node.")
     unit: str = strawberry.field(description="Unit of the values, as the site description spells it.")
-    window: Window = strawberry.field(description="Window of the values; never AUTO.")
+    window: ApiWindow = strawberry.field(description="Window of the values; never AUTO.")
     step_seconds: float | None = strawberry.field(
         description="Seconds between points: the window, or a multiple if windows were merged to respect maxPoints; null "
         "for raw readings."
@@ -90,7 +90,7 @@ def to_series(columns: SeriesColumns, selected: Collection[Statistic], labels: L
         node=optional_id(columns.node),
         label=labels.sensor_or_node(columns.sensor, columns.node),
         unit=columns.unit,
-        window=Window(columns.window.value),
+        window=ApiWindow(columns.window.value),
         step_seconds=None if grid is None else grid.step_ns / 1e9,
         timestamps=milliseconds(columns.times),
         values=floats(columns.values),
@@ -115,7 +115,7 @@ async def series_of(
     ref: SeriesRef,
     start_ns: int,
     end_ns: int | None,
-    window: Window | None,
+    window: ApiWindow | None,
     max_points: int | None,
     statistics: Collection[Statistic] | None,
 ) -> Series:
@@ -125,7 +125,7 @@ async def series_of(
         ref,
         start_ns,
         value_or_none(end_ns),
-        WindowChoice((window or Window.AUTO).value),
+        WindowChoice((window or ApiWindow.AUTO).value),
         DEFAULT_MAX_POINTS if max_points is None else max_points,
         tuple(_columns(info, selected)),
     )
@@ -155,7 +155,7 @@ class SeriesQuery:
         to: Annotated[
             TimeNs | None, strawberry.argument(description="End of the range, not included. Null: now.")
         ] = NOT_GIVEN,
-        window: WindowArgument = Window.AUTO,
+        window: WindowArgument = ApiWindow.AUTO,
         max_points: MaxPoints = DEFAULT_MAX_POINTS,
         statistics: Statistics = [Statistic.MEAN],  # noqa: B006
         aligned: Annotated[
@@ -172,7 +172,7 @@ class SeriesQuery:
             nodes=list(dict.fromkeys(nodes or ())),
             start_ns=from_,
             end_ns=value_or_none(to),
-            window=WindowChoice((window or Window.AUTO).value),
+            window=WindowChoice((window or ApiWindow.AUTO).value),
             max_points=DEFAULT_MAX_POINTS if max_points is None else max_points,
             statistics=_columns(info, selected),
             aligned=bool(aligned),

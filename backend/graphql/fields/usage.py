@@ -9,7 +9,7 @@ import strawberry
 from backend.core.rights import Right
 from backend.graphql.arguments import From, RootArgument, To, TreeArgument
 from backend.graphql.context import Info
-from backend.graphql.enums import GapPolicy, Tree, Window
+from backend.graphql.enums import ApiWindow, GapPolicy, Tree
 from backend.graphql.execution.rules import (
     COUNTED_ABOVE,
     ROWS_PER_RANGE,
@@ -38,7 +38,7 @@ def _rows(arguments: Arguments, sizes: Sizes) -> int:
     description="Energy by windows, as columns of equal length. The sum is the energy of the range."
 )
 class EnergyBars:
-    window: Window = strawberry.field(description="Window of the bars; never AUTO.")
+    window: ApiWindow = strawberry.field(description="Window of the bars; never AUTO.")
     timestamps: Int64Array = strawberry.field(
         description="Start of each window in ms since the epoch, oldest first. Windows at the range limits count "
         "proportionally."
@@ -168,7 +168,7 @@ def to_energy(energy: usage.Energy, labels: Labels) -> Energy:
         bars=None
         if bars is None
         else EnergyBars(
-            window=Window(bars.window.value),
+            window=ApiWindow(bars.window.value),
             timestamps=milliseconds(bars.starts),
             kwh=floats(bars.kwh),
             coverage=floats(bars.coverage),
@@ -221,7 +221,7 @@ class UsageQuery:
             strawberry.argument(description="Maximum hold time in seconds for the policy HOLD, up to a day."),
         ] = DEFAULT_HOLD_SECONDS,
         window: Annotated[
-            Window | None,
+            ApiWindow | None,
             strawberry.argument(
                 description="Also return the energy by windows. AUTO is the coarsest window that gives 24 bars. Null: the whole "
                 "range only."

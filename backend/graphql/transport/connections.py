@@ -9,7 +9,7 @@ from cross_web import HTTPException
 from starlette.types import Scope
 from starlette.websockets import WebSocket
 
-from backend.accounts.live import EndReason
+from backend.accounts.connection_rights import EndReason
 from backend.accounts.services import Accounts
 from backend.core.errors import TransientError
 from backend.core.rights import ANONYMOUS, Principal
@@ -72,7 +72,7 @@ async def _close(socket: WebSocket, code: int, reason: str) -> None:
 
 
 async def _close_when_rights_end(accounts: Accounts, principal: Principal, socket: WebSocket) -> None:
-    with accounts.live.watch(principal) as connection:
+    with accounts.connection_rights.watch(principal) as connection:
         await connection.changed.wait()
     if connection.reason is EndReason.INVALID:
         await socket.close(LOG_IN_AGAIN, "log in again")

@@ -17,7 +17,7 @@ from strawberry.asgi import GraphQL
 from strawberry.http import GraphQLRequestData
 
 from backend.accounts.services import Accounts
-from backend.core.commands import Equipment
+from backend.core.commands import CommandPort
 from backend.core.rights import ANONYMOUS_CALLER, SCOPE_KEY, Caller
 from backend.graphql.context import Context
 from backend.graphql.execution.errors import BAD_INPUT, UNAVAILABLE
@@ -52,13 +52,13 @@ class GraphQLServer(GraphQL[Context, None]):
         admit: Admit = admit,
         max_body: int = 256 * 1024,
         accounts: Accounts | None = None,
-        equipment: Equipment | None = None,
+        command_port: CommandPort | None = None,
         public_read: bool = False,
     ) -> None:
         """Create the endpoint. Without `accounts` all callers are anonymous, and only `public_read` lets them read.
 
         max_body      bytes of a request
-        equipment     takes commands
+        command_port  accepts commands
         """
         super().__init__(
             schema,
@@ -70,12 +70,12 @@ class GraphQLServer(GraphQL[Context, None]):
         self._admit = admit
         self._max_body = max_body
         self._accounts = accounts
-        self._equipment = equipment
+        self._command_port = command_port
         self._public_read = public_read
 
-    def update_description(self, equipment: Equipment) -> None:
+    def update_description(self, command_port: CommandPort) -> None:
         """Replace the equipment that takes commands, after a change of the site description."""
-        self._equipment = equipment
+        self._command_port = command_port
 
     def routes(self) -> list[BaseRoute]:
         return [Route(PATH, self, max_body_size=self._max_body), WebSocketRoute(PATH, self)]
@@ -149,7 +149,7 @@ class GraphQLServer(GraphQL[Context, None]):
             public_read=self._public_read,
             cookie=request.cookies.get(cookie_name(caller), ""),
             optional_accounts=self._accounts,
-            optional_equipment=self._equipment,
+            optional_command_port=self._command_port,
         )
         if isinstance(request, WebSocket):
             context.socket = request  # `admit` identifies the caller, at connection_init

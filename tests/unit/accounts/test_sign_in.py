@@ -6,7 +6,7 @@ import asyncio
 
 import pytest
 
-from backend.accounts import live
+from backend.accounts import connection_rights
 from backend.accounts.errors import LogInRefused, NotFound
 from backend.accounts.log import OPERATOR
 from backend.accounts.model import AuditKind
@@ -160,7 +160,7 @@ async def test_open_connections_are_flagged_when_their_rights_change(bench: Acco
     admin, user = await bench.admin(), await bench.user()
     cookies = [await bench.log_in(u.email) for u in (admin, user)]
     boss, reader = [await bench.accounts.sign_ins.authenticate_cookie(c) for c in cookies]
-    rights = bench.accounts.live
+    rights = bench.accounts.connection_rights
     with (
         rights.watch(boss) as over_boss,
         rights.watch(reader) as over_reader,
@@ -183,10 +183,10 @@ async def test_an_open_connection_counts_as_use(bench: AccountBench) -> None:
     user = await bench.user()
     cookie = await bench.log_in(user.email)
     who = await bench.accounts.sign_ins.authenticate_cookie(cookie)
-    with bench.accounts.live.watch(who) as watched:
+    with bench.accounts.connection_rights.watch(who) as watched:
         for _ in range(3):
             bench.clock.advance(20 * 60)
-            await bench.accounts.live.check_all()
+            await bench.accounts.connection_rights.check_all()
         assert not watched.changed.is_set()
     assert (await bench.accounts.sign_ins.authenticate_cookie(cookie)).is_authenticated
 
@@ -194,15 +194,15 @@ async def test_an_open_connection_counts_as_use(bench: AccountBench) -> None:
 async def test_connections_end_if_rights_cannot_be_checked_for_long(
     bench: AccountBench, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(live, "CHECK_INTERVAL_S", 0.001)
+    monkeypatch.setattr(connection_rights, "CHECK_INTERVAL_S", 0.001)
     user = await bench.user()
     who = await bench.accounts.sign_ins.authenticate_cookie(await bench.log_in(user.email))
 
     async def away() -> None:
         raise TransientError("no database")
 
-    monkeypatch.setattr(bench.accounts.live, "check_all", away)
-    looking = asyncio.create_task(bench.accounts.live.run())
-    with bench.accounts.live.watch(who) as watched:
+    monkeypatch.setattr(bench.accounts.connection_rights, "check_all", away)
+    looking = asyncio.create_task(bench.accounts.connection_rights.run())
+    with bench.accounts.connection_rights.watch(who) as watched:
         await asyncio.wait_for(watched.changed.wait(), 10)
     looking.cancel()

@@ -9,7 +9,7 @@ import pytest
 from backend.accounts.errors import Conflict
 from backend.accounts.log import OPERATOR, AuditLog
 from backend.accounts.model import TRANSITIONS, User, UserEvent, UserState, events_leading_to, next_state
-from backend.accounts.steps import change_state
+from backend.accounts.user_steps import change_state
 from tests.support.accounts import AccountBench
 
 WAYS = {

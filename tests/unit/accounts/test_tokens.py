@@ -11,7 +11,7 @@ from backend.accounts.errors import Conflict, InvalidInput, NotFound
 from backend.accounts.log import OPERATOR, Actor
 from backend.accounts.model import AuditKind
 from backend.core.asgi import send_json
-from backend.core.rights import ANONYMOUS, Credential, Right, Scope
+from backend.core.rights import ANONYMOUS, Credential, Right, TokenScope
 from backend.ingest.keys import CombinedKeys, ConfiguredKeys, DeviceAuth, Networks, generate_key
 from tests.support.accounts import HERE, AccountBench
 
@@ -20,10 +20,10 @@ DAY = 86_400
 
 async def test_a_token_authenticates_its_user(bench: AccountBench) -> None:
     user = await bench.user()
-    token, secret = await bench.accounts.tokens.create("note book", {Scope.READ}, 30, Actor(user.id))
+    token, secret = await bench.accounts.tokens.create("note book", {TokenScope.READ}, 30, Actor(user.id))
     assert secret.startswith("seduce_pat_")
     who = await bench.accounts.sign_ins.authenticate_token(secret, HERE)
-    assert (who.user_id, who.credential, who.scopes) == (user.id, Credential.TOKEN, {Scope.READ})
+    assert (who.user_id, who.credential, who.scopes) == (user.id, Credential.TOKEN, {TokenScope.READ})
     assert who.has(Right.READ, public_read=False)
     assert not who.has(Right.EXPORT, public_read=False)
     assert not who.has(Right.ACCOUNT, public_read=False)
@@ -37,8 +37,8 @@ async def test_a_token_authenticates_its_user(bench: AccountBench) -> None:
 async def test_a_token_ends_by_expiry_deletion_and_deauthorization(bench: AccountBench) -> None:
     user, sign_ins = await bench.user(), bench.accounts.sign_ins
     actor = Actor(user.id)
-    _, short = await bench.accounts.tokens.create("short", {Scope.READ}, 1, actor)
-    long, secret = await bench.accounts.tokens.create("long", {Scope.READ}, 366, actor)
+    _, short = await bench.accounts.tokens.create("short", {TokenScope.READ}, 1, actor)
+    long, secret = await bench.accounts.tokens.create("long", {TokenScope.READ}, 366, actor)
     bench.clock.advance(DAY - 1)
     assert (await sign_ins.authenticate_token(short, HERE)).is_authenticated
     bench.clock.advance(1)
@@ -57,10 +57,10 @@ async def test_the_scope_admin_is_for_current_administrators(bench: AccountBench
     await bench.admin("first@example.org")
     admin, user = await bench.admin(), await bench.user()
     with pytest.raises(InvalidInput) as refused:
-        await bench.accounts.tokens.create("t", {Scope.ADMIN}, 1, Actor(user.id))
+        await bench.accounts.tokens.create("t", {TokenScope.ADMIN}, 1, Actor(user.id))
     assert refused.value.path == ("scopes",)
-    _, secret = await bench.accounts.tokens.create("t", {Scope.ADMIN}, 1, Actor(admin.id))
-    _, plain = await bench.accounts.tokens.create("p", {Scope.READ}, 1, Actor(admin.id))
+    _, secret = await bench.accounts.tokens.create("t", {TokenScope.ADMIN}, 1, Actor(admin.id))
+    _, plain = await bench.accounts.tokens.create("p", {TokenScope.READ}, 1, Actor(admin.id))
     sign_ins = bench.accounts.sign_ins
     assert (await sign_ins.authenticate_token(secret, HERE)).has(Right.ADMIN, public_read=False)
     assert not (await sign_ins.authenticate_token(plain, HERE)).has(Right.ADMIN, public_read=False)
@@ -71,14 +71,14 @@ async def test_the_scope_admin_is_for_current_administrators(bench: AccountBench
 @pytest.mark.parametrize(
     "where, name, scopes, days",
     [
-        ("name", " ", {Scope.READ}, 1),
+        ("name", " ", {TokenScope.READ}, 1),
         ("scopes", "t", set(), 1),
-        ("days", "t", {Scope.READ}, 0),
-        ("days", "t", {Scope.READ}, 367),
+        ("days", "t", {TokenScope.READ}, 0),
+        ("days", "t", {TokenScope.READ}, 367),
     ],
 )
 async def test_invalid_tokens_name_the_field(
-    bench: AccountBench, where: str, name: str, scopes: set[Scope], days: int
+    bench: AccountBench, where: str, name: str, scopes: set[TokenScope], days: int
 ) -> None:
     user = await bench.user()
     with pytest.raises(InvalidInput) as refused:
@@ -88,7 +88,7 @@ async def test_invalid_tokens_name_the_field(
 
 async def test_the_use_of_a_token_is_logged_when_it_begins_and_from_elsewhere(bench: AccountBench) -> None:
     user = await bench.user()
-    _, secret = await bench.accounts.tokens.create("t", {Scope.READ}, 1, Actor(user.id))
+    _, secret = await bench.accounts.tokens.create("t", {TokenScope.READ}, 1, Actor(user.id))
     for seconds, address in (
         (0, HERE),
         (1, HERE),

@@ -11,7 +11,7 @@ from backend.accounts.log import OPERATOR, Actor
 from backend.accounts.model import AuditKind, UserState
 from backend.accounts.repository.users import UserFilter
 from backend.core.errors import TooManyAttempts
-from backend.core.rights import ANONYMOUS, Scope
+from backend.core.rights import ANONYMOUS, TokenScope
 from tests.support.accounts import ANNA, HERE, OTHER_PASSWORD, PASSWORD, AccountBench
 
 
@@ -89,7 +89,7 @@ async def test_a_deleted_user_is_gone_with_all_data(bench: AccountBench) -> None
     await bench.admin()
     user = await bench.user()
     cookie = await bench.log_in(user.email)
-    _, token = await bench.accounts.tokens.create("t", {Scope.READ}, 1, Actor(user.id))
+    _, token = await bench.accounts.tokens.create("t", {TokenScope.READ}, 1, Actor(user.id))
     await bench.accounts.sign_ups.request_password_reset(user.email, HERE)
     await bench.accounts.users.delete(user.id, OPERATOR)
     assert await bench.accounts.sign_ins.authenticate_cookie(cookie) == ANONYMOUS

@@ -12,7 +12,7 @@ import pytest
 from backend.accounts.log import OPERATOR
 from backend.accounts.model import AuditKind
 from backend.accounts.repository.audit import AuditFilter
-from backend.core.rights import Scope
+from backend.core.rights import TokenScope
 from tests.support.account_site import Site, running_site
 from tests.support.accounts import ANNA, HERE, PASSWORD, links
 
@@ -247,7 +247,7 @@ async def test_a_refusal_does_not_reveal_whether_an_object_exists(site: Site) ->
 
 
 async def test_corrections_are_written_to_the_audit_log_first(site: Site) -> None:
-    token = await site.token(await site.user(admin=True), Scope.READ, Scope.ADMIN)
+    token = await site.token(await site.user(admin=True), TokenScope.READ, TokenScope.ADMIN)
     for document in (
         'mutation { clearSensorErrors(sensors: ["front1"]) { __typename } }',
         'mutation { mendContinuousQueries(names: ["cq_datacenter_1h"]) { __typename } }',

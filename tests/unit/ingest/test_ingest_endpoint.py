@@ -107,7 +107,7 @@ async def test_a_full_spool_is_answered_503_with_retry_after(endpoint: Endpoint)
     assert int(answer.headers["retry-after"]) > 0
     assert answer.json == {"status": "failure", "reason": "the spool is full"}
     mark, _ = await endpoint.spool.peek(10**6)
-    await endpoint.spool.forget(mark)
+    await endpoint.spool.remove_up_to(mark)
     assert (await endpoint.push(**many)).status == 200
 
 

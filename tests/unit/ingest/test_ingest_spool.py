@@ -49,7 +49,7 @@ async def drain(spool: SqliteSpool) -> list[int]:
     while spool.depth:
         mark, readings = await spool.peek(10_000)
         numbers += readings.times.tolist()
-        await spool.forget(mark)
+        await spool.remove_up_to(mark)
     return numbers
 
 
@@ -258,7 +258,7 @@ async def test_a_disk_filled_by_others_can_be_drained_and_reopened(tmp_path: Pat
                 while True:
                     await spool.append(some(10**6, 1000))
             mark, _ = await spool.peek(100)
-            await spool.forget(mark)
+            await spool.remove_up_to(mark)
         async with opened(
             disk / "spool.db", 1 << 30
         ) as spool:  # as after a power cut, with the disk still full

@@ -18,7 +18,7 @@ from backend.core.errors import DescriptionError
 from backend.inventory.check import check
 from backend.inventory.loader import FILES, load
 from backend.inventory.model import Inventory, PushSource, SnmpSource
-from backend.inventory.plan import SVG
+from backend.inventory.room_plan import SVG
 
 ROOT = Path(__file__).resolve().parents[3]
 EXAMPLE = ROOT / "examples" / "datacenter"

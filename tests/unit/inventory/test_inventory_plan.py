@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from backend.core.errors import Fault
-from backend.inventory.plan import MAX_BYTES, picture
+from backend.inventory.room_plan import MAX_BYTES, picture
 
 SVG = '<svg xmlns="http://www.w3.org/2000/svg" {}><rect width="1" height="1"/></svg>'
 

@@ -13,7 +13,7 @@ from backend.core.bucket import Buckets, SeriesKind
 from backend.core.errors import NotFound, TransientError
 from backend.core.ports import DirtyWindow
 from backend.core.windows import WINDOWS, Window
-from backend.jobs.diagnostic import QueryFault
+from backend.jobs.diagnostic import RollupFault
 from backend.store.duckdb.store import DuckDBStore
 from backend.store.influxdb.store import InfluxDBStore
 from tests.support.influx import InfluxServer, fresh_name
@@ -35,7 +35,7 @@ async def site(request: pytest.FixtureRequest) -> AsyncIterator[JobSite]:
     await store.close()
 
 
-async def faults(site: JobSite) -> Mapping[str, tuple[QueryFault, ...]]:
+async def faults(site: JobSite) -> Mapping[str, tuple[RollupFault, ...]]:
     return {health.query.name: health.faults for health in await site.diagnostic.read() if health.faults}
 
 
@@ -62,7 +62,7 @@ async def test_a_healthy_site_has_no_faults(site: JobSite) -> None:
 
 async def test_a_node_that_is_missing(site: JobSite) -> None:
     await site.store.drop_series(SeriesKind.NODE, Window.H1, ["servers"])
-    assert await faults(site) == {"cq_servers_1h": (QueryFault.MISSING,)}
+    assert await faults(site) == {"cq_servers_1h": (RollupFault.MISSING,)}
     (mended,) = await site.repair.repair(["cq_servers_1h"])
     assert [job.cq_name for job in mended.jobs] == ["cq_servers_1h"]
     await site.work_off()
@@ -104,7 +104,7 @@ async def test_stored_but_undescribed_series_are_unknown(site: JobSite) -> None:
         "cq_gone_1h": (False, ("gone",)),
     }
     before = await site.compare()
-    (only, *_) = await site.repair.repair(["cq_gone_1h"], [QueryFault.LATE])
+    (only, *_) = await site.repair.repair(["cq_gone_1h"], [RollupFault.LATE])
     assert (only.faults, only.actions) == ((), ()), "of what was not asked for nothing is done"
     await mend(site)
     assert await faults(site) == {}
@@ -118,7 +118,7 @@ async def test_a_query_that_is_late(site: JobSite) -> None:
     assert set(await faults(site)) == {q.name for q in DEFINITIONS.queries() if q.window is Window.S30}
     site.clock.advance(2)
     late = await faults(site)
-    assert set(late.values()) == {(QueryFault.LATE,)}
+    assert set(late.values()) == {(RollupFault.LATE,)}
     assert set(late) == {q.name for q in DEFINITIONS.queries() if q.window in (Window.S30, Window.M1)}
     await mend(site)
     assert await faults(site) == {}
@@ -130,7 +130,7 @@ async def test_a_definition_that_changed(site: JobSite) -> None:
     changed = JobSite(site.store, replace(DEFINITIONS, nodes=nodes), site.state)
     found = {h.query.name: h.faults for h in await changed.diagnostic.read() if h.faults}
     assert found == {
-        f"cq_{node}_{window}": (QueryFault.WRONG,) for node in ("fan", "cooling") for window in WINDOWS
+        f"cq_{node}_{window}": (RollupFault.WRONG,) for node in ("fan", "cooling") for window in WINDOWS
     }
     await mend(changed)
     assert await faults(changed) == {}
@@ -144,7 +144,7 @@ async def test_roll_ups_of_another_definition_without_a_record(site: JobSite) ->
     periods = await site.store.buckets(SeriesKind.SENSOR, ["sun"], Window.M1, 0, END)
     # Only its newest minute, since readings come every five.
     assert periods.starts[-1] < Window.M1.floor(END)
-    assert await faults(site) == {"cq_servers_1h": (QueryFault.WRONG,)}
+    assert await faults(site) == {"cq_servers_1h": (RollupFault.WRONG,)}
     await mend(site)
     assert await faults(site) == {}
     assert await site.compare()
@@ -167,7 +167,7 @@ async def test_windows_that_are_dirty(site: JobSite) -> None:
     assert found["cq_servers_30s"] == 120
     assert found["cq_datacenter_1d"] == 1
     assert "cq_sol1_1h" not in found
-    assert {fault for each in (await faults(site)).values() for fault in each} == {QueryFault.DIRTY}
+    assert {fault for each in (await faults(site)).values() for fault in each} == {RollupFault.DIRTY}
     await mend(site)
     assert await faults(site) == {}
 

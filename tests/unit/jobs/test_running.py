@@ -18,7 +18,7 @@ from backend.db.engine import Database
 from backend.db.leases import SqlLeases
 from backend.db.migrate import migrate
 from backend.jobs.runner import MAX_ATTEMPTS
-from backend.jobs.selection import JobRequest, Scope
+from backend.jobs.selection import JobRequest, NodeSelection
 from backend.rollups.engine import RollupReport
 from backend.rollups.recompute import Portion
 from backend.store.duckdb.store import DuckDBStore
@@ -84,7 +84,7 @@ async def test_nodes_are_computed_from_the_stored_means(site: JobSite) -> None:
     await site.work_off()
     with pytest.raises(AssertionError, match="node"):
         await site.compare()
-    await site.create(nodes=["datacenter", "overall_production"], scope=Scope.BELOW)
+    await site.create(nodes=["datacenter", "overall_production"], scope=NodeSelection.BELOW)
     await site.work_off()
     with pytest.raises(AssertionError, match="node"):
         await site.compare()

@@ -7,7 +7,7 @@ import pytest
 from backend.core.bucket import SeriesKind
 from backend.core.errors import NotFound, UserError
 from backend.core.windows import Window
-from backend.jobs.selection import JobRequest, Scope, select_queries
+from backend.jobs.selection import JobRequest, NodeSelection, select_queries
 from tests.support.rollup_day import CONSUMPTION, DEFINITIONS, PRODUCTION
 
 TREES = (CONSUMPTION, PRODUCTION)
@@ -45,18 +45,18 @@ def test_types_have_no_half_minutes() -> None:
 @pytest.mark.parametrize(
     "scope, expected",
     [
-        (Scope.SELF, {"servers"}),
-        (Scope.BELOW, {"servers", "server_1", "server_2", "plug_a", "plug_b"}),
-        (Scope.ABOVE, {"servers", "datacenter"}),
-        (Scope.ALL, {"servers", "server_1", "server_2", "plug_a", "plug_b", "datacenter"}),
+        (NodeSelection.SELF, {"servers"}),
+        (NodeSelection.BELOW, {"servers", "server_1", "server_2", "plug_a", "plug_b"}),
+        (NodeSelection.ABOVE, {"servers", "datacenter"}),
+        (NodeSelection.ALL, {"servers", "server_1", "server_2", "plug_a", "plug_b", "datacenter"}),
     ],
 )
-def test_a_node_with_the_nodes_below_or_above(scope: Scope, expected: set[str]) -> None:
+def test_a_node_with_the_nodes_below_or_above(scope: NodeSelection, expected: set[str]) -> None:
     assert nodes(nodes=["servers"], scope=scope) == expected
 
 
 def test_a_node_without_sensors_selects_only_its_neighbours() -> None:
-    assert nodes(nodes=["empty"], scope=Scope.ABOVE) == {"datacenter"}
+    assert nodes(nodes=["empty"], scope=NodeSelection.ABOVE) == {"datacenter"}
     with pytest.raises(UserError, match="Nothing is selected"):
         chosen(nodes=["empty"])
 

@@ -7,7 +7,7 @@ from starlette.testclient import TestClient
 
 from backend.inventory.model import RoomPlan
 from backend.rest.headers import SecurityHeaders
-from backend.rest.plan import PATH, plan_route
+from backend.rest.room_plan import PATH, plan_route
 
 SCRIPTED = b'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 3 2"><script>alert(1)</script></svg>'
 

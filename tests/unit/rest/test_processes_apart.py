@@ -19,7 +19,7 @@ from backend.core.errors import PermanentError, TransientError
 from backend.core.ports import SensorTags, TimeSeriesStore, WriteResult
 from backend.core.reading import Readings
 from backend.ingest.keys import generate_key
-from backend.processes.cards import create_registerer
+from backend.processes.cards import create_card_receiver
 from backend.processes.ingest import create_ingest
 from backend.processes.one_process import create_app
 from backend.processes.rollups import run_rollups
@@ -78,7 +78,7 @@ async def test_cards_are_answered_while_ingest_is_down_and_their_readings_arrive
     settings = Settings(
         data_dir=tmp_path / "cards", ingest_url=f"http://127.0.0.1:{port}", ingest_key=SecretStr(key)
     )
-    cards = create_registerer(settings, parts.inventory)
+    cards = create_card_receiver(settings, parts.inventory)
     async with client_of(cards) as client:
         push = [{"sensor": "front1", "v": "21.5"}, {"sensor": "28:b8:fb:29:09:00:00:03", "v": 19}, {"v": 1}]
         answer = await client.post("/temperature/list", json=push)

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from backend.core.ports import DirtyWindow
 from backend.core.reading import Readings
 from backend.core.windows import NS_PER_SECOND, WINDOWS, Window
-from backend.rollups.late import MAX_RUNS, days, dirty_spans, runs
+from backend.rollups.late import MAX_RUNS, days, dirty_spans, merge_spans
 
 HORIZON = int(datetime(2024, 3, 1, tzinfo=UTC).timestamp()) * NS_PER_SECOND
 DAY = Window.D1.ns
@@ -81,7 +81,7 @@ def test_runs_are_whole_windows_that_hold_the_spans(
     spans: list[tuple[int, int]], window: Window, whole: int
 ) -> None:
     top = whole * DAY // 3 // window.ns * window.ns
-    found = runs(spans, window, 0, top)
+    found = merge_spans(spans, window, 0, top)
     touched = {w for a, b in spans for w in window.starts(a, b) if w < top}
     covered = {w for a, b in found for w in range(a, b, window.ns)}
     assert touched <= covered

@@ -81,13 +81,13 @@ async def bench(request: pytest.FixtureRequest) -> AsyncIterator[Bench]:
 
 async def test_by_default_everything_is_kept(bench: Bench) -> None:
     bench.clock.set(T0 + 9999 * DAY)
-    assert await bench.engine.retain(RetentionPeriods()) == {}
+    assert await bench.engine.delete_expired(RetentionPeriods()) == {}
     assert await bench.store.first_time() == T0
 
 
 async def test_expired_raw_readings_are_deleted_and_their_roll_ups_stay(bench: Bench) -> None:
     before = await bench.kept()
-    assert await bench.engine.retain(RetentionPeriods(raw_days=2)) == {None: T0 + 3 * DAY}
+    assert await bench.engine.delete_expired(RetentionPeriods(raw_days=2)) == {None: T0 + 3 * DAY}
     assert await bench.store.first_time() == T0 + 3 * DAY
     same(await bench.kept(), before)
     assert before[SeriesKind.SENSOR, Window.S30].starts.min() == T0
@@ -95,7 +95,7 @@ async def test_expired_raw_readings_are_deleted_and_their_roll_ups_stay(bench: B
 
 async def test_recomputing_and_healing_keep_roll_ups_whose_readings_are_deleted(bench: Bench) -> None:
     before = await bench.kept()
-    await bench.engine.retain(RetentionPeriods(raw_days=2))
+    await bench.engine.delete_expired(RetentionPeriods(raw_days=2))
     await bench.engine.recompute_series(all_portions(DEFINITIONS, T0, T0 + 5 * DAY))
     same(await bench.kept(), before)
     await bench.late("plug_1", T0 + DAY + 7, 5000.0)
@@ -105,12 +105,12 @@ async def test_recomputing_and_healing_keep_roll_ups_whose_readings_are_deleted(
     assert not await bench.state.dirty(1)
     # The late reading belongs to a deleted time, and is deleted too.
     assert await bench.store.first_time() == T0 + DAY + 7
-    await bench.engine.retain(RetentionPeriods(raw_days=2))
+    await bench.engine.delete_expired(RetentionPeriods(raw_days=2))
     assert await bench.store.first_time() == T0 + 3 * DAY
 
 
 async def test_retained_history_still_heals(bench: Bench) -> None:
-    await bench.engine.retain(RetentionPeriods(raw_days=2))
+    await bench.engine.delete_expired(RetentionPeriods(raw_days=2))
     await bench.late("plug_1", T0 + 3 * DAY + 7 * NS_PER_SECOND, 5000.0)
     await bench.engine.heal()
     for window in WINDOWS:
@@ -120,9 +120,9 @@ async def test_retained_history_still_heals(bench: Bench) -> None:
 
 async def test_the_edge_holds_after_the_setting_is_removed(bench: Bench) -> None:
     before = await bench.kept()
-    await bench.engine.retain(RetentionPeriods(raw_days=2))
+    await bench.engine.delete_expired(RetentionPeriods(raw_days=2))
     engine = RollupEngine(bench.store, bench.state, DEFINITIONS, bench.clock, 5.0)
-    await engine.retain(RetentionPeriods())
+    await engine.delete_expired(RetentionPeriods())
     await engine.recompute_series(all_portions(DEFINITIONS, T0, T0 + 5 * DAY))
     same(await bench.kept(), before)
 
@@ -130,7 +130,7 @@ async def test_the_edge_holds_after_the_setting_is_removed(bench: Bench) -> None
 async def test_each_window_has_its_own_retention(bench: Bench) -> None:
     keep = RetentionPeriods(days={Window.S30: 1, Window.M1: 3, Window.D1: 4})
     edges = {Window.S30: T0 + 4 * DAY, Window.M1: T0 + 2 * DAY, Window.D1: T0 + DAY}
-    assert await bench.engine.retain(keep) == edges
+    assert await bench.engine.delete_expired(keep) == edges
     for _ in range(2):
         for (kind, window), buckets in (await bench.kept()).items():
             assert buckets.starts.min() == edges.get(window, T0), (kind, window)
@@ -141,7 +141,7 @@ async def test_each_window_has_its_own_retention(bench: Bench) -> None:
 
 async def test_without_the_nodes_30s_values_their_days_stay_as_they_are(bench: Bench) -> None:
     before = await bench.kept()
-    await bench.engine.retain(RetentionPeriods(days={Window.S30: 2}))
+    await bench.engine.delete_expired(RetentionPeriods(days={Window.S30: 2}))
     await bench.late("plug_1", T0 + DAY + 7, 5000.0)
     await bench.engine.heal()
     after = await bench.kept()
@@ -151,23 +151,23 @@ async def test_without_the_nodes_30s_values_their_days_stay_as_they_are(bench: B
 
 async def test_readings_that_are_not_rolled_up_stay(bench: Bench) -> None:
     bench.clock.set(T0 + 50 * DAY)
-    assert await bench.engine.retain(RetentionPeriods(raw_days=2)) == {None: T0 + 5 * DAY}
+    assert await bench.engine.delete_expired(RetentionPeriods(raw_days=2)) == {None: T0 + 5 * DAY}
     await bench.engine.step()
-    assert await bench.engine.retain(RetentionPeriods(raw_days=2)) == {None: T0 + 48 * DAY}
+    assert await bench.engine.delete_expired(RetentionPeriods(raw_days=2)) == {None: T0 + 48 * DAY}
 
 
 async def test_nothing_is_deleted_before_the_first_roll_up() -> None:
     bench = Bench(ReferenceStore())
     await bench.store.write(readings_of(bench.points))
-    assert await bench.engine.retain(RetentionPeriods(raw_days=1)) == {}
+    assert await bench.engine.delete_expired(RetentionPeriods(raw_days=1)) == {}
     assert await bench.store.first_time() == T0
 
 
 async def test_a_day_that_awaits_healing_stays_until_it_is_healed(bench: Bench) -> None:
     await bench.late("plug_1", T0 + DAY + 7, 5000.0)
-    assert await bench.engine.retain(RetentionPeriods(raw_days=2)) == {None: T0 + DAY}
+    assert await bench.engine.delete_expired(RetentionPeriods(raw_days=2)) == {None: T0 + DAY}
     await bench.engine.heal()
-    assert await bench.engine.retain(RetentionPeriods(raw_days=2)) == {None: T0 + 3 * DAY}
+    assert await bench.engine.delete_expired(RetentionPeriods(raw_days=2)) == {None: T0 + 3 * DAY}
     got = await bench.store.buckets(SeriesKind.SENSOR, ["plug_1"], Window.D1, T0 + DAY, T0 + 2 * DAY)
     assert got.max.tolist() == [5000.0]
 

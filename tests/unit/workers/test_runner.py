@@ -18,7 +18,7 @@ from tests.support.small_site import NOON, SmallSite
 from workers.runner import InProcessRunner, InProcessTaskQueue
 from workers.runs import TaskExecutor
 from workers.schedule import SCHEDULE
-from workers.tasks import History, TaskServices, bind_tasks
+from workers.tasks import LogRetention, TaskServices, bind_tasks
 
 
 class ManualTimer:
@@ -175,7 +175,7 @@ async def test_the_schedule_has_a_task_for_every_name(tmp_path: Path) -> None:
                 6,
             ),
             jobs=site.job_runner,
-            history=History(site.jobs, site.events, 1, 1),
+            log_retention=LogRetention(site.jobs, site.events, 1, 1),
             outbox_sender=bench.accounts.outbox_sender,
         )
         runs = TaskExecutor(bind_tasks(services), site.task_log, site.clock)

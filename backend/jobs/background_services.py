@@ -12,7 +12,7 @@ from backend.core.tasks import TaskLog, TaskQueue, TaskRecord
 from backend.core.tree import Tree
 from backend.core.windows import NS_PER_SECOND
 from backend.jobs.diagnostic import Diagnostic
-from backend.jobs.repair import QueryRepair
+from backend.jobs.repair import RollupRepair
 from backend.jobs.service import JobService
 from backend.rollups.definitions import Definitions
 
@@ -55,12 +55,12 @@ class TaskService:
 
 
 @dataclass(frozen=True, slots=True)
-class Work:
+class BackgroundServices:
     """The services for background work that the API uses."""
 
     jobs: JobService
     diagnostic: Diagnostic
-    repair: QueryRepair
+    repair: RollupRepair
     tasks: TaskService
 
     @classmethod
@@ -76,12 +76,12 @@ class Work:
         log: TaskLog,
         queue: TaskQueue,
         schedule: Mapping[str, float],
-    ) -> Work:
+    ) -> BackgroundServices:
         service = JobService(jobs, store, state, definitions, trees, clock, queue)
         diagnostic = Diagnostic(store, state, definitions, clock, delay_s, log)
         return cls(
             jobs=service,
             diagnostic=diagnostic,
-            repair=QueryRepair(diagnostic, service, store, queue),
+            repair=RollupRepair(diagnostic, service, store, queue),
             tasks=TaskService(schedule, log, clock),
         )

@@ -25,11 +25,11 @@ async def change_state(
 
     Raises `Conflict` if the event is not permitted in `state`, or the user is no longer in it.
     """
-    end = next_state(state, event)
-    if end is None or not await repo.users.change_state(user_id, state, end):
+    new_state = next_state(state, event)
+    if new_state is None or not await repo.users.change_state(user_id, state, new_state):
         raise Conflict(f"The user {describe_state(state)} and cannot be {_EVENT_TEXTS[event]}.")
-    await log.write(repo, AuditKind.STATE_CHANGED, actor, user_id, event=event.value, state=end.value)
-    return end
+    await log.write(repo, AuditKind.STATE_CHANGED, actor, user_id, event=event.value, state=new_state.value)
+    return new_state
 
 
 async def require_another_admin(repo: Repository, user: User) -> None:

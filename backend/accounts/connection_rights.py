@@ -42,7 +42,7 @@ class WatchedConnection:
         self.reason = EndReason.INVALID
 
 
-class LiveRights:
+class ConnectionRights:
     """Compares the rights of each open connection with those at its start, and flags the connections that differ."""
 
     def __init__(self, store: AccountStore, sign_ins: SignInService, clock: Clock) -> None:
@@ -94,7 +94,7 @@ class LiveRights:
                 if self._sign_ins.is_token_valid(token, user):
                     is_admin_by_credential[token.id] = user.is_admin
             if session_ids:
-                await repo.sessions.record_stale_use(session_ids, self._clock.now_ns())
+                await repo.sessions.record_use_if_old(session_ids, self._clock.now_ns())
         for principal in principals:
             is_admin = is_admin_by_credential.get(principal.credential_id)
             if is_admin is None:
