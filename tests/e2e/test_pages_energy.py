@@ -41,7 +41,7 @@ def test_a_node_opens_and_closes(browser: Browser, base_url: str) -> None:
         closed.first.click()
         expect(page.locator(".flow li")).not_to_have_count(before)
         assert "open" in query(page)
-        page.get_by_role("button", name="Fit").click()
+        page.get_by_role("button", name="Reset view").click()
         expect(page.locator(".flow li")).to_have_count(before)
 
 
@@ -64,7 +64,7 @@ def test_a_treemap_keeps_what_is_chosen_and_opens_tiles(browser: Browser, base_u
 
 def test_a_moment_of_the_past_stands_still_and_a_link_keeps_it(browser: Browser, base_url: str) -> None:
     with opened(browser, f"{base_url}/energy?view=tree") as page:
-        page.get_by_role("group", name="Time").get_by_role("button", name="Past").click()
+        page.get_by_role("group", name="Time").get_by_role("button", name="Point in time").click()
         page.wait_for_url(re.compile("at="))
         settle(page)
         at = query(page)["at"]
@@ -87,7 +87,7 @@ def test_a_moment_of_the_past_stands_still_and_a_link_keeps_it(browser: Browser,
 
 def test_energy_over_a_range_is_what_the_server_says(browser: Browser, base_url: str) -> None:
     with opened(browser, f"{base_url}/energy?view=tree") as page:
-        page.get_by_role("group", name="Time").get_by_role("button", name="Energy").click()
+        page.get_by_role("group", name="Time").get_by_role("button", name="Range (kWh)").click()
         page.wait_for_url(re.compile("show=energy"))
         end = datetime.now(UTC) - timedelta(minutes=10)
         start = end - timedelta(hours=1)

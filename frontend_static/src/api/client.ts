@@ -125,13 +125,13 @@ function explain(error: CombinedError): ApiError {
     const status = (error.response as Response | undefined)?.status;
     if (status === undefined) return new ApiError('The server cannot be reached.', true);
     if (status === 401 || status === 403) return new ApiError('Log in to see this page.', false);
-    return new ApiError(`The server answered with status ${status}.`, status >= 502);
+    return new ApiError(`The server responded with status ${status}.`, status >= 502);
   }
   if (error.graphQLErrors.some((e) => e.extensions?.code === 'UNAUTHENTICATED')) {
     session.end();
     return new ApiError('Log in to see this page.', false, true);
   }
-  return new ApiError(error.graphQLErrors.map((e) => e.message).join(' ') || 'The server gave no reason.', false);
+  return new ApiError(error.graphQLErrors.map((e) => e.message).join(' ') || 'Unknown server error.', false);
 }
 
 /** Run a query once. Rejects with `ApiError`. */
@@ -141,7 +141,7 @@ export async function runQuery<Data, Variables extends AnyVariables>(
 ): Promise<Data> {
   const result = await client.query(document, variables, { requestPolicy: 'network-only' }).toPromise();
   if (result.error) throw explain(result.error);
-  if (!result.data) throw new ApiError('The server sent an empty answer.', false);
+  if (!result.data) throw new ApiError('The server sent an empty response.', false);
   connection.requestSucceeded();
   return result.data;
 }
@@ -153,7 +153,7 @@ export async function runMutation<Data, Variables extends AnyVariables>(
 ): Promise<Data> {
   const result = await client.mutation(document, variables).toPromise();
   if (result.error) throw explain(result.error);
-  if (!result.data) throw new ApiError('The server sent an empty answer.', false);
+  if (!result.data) throw new ApiError('The server sent an empty response.', false);
   return result.data;
 }
 

@@ -10,7 +10,7 @@ interface StateStyle {
 }
 
 export const DEVICE_STATES: Record<DeviceData['state'], StateStyle> = {
-  REFUSED: { label: 'Refused', icon: 'warn', tone: 'bad', rank: 0 },
+  REFUSED: { label: 'Configuration error', icon: 'warn', tone: 'bad', rank: 0 },
   LOST: { label: 'No response', icon: 'silent', tone: 'bad', rank: 1 },
   UNHEARD: { label: 'Crawler down', icon: 'offline', tone: 'warn', rank: 2 },
   STARTING: { label: 'Starting', icon: 'more', tone: 'plain', rank: 3 },
