@@ -32,17 +32,17 @@ test: .venv/.dev frontend_static/dist/index.html ## Run all tests, with real ser
 test-fast: .venv/.dev frontend_static/node_modules/.installed ## Run the unit tests that need no server and no browser
 	@scripts/npm.sh test --silent
 	@SEDUCE_TEST_FAST=1 $(BIN)/python -m pytest -q -rfE -m "not browser and not slow" -n $(TEST_WORKERS) \
-		--dist loadgroup --no-loadscope-reorder tests/unit $(ARGS)
+		--dist loadscope --no-loadscope-reorder tests/unit $(ARGS)
 
 coverage: .venv/.dev frontend_static/dist/index.html ## Measure the test coverage of the Python code, as text and in build/coverage (ARGS="tests/unit" for less)
-	@$(BIN)/python -m pytest -q -n $(TEST_WORKERS) --dist loadgroup --no-loadscope-reorder --cov \
+	@$(BIN)/python -m pytest -q -n $(TEST_WORKERS) --dist loadscope --no-loadscope-reorder --cov \
 		--cov-report=term:skip-covered --cov-report=html:build/coverage $(ARGS)
 
 test-frontend: frontend_static/node_modules/.installed
 	@scripts/npm.sh test --silent
 
 test-python: .venv/.dev frontend_static/dist/index.html
-	@$(BIN)/python -m pytest -q -n $(TEST_WORKERS) --dist loadgroup --no-loadscope-reorder --durations=15 $(ARGS)
+	@$(BIN)/python -m pytest -q -n $(TEST_WORKERS) --dist loadscope --no-loadscope-reorder --durations=15 $(ARGS)
 
 fuzz: .venv/.dev ## Fuzz decoders and endpoints with 100,000 inputs each (SEDUCE_FUZZ sets the number, SEDUCE_FUZZ_SEED the seed)
 	@SEDUCE_FUZZ=$${SEDUCE_FUZZ:-100000} $(BIN)/python -m pytest -q tests/fuzz $(ARGS)

@@ -7,6 +7,7 @@ import shutil
 from collections.abc import Iterator
 
 import pytest
+from xdist.scheduler import LoadScopeScheduling
 
 from tests.support.influx import InfluxServer
 from tests.support.redis import RedisServer
@@ -16,14 +17,23 @@ from tests.support.scheduling import group_of, ordered
 os.environ.setdefault("SEDUCE_PUBLIC_READ", "true")
 
 
-@pytest.hookimpl(tryfirst=True)  # before xdist reads the groups
+class GroupScheduling(LoadScopeScheduling):  # type: ignore[misc]
+    """Keeps the tests of a file, and all tests that share a demo, in one worker."""
+
+    def _split_scope(self, nodeid: str) -> str:
+        return group_of(nodeid.partition("::")[0])
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: object) -> GroupScheduling:
+    return GroupScheduling(config, log)
+
+
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Sort the files so that long ones start first, and keep the tests of a file in one worker."""
+    """Sort the files so that long ones start first."""
     paths = [item.path.relative_to(config.rootpath).as_posix() for item in items]
     slow = {path for path, item in zip(paths, items, strict=True) if item.get_closest_marker("slow")}
     place = {path: n for n, path in enumerate(ordered([(path, path in slow) for path in set(paths)]))}
-    for path, item in zip(paths, items, strict=True):
-        item.add_marker(pytest.mark.xdist_group(group_of(path)))
     by_place = sorted(zip(paths, items, strict=True), key=lambda pair: place[pair[0]])
     items[:] = [item for _, item in by_place]
 
