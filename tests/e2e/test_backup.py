@@ -158,7 +158,7 @@ async def test_a_damaged_backup_is_refused_and_nothing_written(tmp_path: Path) -
         await with_a_past(services)
     backup = tmp_path / "backup"
     await asyncio.to_thread(run_backup, here, backup)
-    with pytest.raises(UserError, match="exists already"):
+    with pytest.raises(UserError, match="already exists"):
         await asyncio.to_thread(run_backup, here, backup)
     whole = (backup / "series.duckdb").read_bytes()
     (backup / "series.duckdb").write_bytes(whole[:5000] + bytes([whole[5000] ^ 1]) + whole[5001:])
@@ -183,9 +183,9 @@ async def test_restore_replaces_nothing(tmp_path: Path) -> None:
     async with running(here) as (services, _):
         await with_a_past(services)
         await asyncio.to_thread(run_backup, here, tmp_path / "backup")
-        with pytest.raises(UserError, match="a dashboard runs"):
+        with pytest.raises(UserError, match="is used by a running dashboard"):
             await restore(here, tmp_path / "backup")
-    with pytest.raises(UserError, match="exists already"):
+    with pytest.raises(UserError, match="already exists"):
         await restore(here, tmp_path / "backup")
     (here.data_dir / "series.duckdb").unlink()
     (here.data_dir / "spool.sqlite").unlink()
