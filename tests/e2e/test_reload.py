@@ -144,5 +144,5 @@ async def test_a_hangup_reloads_and_a_change_of_history_is_foretold(tmp_path: Pa
 
 
 async def test_nobody_there_is_said(tmp_path: Path) -> None:
-    with pytest.raises(control.NotRunning, match="no running dashboard"):
+    with pytest.raises(control.NotRunning, match="no dashboard is running"):
         control.send_command(tmp_path, {"command": "reload"}, print)
