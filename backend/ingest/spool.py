@@ -109,7 +109,9 @@ class SqliteSpool:
 
     async def remove_up_to(self, position: int) -> None:
         """Delete everything up to the position. Doing so twice does nothing."""
-        self._depth -= await self._call(lambda: self._file.delete(position))
+        # Two statements: `-= await` would read the depth before the wait and lose what is appended meanwhile.
+        deleted = await self._call(lambda: self._file.delete(position))
+        self._depth -= deleted
 
     async def set_aside(self, readings: Readings, reason: str) -> None:
         """Keep readings that the store rejects outside the queue, so that a person can inspect them."""

@@ -278,3 +278,14 @@ async def test_a_process_starts_on_a_full_disk_by_its_reserve(tmp_path: Path) ->
         fill(disk)
         async with opened(disk / "spool.db", 1 << 30) as spool:
             assert await drain(spool) == list(range(100))
+
+
+async def test_readings_appended_during_a_delete_are_counted(tmp_path: Path) -> None:
+    async with opened(tmp_path / "spool.db") as spool:
+        await spool.append(some(0, 10))
+        position, _ = await spool.peek(100)
+        await asyncio.gather(
+            spool.append(some(10, 5)), spool.remove_up_to(position), spool.append(some(15, 5))
+        )
+        assert spool.depth == 10
+        assert await drain(spool) == list(range(10, 20))
