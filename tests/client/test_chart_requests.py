@@ -26,7 +26,7 @@ PAGES = {
 
 async def snippets(page: Page) -> dict[str, str]:
     """The three forms of a chart's request."""
-    await page.get_by_text("As query, Python, curl").click()
+    await page.get_by_text("Query this data (GraphQL, Python, curl)").click()
     result = {}
     for form in ("Query", "Python", "curl"):
         await page.get_by_role("tab", name=form).click()
