@@ -28,7 +28,7 @@ async def snippets(page: Page) -> dict[str, str]:
     """The three forms of a chart's request."""
     await page.get_by_text("Query this data (GraphQL, Python, curl)").click()
     result = {}
-    for form in ("Query", "Python", "curl"):
+    for form in ("GraphQL", "Python", "curl"):
         await page.get_by_role("tab", name=form).click()
         result[form] = await page.get_by_role("tabpanel").inner_text()
     return result
@@ -57,7 +57,7 @@ async def test_a_chart_can_be_taken_along(path: str, site: Served, chromium: str
         forms = await snippets(page)
         await browser.close()
     async with httpx2.AsyncClient(base_url=site.url) as client:
-        answer = (await client.post("/graphql", json={"query": forms["Query"]})).json()
+        answer = (await client.post("/graphql", json={"query": forms["GraphQL"]})).json()
     assert named(answer) == PAGES[path]
     assert named(json.loads(await asyncio.to_thread(run, ["sh"], tmp_path, forms["curl"]))) == PAGES[path]
     more = "\nprint(sorted({n for k in ('sensor', 'node') if k in frame for n in frame[k].dropna()}), len(frame))"
