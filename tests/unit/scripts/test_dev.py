@@ -37,7 +37,7 @@ def program(name: str, log: Path, *, seconds: float = 60) -> Program:
 
 
 def wait_for(condition: Callable[[], bool]) -> None:
-    deadline = time.monotonic() + 20
+    deadline = time.monotonic() + 120
     while not condition():
         assert time.monotonic() < deadline
         time.sleep(0.02)
