@@ -1,0 +1,1 @@
+"""Checks, generated pages and the example description."""

@@ -1,0 +1,1 @@
+"""The live bus and the last values that follow it."""

@@ -1,0 +1,1 @@
+"""Shared types and interfaces; standard library and numpy only."""

@@ -1,0 +1,1 @@
+"""The only writer of raw readings: validation, spool and drain."""

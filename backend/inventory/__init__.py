@@ -1,0 +1,1 @@
+"""The site description, checked and read into one immutable model."""

@@ -1,0 +1,1 @@
+"""The entry points: each assembles one process from the other packages."""

@@ -1,0 +1,1 @@
+"""Plain HTTP routes: REST reads, exports, health, and the page's files."""

@@ -16,11 +16,11 @@ import uvicorn
 from backend.bus.memory import MemoryBus
 from backend.core.asgi import App, send_json
 from backend.core.ports import SensorTags
-from backend.ingest.endpoints.dispatch import PathDispatcher
 from backend.ingest.endpoints.readings import readings_endpoint
 from backend.ingest.service import Ingest
 from backend.ingest.spool import SqliteSpool
 from backend.store.duckdb.store import DuckDBStore
+from tests.support.path_dispatcher import PathDispatcher
 
 SENSORS = tuple(f"s{i}" for i in range(40))
 

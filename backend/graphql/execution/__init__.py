@@ -1,0 +1,1 @@
+"""Limits, permissions, cost and errors of an operation."""

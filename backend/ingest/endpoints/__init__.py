@@ -1,0 +1,1 @@
+"""The push endpoints: one HTTP side, three decoders."""

@@ -14,11 +14,11 @@ from starlette.types import Receive, Scope, Send
 from backend.bus.memory import MemoryBus
 from backend.core.ports import SensorTags
 from backend.core.reading import Reading
-from backend.ingest.endpoints.dispatch import PathDispatcher
 from backend.ingest.endpoints.readings import readings_endpoint
 from backend.ingest.service import Ingest
 from backend.ingest.spool import SqliteSpool
 from tests.support.manual_clock import ManualClock
+from tests.support.path_dispatcher import PathDispatcher
 from tests.support.rawhttp import Answer, exchange, post, read_answer
 from tests.support.serving import serving
 from tests.support.stores import FailingStore
